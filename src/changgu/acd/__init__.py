@@ -1,0 +1,1 @@
+"""Distributes callers to agents: who rings, who waits, who gives up."""

@@ -1,0 +1,1 @@
+"""What every room stands on: the database, who is asking, and how trouble is said."""
