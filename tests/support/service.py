@@ -1,0 +1,216 @@
+"""The whole service as a user runs it: `up` in a folder of its own, with its private PBX."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.waiting import eventually
+from tests.support.witness import Witness
+
+READY_WITHIN = 90.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on loopback that nobody listens on, all different."""
+    held: list[socket.socket] = []
+    while len(held) < count:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind(("127.0.0.1", 0))
+        tcp = socket.socket()
+        try:
+            tcp.bind(("127.0.0.1", udp.getsockname()[1]))
+        except OSError:
+            udp.close()
+            continue
+        tcp.close()
+        held.append(udp)
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+class Changgu:
+    """One running service and its data folder."""
+
+    def __init__(self, folder: Path, rtp: tuple[int, int], config: str = "") -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.config = config
+        self.web, self.sip, self.ari, self.ami = free_ports(4)
+        self.rtp = rtp
+        self.process: asyncio.subprocess.Process | None = None
+        self.said: list[str] = []
+        self.token = ""
+        self._pump: asyncio.Task[None] | None = None
+        self.http = httpx.AsyncClient(base_url=self.url, timeout=20)
+
+    @property
+    def url(self) -> str:
+        """Where the pages are."""
+        return f"http://127.0.0.1:{self.web}"
+
+    @property
+    def sip_server(self) -> str:
+        """host:port for SIP phones."""
+        return f"127.0.0.1:{self.sip}"
+
+    def sip_uri(self, extension: str) -> str:
+        """What a phone dials."""
+        return f"sip:{extension}@{self.sip_server}"
+
+    def _command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "changgu.app.cli", *words]
+
+    async def cli(self, *words: str, check: bool = True) -> str:
+        """Run a command of the command line against this data folder; its standard output."""
+        process = await asyncio.create_subprocess_exec(
+            *self._command(*words, "--data", str(self.data)),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        if check:
+            assert process.returncode == 0, out.decode() + err.decode()
+        return out.decode() if check else out.decode() + err.decode()
+
+    async def up(self, *options: str) -> None:
+        """Start the service and wait for its `ready:` line."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        words = [
+            "up", "--data", str(self.data), "--port", str(self.web), "--sip-port", str(self.sip),
+            "--ari-port", str(self.ari), "--ami-port", str(self.ami), "--rtp-ports", f"{self.rtp[0]}-{self.rtp[1]}",
+        ]
+        if self.config:
+            (self.folder / "changgu.toml").write_text(self.config)
+            words += ["--config", str(self.folder / "changgu.toml")]
+        self.said.clear()
+        self.process = await asyncio.create_subprocess_exec(
+            *self._command(*words, *options),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"},
+        )
+        self._pump = asyncio.create_task(self._read())
+
+        async def ready() -> bool:
+            assert self.process is not None
+            assert self.process.returncode is None, "the service ended:\n" + "\n".join(self.said)
+            return any(line.startswith("ready:") for line in self.said)
+
+        try:
+            await eventually(ready, within=READY_WITHIN)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n" + "\n".join(self.said)) from None
+        if not self.token:
+            said = await self.cli("token", "create", "--name", "tests", "--role", "admin")
+            self.token = said.split()[-1]
+        self.http.headers["Authorization"] = f"Bearer {self.token}"
+
+    async def _read(self) -> None:
+        assert self.process is not None and self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.said.append(line.decode(errors="replace").rstrip())
+
+    async def kill(self) -> None:
+        """SIGKILL to changgu alone; the PBX goes on."""
+        assert self.process is not None
+        self.process.kill()
+        await self.process.wait()
+
+    async def down(self) -> int:
+        """SIGTERM, and wait for the clean end; the exit status."""
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self.process.wait(), 40)
+            except TimeoutError:
+                self.process.kill()
+                await self.process.wait()
+                raise AssertionError("the service did not stop:\n" + "\n".join(self.said[-40:])) from None
+        if self._pump is not None:
+            await self._pump
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+    async def close(self) -> None:
+        """Whatever happened: nothing of this service runs afterwards."""
+        with suppress(AssertionError):
+            if self.process is not None and self.process.returncode is None:
+                await self.down()
+        await self.http.aclose()
+        for pid_file in self.data.glob("pbx/**/*.pid"):
+            with suppress(ValueError, ProcessLookupError, OSError):
+                pid = int(pid_file.read_text().split()[0])
+                if str(self.data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """GET under /api/v1, decoded."""
+        answer = await self.http.get(f"/api/v1{path}", params=query)
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    async def post(self, path: str, body: Mapping[str, Any], *, status: tuple[int, ...] = (200, 201)) -> Any:
+        """POST under /api/v1, decoded."""
+        answer = await self.http.post(f"/api/v1{path}", json=body)
+        assert answer.status_code in status, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    async def agent_state(self, login: str) -> str:
+        """The state of an agent as the API tells it."""
+        for agent in (await self.get("/agents"))["items"]:
+            if agent["login"] == login:
+                return str(agent["state"])
+        raise AssertionError(f"no agent {login}")
+
+    async def agent_is(self, login: str, *states: str, within: float = 15) -> None:
+        """Wait until the agent is in one of the states."""
+
+        async def look() -> bool:
+            return await self.agent_state(login) in states
+
+        try:
+            await eventually(look, within=within)
+        except AssertionError:
+            raise AssertionError(
+                f"{login} is {await self.agent_state(login)}, not {states}\n" + "\n".join(self.said[-60:])
+            ) from None
+
+    async def last_call(self, **where: Any) -> dict[str, Any]:
+        """The newest call's row."""
+        items = (await self.get("/calls", **where))["items"]
+        assert items, "no call in the ledger"
+        row: dict[str, Any] = items[0]
+        return row
+
+    async def call_where(self, within: float = 15, **fields: Any) -> dict[str, Any]:
+        """Wait for a call whose row has these fields."""
+
+        async def look() -> dict[str, Any] | None:
+            for row in (await self.get("/calls"))["items"]:
+                if all(row.get(name) == value for name, value in fields.items()):
+                    found: dict[str, Any] = row
+                    return found
+            return None
+
+        try:
+            found = await eventually(look, within=within)
+        except AssertionError:
+            rows = (await self.get("/calls"))["items"]
+            raise AssertionError(f"no call with {fields}; there are {rows}\n" + "\n".join(self.said[-60:])) from None
+        assert found is not None
+        return found
+
+    def witness(self) -> Witness:
+        """The independent AMI witness of this PBX."""
+        secrets = tomllib.loads((self.data / "secrets.toml").read_text())
+        return Witness("127.0.0.1", self.ami, "changgu", secrets["ami_password"])
