@@ -25,7 +25,9 @@ class News:
 class SoftPhones:
     """One process of phones. `async with SoftPhones() as phones:` starts and ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
+        """UDP port to be reached at; 0 takes any."""
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self.news: deque[News] = deque(maxlen=10_000)
@@ -41,7 +43,7 @@ class SoftPhones:
     async def start(self) -> None:
         """Start the process; returns when the phones can be used."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "changgu.telephony.soft_phone_worker",
+            sys.executable, "-m", "changgu.telephony.soft_phone_worker", str(self._port),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
         )
         self._reader = asyncio.create_task(self._read())

@@ -1,6 +1,6 @@
 """A process of real SIP phones with audio (PJSIP), driven by one JSON object per line.
 
-Runs as `python -m changgu.telephony.soft_phone_worker`. The GPL library lives here and nowhere else: the
+Runs as `python -m changgu.telephony.soft_phone_worker [PORT]`. The GPL library lives here and nowhere else: the
 `demo` and `test` extras install it, and the service itself never imports it. One process carries at most four
 calls (a limit of the build), so the parent starts as many processes as it needs.
 
@@ -227,6 +227,7 @@ def main() -> None:
     transport = pj.TransportConfig()
     transport.boundAddress = "127.0.0.1"
     transport.publicAddress = "127.0.0.1"
+    transport.port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
     endpoint.libStart()
     endpoint.audDevManager().setNullDev()

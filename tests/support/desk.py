@@ -1,0 +1,150 @@
+"""The desk of the real-call tests: its people, and what a caller or an agent does there."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from changgu.telephony.soft_phone import SoftPhones
+from tests.support.service import Changgu
+from tests.support.tones import tone_seconds
+from tests.support.waiting import eventually
+
+QUEUES = """name,title,number,strategy,ring_seconds,wrap_up_seconds,ticket,record
+helpdesk,상담원,1001,longest_idle,5,1,automatic,yes
+network,네트워크,1002,longest_idle,5,1,automatic,yes
+pc,PC·OA기기,1003,longest_idle,5,1,ask,yes
+account,계정·비밀번호,1004,longest_idle,5,1,none,no
+application,업무시스템,1005,longest_idle,15,1,automatic,yes
+"""
+AGENTS = """login,name,queues,skills,phone
+kim,김상담,network;helpdesk,,register
+lee,이상담,network,,register
+park,박상담,account,,register
+choi,최상담,pc,,browser
+jung,정상담,application,,sip:jung@127.0.0.1:{fixed_port}
+"""
+PEOPLE = """employee_number,name,department,title,email,location,computer_id,phones
+20190001,홍길동,정보화담당관실,주무관,hong@example.go.kr,본관 3층,PC-0001,010-1234-5678;02-2100-3456;3456
+20190002,성춘향,총무과,사무관,sung@example.go.kr,별관 2층,PC-0002,010-2222-3333;02-2100-7777
+20190003,이몽룡,총무과,주무관,lee@example.go.kr,별관 2층,PC-0003,010-4444-5555;02-2100-7777
+"""
+FIXED_PORT = 25061
+
+
+class Desk:
+    """Verbs of the floor, on real phones."""
+
+    def __init__(
+        self, service: Changgu, phones: SoftPhones, callers: SoftPhones, tones: dict[str, Path], folder: Path
+    ) -> None:
+        self.service = service
+        self.phones = phones
+        self.callers = callers
+        self.tones = tones
+        self.heard = folder
+        self._lines: set[str] = set()
+
+    @staticmethod
+    async def furnish(service: Changgu) -> None:
+        """Import queues, agents and people as an administrator would."""
+        for kind, text in (("queues", QUEUES), ("agents", AGENTS.format(fixed_port=FIXED_PORT)), ("people", PEOPLE)):
+            file = service.folder / f"{kind}.csv"
+            file.write_text(text)
+            await service.cli(kind, "import", str(file))
+
+        async def known() -> bool:
+            names = {agent["login"] for agent in (await service.get("/agents"))["items"]}
+            return {"kim", "lee", "park", "choi", "jung"} <= names
+
+        await eventually(known, within=20)
+
+    async def credentials(self, login: str) -> dict[str, str]:
+        """What is typed into the agent's phone."""
+        shown: dict[str, str] = json.loads(await self.service.cli("agents", "phone", login, "--json"))
+        return shown
+
+    async def phone(self, login: str, *, answer_after: float | None = 0.3, **habits: Any) -> None:
+        """Register the agent's phone; it speaks the agents' tone."""
+        shown = await self.credentials(login)
+        await self.phones.account(
+            login, self.service.sip_server, user=shown["user"], password=shown["password"], register=True,
+            answer_after=answer_after, play=self.tones["agent"], record=self.heard, **habits,
+        )
+        self._lines.add(login)
+
+    async def ready(self, login: str) -> None:
+        """The agent presses 대기."""
+
+        async def accepted() -> bool:
+            await self.service.post(f"/agents/{login}/state", {"state": "ready"}, status=(200, 409))
+            return await self.service.agent_state(login) == "ready"
+
+        await eventually(accepted, within=15, every=0.2)
+
+    async def agent(self, login: str, *, answer_after: float | None = 0.3, **habits: Any) -> None:
+        """An agent at their desk: phone registered, 대기."""
+        await self.phone(login, answer_after=answer_after, **habits)
+        await self.ready(login)
+
+    async def call(
+        self, extension: str, call: str = "c1", *, number: str = "01012345678", keys: str = "", within: float = 15
+    ) -> None:
+        """A caller dials, is answered, and after a moment presses keys; they speak the callers' tone."""
+        await self.callers.account(
+            call, self.service.sip_server, user=number, play=self.tones["caller"], record=self.heard
+        )
+        await self.callers.call(call, call, self.service.sip_uri(extension))
+        await self.callers.expect("answered", call=call, within=within)
+        await self.callers.expect("media", call=call)
+        for key in keys:
+            await self.callers.order(do="dtmf", call=call, digits=key)
+
+    async def hang_up(self, call: str) -> None:
+        """The caller hangs up."""
+        await self.callers.order(do="hang_up", call=call)
+        await self.callers.expect("ended", call=call)
+
+    async def hears(self, recording: Path, hertz: float, seconds: float = 1.0, within: float = 15) -> None:
+        """Wait until a recording holds that many seconds of a tone."""
+
+        async def enough() -> bool:
+            return recording.exists() and tone_seconds(recording, hertz) >= seconds
+
+        await eventually(enough, within=within)
+
+    async def waiting(self, queue: str, count: int, within: float = 15) -> None:
+        """Wait until so many callers wait in a queue."""
+
+        async def look() -> bool:
+            for row in (await self.service.get("/queues"))["items"]:
+                if row["name"] == queue:
+                    return bool(row["waiting"] == count)
+            raise AssertionError(f"no queue {queue}")
+
+        await eventually(look, within=within)
+
+    async def sign_everybody_out(self) -> None:
+        """Every agent leaves; calls in progress are ended by their callers first."""
+        for agent in (await self.service.get("/agents"))["items"]:
+            if agent["state"] != "logged_out":
+                await self.service.post(f"/agents/{agent['login']}/state", {"state": "logged_out"}, status=(200, 409))
+        for agent in (await self.service.get("/agents"))["items"]:
+            await self.service.agent_is(agent["login"], "logged_out")
+
+    async def clear(self) -> None:
+        """Start from an empty floor."""
+        await self.sign_everybody_out()
+
+    async def nothing_is_left(self) -> None:
+        """The PBX itself, asked by an independent client, has no channel and no bridge (I6)."""
+        witness = await asyncio.to_thread(self.service.witness)
+        try:
+
+            async def empty() -> bool:
+                return not await asyncio.to_thread(witness.channels) and not await asyncio.to_thread(witness.bridges)
+
+            await eventually(empty, within=10)
+        finally:
+            await asyncio.to_thread(witness.close)
+
