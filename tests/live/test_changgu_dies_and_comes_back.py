@@ -1,0 +1,109 @@
+"""Killing the program that decides must not hurt the people who talk or wait (F1, F3, F6; lesson 48)."""
+
+import asyncio
+import os
+import signal
+from datetime import datetime
+
+import pytest
+
+from tests.support.desk import Desk
+from tests.support.tones import tone_seconds
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_sigkill_during_calls_conversations_go_on_and_the_waiting_keep_their_place(desk: Desk) -> None:
+    """One talks, two wait; changgu is killed and started again: nobody notices, and the waits are counted from the
+    first moment."""
+    await desk.agent("lee")
+    await desk.call("1002", "talker", number="01088880001")
+    await desk.service.agent_is("lee", "talking")
+    await desk.call("1002", "first", number="01088880002")
+    await desk.waiting("network", 1)
+    await desk.call("1002", "second", number="01088880003")
+    await desk.waiting("network", 2)
+    before = {row["caller"]: row for row in (await desk.service.get("/calls"))["items"][:3]}
+
+    await desk.service.kill()
+    heard_at_death = tone_seconds(desk.heard / "talker.wav", 800)
+    await desk.hears(desk.heard / "talker.wav", 800, seconds=heard_at_death + 2)
+    await desk.service.up()
+
+    await desk.service.agent_is("lee", "talking")
+    await desk.waiting("network", 2)
+    await desk.hang_up("talker")
+    await desk.service.agent_is("lee", "talking", within=10)
+    first = await desk.service.call_where(caller="01088880002", agent="lee")
+    assert first["queued_at"] == before["01088880002"]["queued_at"], "their waiting time began when it began"
+    assert first["id"] == before["01088880002"]["id"]
+    waited = datetime.fromisoformat(first["answered_at"]) - datetime.fromisoformat(first["queued_at"])
+    assert abs(first["wait_seconds"] - waited.total_seconds()) < 0.01
+    await desk.hang_up("first")
+    await desk.service.call_where(caller="01088880003", agent="lee")
+    await desk.hang_up("second")
+    talker = await desk.service.call_where(caller="01088880001", outcome="answered")
+    assert talker["answered_at"] == before["01088880001"]["answered_at"]
+    assert len((await desk.service.get(f"/calls/{talker['id']}"))["tickets"]) == 1
+
+
+async def test_what_ended_while_we_were_away_is_ended_in_the_ledger(desk: Desk) -> None:
+    """A call that hung up during the gap is not left open for ever, and its agent is not stuck in 통화."""
+    await desk.agent("lee")
+    await desk.call("1002", "c1", number="01088880011")
+    await desk.service.agent_is("lee", "talking")
+    await desk.call("1002", "c2", number="01088880012")
+    await desk.waiting("network", 1)
+    await desk.service.kill()
+    await desk.hang_up("c1")
+    await desk.hang_up("c2")
+    await desk.service.up()
+    await desk.service.call_where(caller="01088880011", outcome="answered")
+    await desk.service.call_where(caller="01088880012", outcome="abandoned_in_queue")
+    await desk.service.agent_is("lee", "ready", within=20)
+
+
+async def test_callers_who_come_while_changgu_is_away_reach_an_agent_through_the_pbx_alone(desk: Desk) -> None:
+    """The plain queue behind the dialplan: no caller is lost."""
+    await desk.agent("lee", answer_after=0.2)
+    await desk.service.kill()
+    await desk.call("1002", "c1", number="01088880021")
+    await desk.phones.expect("answered", line="lee", within=20)
+    await desk.hears(desk.heard / "c1.wav", 800, seconds=1)
+    await desk.hang_up("c1")
+    await desk.service.up()
+
+
+async def test_callers_left_waiting_in_the_plain_queue_are_taken_back(desk: Desk) -> None:
+    """They called while we were away and nobody answered; when we return they are served by us."""
+    await desk.phone("lee", answer_after=None)
+    await desk.service.kill()
+    await desk.call("1002", "c1", number="01088880031")
+    await desk.service.up()
+    await desk.service.call_where(caller="01088880031", queue="network", outcome=None, within=20)
+    await desk.phones.order(do="unregister", line="lee")
+    await desk.phones.expect("unregistered", line="lee")
+    await desk.agent("kim")
+    await desk.service.agent_is("kim", "talking", within=20)
+    await desk.hang_up("c1")
+
+
+async def test_the_pbx_dies_and_is_started_again(desk: Desk) -> None:
+    """F1: the calls it carried are closed as lost, agents are not phantoms, and the next call works."""
+    await desk.agent("kim")
+    await desk.call("1002", "c1", number="01088880041")
+    await desk.service.agent_is("kim", "talking")
+    pid_file = next(desk.service.data.glob("pbx/**/asterisk.pid"))
+    os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+    await desk.service.call_where(caller="01088880041", outcome="lost", within=30)
+
+    async def healthy() -> bool:
+        return (await desk.service.http.get("/healthz")).status_code == 200
+
+    await eventually(healthy, within=30)
+    await desk.phones.order(do="register", line="kim")
+    await desk.service.agent_is("kim", "ready", within=40)
+    await asyncio.wait_for(desk.call("1002", "c2", number="01088880042"), 20)
+    await desk.service.agent_is("kim", "talking")
+    await desk.hang_up("c2")
