@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changgu.ground.csv_rows import Row, RowErrors, read_rows
+from changgu.ground.csv_rows import Row, RowErrors, read_rows, write_rows
 
 PEOPLE = "사번,name\n100,김하나\n101,이두리\n"
 
@@ -70,3 +70,18 @@ def test_a_file_that_is_no_list_is_refused_with_the_line_of_the_damage(content: 
 def test_no_bytes_whatever_raise_anything_but_row_errors(content: bytes) -> None:
     with suppress(RowErrors):
         assert all(row["name"] and row["employee_number"] for row in read(content))
+
+
+def test_an_absent_column_is_told_apart_from_an_empty_cell() -> None:
+    (row,) = read(b"name,employee_number\nx,1\n")
+    assert (row["phones"], row.has("phones")) == ("", False)
+    (row,) = read(b"name,employee_number,phones\nx,1,\n")
+    assert (row["phones"], row.has("phones")) == ("", True)
+
+
+@pytest.mark.parametrize("dangerous", ["=1+1", "+8210", "-1", "@SUM(A1)", "\t=1", " =1", "＝1"])
+def test_a_written_cell_is_never_calculated_by_a_spreadsheet_and_comes_back_as_it_was(dangerous: str) -> None:
+    written = write_rows(["name", "employee_number"], [[dangerous, 1]])
+    assert written.startswith(b"\xef\xbb\xbfname,employee_number\r\n'")
+    (row,) = read(written)
+    assert row["name"] == dangerous.strip() or row["name"] == dangerous

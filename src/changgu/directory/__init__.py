@@ -1,0 +1,1 @@
+"""Who calls: people, their telephone numbers, and the equipment they use."""

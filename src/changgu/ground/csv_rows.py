@@ -8,12 +8,13 @@ text", UTF-16 with tabs; all are understood.
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from changgu.ground.trouble import BadInput
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,18 @@ class RowErrors(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its place in the file and its cells by heading, stripped; absent optional cells are ''."""
+    """One row: its place in the file and its cells by heading, stripped. `row["fax"]` is '' when there is none."""
 
     file: str
     line: int
     cells: Mapping[str, str]
 
     def __getitem__(self, column: str) -> str:
-        return self.cells[column]
+        return self.cells.get(column, "")
+
+    def has(self, column: str) -> bool:
+        """Whether the file has this column at all, empty or not."""
+        return column in self.cells
 
     def error(self, column: str, ko: str, en: str) -> RowError:
         """A mistake in this row."""
@@ -63,7 +68,7 @@ class Row:
 
     def listed(self, column: str, separator: str = ";") -> list[str]:
         """The parts of a cell that holds a list, without empty ones."""
-        return [part for part in (piece.strip() for piece in self.cells[column].split(separator)) if part]
+        return [part for part in (piece.strip() for piece in self[column].split(separator)) if part]
 
 
 def read_rows(
@@ -95,7 +100,7 @@ def read_rows(
         for line, record in records:
             if not any(cell.strip() for cell in record):
                 continue
-            row = Row(file_name, line, _cells(columns, record, [*required, *optional]))
+            row = Row(file_name, line, _cells(columns, record))
             rows.append(row)
             if len(record) > len(header) and any(cell.strip() for cell in record[len(header) :]):
                 errors.append(
@@ -145,12 +150,29 @@ def _columns(
     return columns, errors
 
 
-def _cells(columns: Mapping[int, str], record: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    cells = dict.fromkeys(names, "")
-    for place, name in columns.items():
-        if place < len(record):
-            cells[name] = record[place].strip()
-    return cells
+def _cells(columns: Mapping[int, str], record: Sequence[str]) -> dict[str, str]:
+    return {name: _unguarded(record[place].strip()) if place < len(record) else "" for place, name in columns.items()}
+
+
+def write_rows(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """A list that a spreadsheet opens as text: UTF-8 with BOM, and no cell that the spreadsheet would calculate.
+
+    A cell that begins like a formula gets an apostrophe in front; `read_rows` takes it off again.
+    """
+    sheet = io.StringIO(newline="")
+    writer = csv.writer(sheet)
+    writer.writerow(headings)
+    for row in rows:
+        writer.writerow([_guarded("" if cell is None else str(cell)) for cell in row])
+    return sheet.getvalue().encode("utf-8-sig", errors="replace")
+
+
+def _guarded(cell: str) -> str:
+    return f"'{cell}" if cell.lstrip().startswith(FORMULA_STARTS) else cell
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].lstrip().startswith(FORMULA_STARTS) else cell
 
 
 def _records(file: str, text: str) -> Iterator[tuple[int, list[str]]]:
