@@ -1,0 +1,88 @@
+"""The names of a call's legs and bridge on the PBX, and what a channel that comes under our control is for.
+
+We choose the names, so a repeated request is harmless and a name tells after a restart what the thing was for.
+"""
+
+import re
+from dataclasses import dataclass
+
+from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+
+_LEG = re.compile(r"offer-(?P<offer>[0-9]{1,18})-(?P<call>.+)")
+_BRIDGE = "call-"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A caller whom the dialplan sent us."""
+
+    dialled: str
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A caller taken back from the shadow queue, where they waited while we were away."""
+
+    queue: QueueName
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLeg:
+    """An agent's phone, rung by us for an offer."""
+
+    offer: OfferId
+    call: CallId
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A channel under our control for no purpose that we know."""
+
+
+Purpose = Caller | Returned | AgentLeg | Stray
+
+
+def agent_leg(offer: OfferId, call: CallId) -> str:
+    """The channel id of an agent's leg."""
+    return f"offer-{offer}-{call}"
+
+
+def bridge_of(call: CallId) -> str:
+    """The id of the bridge in which a call's parties talk."""
+    return f"{_BRIDGE}{call}"
+
+
+def call_of_bridge(bridge: str) -> CallId | None:
+    """The call whose bridge this is, or None when it is none of ours."""
+    return CallId(bridge.removeprefix(_BRIDGE)) if bridge.startswith(_BRIDGE) and bridge != _BRIDGE else None
+
+
+def offer_of_leg(channel: str) -> tuple[OfferId, CallId] | None:
+    """The offer and call of an agent's leg by its channel id, or None when it is none."""
+    found = _LEG.fullmatch(channel)
+    return (OfferId(int(found["offer"])), CallId(found["call"])) if found else None
+
+
+def stasis_args(leg: AgentLeg) -> str:
+    """`appArgs` with which an agent's leg enters our application."""
+    return f"agent,{leg.offer},{leg.call},{leg.agent}"
+
+
+def purpose(args: tuple[str, ...]) -> Purpose:
+    """What a channel is for, from the arguments of `Stasis(changgu,…)`."""
+    match args:
+        case ("inbound", dialled) if dialled:
+            return Caller(dialled)
+        case ("returned", queue) if queue:
+            return Returned(QueueName(queue))
+        case ("agent", offer, call, agent) if offer.isascii() and offer.isdecimal() and call and agent:
+            return AgentLeg(OfferId(int(offer)), CallId(call), AgentId(agent))
+        case _:
+            return Stray()
+
+
+def purpose_of_app_data(app: str, app_data: str) -> Purpose:
+    """The same from a channel's `dialplan.app_data`, `changgu,inbound,1000`; Stray when it is another application's."""
+    name, *args = app_data.split(",")
+    return purpose(tuple(args)) if name == app else Stray()
