@@ -1,42 +1,174 @@
-"""What an agent is doing, and every move from one state to another."""
+"""What an agent is doing, and every move from one state to another.
 
-from enum import StrEnum
+The rules, in words. The tables below say the same for every pair of state and event.
+
+1. An agent has one state on the whole floor, never one per queue: who is in 후처리 for one queue is in
+   후처리 for all of them.
+2. Only 대기 is offered calls, and an offer is 호출 until the phone is picked up, declined, or has rung
+   for the queue's limit.
+3. A conversation that took place is followed by 후처리 for the queue's time. Nothing but the agent's own
+   wish for 대기 shortens it.
+4. A wish that cannot be granted now (a break during a call) is kept as the *requested next state* and
+   carried out when call and wrap-up are over. The latest wish counts.
+5. Whoever wants 대기 while their phone is away is in 연결불가 instead, and in 대기 when the phone is back.
+   In every other state the phone's coming and going is noted and changes nothing, except that an offer
+   to a phone that goes away fails at once.
+6. Leaving the phone unanswered too often in a row is 이석 with the reason NO_ANSWER.
+7. News about an attempt (`offer`) is believed only while it is this agent's attempt; the engine checks
+   that before it looks here.
+"""
+
+from enum import Enum
+from itertools import product
+
+from changgu.acd.agent_words import AGENT_STATE_KO, CHOSEN_REASONS, AgentState, NotReadyReason
+from changgu.acd.events import (
+    AgentAnswered,
+    AgentHungUp,
+    AgentNotReady,
+    AgentReady,
+    AgentSignedIn,
+    AgentSignedOut,
+    CallerHungUp,
+    CallHeld,
+    CallLost,
+    CallResumed,
+    ConnectFailed,
+    PartiesConnected,
+    PhoneReachable,
+    PhoneUnreachable,
+    RingFailed,
+)
+from changgu.acd.occasions import Offered, RingLimitPassed, WrapUpPassed
+
+__all__ = [
+    "AGENT_EVENTS",
+    "AGENT_STATE_KO",
+    "CHOSEN_REASONS",
+    "MOVES",
+    "ON_A_CALL",
+    "REFUSED",
+    "RESTING",
+    "STALE",
+    "AgentState",
+    "Next",
+    "NotReadyReason",
+]
 
 
-class AgentState(StrEnum):
-    """States of an agent (ENUM-09 and definitions 3c)."""
+class Next(Enum):
+    """Where a move leads when the state alone does not say it."""
 
-    READY = "ready"
-    RESERVED = "reserved"
-    TALKING = "talking"
-    HOLD = "hold"
-    WRAP_UP = "wrap_up"
-    NOT_READY = "not_ready"
-    UNREACHABLE = "unreachable"
-    LOGGED_OUT = "logged_out"
+    AVAILABLE = "대기, or 연결불가 while the phone is away"
+    AS_WISHED = "the requested next state; else available"
+    AFTER_A_MISS = "the requested next state; else 이석 (NO_ANSWER) after too many misses; else available"
+    AFTER_THE_CALL = "후처리 when the two have spoken and the queue has one; else as wished"
+    REQUESTED = "the present state; the wish becomes the requested next state"
+    SAME = "the present state"
 
 
-class NotReadyReason(StrEnum):
-    """Why an agent takes no calls; the first five are chosen by people."""
+READY, RESERVED, TALKING, HOLD, WRAP_UP, NOT_READY, UNREACHABLE, LOGGED_OUT = AgentState
 
-    MAINTENANCE = "maintenance"
-    BREAK = "break"
-    MEAL = "meal"
-    TRAINING = "training"
-    AWAY = "away"
-    SIGNED_IN = "signed_in"
-    """Just took their seat."""
-    NO_ANSWER = "no_answer"
-    """Let the phone ring too often (RONA)."""
+RESTING = (READY, NOT_READY, UNREACHABLE, LOGGED_OUT)
+"""No call is on the agent's hands."""
 
+ON_A_CALL = (TALKING, HOLD)
 
-AGENT_STATE_KO = {
-    AgentState.READY: "대기",
-    AgentState.RESERVED: "호출",
-    AgentState.TALKING: "통화",
-    AgentState.HOLD: "보류",
-    AgentState.WRAP_UP: "후처리",
-    AgentState.NOT_READY: "이석",
-    AgentState.UNREACHABLE: "연결불가",
-    AgentState.LOGGED_OUT: "로그아웃",
+AGENT_EVENTS: tuple[type, ...] = (
+    AgentSignedIn, AgentSignedOut, AgentReady, AgentNotReady,
+    PhoneReachable, PhoneUnreachable,
+    AgentAnswered, RingFailed, PartiesConnected, ConnectFailed, AgentHungUp,
+    CallHeld, CallResumed, CallerHungUp, CallLost,
+    Offered, RingLimitPassed, WrapUpPassed,
+)  # fmt: skip
+"""All that can happen to an agent."""
+
+_EVERY_STATE = tuple(AgentState)
+
+MOVES: dict[tuple[AgentState, type], AgentState | Next] = {
+    # Wishes
+    (LOGGED_OUT, AgentSignedIn): NOT_READY,
+    (LOGGED_OUT, AgentReady): Next.AVAILABLE,
+    (NOT_READY, AgentReady): Next.AVAILABLE,
+    (WRAP_UP, AgentReady): Next.AVAILABLE,
+    (READY, AgentNotReady): NOT_READY,
+    (NOT_READY, AgentNotReady): NOT_READY,
+    (UNREACHABLE, AgentNotReady): NOT_READY,
+    (READY, AgentSignedOut): LOGGED_OUT,
+    (NOT_READY, AgentSignedOut): LOGGED_OUT,
+    (UNREACHABLE, AgentSignedOut): LOGGED_OUT,
+    (RESERVED, AgentReady): Next.REQUESTED,
+    (TALKING, AgentReady): Next.REQUESTED,
+    (HOLD, AgentReady): Next.REQUESTED,
+    **dict.fromkeys(product((RESERVED, TALKING, HOLD, WRAP_UP), (AgentNotReady, AgentSignedOut)), Next.REQUESTED),
+    # The phone
+    (READY, PhoneUnreachable): UNREACHABLE,
+    (UNREACHABLE, PhoneReachable): READY,
+    **dict.fromkeys(product([s for s in _EVERY_STATE if s is not UNREACHABLE], (PhoneReachable,)), Next.SAME),
+    **dict.fromkeys(product([s for s in _EVERY_STATE if s is not READY], (PhoneUnreachable,)), Next.SAME),
+    # The offer
+    (READY, Offered): RESERVED,
+    (RESERVED, AgentAnswered): TALKING,
+    (RESERVED, RingFailed): Next.AFTER_A_MISS,
+    (RESERVED, RingLimitPassed): Next.AFTER_A_MISS,
+    (RESERVED, AgentHungUp): Next.AFTER_A_MISS,
+    (RESERVED, CallerHungUp): Next.AS_WISHED,
+    (RESERVED, CallLost): Next.AS_WISHED,
+    # The conversation
+    (TALKING, PartiesConnected): Next.SAME,
+    (TALKING, ConnectFailed): Next.AS_WISHED,
+    (TALKING, CallHeld): HOLD,
+    (HOLD, CallResumed): TALKING,
+    **dict.fromkeys(product(ON_A_CALL, (AgentHungUp, CallerHungUp, CallLost)), Next.AFTER_THE_CALL),
+    # After it
+    (WRAP_UP, WrapUpPassed): Next.AS_WISHED,
+    (WRAP_UP, AgentHungUp): Next.SAME,  # the echo of our own hang-up
 }
+"""Legal, with where it leads."""
+
+_NO_OFFER = "no offer is open at this agent"
+_PICKED_UP = "the phone has been picked up already"
+_OVER = "the conversation is over"
+_NOT_YET = "the phone has not been picked up yet"
+
+STALE: dict[tuple[AgentState, type], str] = {
+    **dict.fromkeys(product([s for s in _EVERY_STATE if s is not LOGGED_OUT], (AgentSignedIn,)), "already signed in"),
+    (LOGGED_OUT, AgentSignedOut): "already signed out",
+    (READY, AgentReady): "already ready",
+    # The offer
+    **dict.fromkeys(product(RESTING, (AgentAnswered, RingFailed, RingLimitPassed)), _NO_OFFER),
+    **dict.fromkeys(product(ON_A_CALL, (AgentAnswered, RingFailed, RingLimitPassed)), _PICKED_UP),
+    **dict.fromkeys(product((WRAP_UP,), (AgentAnswered, RingFailed, RingLimitPassed)), _OVER),
+    **dict.fromkeys(product([s for s in _EVERY_STATE if s is not READY], (Offered,)), "only 대기 is offered calls"),
+    # The conversation
+    **dict.fromkeys(
+        product(
+            RESTING,
+            (PartiesConnected, ConnectFailed, AgentHungUp, CallHeld, CallResumed, CallerHungUp, CallLost),
+        ),
+        "no call is on this agent's hands",
+    ),
+    **dict.fromkeys(product((RESERVED,), (PartiesConnected, ConnectFailed, CallHeld, CallResumed)), _NOT_YET),
+    (HOLD, PartiesConnected): "connected already",
+    (HOLD, ConnectFailed): "connected already",
+    (TALKING, CallResumed): "not on hold",
+    (HOLD, CallHeld): "on hold already",
+    **dict.fromkeys(
+        product((WRAP_UP,), (PartiesConnected, ConnectFailed, CallHeld, CallResumed, CallerHungUp, CallLost)), _OVER
+    ),
+    # After it
+    **dict.fromkeys(product([s for s in _EVERY_STATE if s is not WRAP_UP], (WrapUpPassed,)), "not in wrap-up"),
+}
+"""Late or repeated: ignored and counted, with the reason."""
+
+REFUSED: dict[tuple[AgentState, type], tuple[str, str]] = {
+    (LOGGED_OUT, AgentNotReady): (
+        "로그인하지 않은 요원입니다. 먼저 로그인하십시오.",
+        "This agent is signed out. Sign in first.",
+    ),
+    (UNREACHABLE, AgentReady): (
+        "전화기가 연결되어 있지 않습니다. 전화기가 연결되면 자동으로 대기 상태가 됩니다.",
+        "The phone is not connected. The state becomes ready by itself as soon as it is.",
+    ),
+}
+"""A person asked for it and is told why not: Korean, English."""

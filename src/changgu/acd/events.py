@@ -7,7 +7,7 @@ an answer to an offer that we have withdrawn must not be taken for an answer to 
 from dataclasses import dataclass, field
 from typing import get_args
 
-from changgu.acd.agent_state import NotReadyReason
+from changgu.acd.agent_words import NotReadyReason
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import get_args
 
-from changgu.acd.agent_state import AgentState, NotReadyReason
+from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
 
 
