@@ -1,4 +1,4 @@
-"""What was dialled, and who dials: a number leads to the menu or to a queue, and a caller's number is made safe to show."""
+"""Where a dialled number leads (the menu or a queue), and how a caller's own number is shown."""
 
 import re
 import unicodedata
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from changgu.acd.identity import QueueName
 
 _WITHHELD = frozenset({
-    "", "anonymous", "restricted", "unavailable", "unknown", "private", "withheld", "asterisk", "invalid", "<unknown>", "s",
+    "", "anonymous", "restricted", "unavailable", "unknown", "private", "withheld", "asterisk", "invalid", "<unknown>",
+    "s",
 })
 """What networks and phones send when the caller wants to stay unknown (RFC 3323 and habit)."""
 

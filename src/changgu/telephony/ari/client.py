@@ -5,6 +5,7 @@ bridges and playbacks are ours to choose, which makes a repeated request harmles
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -24,7 +25,7 @@ def path(*segments: str) -> str:
     return "/".join(quote(segment, safe="") for segment in segments)
 
 
-def query_of(query: dict[str, Value]) -> list[tuple[str, str]]:
+def query_of(query: Mapping[str, Value]) -> list[tuple[str, str]]:
     """Query parameters as ARI wants them: booleans in words, None left out."""
     return [
         (name, str(value).lower() if isinstance(value, bool) else str(value))
@@ -34,7 +35,7 @@ def query_of(query: dict[str, Value]) -> list[tuple[str, str]]:
 
 
 class Ari:
-    """The two ways to ask; both return the decoded JSON of the reply (None when empty) and raise `AriError`."""
+    """The two ways to ask; both return the decoded JSON of the reply (None when empty) and raise `AriTrouble`."""
 
     def __init__(self, stream: AriStream, address: AriAddress) -> None:
         self._stream = stream
@@ -75,7 +76,7 @@ class Ari:
             )
         try:
             async with asyncio.timeout(deadline):
-                reply = await self._http.request(method, uri, params=query_of(query), json=body, timeout=None)
+                reply = await self._http.request(method, uri, params=dict(query_of(query)), json=body, timeout=None)
         except TimeoutError:
             raise AriLate(f"{method} {uri}: no reply within {deadline:.1f} s") from None
         except httpx.HTTPError as trouble:

@@ -1,6 +1,6 @@
 """How a request to Asterisk can go wrong.
 
-AriError
+AriTrouble
 ├── AriAway            not connected, or the line dropped before the reply: the effect is unknown
 ├── AriLate            no reply within the deadline: the effect is unknown
 └── AriRefused         Asterisk answered and said no; carries `status`
@@ -11,19 +11,19 @@ AriError
 """
 
 
-class AriError(Exception):
+class AriTrouble(Exception):  # noqa: N818 - the root of a tree of trouble, as everywhere here
     """A request that did not succeed."""
 
 
-class AriAway(AriError):
+class AriAway(AriTrouble):
     """Asterisk is not connected, or left before it replied."""
 
 
-class AriLate(AriError):
+class AriLate(AriTrouble):
     """No reply within the deadline."""
 
 
-class AriRefused(AriError):
+class AriRefused(AriTrouble):
     """Asterisk replied with an error status."""
 
     def __init__(self, status: int, reason: str, request: str) -> None:

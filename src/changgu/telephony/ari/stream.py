@@ -19,7 +19,7 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
-from changgu.telephony.ari.errors import AriAway, AriError, AriLate, refusal
+from changgu.telephony.ari.errors import AriAway, AriLate, AriTrouble, refusal
 from changgu.telephony.ari.messages import EVENT_FILTER, ApplicationReplaced, AriEvent, RestResponse, Unknown, parse
 
 logger = logging.getLogger(__name__)
@@ -113,9 +113,10 @@ class AriStream:
 
     async def send(self, method: str, uri: str, query: Query, body: Any, deadline: float) -> RestResponse:
         """One REST request over the websocket. Waits for the line within the same deadline."""
-        began = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + deadline
         await self.wait_connected(deadline)
-        return await self._ask(method, uri, query, body, max(0.05, began + deadline - asyncio.get_running_loop().time()))
+        return await self._ask(method, uri, query, body, max(0.05, latest - loop.time()))
 
     async def run(self) -> None:
         """Connect, listen, connect again; until cancelled."""
@@ -164,7 +165,7 @@ class AriStream:
                 self._up.set()
                 logger.info("connected to Asterisk's ARI at %s:%d", self._address.host, self._address.port)
                 self._on_connected()
-            except AriError as trouble:
+            except AriTrouble as trouble:
                 logger.warning("the ARI connection could not be set up: %s", trouble)
                 await socket.close()
             await dispatcher
