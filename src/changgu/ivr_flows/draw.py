@@ -1,0 +1,45 @@
+"""A menu tree drawn in text, one line per way a caller can go."""
+
+from collections.abc import Iterator, Mapping
+
+from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.nodes import Goodbye, HandOver, Menu, NodeName, Say, TicketStatus, ways_on
+from changgu.ivr_flows.walks import in_words
+
+LONGEST_SENTENCE = 40
+
+
+def draw(flow: Flow, sentences: Mapping[str, str]) -> str:
+    """The tree from its start; a node reached a second time is only named."""
+    drawn: set[NodeName] = set()
+    title = f"{flow.name}: {flow.title} (0 → {flow.person} → queue {flow.person_node().queue})"
+    return "\n".join([title, *_branch(flow, sentences, flow.start, "", "", drawn)]) + "\n"
+
+
+def _branch(
+    flow: Flow, sentences: Mapping[str, str], name: NodeName, label: str, indent: str, drawn: set[NodeName]
+) -> Iterator[str]:
+    node = flow.nodes[name]
+    if name in drawn:
+        yield f"{indent}{label}{name} ↑"
+        return
+    drawn.add(name)
+    match node:
+        case Menu():
+            kind = "menu"
+        case Say():
+            kind = "say, mandatory" if node.mandatory else "say"
+        case TicketStatus():
+            kind = "ticket status"
+        case HandOver():
+            kind = f"queue {node.queue}"
+        case Goodbye():
+            kind = "hang up"
+    said = " ".join(in_words(prompt, sentences) for prompt in node.prompts)
+    short = said if len(said) <= LONGEST_SENTENCE else said[: LONGEST_SENTENCE - 1] + "…"
+    yield f"{indent}{label}{name} [{kind}]{' ' + short if short else ''}"
+    inner = indent.replace("├─ ", "│  ").replace("└─ ", "   ")
+    ways = list(ways_on(node).items())
+    for count, (way, target) in enumerate(ways, start=1):
+        branch = "└─ " if count == len(ways) else "├─ "
+        yield from _branch(flow, sentences, target, f"{way}: ", inner + branch, drawn)
