@@ -1,6 +1,6 @@
 """The screen pop: everything an agent should know about a caller before saying hello."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from changgu.acd.identity import CallId, Instant
@@ -65,18 +65,20 @@ class Pop:
     """Tickets of this very call."""
 
 
+def waited(call: CallAtDesk) -> float:
+    """Seconds from entering the queue to the ring, or, once connected, to the first word."""
+    until = call.connected_at if call.connected_at is not None else call.offered_at
+    return round(max(0.0, until - call.queued_at), 1)
+
+
 def build_pop(
     call: CallAtDesk,
     identification: Identification,
     *,
     queue_title: str,
     node_title: Callable[[str], str | None],
-    tickets: Sequence[TicketLine] = (),
-    past_calls: Sequence[PastCall] = (),
-    call_tickets: Sequence[TicketLine] = (),
 ) -> Pop:
-    """Put the pop together."""
-    until = call.connected_at if call.connected_at is not None else call.offered_at
+    """The pop at the moment of the offer, before the database has been asked for the history."""
     return Pop(
         call=call.call,
         number=call.caller,
@@ -85,8 +87,5 @@ def build_pop(
         queue=call.queue,
         queue_title=queue_title,
         menu_path=tuple(MenuChoice(step.node, step.key, node_title(step.node) or step.node) for step in call.path),
-        waited_seconds=round(max(0.0, until - call.queued_at), 1),
-        tickets=tuple(tickets),
-        past_calls=tuple(past for past in past_calls if past.call != call.call),
-        call_tickets=tuple(call_tickets),
+        waited_seconds=waited(call),
     )

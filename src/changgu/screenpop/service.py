@@ -1,0 +1,426 @@
+"""Brings the pop to the agent's page while the phone rings, and to nobody else's.
+
+The facts come first and the look-ups after them: at the very moment of the offer the page gets the number, the queue,
+the way through the menu and the wait; the directory's answer follows in milliseconds, or, should the database be slow,
+later. A call is identified as soon as it exists, so that the answer is usually there before the phone rings (CTI-04).
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from changgu.acd.agent_state import AgentState
+from changgu.acd.facts import CallConnected, CallEnded, CallOffered, CallStarted, OfferEnded, Recorded
+from changgu.acd.identity import AgentId, CallId, Instant, QueueName
+from changgu.acd.queues import Agent, Floor, Queue, TicketPolicy
+from changgu.ground.database import moment
+from changgu.ground.trouble import Conflict, Forbidden, NotFound
+from changgu.screenpop.caller import (
+    CallerCard,
+    Confidence,
+    Identification,
+    Known,
+    LookingUp,
+    NotLookedUp,
+    Unknown,
+    Withheld,
+    identify,
+    is_withheld,
+)
+from changgu.screenpop.desks import CallAtDesk, Desk, Desks, Stage
+from changgu.screenpop.pop import PastCall, Pop, TicketLine, build_pop, waited
+from changgu.screenpop.store import IdentifiedCaller, IdentifiedCalls
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LOOK_UPS_AT_ONCE = 4
+LOOK_UP_LIMIT = 5.0
+"""Seconds after which a look-up is given up and the page says so."""
+TICKETS_SHOWN = 8
+CALLS_SHOWN = 8
+MOST_UNWRITTEN = 10_000
+"""Identifications kept while the database cannot be written; the oldest guesses go first."""
+
+
+class PeopleDirectory(Protocol):
+    """What the pop needs to know about people."""
+
+    async def find_by_number(self, raw: str) -> Sequence[CallerCard]:
+        """Everybody who has this number, in whichever way it is written."""
+        ...
+
+    async def card(self, person_id: str) -> CallerCard | None:
+        """One person."""
+        ...
+
+    async def add_number(self, person_id: str, raw: str, by: str) -> None:
+        """Remember that this number is (also) this person's, because agent `by` said so."""
+        ...
+
+
+class TicketHistory(Protocol):
+    """What the pop needs to know about tickets."""
+
+    async def for_person(self, person_id: str, limit: int) -> Sequence[TicketLine]:
+        """The person's last tickets, newest first."""
+        ...
+
+    async def for_call(self, call: CallId) -> Sequence[TicketLine]:
+        """The tickets linked with a call."""
+        ...
+
+
+class CallHistory(Protocol):
+    """What the pop needs to know about earlier calls."""
+
+    async def calls(self, ids: Sequence[CallId]) -> Sequence[PastCall]:
+        """These calls, newest first."""
+        ...
+
+    async def from_number(self, raw: str, limit: int) -> Sequence[PastCall]:
+        """The last calls from a number, newest first."""
+        ...
+
+
+class DesktopScreen(Protocol):
+    """One open page of an agent."""
+
+    def show(self, part: str, body: object) -> None:
+        """Replace a part of the page (`state`, `call`, `pop`); returns at once, keeps the newest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StateShown:
+    """The agent's own state, as the page shows it; moments are the service's."""
+
+    state: str
+    reason: str | None
+    since: Instant | None
+    requested: str | None
+    requested_reason: str | None
+    phone_reachable: bool | None
+    wrap_up_ends_at: Instant | None
+    missed_at: Instant | None
+    missed_why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallShown:
+    """The call at the desk, as the page shows it."""
+
+    call: CallId
+    stage: str
+    number: str | None
+    queue: str
+    queue_title: str
+    ticket_policy: str
+    queued_at: Instant
+    offered_at: Instant
+    connected_at: Instant | None
+    hold_since: Instant | None
+    ended_at: Instant | None
+    outcome: str | None
+
+
+class ScreenPop:
+    """Hears the facts, looks up who calls, and shows each agent their own desk.
+
+    `floor` is the set-up of today, `now` the clock by which facts are stamped, `node_title` what a node of the menu is
+    called. `hear` never waits; `run` does the looking up.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: PeopleDirectory,
+        tickets: TicketHistory,
+        calls: CallHistory,
+        identified: IdentifiedCalls,
+        floor: Callable[[], Floor],
+        now: Callable[[], Instant],
+        node_title: Callable[[str], str | None] = lambda node: None,
+    ) -> None:
+        self.now = now
+        self._directory = directory
+        self._tickets = tickets
+        self._calls = calls
+        self._identified = identified
+        self._floor = floor
+        self._node_title = node_title
+        self._desks = Desks()
+        self._screens: dict[AgentId, set[DesktopScreen]] = {}
+        self._pops: dict[AgentId, Pop] = {}
+        self._known: dict[CallId, Identification] = {}
+        self._to_identify: dict[CallId, str] = {}
+        self._to_pop: dict[AgentId, None] = {}
+        self._looking_up: set[AgentId] = set()
+        self._wanted = asyncio.Semaphore(0)
+        self._unwritten: deque[IdentifiedCaller] = deque(maxlen=MOST_UNWRITTEN)
+        self._something_to_write = asyncio.Event()
+
+    # the facts
+
+    def hear(self, recorded: Recorded) -> None:
+        """Take in a fact and show it to the one agent it concerns; returns at once."""
+        agent = self._desks.apply(recorded)
+        match recorded.fact:
+            case CallStarted(call=call, caller=caller) if caller is not None and not is_withheld(caller):
+                self._to_identify[call] = caller
+                self._wanted.release()
+            case CallEnded(call=call):
+                self._known.pop(call, None)
+                self._to_identify.pop(call, None)
+        if agent is None:
+            return
+        desk = self._desks.at(agent)
+        self._show(agent, "state", self.state_of(agent))
+        self._show(agent, "call", self.call_of(agent))
+        match recorded.fact:
+            case CallOffered() if desk.call is not None:
+                self._first_pop(agent, desk.call)
+            case OfferEnded():
+                self._pops.pop(agent, None)
+                self._show(agent, "pop", None)
+            case CallConnected() if desk.call is not None and agent in self._pops:
+                self._pops[agent] = replace(self._pops[agent], waited_seconds=waited(desk.call))
+                self._show(agent, "pop", self._pops[agent])
+                self._want_pop(agent)
+
+    def restore(self, ledger: Iterable[Recorded]) -> None:
+        """Rebuild all desks after a restart; a conversation that went on meanwhile keeps its pop."""
+        for recorded in ledger:
+            self._desks.apply(recorded)
+        for desk in self._desks.desks.values():
+            if desk.call is not None and desk.call.stage is not Stage.ENDED:
+                self._first_pop(desk.agent, desk.call)
+
+    def ticket_changed(self, call: CallId) -> None:
+        """A ticket was opened for this call, linked with it, or changed: the agent who has the call sees it."""
+        for agent, desk in self._desks.desks.items():
+            if desk.call is not None and desk.call.call == call:
+                self._want_pop(agent)
+
+    # the pages
+
+    def attach(self, agent: AgentId, screen: DesktopScreen) -> None:
+        """A page of this agent opened; several may be open."""
+        self._screens.setdefault(agent, set()).add(screen)
+
+    def detach(self, agent: AgentId, screen: DesktopScreen) -> None:
+        """A page closed. The agent's state does not change: tabs come and go, people stay."""
+        screens = self._screens.get(agent, set())
+        screens.discard(screen)
+        if not screens:
+            self._screens.pop(agent, None)
+
+    def desk_of(self, agent: AgentId) -> Desk:
+        """The desk as the facts have it."""
+        return self._desks.at(agent)
+
+    def seat_of(self, agent: AgentId) -> Agent | None:
+        """How the floor knows this agent; None for somebody without a seat."""
+        return next((one for one in self._floor().agents if one.login == agent), None)
+
+    def state_of(self, agent: AgentId) -> StateShown:
+        """The state part of the page."""
+        desk = self._desks.at(agent)
+        wrap_up_ends_at = None
+        if desk.state is AgentState.WRAP_UP and desk.since is not None and desk.call is not None:
+            queue = self._queue(desk.call.queue)
+            wrap_up_ends_at = desk.since + queue.wrap_up.total_seconds() if queue else None
+        return StateShown(
+            desk.state, desk.reason, desk.since, desk.requested, desk.requested_reason, desk.phone_reachable,
+            wrap_up_ends_at,
+            desk.missed.at if desk.missed else None,
+            desk.missed.why if desk.missed else None,
+        )
+
+    def call_of(self, agent: AgentId) -> CallShown | None:
+        """The call part of the page."""
+        call = self._desks.at(agent).call
+        if call is None:
+            return None
+        queue = self._queue(call.queue)
+        return CallShown(
+            call.call, call.stage, call.caller, call.queue,
+            queue.title if queue else call.queue,
+            queue.ticket if queue else TicketPolicy.ASK,
+            call.queued_at, call.offered_at, call.connected_at, call.hold_since, call.ended_at, call.outcome,
+        )
+
+    def pop_of(self, agent: AgentId) -> Pop | None:
+        """The pop part of the page."""
+        return self._pops.get(agent)
+
+    # what agents tell us about callers
+
+    async def confirm(self, agent: AgentId, call: CallId, person_id: str, *, remember_number: bool) -> None:
+        """The agent says who calls; with `remember_number` the directory learns the number, never by itself."""
+        at_desk = self._own_call(agent, call)
+        card = await self._directory.card(person_id)
+        if card is None:
+            raise NotFound("그런 사용자가 없습니다.", "There is no such person.")
+        if remember_number:
+            if at_desk.caller is None or is_withheld(at_desk.caller):
+                raise Conflict("발신번호가 없는 통화라 번호를 등록할 수 없습니다.", "This call came without a number.")
+            await self._directory.add_number(person_id, at_desk.caller, agent)
+            card = await self._directory.card(person_id) or card
+        await self._identified.confirm(
+            IdentifiedCaller(
+                call, card.id, card.name, Confidence.CONFIRMED, at_desk.caller, moment(self.now()), by=agent
+            )
+        )
+        self._identify_as(agent, call, Known(card, Confidence.CONFIRMED))
+
+    async def reject(self, agent: AgentId, call: CallId) -> None:
+        """The agent says that it is somebody else, and does not know who."""
+        at_desk = self._own_call(agent, call)
+        await self._identified.forget(call)
+        number = at_desk.caller
+        self._identify_as(agent, call, Withheld() if number is None or is_withheld(number) else Unknown(number))
+
+    def _own_call(self, agent: AgentId, call: CallId) -> CallAtDesk:
+        at_desk = self._desks.at(agent).call
+        if at_desk is None or at_desk.call != call:
+            raise Forbidden("지금 받고 있는 통화가 아닙니다.", "That call is not at your desk.")
+        return at_desk
+
+    def _identify_as(self, agent: AgentId, call: CallId, identification: Identification) -> None:
+        pop = self._pops.get(agent)
+        if pop is None or pop.call != call:
+            return
+        if call in self._known:
+            self._known[call] = identification
+        self._pops[agent] = replace(pop, identification=identification, tickets=(), past_calls=())
+        self._show(agent, "pop", self._pops[agent])
+        self._want_pop(agent)
+
+    # the looking up
+
+    async def run(self) -> None:
+        """Look up callers until cancelled; ringing phones go before callers who are still in the menu."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(LOOK_UPS_AT_ONCE):
+                group.create_task(self._look_up_for_ever())
+            group.create_task(self._write_for_ever())
+
+    async def _look_up_for_ever(self) -> None:
+        while True:
+            await self._wanted.acquire()
+            agent = next((one for one in self._to_pop if one not in self._looking_up), None)
+            if agent is not None:
+                del self._to_pop[agent]
+                self._looking_up.add(agent)
+                try:
+                    await self._complete_pop(agent)
+                finally:
+                    self._looking_up.discard(agent)
+                    if agent in self._to_pop:
+                        self._wanted.release()
+            elif self._to_identify:
+                call = next(iter(self._to_identify))
+                await self._identify(call, self._to_identify.pop(call))
+
+    async def _complete_pop(self, agent: AgentId) -> None:
+        """Fill in what only the database knows, unless the desk has moved on meanwhile."""
+        pop = self._pops.get(agent)
+        if pop is None:
+            return
+        call = pop.call
+        identification = pop.identification
+        if isinstance(identification, LookingUp | NotLookedUp) and pop.number is not None:
+            self._to_identify.pop(call, None)
+            identification = self._known.get(call) or await self._identify(call, pop.number)
+        call_tickets = await self._or_nothing(call, "tickets of the call", self._tickets.for_call(call))
+        tickets: Sequence[TicketLine] = ()
+        past: Sequence[PastCall] = ()
+        if isinstance(identification, Known):
+            person = identification.person.id
+            tickets = await self._or_nothing(call, "tickets", self._tickets.for_person(person, TICKETS_SHOWN))
+            past = await self._or_nothing(call, "earlier calls", self._calls_of(person))
+        elif isinstance(identification, Unknown):
+            past = await self._or_nothing(
+                call, "earlier calls", self._calls.from_number(identification.number, CALLS_SHOWN + 1)
+            )
+        now_shown = self._pops.get(agent)
+        if now_shown is None or now_shown.call != call:
+            return
+        if now_shown.identification is not pop.identification:
+            return  # an agent has told us meanwhile; that answer is being looked up in its turn
+        others = tuple(one for one in past if one.call != call)[:CALLS_SHOWN]
+        self._pops[agent] = replace(
+            now_shown, identification=identification, tickets=tuple(tickets), past_calls=others,
+            call_tickets=tuple(call_tickets),
+        )
+        self._show(agent, "pop", self._pops[agent])
+
+    async def _calls_of(self, person_id: str) -> Sequence[PastCall]:
+        return await self._calls.calls(await self._identified.calls_of(person_id, CALLS_SHOWN + 1))
+
+    async def _identify(self, call: CallId, number: str) -> Identification:
+        try:
+            async with asyncio.timeout(LOOK_UP_LIMIT):
+                people = await self._directory.find_by_number(number)
+                confirmed = await self._identified.confirmed_at(number) if len(people) > 1 else {}
+        except Exception:  # the edge of one call: its pop says that we could not ask, and the call goes on
+            logger.exception("the directory could not be asked who calls", extra={"call_id": call})
+            return NotLookedUp()
+        identification = identify(number, people, confirmed)
+        if call in self._desks.calls:
+            self._known[call] = identification
+        if isinstance(identification, Known):
+            person = identification.person
+            self._unwritten.append(
+                IdentifiedCaller(call, person.id, person.name, Confidence.NUMBER, number, moment(self.now()))
+            )
+            self._something_to_write.set()
+        return identification
+
+    async def _or_nothing(self, call: CallId, what: str, look_up: Awaitable[Sequence[T]]) -> Sequence[T]:
+        try:
+            async with asyncio.timeout(LOOK_UP_LIMIT):
+                return await look_up
+        except Exception:  # the same edge: a pop without its history is better than none
+            logger.exception("the pop goes without %s", what, extra={"call_id": call})
+            return ()
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            await self._something_to_write.wait()
+            self._something_to_write.clear()
+            callers = list(self._unwritten)
+            self._unwritten.clear()
+            try:
+                await self._identified.guess(callers)
+            except SQLAlchemyError:
+                logger.exception("%d identified callers could not be noted; trying again with the next", len(callers))
+                self._unwritten.extendleft(reversed(callers))
+
+    # small things
+
+    def _first_pop(self, agent: AgentId, call: CallAtDesk) -> None:
+        known = self._known.get(call.call, Withheld() if is_withheld(call.caller) else LookingUp())
+        queue = self._queue(call.queue)
+        pop = build_pop(call, known, queue_title=queue.title if queue else call.queue, node_title=self._node_title)
+        self._pops[agent] = pop
+        self._show(agent, "pop", pop)
+        self._want_pop(agent)
+
+    def _want_pop(self, agent: AgentId) -> None:
+        self._to_pop[agent] = None
+        self._wanted.release()
+
+    def _queue(self, name: QueueName) -> Queue | None:
+        return next((queue for queue in self._floor().queues if queue.name == name), None)
+
+    def _show(self, agent: AgentId, part: str, body: object) -> None:
+        for screen in self._screens.get(agent, ()):
+            screen.show(part, body)
