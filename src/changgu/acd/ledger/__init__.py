@@ -1,0 +1,1 @@
+"""Everything that happened on the floor, in order, for ever."""

@@ -1,0 +1,564 @@
+"""The ledger: every fact, appended in order and never changed.
+
+Tables: `ledger`; `calls` and `agent_marks`, folds of it that are written in the same transaction as the facts
+they fold, so that a call's row never says more or less than its facts.
+"""
+
+import asyncio
+import logging
+import os
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import JSON, BigInteger, Float, Index, String, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from changgu.acd import call_record
+from changgu.acd.agent_state import AgentState
+from changgu.acd.call_record import CallRecord, MenuStep, call_of
+from changgu.acd.fact_json import from_json, kind_of, to_json
+from changgu.acd.facts import AgentStateChanged, Direction, Ender, NewsIgnored, Outcome, PhoneStateChanged, Recorded
+from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
+from changgu.ground.database import Base, Database, UtcDateTime, moment
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class LedgerRow(Base):
+    """One fact."""
+
+    __tablename__ = "ledger"
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    call: Mapped[str | None] = mapped_column(String(150), index=True)
+    agent: Mapped[str | None] = mapped_column(String(64))
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    __table_args__ = (Index("ix_ledger_agent_seq", "agent", "seq"),)
+
+
+class CallRow(Base):
+    """One call: `call_record.CallRecord` with its figures, so that reports need no arithmetic."""
+
+    __tablename__ = "calls"
+    id: Mapped[str] = mapped_column(String(150), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, unique=True)
+    """Number of the call's first fact: the order of arrival."""
+    direction: Mapped[str] = mapped_column(String(16))
+    caller: Mapped[str | None] = mapped_column(String(200), index=True)
+    dialled: Mapped[str] = mapped_column(String(200))
+    queue: Mapped[str | None] = mapped_column(String(64), index=True)
+    agent: Mapped[str | None] = mapped_column(String(64), index=True)
+    outcome: Mapped[str | None] = mapped_column(String(32), index=True)
+    ended_by: Mapped[str | None] = mapped_column(String(16))
+    arrived_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    wait_seconds: Mapped[float | None] = mapped_column(Float)
+    time_to_first_answer_seconds: Mapped[float | None] = mapped_column(Float)
+    talk_seconds: Mapped[float | None] = mapped_column(Float)
+    wrap_up_seconds: Mapped[float | None] = mapped_column(Float)
+    hold_seconds: Mapped[float] = mapped_column(Float)
+    offers: Mapped[int]
+    menu_path: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    unfinished: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """What the fold must remember between two facts: a hold or wrap-ups going on."""
+
+
+class AgentMarkRow(Base):
+    """From which fact on an agent's present state can be told; see `Ledger.recovery_tail`."""
+
+    __tablename__ = "agent_marks"
+    agent: Mapped[str] = mapped_column(String(64), primary_key=True)
+    settled_seq: Mapped[int] = mapped_column(BigInteger)
+    phone_seq: Mapped[int] = mapped_column(BigInteger)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    settled: int = 0
+    phone: int = 0
+
+
+class Spool:
+    """The ledger's waiting room on disk, used while the database cannot be written: one fact a line, in order."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.path = path
+        self._limit = limit
+
+    @property
+    def holds_anything(self) -> bool:
+        """Whether facts wait on disk."""
+        return self.path.exists() and self.path.stat().st_size > 0
+
+    def append(self, batch: Sequence[Recorded]) -> None:
+        """Write a batch and wait until the disk has it; raises `OSError`, and then nothing of it is kept."""
+        lines = b"".join(orjson.dumps(_line(entry)) + b"\n" for entry in batch)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as file:
+            before = file.tell()
+            if before + len(lines) > self._limit:
+                raise OSError(f"{self.path} has reached its limit of {self._limit} bytes")
+            try:
+                file.write(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                os.truncate(self.path, before)
+                raise
+
+    def read(self, offset: int, limit: int) -> tuple[list[Recorded], int]:
+        """Up to `limit` facts from a place in the file, and the place after them.
+
+        A line that was cut off by a crash was never promised to anyone; it ends the reading.
+        """
+        batch: list[Recorded] = []
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            for line in islice(file, limit):
+                if not line.endswith(b"\n"):
+                    break
+                batch.append(_recorded(orjson.loads(line)))
+                offset += len(line)
+        return batch, offset
+
+    def clear(self) -> None:
+        """Everything has been brought to the database."""
+        self.path.unlink(missing_ok=True)
+
+
+def _line(entry: Recorded) -> dict[str, Any]:
+    return {"seq": entry.seq, "at": entry.at, "kind": kind_of(entry.fact), "body": to_json(entry.fact)}
+
+
+def _recorded(line: Mapping[str, Any]) -> Recorded:
+    return Recorded(line["seq"], line["at"], from_json(line["kind"], line["body"]))
+
+
+class Ledger:
+    """Appends every fact, with the folds, in group commits.
+
+    When the database cannot be written (or has not answered for `patience` seconds) facts go to the spool file
+    instead, and routing goes on; every `retry` seconds the spool is brought to the database, each fact exactly
+    once and in order. At most `memory` facts wait in memory; should disk and database both refuse for so long
+    that even this is full, further facts are dropped, counted in `lost` and said in the log.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        spool: Path,
+        *,
+        batch: int = 500,
+        memory: int = 100_000,
+        patience: float = 2.0,
+        retry: float = 1.0,
+        spool_limit: int = 256 * 1024 * 1024,
+    ) -> None:
+        self._database = database
+        self._spool = Spool(spool, spool_limit)
+        self._batch = batch
+        self._memory = memory
+        self._patience = patience
+        self._retry = retry
+        self._pending: deque[Recorded] = deque()
+        self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._stuck: asyncio.Task[None] | None = None
+        self._next_try: float = 0.0
+        self._replayed_to = 0
+        self._spooling = self._spool.holds_anything
+        self._last: int | None = None
+        self._calls: dict[CallId, tuple[int, CallRecord]] = {}
+        self._marks: dict[AgentId, _Mark] = {}
+        self.lost = 0
+        """Facts dropped because neither database nor disk took them."""
+
+    @property
+    def spooling(self) -> bool:
+        """Whether the database is away, so that facts wait on disk."""
+        return self._spooling
+
+    @property
+    def waiting(self) -> int:
+        """Facts in memory that neither database nor disk has yet."""
+        return len(self._pending)
+
+    def hear(self, recorded: Recorded) -> None:
+        """Take a fact; returns at once."""
+        if len(self._pending) >= self._memory:
+            if self.lost == 0:
+                logger.critical("neither the database nor the disk takes the ledger: facts are being lost")
+            self.lost += 1
+            return
+        self._pending.append(recorded)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._until_there_is_work()
+            if not await self._step():
+                await asyncio.sleep(self._retry)
+
+    async def flush(self, limit: float = 10.0) -> bool:
+        """Write what is waiting, for a clean stop; False when after `limit` seconds some is still only in memory."""
+        deadline = _steady() + limit
+        while self._pending and _steady() < deadline:
+            if not await self._step():
+                await asyncio.sleep(min(self._retry, max(0.0, deadline - _steady())))
+        return not self._pending
+
+    async def recover(self) -> None:
+        """At the start: bring the spool of the last run to the database, so that it is whole before it is read."""
+        async with self._turn:
+            if self._spool.holds_anything:
+                await self._replay()
+
+    async def _until_there_is_work(self) -> None:
+        if self._pending:
+            return
+        self._wake.clear()
+        if not self._spooling:
+            await self._wake.wait()
+            return
+        try:
+            async with asyncio.timeout(max(0.0, self._next_try - _steady())):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _step(self) -> bool:
+        """Bring one batch to safety; False when neither database nor disk took it."""
+        async with self._turn:
+            batch = list(islice(self._pending, self._batch))
+            if batch and not self._spooling:
+                if await self._committed(batch):
+                    self._forget(len(batch))
+                    return True
+                self._spooling = True
+                self._next_try = _steady() + self._retry
+                logger.error("the database cannot be written; the ledger goes to %s", self._spool.path)
+            if batch:
+                try:
+                    await asyncio.to_thread(self._spool.append, batch)
+                except OSError as trouble:
+                    logger.error("the spool cannot be written either: %s", trouble)
+                    return await self._try_again() and not self._spooling
+                self._forget(len(batch))
+            if self._spooling and _steady() >= self._next_try:
+                await self._try_again()
+            return True
+
+    async def _try_again(self) -> bool:
+        self._next_try = _steady() + self._retry
+        try:
+            await self._replay()
+        except (SQLAlchemyError, OSError, _StillStuck) as trouble:
+            logger.warning("the database still cannot be written: %s", trouble)
+            return False
+        return True
+
+    async def _replay(self) -> None:
+        while self._spool.holds_anything:
+            batch, offset = await asyncio.to_thread(self._spool.read, self._replayed_to, self._batch)
+            if not batch:
+                break
+            self._last = None
+            if not await self._committed(batch):
+                raise _StillStuck("a batch of the spool was refused")
+            self._replayed_to = offset
+        self._spool.clear()
+        self._replayed_to = 0
+        if self._spooling:
+            logger.warning("the database takes the ledger again; the spool has been brought in")
+        self._spooling = False
+
+    def _forget(self, count: int) -> None:
+        for _ in range(count):
+            self._pending.popleft()
+
+    async def _committed(self, batch: Sequence[Recorded]) -> bool:
+        if self._stuck is not None:
+            if not self._stuck.done():
+                return False
+            if not self._stuck.cancelled() and self._stuck.exception() is not None:
+                logger.warning("the late write failed: %s", self._stuck.exception())
+            self._stuck = None
+        write = asyncio.ensure_future(self._write(batch))
+        try:
+            await asyncio.wait({write}, timeout=self._patience)
+        except asyncio.CancelledError:
+            self._stuck, self._last = write, None
+            raise
+        if not write.done():
+            self._stuck, self._last = write, None
+            return False
+        trouble = write.exception()
+        if trouble is None:
+            return True
+        self._last = None
+        if not isinstance(trouble, SQLAlchemyError | OSError):
+            raise trouble
+        logger.warning("a write to the ledger failed: %s", trouble)
+        return False
+
+    # -- one transaction: facts and their folds
+
+    async def _write(self, batch: Sequence[Recorded]) -> None:
+        if self._last is None:
+            await self._look_up_where_we_are()
+        last = self._last or 0
+        fresh = [entry for entry in batch if entry.seq > last]
+        if not fresh:
+            return
+        async with self._database.transaction() as session:
+            await session.execute(insert(LedgerRow), [_ledger_row(entry) for entry in fresh])
+            calls = await self._fold_calls(session, fresh)
+            marks = await self._move_marks(session, fresh)
+        self._last = fresh[-1].seq
+        self._marks |= marks
+        for call, (seq, record) in calls.items():
+            if record.settled:
+                self._calls.pop(call, None)
+            else:
+                self._calls[call] = (seq, record)
+
+    async def _look_up_where_we_are(self) -> None:
+        async with self._database.transaction() as session:
+            self._last = (await session.execute(select(func.max(LedgerRow.seq)))).scalar() or 0
+            self._calls = {
+                CallId(row.id): (row.seq, record_of(row))
+                for row in (await session.execute(select(CallRow).where(CallRow.ended_at.is_(None)))).scalars()
+            }
+            self._marks = {
+                AgentId(row.agent): _Mark(row.settled_seq, row.phone_seq)
+                for row in (await session.execute(select(AgentMarkRow))).scalars()
+            }
+
+    async def _fold_calls(
+        self, session: AsyncSession, fresh: Sequence[Recorded]
+    ) -> dict[CallId, tuple[int, CallRecord]]:
+        touched = {call for entry in fresh if (call := call_of(entry.fact)) is not None}
+        known = {call: self._calls[call] for call in touched if call in self._calls}
+        absent = touched - known.keys()
+        if absent:
+            rows = (await session.execute(select(CallRow).where(CallRow.id.in_(absent)))).scalars()
+            known |= {CallId(row.id): (row.seq, record_of(row)) for row in rows}
+        after = dict(known)
+        for entry in fresh:
+            call = call_of(entry.fact)
+            if call is None:
+                continue
+            seq, before = after.get(call, (entry.seq, None))
+            record = call_record.advance(before, entry.at, entry.fact)
+            if record is not None:
+                after[call] = (seq, record)
+        changed = {call: kept for call, kept in after.items() if kept != known.get(call)}
+        started = [_call_row(seq, record) for call, (seq, record) in changed.items() if call not in known]
+        moved = [_call_row(seq, record) for call, (seq, record) in changed.items() if call in known]
+        if started:
+            await session.execute(insert(CallRow), started)
+        if moved:
+            await session.execute(update(CallRow), moved)
+        return changed
+
+    async def _move_marks(self, session: AsyncSession, fresh: Sequence[Recorded]) -> dict[AgentId, _Mark]:
+        moved: dict[AgentId, _Mark] = {}
+        for entry in fresh:
+            agent: AgentId | None = getattr(entry.fact, "agent", None)
+            if agent is None or isinstance(entry.fact, NewsIgnored):
+                continue
+            mark = moved.get(agent) or self._marks.get(agent)
+            if mark is None:
+                mark = moved[agent] = _Mark(settled=entry.seq - 1)
+            if isinstance(entry.fact, AgentStateChanged) and _settles(entry.fact):
+                moved[agent] = replace(mark, settled=entry.seq)
+            elif isinstance(entry.fact, PhoneStateChanged):
+                moved[agent] = replace(mark, phone=entry.seq)
+        rows = {
+            agent: {"agent": agent, "settled_seq": mark.settled, "phone_seq": mark.phone}
+            for agent, mark in moved.items()
+        }
+        new = [row for agent, row in rows.items() if agent not in self._marks]
+        old = [row for agent, row in rows.items() if agent in self._marks]
+        if new:
+            await session.execute(insert(AgentMarkRow), new)
+        if old:
+            await session.execute(update(AgentMarkRow), old)
+        return moved
+
+    # -- reading
+
+    async def last_seq(self) -> int:
+        """The number of the newest fact, 0 for an empty ledger."""
+        async with self._database.transaction() as session:
+            return (await session.execute(select(func.max(LedgerRow.seq)))).scalar() or 0
+
+    async def last_at(self) -> Instant:
+        """When the newest fact happened, 0.0 for an empty ledger."""
+        async with self._database.transaction() as session:
+            at = (await session.execute(select(LedgerRow.at).order_by(LedgerRow.seq.desc()).limit(1))).scalar()
+            return 0.0 if at is None else at.timestamp()
+
+    async def last_offer(self) -> OfferId:
+        """The number of the newest offer, 0 when there has been none."""
+        newest = select(LedgerRow.body).where(LedgerRow.kind == "CallOffered").order_by(LedgerRow.seq.desc()).limit(1)
+        async with self._database.transaction() as session:
+            body = (await session.execute(newest)).scalar()
+            return OfferId(0 if body is None else body["offer"])
+
+    async def read(
+        self, after_seq: int = 0, since: Instant | None = None, limit: int | None = None
+    ) -> list[Recorded]:
+        """Facts in order, later than a number and not before a time."""
+        wanted = select(LedgerRow).where(LedgerRow.seq > after_seq).order_by(LedgerRow.seq).limit(limit)
+        if since is not None:
+            wanted = wanted.where(LedgerRow.at >= moment(since))
+        async with self._database.transaction() as session:
+            return [_entry(row) for row in (await session.execute(wanted)).scalars()]
+
+    async def of_call(self, call: CallId) -> list[Recorded]:
+        """Everything that happened to one call, in order."""
+        wanted = select(LedgerRow).where(LedgerRow.call == call).order_by(LedgerRow.seq)
+        async with self._database.transaction() as session:
+            return [_entry(row) for row in (await session.execute(wanted)).scalars()]
+
+    async def recovery_tail(self) -> list[Recorded]:
+        """The facts from which `Engine.restore` rebuilds the present state, in order; few, however long the ledger.
+
+        They are
+        - all facts of calls that have not ended;
+        - of each agent, the facts since they last *settled*: signed out, or finished a wrap-up. There nothing
+          earlier matters any more: state, reason, call and wishes are given by that one fact, misses are 0;
+        - all facts of the calls met in those, so that no fact stands without its beginning;
+        - each agent's last phone state, which outlives a sign-out.
+        """
+        async with self._database.transaction() as session:
+            marks = (await session.execute(select(AgentMarkRow))).scalars().all()
+            seqs: set[int] = {mark.phone_seq for mark in marks if mark.phone_seq}
+            calls = set((await session.execute(select(CallRow.id).where(CallRow.ended_at.is_(None)))).scalars())
+            for mark in marks:
+                since = select(LedgerRow.seq, LedgerRow.call).where(
+                    LedgerRow.agent == mark.agent, LedgerRow.seq >= mark.settled_seq, LedgerRow.kind != "NewsIgnored"
+                )
+                for seq, call in (await session.execute(since)).all():
+                    seqs.add(seq)
+                    if call is not None and seq != mark.settled_seq:
+                        calls.add(call)
+            found: dict[int, Recorded] = {}
+            for part in _parts(sorted(calls)):
+                rows = (await session.execute(select(LedgerRow).where(LedgerRow.call.in_(part)))).scalars()
+                found |= {row.seq: _entry(row) for row in rows}
+            for numbers in _parts(sorted(seqs - found.keys())):
+                rows = (await session.execute(select(LedgerRow).where(LedgerRow.seq.in_(numbers)))).scalars()
+                found |= {row.seq: _entry(row) for row in rows}
+        return [found[seq] for seq in sorted(found)]
+
+
+class _StillStuck(Exception):
+    """The database takes nothing yet."""
+
+
+def _settles(change: AgentStateChanged) -> bool:
+    return change.after is AgentState.LOGGED_OUT or change.before is AgentState.WRAP_UP
+
+
+def _steady() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _parts(things: Sequence[T], size: int = 500) -> Iterable[Sequence[T]]:
+    return (things[start : start + size] for start in range(0, len(things), size))
+
+
+# ------------------------------------------------------------------------------------- rows and what they mean
+
+
+def _ledger_row(entry: Recorded) -> dict[str, Any]:
+    return {
+        "seq": entry.seq,
+        "at": moment(entry.at),
+        "kind": kind_of(entry.fact),
+        "call": call_of(entry.fact),
+        "agent": getattr(entry.fact, "agent", None),
+        "body": to_json(entry.fact),
+    }
+
+
+def _entry(row: LedgerRow) -> Recorded:
+    return Recorded(row.seq, row.at.timestamp(), from_json(row.kind, row.body))
+
+
+def _call_row(seq: int, record: CallRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "seq": seq,
+        "direction": record.direction.value,
+        "caller": record.caller,
+        "dialled": record.dialled,
+        "queue": record.queue,
+        "agent": record.agent,
+        "outcome": record.outcome and record.outcome.value,
+        "ended_by": record.ended_by and record.ended_by.value,
+        "arrived_at": moment(record.arrived_at),
+        "queued_at": _moment(record.queued_at),
+        "answered_at": _moment(record.answered_at),
+        "ended_at": _moment(record.ended_at),
+        "wait_seconds": record.wait_seconds,
+        "time_to_first_answer_seconds": record.time_to_first_answer_seconds,
+        "talk_seconds": record.talk_seconds,
+        "wrap_up_seconds": record.wrap_up_seconds,
+        "hold_seconds": record.hold_seconds,
+        "offers": record.offers,
+        "menu_path": [{"node": step.node, "key": step.key} for step in record.menu_path],
+        "unfinished": {
+            "held_since": record.held_since,
+            "wrapped_up_seconds": record.wrapped_up_seconds,
+            "wrapping_up": [list(pair) for pair in record.wrapping_up],
+        },
+    }
+
+
+def record_of(row: CallRow) -> CallRecord:
+    """The call that a row of `calls` holds."""
+    return CallRecord(
+        id=CallId(row.id),
+        direction=Direction(row.direction),
+        caller=row.caller,
+        dialled=row.dialled,
+        arrived_at=row.arrived_at.timestamp(),
+        queue=None if row.queue is None else QueueName(row.queue),
+        agent=None if row.agent is None else AgentId(row.agent),
+        outcome=None if row.outcome is None else Outcome(row.outcome),
+        ended_by=None if row.ended_by is None else Ender(row.ended_by),
+        queued_at=_instant(row.queued_at),
+        answered_at=_instant(row.answered_at),
+        ended_at=_instant(row.ended_at),
+        offers=row.offers,
+        menu_path=tuple(MenuStep(step["node"], step["key"]) for step in row.menu_path),
+        hold_seconds=row.hold_seconds,
+        held_since=row.unfinished["held_since"],
+        wrapped_up_seconds=row.unfinished["wrapped_up_seconds"],
+        wrapping_up=tuple((AgentId(agent), since) for agent, since in row.unfinished["wrapping_up"]),
+    )
+
+
+def _moment(instant: Instant | None) -> datetime | None:
+    return None if instant is None else moment(instant)
+
+
+def _instant(at: datetime | None) -> Instant | None:
+    return None if at is None else at.timestamp()

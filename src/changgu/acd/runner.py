@@ -1,0 +1,256 @@
+"""One inbox and one loop: hands news to the ACD engine, writes down what happened, passes on what is to be done.
+
+Each event is handled to its end (facts to every listener, then commands to the switch) before the next is
+taken from the inbox, so nobody ever sees half of a decision.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from changgu.acd.commands import Command
+from changgu.acd.engine import Effect, RequestRefused
+from changgu.acd.events import DeadlinePassed, Event
+from changgu.acd.facts import Fact, Recorded
+from changgu.acd.identity import Instant
+from changgu.acd.queues import Floor
+
+logger = logging.getLogger(__name__)
+
+INBOX_LIMIT = 100_000
+"""Events that may wait. The engine needs microseconds for one, so a full inbox means that the loop stands still."""
+
+EVENTS_BEFORE_A_BREATH = 50
+"""Handled in one go before other tasks of the loop get their turn."""
+
+SHORTEST_TIMER = 0.001
+"""Seconds; keeps a deadline that is due over and over from starving everything else."""
+
+
+class InboxFull(RuntimeError):
+    """The runner no longer takes news: it has been stopped, or has stood still for very long."""
+
+
+class Clock(Protocol):
+    """Tells the time; a test winds it by hand."""
+
+    def now(self) -> Instant:
+        """Seconds since the epoch."""
+        ...
+
+
+class Decider(Protocol):
+    """What the runner needs of `acd.engine.Engine`."""
+
+    def configure(self, floor: Floor, now: Instant) -> list[Effect]:
+        """Take over a changed floor."""
+        ...
+
+    def handle(self, event: Event, now: Instant) -> list[Effect]:
+        """Decide what follows from an event."""
+        ...
+
+    def next_deadline(self) -> Instant | None:
+        """When `DeadlinePassed` is wanted next."""
+        ...
+
+
+class SteadyClock:
+    """Wall time at the start plus elapsed time: a corrected system clock neither stretches nor shrinks a wait.
+
+    `not_before` is the time of the ledger's last line: after a restart with the system clock set back by up to
+    `LONGEST_BRIDGE` seconds, time goes on from there, so that no call ends before it began.
+    """
+
+    LONGEST_BRIDGE = 300.0
+
+    def __init__(
+        self,
+        not_before: Instant = 0.0,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        start = wall()
+        if start < not_before <= start + self.LONGEST_BRIDGE:
+            start = not_before
+        elif start < not_before:
+            logger.warning(
+                "the ledger's last line is %.0f s ahead of this machine's clock: waits across this restart are wrong",
+                not_before - start,
+            )
+        self._steady = steady
+        self._offset = start - steady()
+
+    def now(self) -> Instant:
+        """Seconds since the epoch; never goes back."""
+        return self._offset + self._steady()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reload:
+    floor: Floor
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    news: Event | _Reload
+    asker: asyncio.Future[RequestRefused | None] | None = None
+
+
+class Runner:
+    """Feeds the engine and obeys it.
+
+    `do` takes a command without waiting (the switch owns a queue per call). `listeners` hear each fact once, in
+    the order given, and return at once (whoever needs time owns a bounded queue); one that raises is logged and
+    the others go on. `ledger` hears first, and is the exception: a floor that cannot write down what it does must
+    stop rather than forget, so its exception ends `run`.
+    `first_seq` is the number of the next fact: the ledger's last number plus one.
+    """
+
+    def __init__(
+        self,
+        engine: Decider,
+        clock: Clock,
+        do: Callable[[Command], None],
+        listeners: Sequence[Callable[[Recorded], None]],
+        first_seq: int,
+        *,
+        ledger: Callable[[Recorded], None] | None = None,
+    ) -> None:
+        self.engine = engine
+        self._clock = clock
+        self._do = do
+        self._ledger = ledger
+        self._listeners = tuple(listeners)
+        self._next_seq = first_seq
+        self._inbox: asyncio.Queue[_Entry] = asyncio.Queue(INBOX_LIMIT)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_for: Instant | None = None
+        self._last: Instant = 0.0
+        self.failed_events = 0
+        """Events at which the engine itself failed; anything but 0 is a fault of ours that someone should see."""
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next fact will bear."""
+        return self._next_seq
+
+    def now(self) -> Instant:
+        """The time on the clock by which facts are stamped, to the microsecond that the ledger keeps."""
+        return round(self._clock.now(), 6)
+
+    def post(self, event: Event) -> None:
+        """Put news into the inbox, from any task of the loop; raises `InboxFull`."""
+        self._put(_Entry(event))
+
+    def post_threadsafe(self, event: Event) -> None:
+        """Put news into the inbox from another thread, once `run` has begun."""
+        if self._loop is None:
+            raise InboxFull("the runner has not begun")
+        self._loop.call_soon_threadsafe(self.post, event)
+
+    async def ask(self, event: Event) -> RequestRefused | None:
+        """Post a person's wish; returns once it has been handled: None, or why it was refused."""
+        asker: asyncio.Future[RequestRefused | None] = asyncio.get_running_loop().create_future()
+        self._put(_Entry(event, asker))
+        return await asker
+
+    def configure(self, floor: Floor) -> None:
+        """Change queues and agents while calls go on; takes its turn in the inbox."""
+        self._put(_Entry(_Reload(floor)))
+
+    async def run(self) -> None:
+        """Handle events until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        self._wind_timer()
+        handled = 0
+        try:
+            while True:
+                self._handle(await self._inbox.get())
+                handled += 1
+                if handled % EVENTS_BEFORE_A_BREATH == 0:
+                    await asyncio.sleep(0)
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._release_askers()
+
+    def _put(self, entry: _Entry) -> None:
+        try:
+            self._inbox.put_nowait(entry)
+        except asyncio.QueueFull:
+            raise InboxFull(f"{INBOX_LIMIT} events wait; the loop stands still") from None
+
+    def _handle(self, entry: _Entry) -> None:
+        now = self._last = max(self._last, self.now())
+        try:
+            if isinstance(entry.news, _Reload):
+                effects = self.engine.configure(entry.news.floor, now)
+            else:
+                effects = self.engine.handle(entry.news, now)
+        except Exception as trouble:  # the edge of one event: a fault in one call must not end all others
+            self.failed_events += 1
+            call = getattr(entry.news, "call", None)
+            logger.exception("the engine failed at %s", type(entry.news).__name__, extra={"call_id": call})
+            if entry.asker is not None and not entry.asker.done():
+                entry.asker.set_exception(trouble)
+            self._wind_timer()
+            return
+        refusal = self._carry_out(effects, now)
+        if entry.asker is not None and not entry.asker.done():
+            entry.asker.set_result(refusal)
+        self._wind_timer()
+
+    def _carry_out(self, effects: Sequence[Effect], now: Instant) -> RequestRefused | None:
+        refusal = None
+        commands: list[Command] = []
+        for effect in effects:
+            if isinstance(effect, Fact):
+                self._tell(Recorded(self._next_seq, now, effect))
+                self._next_seq += 1
+            elif isinstance(effect, RequestRefused):
+                refusal = effect
+            else:
+                commands.append(effect)
+        for command in commands:
+            try:
+                self._do(command)
+            except Exception:  # one call's edge: its command queue is gone, the others' are not
+                logger.warning("the switch did not take %s", type(command).__name__, exc_info=True,
+                               extra={"call_id": command.call})
+        return refusal
+
+    def _tell(self, recorded: Recorded) -> None:
+        if self._ledger is not None:
+            self._ledger(recorded)
+        for listener in self._listeners:
+            try:
+                listener(recorded)
+            except Exception:  # a listener's edge: routing goes on without it
+                logger.warning("a listener failed at fact %d (%s)", recorded.seq, type(recorded.fact).__name__,
+                               exc_info=True, extra={"call_id": getattr(recorded.fact, "call", None)})
+
+    def _wind_timer(self) -> None:
+        due = self.engine.next_deadline()
+        if self._timer is not None:
+            if due == self._timer_for:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if due is not None and self._loop is not None:
+            self._timer_for = due
+            self._timer = self._loop.call_later(max(SHORTEST_TIMER, due - self._clock.now()), self._ring_timer)
+
+    def _ring_timer(self) -> None:
+        self._timer = None
+        self._put(_Entry(DeadlinePassed()))
+
+    def _release_askers(self) -> None:
+        while not self._inbox.empty():
+            asker = self._inbox.get_nowait().asker
+            if asker is not None:
+                asker.cancel()
