@@ -1,0 +1,104 @@
+"""The PBX's whole configuration, rendered from the plan and the floor; nothing else writes any of it."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from changgu.asterisk_conf.pbx_modules import AMI_EVENTS, MODULES
+from changgu.asterisk_conf.plan import PbxFloor, PbxPlan
+
+FILES = (
+    "acl.conf",
+    "ari.conf",
+    "asterisk.conf",
+    "ccss.conf",
+    "cdr.conf",
+    "cel.conf",
+    "extensions.conf",
+    "features.conf",
+    "http.conf",
+    "indications.conf",
+    "logger.conf",
+    "manager.conf",
+    "modules.conf",
+    "musiconhold.conf",
+    "pjproject.conf",
+    "pjsip.conf",
+    "pjsip_phones.conf",
+    "queuerules.conf",
+    "queues.conf",
+    "rtp.conf",
+    "stasis.conf",
+    "udptl.conf",
+    "websocket_client.conf",
+)
+
+RELOADS: Mapping[str, str] = {
+    "acl.conf": "acl",
+    "cel.conf": "cel",
+    "extensions.conf": "pbx_config.so",
+    "features.conf": "features",
+    "indications.conf": "indications",
+    "logger.conf": "logger",
+    "musiconhold.conf": "res_musiconhold.so",
+    "pjsip_phones.conf": "res_pjsip.so",
+    "queues.conf": "app_queue.so",
+    "rtp.conf": "res_rtp_asterisk.so",
+}
+"""The module to reload (AMI `Reload`) when a file has changed; the files not named here take a restart."""
+
+
+class UnservedNumber(ValueError):
+    """A number would lead to a queue that does not exist, or to two at once."""
+
+
+def render(plan: PbxPlan, floor: PbxFloor) -> dict[str, str]:
+    """Every file of the configuration by its name, such as `pjsip.conf`."""
+    names = {queue.name for queue in floor.queues}
+    numbers = {queue.number: queue.name for queue in floor.queues if queue.number is not None}
+    if floor.queues and plan.main_queue not in names:
+        raise UnservedNumber(f"the desk number leads to the queue {plan.main_queue!r}, which does not exist")
+    if taken := set(numbers) & set(plan.desk_numbers):
+        raise UnservedNumber(f"{', '.join(sorted(taken))} is the number of a queue and of the desk")
+    known = {phone.login for phone in floor.phones}
+    for queue in floor.queues:
+        if strangers := set(queue.members) - known:
+            raise ValueError(f"agents of {queue.name} without a phone: {', '.join(sorted(strangers))}")
+    main = plan.main_queue if plan.main_queue in names else None
+    routes = {**dict.fromkeys(plan.desk_numbers, main), **numbers}
+    environment = _environment()
+    return {
+        name: environment.get_template(f"{name}.j2").render(plan=plan, floor=floor, folders=plan.folders, routes=routes)
+        for name in FILES
+    }
+
+
+def reloads_for(changed: set[str]) -> list[str] | None:
+    """The modules to reload after these files changed, in a safe order; None when only a restart applies them.
+
+    The dialplan goes last: a number is reachable only once its queue and its agents' phones exist.
+    """
+    if not changed <= RELOADS.keys():
+        return None
+    return sorted((RELOADS[name] for name in changed), key=lambda module: (module == "pbx_config.so", module))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("changgu.asterisk_conf"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - the values are checked in plan.py; this is not HTML
+    )
+    environment.filters["host"] = _bracketed
+    environment.globals.update(modules=MODULES, ami_events=AMI_EVENTS)
+    return environment
+
+
+def _bracketed(address: str) -> str:
+    """An IPv6 address as it stands before a port."""
+    return f"[{address}]" if ":" in address else address
