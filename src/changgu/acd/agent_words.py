@@ -30,9 +30,7 @@ class NotReadyReason(StrEnum):
     """Let the phone ring too often (RONA)."""
 
 
-CHOSEN_REASONS = frozenset(
-    {NotReadyReason.MAINTENANCE, NotReadyReason.BREAK, NotReadyReason.MEAL, NotReadyReason.TRAINING, NotReadyReason.AWAY}
-)
+CHOSEN_REASONS = frozenset(NotReadyReason) - {NotReadyReason.SIGNED_IN, NotReadyReason.NO_ANSWER}
 """The reasons a person may give; the others are the ACD's own findings."""
 
 AGENT_STATE_KO = {

@@ -18,11 +18,16 @@ class IdleAgent(Protocol):
     """What a strategy may look at."""
 
     @property
-    def login(self) -> AgentId: ...
+    def login(self) -> AgentId:
+        """Who they are."""
+
     @property
-    def idle_since(self) -> Instant: ...
+    def idle_since(self) -> Instant:
+        """Since when they have been in 대기, offers that came to nothing through the caller left out."""
+
     @property
-    def misses(self) -> int: ...
+    def misses(self) -> int:
+        """Offers they left unanswered in a row."""
 
 
 Strategy = Callable[[IdleAgent], Rank]
@@ -38,7 +43,7 @@ STRATEGIES: Mapping[str, Strategy] = {
 }
 
 
-class UnknownStrategy(Exception):
+class UnknownStrategy(Exception):  # noqa: N818 - named like all trouble here
     """A queue names a strategy that does not exist."""
 
     def __init__(self, strategy: str) -> None:
