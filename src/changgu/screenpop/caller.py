@@ -26,6 +26,8 @@ class CallerCard:
 
     id: str
     name: str
+    title: str = ""
+    """Such as 주무관, 과장."""
     department: str = ""
     employee_number: str = ""
     location: str = ""

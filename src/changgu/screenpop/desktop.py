@@ -129,7 +129,7 @@ def build_desktop(gate: Gate, screen_pop: ScreenPop, ask: Ask, control: CallCont
             async with asyncio.TaskGroup() as group:
                 group.create_task(_tell(websocket, desktop, screen_pop, agent, actor.name))
                 group.create_task(_listen(websocket, desktop, wishes))
-        except* (WebSocketDisconnect, TimeoutError, RuntimeError) as gone:
+        except* (WebSocketDisconnect, TimeoutError) as gone:
             logger.debug("a desktop of %s left: %r", agent, gone.exceptions[0])
         finally:
             screen_pop.detach(agent, desktop)
@@ -180,9 +180,8 @@ async def _listen(websocket: WebSocket, desktop: Desktop, wishes: "Wishes") -> N
             desktop.answer({"type": "error", "id": name, "ko": trouble.ko, "en": trouble.en})
         except Exception:  # the edge of one wish: the agent is told, and the desktop lives on
             logger.exception("a wish of an agent failed")
-            desktop.answer(
-                {"type": "error", "id": name, "ko": "처리하지 못했습니다. 다시 시도하세요.", "en": "That failed. Try again."}
-            )
+            ko, en = "처리하지 못했습니다. 다시 시도하세요.", "That failed. Try again."
+            desktop.answer({"type": "error", "id": name, "ko": ko, "en": en})
         else:
             if refused is None:
                 desktop.answer({"type": "done", "id": name})

@@ -50,6 +50,8 @@ class Pop:
     call: CallId
     number: str | None
     """As the network presented it; None when withheld."""
+    number_shown: str | None
+    """As people here write it."""
     identification: Identification
     dialled: str
     queue: str
@@ -77,11 +79,13 @@ def build_pop(
     *,
     queue_title: str,
     node_title: Callable[[str], str | None],
+    number_shown: str | None,
 ) -> Pop:
     """The pop at the moment of the offer, before the database has been asked for the history."""
     return Pop(
         call=call.call,
         number=call.caller,
+        number_shown=number_shown,
         identification=identification,
         dialled=call.dialled,
         queue=call.queue,

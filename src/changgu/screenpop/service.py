@@ -50,7 +50,7 @@ MOST_UNWRITTEN = 10_000
 
 
 class PeopleDirectory(Protocol):
-    """What the pop needs to know about people."""
+    """What the pop needs to know about people (`people.DirectoryPeople`)."""
 
     async def find_by_number(self, raw: str) -> Sequence[CallerCard]:
         """Everybody who has this number, in whichever way it is written."""
@@ -58,6 +58,18 @@ class PeopleDirectory(Protocol):
 
     async def card(self, person_id: str) -> CallerCard | None:
         """One person."""
+        ...
+
+    async def ids_of(self, person_id: str) -> Sequence[str]:
+        """All ids by which this person has ever been known."""
+        ...
+
+    def canonical(self, raw: str) -> str:
+        """The one form of a number; as it came when it has none."""
+        ...
+
+    def display(self, raw: str) -> str:
+        """The number as people here write it."""
         ...
 
     async def add_number(self, person_id: str, raw: str, by: str) -> None:
@@ -250,7 +262,7 @@ class ScreenPop:
             return None
         queue = self._queue(call.queue)
         return CallShown(
-            call.call, call.stage, call.caller, call.queue,
+            call.call, call.stage, self._number_shown(call.caller), call.queue,
             queue.title if queue else call.queue,
             queue.ticket if queue else TicketPolicy.ASK,
             call.queued_at, call.offered_at, call.connected_at, call.hold_since, call.ended_at, call.outcome,
@@ -273,10 +285,9 @@ class ScreenPop:
                 raise Conflict("발신번호가 없는 통화라 번호를 등록할 수 없습니다.", "This call came without a number.")
             await self._directory.add_number(person_id, at_desk.caller, agent)
             card = await self._directory.card(person_id) or card
+        number = self._directory.canonical(at_desk.caller) if at_desk.caller else None
         await self._identified.confirm(
-            IdentifiedCaller(
-                call, card.id, card.name, Confidence.CONFIRMED, at_desk.caller, moment(self.now()), by=agent
-            )
+            IdentifiedCaller(call, card.id, card.name, Confidence.CONFIRMED, number, moment(self.now()), by=agent)
         )
         self._identify_as(agent, call, Known(card, Confidence.CONFIRMED))
 
@@ -363,13 +374,15 @@ class ScreenPop:
         self._show(agent, "pop", self._pops[agent])
 
     async def _calls_of(self, person_id: str) -> Sequence[PastCall]:
-        return await self._calls.calls(await self._identified.calls_of(person_id, CALLS_SHOWN + 1))
+        return await self._calls.calls(
+            await self._identified.calls_of(await self._directory.ids_of(person_id), CALLS_SHOWN + 1)
+        )
 
     async def _identify(self, call: CallId, number: str) -> Identification:
         try:
             async with asyncio.timeout(LOOK_UP_LIMIT):
                 people = await self._directory.find_by_number(number)
-                confirmed = await self._identified.confirmed_at(number) if len(people) > 1 else {}
+                confirmed = await self._identified.confirmed_at(self._directory.canonical(number)) if len(people) > 1 else {}
         except Exception:  # the edge of one call: its pop says that we could not ask, and the call goes on
             logger.exception("the directory could not be asked who calls", extra={"call_id": call})
             return NotLookedUp()
@@ -377,9 +390,9 @@ class ScreenPop:
         if call in self._desks.calls:
             self._known[call] = identification
         if isinstance(identification, Known):
-            person = identification.person
+            person, canonical = identification.person, self._directory.canonical(number)
             self._unwritten.append(
-                IdentifiedCaller(call, person.id, person.name, Confidence.NUMBER, number, moment(self.now()))
+                IdentifiedCaller(call, person.id, person.name, Confidence.NUMBER, canonical, moment(self.now()))
             )
             self._something_to_write.set()
         return identification
@@ -409,7 +422,10 @@ class ScreenPop:
     def _first_pop(self, agent: AgentId, call: CallAtDesk) -> None:
         known = self._known.get(call.call, Withheld() if is_withheld(call.caller) else LookingUp())
         queue = self._queue(call.queue)
-        pop = build_pop(call, known, queue_title=queue.title if queue else call.queue, node_title=self._node_title)
+        pop = build_pop(
+            call, known, queue_title=queue.title if queue else call.queue, node_title=self._node_title,
+            number_shown=self._number_shown(call.caller),
+        )
         self._pops[agent] = pop
         self._show(agent, "pop", pop)
         self._want_pop(agent)
@@ -417,6 +433,9 @@ class ScreenPop:
     def _want_pop(self, agent: AgentId) -> None:
         self._to_pop[agent] = None
         self._wanted.release()
+
+    def _number_shown(self, raw: str | None) -> str | None:
+        return None if raw is None or is_withheld(raw) else self._directory.display(raw)
 
     def _queue(self, name: QueueName) -> Queue | None:
         return next((queue for queue in self._floor().queues if queue.name == name), None)

@@ -88,11 +88,11 @@ class IdentifiedCalls:
                 found.update((CallId(row.call), row.told()) for row in rows)
         return found
 
-    async def calls_of(self, person_id: str, limit: int) -> list[CallId]:
-        """The person's last calls, newest first."""
+    async def calls_of(self, person_ids: Sequence[str], limit: int) -> list[CallId]:
+        """The last calls of a person (by all ids they were known by), newest first."""
         query = (
             select(IdentifiedCallRow.call)
-            .where(IdentifiedCallRow.person_id == person_id)
+            .where(IdentifiedCallRow.person_id.in_(person_ids))
             .order_by(IdentifiedCallRow.at.desc())
             .limit(limit)
         )
