@@ -131,11 +131,12 @@ class _Reader:
         name = self._name(root, fields, "flow")
         start, person = self._name(root, fields, "start"), self._name(root, fields, "person")
         limits = self._limits(fields)
-        if start and start not in nodes:
+        if start and start not in nodes and (start, "") not in self.places:
             self._error(
                 fields["start"], f"시작 단계 '{start}'이(가) 없습니다.", f"there is no node '{start}' to start at"
             )
-        if person and not isinstance(nodes.get(NodeName(person)), HandOver):
+        misread = (person, "") in self.places and person not in nodes  # said already, at the node
+        if person and not misread and not isinstance(nodes.get(NodeName(person)), HandOver):
             self._error(
                 fields["person"],
                 f"상담원 연결 단계 '{person}'은(는) to_queue 단계여야 합니다.",

@@ -265,8 +265,10 @@ def resume(flow: Flow, state: SessionState, event: Event) -> Turn:
             return _to_person(flow, state, None, (Play((LOOK_UP_FAILED,)),))
         case Asked.PERSON_OR_BACK, TicketStatus(), DigitsGathered(digits) if digits[:1] in (START_OVER_KEY, "9"):
             return _enter(flow, state, node.next, digits[0], ())
-        case Asked.PERSON_OR_BACK, TicketStatus(), DigitsGathered() | NothingPressed():
-            return _to_person(flow, state, PERSON_KEY, ())
+        case Asked.PERSON_OR_BACK, TicketStatus(), DigitsGathered(digits):
+            return _to_person(flow, state, digits[:1] or None, ())
+        case Asked.PERSON_OR_BACK, TicketStatus(), NothingPressed():
+            return _to_person(flow, state, None, ())
         case _:
             return _ask_again(flow, state, node)
 
@@ -392,5 +394,6 @@ def _wait_of(node: Menu | TicketStatus, state: SessionState) -> WaitDigits:
         case TicketStatus() if state.asked is Asked.PERSON_OR_BACK:
             return WaitDigits(1, node.first_timeout, 1.0)
         case TicketStatus():
-            return WaitDigits(node.max_digits, node.first_timeout, node.between_timeout, terminator="#")
+            # Room for one number given up with a star, the star, and the right number.
+            return WaitDigits(2 * node.max_digits + 1, node.first_timeout, node.between_timeout, terminator="#")
 

@@ -1,0 +1,1 @@
+"""The menu: what callers hear, press, and where they end."""
