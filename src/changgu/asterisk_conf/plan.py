@@ -146,7 +146,7 @@ class Trunk:
 
 @dataclass(frozen=True, slots=True)
 class PbxPlan:
-    """Everything else the configuration is rendered from. Ports are TCP or UDP port numbers on `sip_bind` or loopback."""
+    """Everything else the configuration is rendered from."""
 
     folders: Folders
     system_name: str

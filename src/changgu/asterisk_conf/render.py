@@ -49,7 +49,7 @@ RELOADS: Mapping[str, str] = {
 """The module to reload (AMI `Reload`) when a file has changed; the files not named here take a restart."""
 
 
-class UnservedNumber(ValueError):
+class NumberError(ValueError):
     """A number would lead to a queue that does not exist, or to two at once."""
 
 
@@ -58,9 +58,9 @@ def render(plan: PbxPlan, floor: PbxFloor) -> dict[str, str]:
     names = {queue.name for queue in floor.queues}
     numbers = {queue.number: queue.name for queue in floor.queues if queue.number is not None}
     if floor.queues and plan.main_queue not in names:
-        raise UnservedNumber(f"the desk number leads to the queue {plan.main_queue!r}, which does not exist")
+        raise NumberError(f"the desk number leads to the queue {plan.main_queue!r}, which does not exist")
     if taken := set(numbers) & set(plan.desk_numbers):
-        raise UnservedNumber(f"{', '.join(sorted(taken))} is the number of a queue and of the desk")
+        raise NumberError(f"{', '.join(sorted(taken))} is the number of a queue and of the desk")
     known = {phone.login for phone in floor.phones}
     for queue in floor.queues:
         if strangers := set(queue.members) - known:

@@ -8,7 +8,7 @@ The folder, by default `~/.cache/changgu/pbx`:
 
     current -> release-22.10.1-amd64      what runs
     release-22.10.1-amd64/                a complete release; renamed here only after it said its version
-    partial/                              apt's lists and archives of an unfinished download, resumed by the next attempt
+    partial/                              an unfinished download, resumed by the next attempt
     lock                                  one installation at a time
 """
 
@@ -126,8 +126,8 @@ def architecture_of(machine: str) -> Architecture:
         return ARCHITECTURES[machine]
     except KeyError:
         raise PbxUnavailable(
-            f"이 프로세서({machine})용 내장 Asterisk는 없습니다. pbx.kind = \"existing\"으로 기존 Asterisk를 지정하십시오.",
-            f"There is no private Asterisk for this processor ({machine}); set pbx.kind = \"existing\" to use your own.",
+            f'이 프로세서({machine})용 Asterisk는 없습니다. pbx.kind = "existing"으로 기존 Asterisk를 지정하십시오.',
+            f'No private Asterisk for this processor ({machine}); set pbx.kind = "existing" to use your own.',
         ) from None
 
 
@@ -224,9 +224,9 @@ class Installer:
         for tool in ("apt-get", "dpkg-deb"):
             if shutil.which(tool) is None:
                 raise PbxUnavailable(
-                    f"이 시스템에는 {tool} 명령이 없습니다. Debian 또는 Ubuntu에서 실행하거나 pbx.kind = \"existing\"으로 "
-                    "기존 Asterisk를 지정하십시오.",
-                    f"This host has no {tool}: run on Debian or Ubuntu, or set pbx.kind = \"existing\" to use your own "
+                    f"이 시스템에는 {tool} 명령이 없습니다. Debian 또는 Ubuntu에서 실행하거나 "
+                    'pbx.kind = "existing"으로 기존 Asterisk를 지정하십시오.',
+                    f'This host has no {tool}: run on Debian or Ubuntu, or set pbx.kind = "existing" to use your own '
                     "Asterisk.",
                 )
         if not self._keyring.exists():
@@ -296,14 +296,13 @@ class Installer:
         if version < MINIMUM_PRIVATE:
             raise PbxUnavailable(
                 f"미러의 Asterisk {dotted(version)}에는 알려진 취약점이 있습니다({dotted(MINIMUM_PRIVATE)} 이상 필요).",
-                f"The mirror's Asterisk {dotted(version)} has known weaknesses; {dotted(MINIMUM_PRIVATE)} is the least.",
+                f"The mirror's Asterisk {dotted(version)} has known weaknesses; {dotted(MINIMUM_PRIVATE)} is needed.",
             )
 
     def _download_archives(self) -> None:
         listed = self._run(["apt-get", "--quiet=2", "install", "--yes", "--print-uris", *PACKAGES])
         wanted_sizes = {
-            name: int(size)
-            for name, size in re.findall(r"^'\S+' (\S+\.deb) (\d+)", listed.stdout, flags=re.MULTILINE)
+            name: int(size) for name, size in re.findall(r"^'\S+' (\S+\.deb) (\d+)", listed.stdout, flags=re.MULTILINE)
         }
         total = sum(wanted_sizes.values())
         if listed.returncode != 0 or (not total and not list((self._partial / "cache/archives").glob("*.deb"))):
@@ -410,19 +409,21 @@ class Installer:
 
 def unpack(archive: Path, root: Path) -> None:
     """Puts the wanted files of one package under `root`, owned by whoever runs this and never setuid."""
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE) as reading:
-        with tarfile.open(fileobj=reading.stdout, mode="r|") as content:
-            content.extraction_filter = lambda member, _: member
-            for member in content:
-                member.name = member.name.removeprefix("./")
-                if member.isdir() or not wanted(member.name):
-                    continue
-                member.mode = 0o755 if member.mode & 0o100 else 0o644
-                member.uid, member.gid = os.getuid(), os.getgid()
-                member.uname = member.gname = ""
-                if member.islnk():
-                    member.linkname = member.linkname.removeprefix("./")
-                content.extract(member, root)
+    with (
+        subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE) as reading,
+        tarfile.open(fileobj=reading.stdout, mode="r|") as content,
+    ):
+        content.extraction_filter = lambda member, _: member
+        for member in content:
+            member.name = member.name.removeprefix("./")
+            if member.isdir() or not wanted(member.name):
+                continue
+            member.mode = 0o755 if member.mode & 0o100 else 0o644
+            member.uid, member.gid = os.getuid(), os.getgid()
+            member.uname = member.gname = ""
+            if member.islnk():
+                member.linkname = member.linkname.removeprefix("./")
+            content.extract(member, root)
     if reading.returncode != 0:
         archive.unlink()
         raise PbxUnavailable(
@@ -432,8 +433,9 @@ def unpack(archive: Path, root: Path) -> None:
 
 
 def _says_how_to_reach_mirrors(line: str) -> bool:
-    """Whether a line of `apt-config dump` is the host's word on proxies, or on mirrors that are frozen on purpose."""
-    return bool(re.match(r'Acquire::(?:(?:https?|ftp)(?:::\S+)*|ForceIPv[46]|Check-Valid-Until|Check-Date) ".+";$', line))
+    """Whether a line of `apt-config dump` is the host's word on proxies or on deliberately frozen mirrors."""
+    names = r"(?:https?|ftp)(?:::\S+)*|ForceIPv[46]|Check-Valid-Until|Check-Date"
+    return bool(re.match(rf'Acquire::(?:{names}) ".+";$', line))
 
 
 def _plain_language() -> dict[str, str]:
@@ -452,7 +454,7 @@ def mirrors(environment: Mapping[str, str]) -> list[str]:
     if chosen := environment.get("CHANGGU_DEBIAN_MIRROR"):
         return [chosen.rstrip("/")]
     etc = Path("/etc/apt")
-    files = [etc / "sources.list", *sorted(etc.glob("sources.list.d/*.list")), *sorted(etc.glob("sources.list.d/*.sources"))]
+    files = [etc / "sources.list", *sorted(etc.glob("sources.list.d/*"))]
     hosts = mirrors_of_host([file.read_text(errors="replace") for file in files if file.is_file()])
     return list(dict.fromkeys([*hosts, DEFAULT_MIRROR]))
 
