@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from changgu.acd.fact_json import KINDS, UnreadableFact, from_json, kind_of, to_json
 from changgu.acd.facts import FACTS, CallQueued, Fact
+from changgu.acd.identity import CallId, QueueName
 
 
 @pytest.mark.parametrize("kind", FACTS, ids=lambda kind: kind.__name__)
@@ -23,7 +24,9 @@ def test_no_two_kinds_share_a_name() -> None:
 
 
 def test_a_field_with_a_default_may_be_missing_in_an_old_line_and_an_unknown_one_is_passed_over() -> None:
-    assert from_json("CallQueued", {"call": "c", "queue": "q", "priority": 0, "gone": 1}) == CallQueued("c", "q", 0)
+    assert from_json("CallQueued", {"call": "c", "queue": "q", "priority": 0, "gone": 1}) == CallQueued(
+        CallId("c"), QueueName("q"), 0
+    )
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,7 @@ class Runner:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_for: Instant | None = None
         self._last: Instant = 0.0
+        self._closed = False
         self.failed_events = 0
         """Events at which the engine itself failed; anything but 0 is a fault of ours that someone should see."""
 
@@ -166,6 +167,7 @@ class Runner:
     async def run(self) -> None:
         """Handle events until cancelled."""
         self._loop = asyncio.get_running_loop()
+        self._closed = False
         self._wind_timer()
         handled = 0
         try:
@@ -175,11 +177,14 @@ class Runner:
                 if handled % EVENTS_BEFORE_A_BREATH == 0:
                     await asyncio.sleep(0)
         finally:
+            self._closed = True
             if self._timer is not None:
                 self._timer.cancel()
             self._release_askers()
 
     def _put(self, entry: _Entry) -> None:
+        if self._closed:
+            raise InboxFull("the floor is closed")
         try:
             self._inbox.put_nowait(entry)
         except asyncio.QueueFull:
@@ -252,5 +257,5 @@ class Runner:
     def _release_askers(self) -> None:
         while not self._inbox.empty():
             asker = self._inbox.get_nowait().asker
-            if asker is not None:
-                asker.cancel()
+            if asker is not None and not asker.done():
+                asker.set_exception(InboxFull("the floor is closing"))

@@ -228,7 +228,7 @@ def _seq(cursor: str) -> int:
             raise ValueError(cursor)
         return int(text[1:])
     except (binascii.Error, ValueError):
-        raise BadInput("쪽 표시(cursor)가 올바르지 않습니다.", "No such cursor was given out.", field="cursor") from None
+        raise BadInput("쪽 표시가 올바르지 않습니다.", "No such cursor was given out.", field="cursor") from None
 
 
 def _queue(row: QueueRow) -> Queue:

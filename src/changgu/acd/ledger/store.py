@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+ENDED_CALLS_RECALLED = 500
+"""How many ended calls a restarted engine still knows by name."""
+
 
 class LedgerRow(Base):
     """One fact."""
@@ -441,10 +444,15 @@ class Ledger:
 
         They are
         - all facts of calls that have not ended;
-        - of each agent, the facts since they last *settled*: signed out, or finished a wrap-up. There nothing
-          earlier matters any more: state, reason, call and wishes are given by that one fact, misses are 0;
+        - of each agent, the facts since they last *settled*: signed out, came back to 대기 from a break, or finished
+          a wrap-up. There nothing earlier matters any more: state, reason, call and wishes are given by that one
+          fact, and misses are 0 (after a wrap-up, because that call was spoken);
         - all facts of the calls met in those, so that no fact stands without its beginning;
-        - each agent's last phone state, which outlives a sign-out.
+        - each agent's last phone state, which outlives a sign-out;
+        - the ends of the last `ENDED_CALLS_RECALLED` calls, so that late news cannot bring one back to life.
+
+        Rebuilt from them, agents, calls, places in the queues and deadlines equal those that were lived; only
+        `idle_since` of agents who are not idle, which means nothing, may differ.
         """
         async with self._database.transaction() as session:
             marks = (await session.execute(select(AgentMarkRow))).scalars().all()
@@ -456,8 +464,18 @@ class Ledger:
                 )
                 for seq, call in (await session.execute(since)).all():
                     seqs.add(seq)
-                    if call is not None and seq != mark.settled_seq:
+                    if call is not None:
                         calls.add(call)
+            ended = select(LedgerRow.seq).where(
+                LedgerRow.kind == "CallEnded",
+                LedgerRow.call.in_(
+                    select(CallRow.id)
+                    .where(CallRow.ended_at.is_not(None))
+                    .order_by(CallRow.ended_at.desc())
+                    .limit(ENDED_CALLS_RECALLED)
+                ),
+            )
+            seqs |= set((await session.execute(ended)).scalars())
             found: dict[int, Recorded] = {}
             for part in _parts(sorted(calls)):
                 rows = (await session.execute(select(LedgerRow).where(LedgerRow.call.in_(part)))).scalars()
@@ -473,7 +491,9 @@ class _StillStuck(Exception):
 
 
 def _settles(change: AgentStateChanged) -> bool:
-    return change.after is AgentState.LOGGED_OUT or change.before is AgentState.WRAP_UP
+    if change.after is AgentState.LOGGED_OUT or change.before is AgentState.WRAP_UP:
+        return True
+    return change.after is AgentState.READY and change.before in (AgentState.NOT_READY, AgentState.UNREACHABLE)
 
 
 def _steady() -> float:

@@ -1,0 +1,294 @@
+"""One inbox, one loop: everything of one event before the next, nothing lost, nobody waited for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from threading import Thread
+
+import pytest
+
+from changgu.acd.agent_state import NotReadyReason
+from changgu.acd.commands import Command, Farewell, HangUpCaller
+from changgu.acd.engine import Effect, Engine, RequestRefused
+from changgu.acd.events import (
+    AgentNotReady,
+    AgentReady,
+    CallArrived,
+    CallerDialledIn,
+    CallerHungUp,
+    DeadlinePassed,
+    Event,
+    PhoneReachable,
+)
+from changgu.acd.facts import CallEnded, CallStarted, Direction, Ender, MenuStepTaken, Outcome, Recorded
+from changgu.acd.identity import AgentId, CallId, Instant, QueueName
+from changgu.acd.queues import Agent, Floor, Queue
+from changgu.acd.runner import InboxFull, Runner, SteadyClock
+
+T0 = 1_790_000_000.0
+
+
+class HandWoundClock:
+    def __init__(self, now: float = T0) -> None:
+        self.time = now
+
+    def now(self) -> Instant:
+        return self.time
+
+
+class SmallEngine:
+    """Answers a caller with a start, a step and an end; sets itself one deadline."""
+
+    def __init__(self) -> None:
+        self.handled: list[tuple[Event, Instant]] = []
+        self.floors: list[Floor] = []
+        self.deadline: Instant | None = None
+        self.broken: set[CallId] = set()
+
+    def configure(self, floor: Floor, now: Instant) -> list[Effect]:
+        self.floors.append(floor)
+        return []
+
+    def handle(self, event: Event, now: Instant) -> list[Effect]:
+        self.handled.append((event, now))
+        match event:
+            case CallerDialledIn(call=call) if call in self.broken:
+                raise RuntimeError("a fault of ours")
+            case CallerDialledIn(call=call):
+                return [
+                    CallStarted(call, Direction.INBOUND, None, "1000"),
+                    HangUpCaller(call, Farewell.ERROR),
+                    MenuStepTaken(call, "main", None),
+                    CallEnded(call, Outcome.REFUSED, Ender.DESK),
+                ]
+            case AgentReady(agent=agent):
+                return [RequestRefused("AgentReady", agent, "통화 중입니다.", "on a call")]
+            case DeadlinePassed() if self.deadline is not None and now >= self.deadline:
+                self.deadline = None
+        return []
+
+    def next_deadline(self) -> Instant | None:
+        return self.deadline
+
+
+class Floorful:
+    """A runner with everything around it noted in one list."""
+
+    def __init__(self, clock: HandWoundClock | None = None, first_seq: int = 1) -> None:
+        self.engine = SmallEngine()
+        self.clock = clock or HandWoundClock()
+        self.noted: list[tuple[str, object]] = []
+        self.runner = Runner(
+            self.engine, self.clock, self.do, [self.listener("pop"), self.listener("board")], first_seq,
+            ledger=self.listener("ledger"),
+        )  # fmt: skip
+
+    def do(self, command: Command) -> None:
+        self.noted.append(("switch", command))
+
+    def listener(self, name: str) -> Callable[[Recorded], None]:
+        return lambda recorded: self.noted.append((name, recorded))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.runner.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def settle(self) -> None:
+        """Until everything posted so far has been handled."""
+        await asyncio.wait_for(self.runner.ask(PhoneReachable(AgentId("nobody"))), 10)
+
+
+def dial(call: str) -> CallerDialledIn:
+    return CallerDialledIn(CallId(call), None, "1000")
+
+
+async def test_all_of_one_event_comes_before_the_next_and_facts_before_commands() -> None:
+    floor = Floorful()
+    async with floor.running():
+        floor.runner.post(dial("c1"))
+        floor.runner.post(dial("c2"))
+        await floor.settle()
+    assert [(who, type(getattr(what, "fact", what)).__name__) for who, what in floor.noted] == 2 * [
+        ("ledger", "CallStarted"), ("pop", "CallStarted"), ("board", "CallStarted"),
+        ("ledger", "MenuStepTaken"), ("pop", "MenuStepTaken"), ("board", "MenuStepTaken"),
+        ("ledger", "CallEnded"), ("pop", "CallEnded"), ("board", "CallEnded"),
+        ("switch", "HangUpCaller"),
+    ]  # fmt: skip
+
+
+async def test_facts_are_numbered_without_gaps_from_where_the_ledger_ended() -> None:
+    floor = Floorful(first_seq=101)
+    async with floor.running():
+        floor.runner.post(dial("c1"))
+        floor.runner.post(dial("c2"))
+        await floor.settle()
+    heard = [what for who, what in floor.noted if who == "board" and isinstance(what, Recorded)]
+    assert [recorded.seq for recorded in heard] == list(range(101, 107))
+    assert floor.runner.next_seq == 107
+
+
+async def test_facts_of_one_event_bear_one_time_and_time_never_goes_back() -> None:
+    floor = Floorful(HandWoundClock(T0 + 0.1234567891))
+    async with floor.running():
+        floor.runner.post(dial("c1"))
+        await floor.settle()
+        floor.clock.time = T0 - 3600
+        floor.runner.post(dial("c2"))
+        await floor.settle()
+    heard = [what for who, what in floor.noted if who == "board" and isinstance(what, Recorded)]
+    assert {recorded.at for recorded in heard} == {T0 + 0.123457}
+    assert {now for _, now in floor.engine.handled} == {T0 + 0.123457}
+
+
+async def test_a_failing_listener_stops_neither_routing_nor_the_other_listeners(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    floor = Floorful()
+
+    def fails(recorded: Recorded) -> None:
+        raise RuntimeError("no room")
+
+    runner = Runner(floor.engine, floor.clock, floor.do, [fails, floor.listener("board")], 1)
+    floor.runner = runner
+    async with floor.running():
+        runner.post(dial("c1"))
+        await floor.settle()
+    assert [who for who, _ in floor.noted] == ["board", "board", "board", "switch"]
+    warning = caplog.records[0]
+    assert (warning.levelname, warning.__dict__["call_id"]) == ("WARNING", "c1")
+
+
+async def test_a_ledger_that_takes_nothing_stops_the_floor_rather_than_be_skipped() -> None:
+    floor = Floorful()
+
+    def full(recorded: Recorded) -> None:
+        raise OSError("no space")
+
+    runner = Runner(floor.engine, floor.clock, floor.do, [floor.listener("board")], 1, ledger=full)
+    runner.post(dial("c1"))
+    with pytest.raises(OSError, match="no space"):
+        await asyncio.wait_for(runner.run(), 10)
+    assert floor.noted == []
+
+
+async def test_a_fault_at_one_call_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    floor = Floorful()
+    floor.engine.broken = {CallId("c1")}
+    async with floor.running():
+        floor.runner.post(dial("c1"))
+        with pytest.raises(RuntimeError):
+            await floor.runner.ask(dial("c1"))
+        floor.runner.post(dial("c2"))
+        await floor.settle()
+    assert {what.fact.call for who, what in floor.noted if isinstance(what, Recorded)} == {"c2"}  # type: ignore[union-attr]
+    assert floor.runner.failed_events == 2
+    assert caplog.records[0].__dict__["call_id"] == "c1"
+
+
+async def test_whoever_asks_is_told_after_their_wish_was_handled() -> None:
+    floor = Floorful()
+    async with floor.running():
+        assert await floor.runner.ask(AgentNotReady(AgentId("alice"), NotReadyReason.MEAL)) is None
+        refused = await floor.runner.ask(AgentReady(AgentId("alice")))
+    assert refused is not None
+    assert refused.why_ko == "통화 중입니다."
+
+
+async def test_who_still_waits_for_an_answer_when_the_floor_closes_is_told_so() -> None:
+    floor = Floorful()
+    task = asyncio.create_task(floor.runner.run())
+    await floor.settle()
+    asked = asyncio.create_task(floor.runner.ask(AgentReady(AgentId("alice"))))
+    task.cancel()
+    with pytest.raises(InboxFull):
+        await asyncio.wait_for(asked, 10)
+    with pytest.raises(InboxFull):
+        floor.runner.post(dial("c1"))
+
+
+async def test_a_deadline_wakes_the_engine_and_nothing_else_does() -> None:
+    floor = Floorful()
+    clock = SteadyClock()
+    floor.runner = Runner(floor.engine, clock, floor.do, [], 1)
+    floor.engine.deadline = clock.now() + 0.15
+    began = clock.now()
+    async with floor.running(), asyncio.timeout(10):
+        while floor.engine.deadline is not None:
+            await asyncio.sleep(0.01)
+    assert clock.now() - began >= 0.15
+    assert 1 <= len(floor.engine.handled) <= 3
+
+
+async def test_a_deadline_that_comes_nearer_is_not_slept_through() -> None:
+    floor = Floorful()
+    clock = SteadyClock()
+    floor.runner = Runner(floor.engine, clock, floor.do, [], 1)
+    floor.engine.deadline = clock.now() + 3600
+    async with floor.running(), asyncio.timeout(10):
+        await floor.settle()
+        floor.engine.deadline = clock.now() + 0.05
+        floor.runner.post(PhoneReachable(AgentId("alice")))
+        while floor.engine.deadline is not None:
+            await asyncio.sleep(0.01)
+
+
+async def test_news_may_come_from_another_thread() -> None:
+    floor = Floorful()
+    async with floor.running():
+        await floor.settle()
+        thread = Thread(target=lambda: floor.runner.post_threadsafe(dial("c1")))
+        thread.start()
+        await asyncio.to_thread(thread.join)
+        await floor.settle()
+    assert ("switch", HangUpCaller(CallId("c1"), Farewell.ERROR)) in floor.noted
+
+
+async def test_a_changed_floor_takes_its_turn() -> None:
+    floor = Floorful()
+    changed = Floor((Queue(QueueName("vpn"), "VPN"),))
+    async with floor.running():
+        floor.runner.configure(changed)
+        await floor.settle()
+    assert floor.engine.floors == [changed]
+
+
+async def test_a_caller_in_the_real_engine_waits_and_leaves() -> None:
+    queue = QueueName("network")
+    engine = Engine(Floor((Queue(queue, "네트워크"),), (Agent(AgentId("alice"), "김지은", frozenset({queue})),)))
+    heard: list[Recorded] = []
+    runner = Runner(engine, HandWoundClock(), lambda command: None, [heard.append], 1)
+    task = asyncio.create_task(runner.run())
+    runner.post(dial("c1"))
+    runner.post(CallArrived(CallId("c1"), queue))
+    refused = await runner.ask(AgentReady(AgentId("nobody")))
+    assert refused is not None
+    assert [call.call for call in engine.waiting(queue)] == ["c1"]
+    runner.post(CallerHungUp(CallId("c1")))
+    await runner.ask(AgentReady(AgentId("nobody")))
+    task.cancel()
+    assert isinstance(heard[-1].fact, CallEnded)
+    assert heard[-1].fact.outcome is Outcome.ABANDONED_IN_QUEUE
+
+
+def test_a_corrected_system_clock_neither_stretches_nor_shrinks_a_wait() -> None:
+    wall, steady = [T0], [50.0]
+    clock = SteadyClock(wall=lambda: wall[0], steady=lambda: steady[0])
+    wall[0] += 3600
+    steady[0] += 7
+    assert clock.now() == T0 + 7
+
+
+def test_after_a_restart_time_goes_on_from_the_ledgers_last_line() -> None:
+    assert SteadyClock(T0 + 60, wall=lambda: T0, steady=lambda: 0.0).now() == T0 + 60
+    assert SteadyClock(T0 - 60, wall=lambda: T0, steady=lambda: 0.0).now() == T0
+
+
+def test_a_ledger_hours_ahead_of_the_clock_is_said_and_not_followed(caplog: pytest.LogCaptureFixture) -> None:
+    assert SteadyClock(T0 + 9 * 3600, wall=lambda: T0, steady=lambda: 0.0).now() == T0
+    assert "32400 s ahead" in caplog.text
