@@ -1,0 +1,211 @@
+"""The desk's figures: each formula once, with the words and the source that every page shows beside it.
+
+All rates are fractions between 0 and 1, all times seconds. None means that nothing has happened yet: a day without a
+call has no abandonment rate, and 0 % would be praise it has not earned.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Unit(StrEnum):
+    """How a figure is written."""
+
+    COUNT = "count"
+    RATE = "rate"
+    SECONDS = "seconds"
+    SINCE = "since"
+    """An instant; shown as the time that has passed since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a figure means, in words that can stand on the page."""
+
+    ko: str
+    en: str
+    formula_ko: str
+    formula_en: str
+    unit: Unit
+
+
+def offered(queued: int, refused_before_queue: int = 0) -> int:
+    """인입: queued + refused (full, empty, closed). Each call has one outcome, and the outcomes sum to this."""
+    return queued + refused_before_queue
+
+
+def abandonment_rate(abandoned: int, short_abandoned: int, offered: int) -> float | None:
+    """포기율: (abandoned − short) / (offered − short); in the queue only, a hang-up in the menu is reported apart.
+
+    `abandoned` includes the short ones. Genesys divides by offered, Amazon Connect by queued; neither removes callers
+    who rang off within seconds, for whom no staffing could have helped.
+    """
+    return _ratio(abandoned - short_abandoned, offered - short_abandoned)
+
+
+def answer_rate(answered: int, offered: int, short_abandoned: int = 0) -> float | None:
+    """응대율: answered / offered, the common Korean practice; give `short_abandoned` for the variant without them."""
+    return _ratio(answered, offered - short_abandoned)
+
+
+def service_level(answered_in_time: int, offered: int, short_abandoned: int) -> float | None:
+    """서비스레벨: answered within T / (offered − short abandons); T is the queue's own, and `≤`."""
+    return _ratio(answered_in_time, offered - short_abandoned)
+
+
+def service_level_of_answered(answered_in_time: int, answered: int) -> float | None:
+    """Asterisk's ServicelevelPerf, as Wazo shows it: answered within T / answered. Blind to every abandoned call."""
+    return _ratio(answered_in_time, answered)
+
+
+def service_level_with_abandons(
+    answered_in_time: int, abandoned_in_time: int, answered: int, abandoned: int
+) -> float | None:
+    """Asterisk's ServicelevelPerf2: (answered + abandoned within T) / (answered + abandoned)."""
+    return _ratio(answered_in_time + abandoned_in_time, answered + abandoned)
+
+
+def service_level_of_queued(answered_in_time: int, abandoned_in_time: int, queued: int) -> float | None:
+    """Amazon Connect's: removed from the queue within T, by whatever way / queued."""
+    return _ratio(answered_in_time + abandoned_in_time, queued)
+
+
+def average_speed_of_answer(waited: float, answered: int) -> float | None:
+    """평균응답속도 (ASA): seconds from joining the queue to hearing the agent, ringing included / answered calls."""
+    return waited / answered if answered else None
+
+
+def average_handling_time(handled_seconds: float, handled: int) -> float | None:
+    """평균처리시간 (AHT): talk + hold + wrap-up / handled calls; ringing is not handling."""
+    return handled_seconds / handled if handled else None
+
+
+def occupancy(handling: float, ringing: float, ready: float) -> float | None:
+    """점유율: (talk + hold + wrap-up + ringing) / (that + ready); breaks are in neither."""
+    busy = handling + ringing
+    return busy / (busy + ready) if busy + ready > 0 else None
+
+
+def is_short_abandon(waited: float, limit: float) -> bool:
+    """단순포기: the caller left at or before the queue's limit (5 s unless set), and nobody could have helped them."""
+    return waited <= limit
+
+
+def in_time(waited: float, service_level_seconds: float) -> bool:
+    """Whether an answer kept the service level: at T sharp it did."""
+    return waited <= service_level_seconds
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole > 0 else None
+
+
+DEFINITIONS: Mapping[str, Definition] = {
+    "waiting": Definition(
+        "대기 콜",
+        "Waiting",
+        "지금 대기열에서 상담을 기다리는 전화의 수. 요원에게 울리고 있는 전화를 포함합니다.",
+        "Calls in a queue at this moment, those ringing at an agent among them.",
+        Unit.COUNT,
+    ),
+    "longest_wait_since": Definition(
+        "최장 대기",
+        "Longest wait",
+        "지금 기다리는 전화 가운데 가장 먼저 들어온 전화가 대기열에서 보낸 시간.",
+        "How long the caller who has waited longest has been in the queue.",
+        Unit.SINCE,
+    ),
+    "offered": Definition(
+        "인입",
+        "Offered",
+        "오늘 대기열에 들어온 전화 + 받지 못해 거절한 전화. 모든 전화는 결과를 하나만 가지며, 결과의 합이 인입입니다.",
+        "Calls that joined a queue today + calls refused. Every call has one outcome; the outcomes add up to this.",
+        Unit.COUNT,
+    ),
+    "answered": Definition(
+        "응답",
+        "Answered",
+        "오늘 인입된 전화 가운데 요원과 통화가 연결된 전화.",
+        "Of today's offered calls, those in which caller and agent heard each other.",
+        Unit.COUNT,
+    ),
+    "abandoned": Definition(
+        "포기",
+        "Abandoned",
+        "대기 중이거나 요원에게 울리는 동안 고객이 끊은 전화. 단순포기 포함, 안내(ARS) 중 끊은 전화 제외.",
+        "Callers who hung up while waiting or ringing, short abandons included, hang-ups in the menu not.",
+        Unit.COUNT,
+    ),
+    "short_abandoned": Definition(
+        "단순포기",
+        "Short abandons",
+        "대기열의 단순포기 기준(기본 5초) 이내에 끊은 전화.",
+        "Callers who hung up within the queue's limit (5 seconds unless set).",
+        Unit.COUNT,
+    ),
+    "refused": Definition(
+        "거절",
+        "Refused",
+        "대기열이 받을 수 없어 안내 후 끊은 전화.",
+        "Calls that the queue could not take.",
+        Unit.COUNT,
+    ),
+    "abandonment_rate": Definition(
+        "포기율",
+        "Abandonment rate",
+        "(포기 − 단순포기) ÷ (인입 − 단순포기)",
+        "(abandoned − short) ÷ (offered − short)",
+        Unit.RATE,
+    ),
+    "answer_rate": Definition(
+        "응대율",
+        "Answer rate",
+        "응답 ÷ 인입",
+        "answered ÷ offered",
+        Unit.RATE,
+    ),
+    "service_level": Definition(
+        "서비스레벨",
+        "Service level",
+        "목표시간(대기열마다, 기본 20초) 이내 응답 ÷ (인입 − 단순포기)",
+        "answered within the target (per queue, 20 seconds unless set) ÷ (offered − short)",
+        Unit.RATE,
+    ),
+    "asa": Definition(
+        "평균 응답속도",
+        "Average speed of answer",
+        "대기열에 들어와 요원과 연결될 때까지 걸린 시간의 평균. 응답한 전화만, 울린 시간 포함.",
+        "Mean time from joining the queue to hearing the agent; answered calls only, ringing included.",
+        Unit.SECONDS,
+    ),
+    "aht": Definition(
+        "평균 처리시간",
+        "Average handling time",
+        "(통화 + 보류 + 후처리) ÷ 처리한 전화. 울린 시간은 넣지 않습니다.",
+        "(talk + hold + wrap-up) ÷ handled calls; ringing is not counted.",
+        Unit.SECONDS,
+    ),
+    "in_menu": Definition(
+        "안내 중",
+        "In the menu",
+        "지금 자동안내(ARS)를 듣고 있는 전화.",
+        "Calls that are listening to the menu at this moment.",
+        Unit.COUNT,
+    ),
+    "abandoned_in_menu": Definition(
+        "안내 중 끊음",
+        "Left in the menu",
+        "자동안내 중에 끊은 전화. 포기율에는 넣지 않습니다.",
+        "Callers who hung up in the menu; not part of the abandonment rate.",
+        Unit.COUNT,
+    ),
+    "self_served": Definition(
+        "자동안내 완료",
+        "Self-served",
+        "상담 없이 자동안내에서 끝난 전화.",
+        "Calls that the menu served without an agent.",
+        Unit.COUNT,
+    ),
+}
+"""By the name of the figure in the wallboard's messages."""
