@@ -1,0 +1,183 @@
+"""After a restart or a lost line: what the PBX has, what the ledger says, and what follows from the difference.
+
+Events are not kept for us while nobody listens (limits of ARI), so the PBX's present state is read and compared.
+Conversations are left alone, waiting callers keep their place, and what belongs to nobody is ended.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from changgu.acd.call_state import CallState
+from changgu.acd.commands import Command, ConnectCall, PlayMusicOnHold
+from changgu.acd.events import (
+    AgentAnswered,
+    AgentHungUp,
+    CallerHungUp,
+    CallLost,
+    Event,
+    PartiesConnected,
+    RingFailed,
+)
+from changgu.acd.identity import CallId
+from changgu.acd.records import CallView
+from changgu.telephony.ari.messages import Channel
+from changgu.telephony.hangup_cause import RingFailure
+from changgu.telephony.legs import (
+    AgentLeg,
+    Caller,
+    Purpose,
+    Returned,
+    agent_leg,
+    bridge_of,
+    call_of_bridge,
+    offer_of_leg,
+    purpose_of_app_data,
+)
+
+CONVERSING = (CallState.CONNECTING, CallState.TALKING, CallState.HELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the PBX has now."""
+
+    app: str
+    booted_at: float
+    """When Asterisk was started: calls from before are lost, whatever became of them."""
+    channels: Mapping[str, Channel]
+    bridges: Mapping[str, frozenset[str]]
+    """Bridge id → channel ids in it."""
+
+    def ours(self, channel: Channel) -> Purpose | None:
+        """What a channel is for if it is under our control now, else None."""
+        if channel.app != "Stasis" or channel.app_data.split(",", 1)[0] != self.app:
+            return None
+        return purpose_of_app_data(self.app, channel.app_data)
+
+
+@dataclass(frozen=True, slots=True)
+class LegFound:
+    """An agent's leg that is still up."""
+
+    leg: AgentLeg
+    answered: bool
+    bridged: bool
+
+
+@dataclass(slots=True)
+class Findings:
+    """What follows from the comparison, to be done in this order."""
+
+    orphans: list[str] = field(default_factory=list)
+    """Channels that belong to no open call: to be hung up (no orphan may outlive its call)."""
+    empty_bridges: list[str] = field(default_factory=list)
+    """Bridges of calls that are over: to be deleted."""
+    gone_callers: list[CallId] = field(default_factory=list)
+    gone_legs: list[str] = field(default_factory=list)
+    callers: list[tuple[Channel, CallView]] = field(default_factory=list)
+    """Callers of open calls who are still on the line."""
+    legs: list[LegFound] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    """What we missed."""
+    commands: list[Command] = field(default_factory=list)
+    """What may have been decided and not carried out; harmless when it was."""
+    menu_again: list[tuple[Channel, CallView]] = field(default_factory=list)
+    """Callers in the menu: it starts again for those whose visit was cut off."""
+    newcomers: list[tuple[Channel, Caller | Returned]] = field(default_factory=list)
+    """Callers of whom the ledger knows nothing."""
+
+
+def compare(
+    open_calls: Iterable[CallView],
+    snapshot: Snapshot,
+    *,
+    ended: Callable[[CallId], bool] = lambda call: False,
+    busy: Callable[[CallId], bool] = lambda call: False,
+) -> Findings:
+    """The difference between the open calls and the PBX. Calls with a command under way are skipped."""
+    found = Findings()
+    open_by_id = {view.call: view for view in open_calls}
+    for view in open_by_id.values():
+        if not busy(view.call):
+            _compare_call(view, snapshot, found)
+    wanted_legs = {agent_leg(view.offer, view.call) for view in open_by_id.values() if view.offer is not None}
+    for channel in snapshot.channels.values():
+        _compare_channel(channel, open_by_id, wanted_legs, snapshot, found, ended, busy)
+    for bridge in snapshot.bridges:
+        call = call_of_bridge(bridge)
+        if call is None or busy(call) or not _of_this_desk(call, snapshot):
+            continue
+        if call not in open_by_id or open_by_id[call].state not in CONVERSING:
+            found.empty_bridges.append(bridge)
+    return found
+
+
+def _compare_call(view: CallView, snapshot: Snapshot, found: Findings) -> None:
+    channel = snapshot.channels.get(view.call)
+    if channel is None or snapshot.ours(channel) is None:
+        found.gone_callers.append(view.call)
+        lost = channel is None and view.started_at < snapshot.booted_at
+        found.events.append(CallLost(view.call) if lost else CallerHungUp(view.call))
+        return
+    found.callers.append((channel, view))
+    match view.state:
+        case CallState.IN_MENU:
+            found.menu_again.append((channel, view))
+        case CallState.WAITING if view.queue is not None:
+            found.commands.append(PlayMusicOnHold(view.call, view.queue))
+        case CallState.OFFERED | CallState.CONNECTING | CallState.TALKING | CallState.HELD:
+            _compare_leg(view, snapshot, found)
+        case _:
+            return
+
+
+def _compare_leg(view: CallView, snapshot: Snapshot, found: Findings) -> None:
+    if view.agent is None or view.offer is None:
+        return
+    leg = AgentLeg(view.offer, view.call, view.agent)
+    name = agent_leg(view.offer, view.call)
+    channel = snapshot.channels.get(name)
+    if channel is None:
+        found.gone_legs.append(name)
+        if view.state is CallState.OFFERED:
+            found.events.append(RingFailed(leg.agent, leg.call, leg.offer, RingFailure.GONE.value))
+        else:
+            found.events.append(AgentHungUp(leg.agent, leg.call, leg.offer))
+        return
+    bridge = snapshot.bridges.get(bridge_of(view.call))
+    joined = bridge is not None and {view.call, name} <= bridge
+    if view.state is CallState.OFFERED:
+        answered = isinstance(snapshot.ours(channel), AgentLeg)
+        found.legs.append(LegFound(leg, answered, bridge is not None))
+        if answered:
+            found.events.append(AgentAnswered(leg.agent, leg.call, leg.offer))
+        return
+    found.legs.append(LegFound(leg, answered=True, bridged=bridge is not None))
+    if not joined:
+        found.commands.append(ConnectCall(leg.agent, leg.call, leg.offer))
+    elif view.state is CallState.CONNECTING:
+        found.events.append(PartiesConnected(leg.agent, leg.call, leg.offer))
+
+
+def _compare_channel(
+    channel: Channel, open_by_id: Mapping[CallId, CallView], wanted_legs: set[str], snapshot: Snapshot,
+    found: Findings, ended: Callable[[CallId], bool], busy: Callable[[CallId], bool],
+) -> None:  # fmt: skip
+    if (leg := offer_of_leg(channel.id)) is not None:
+        if channel.id not in wanted_legs and not busy(leg[1]) and _of_this_desk(leg[1], snapshot):
+            found.orphans.append(channel.id)
+        return
+    call = CallId(channel.id)
+    what = snapshot.ours(channel)
+    if call in open_by_id or busy(call) or not isinstance(what, Caller | Returned):
+        return
+    if ended(call):
+        found.orphans.append(channel.id)
+    else:
+        found.newcomers.append((channel, what))
+
+
+def _of_this_desk(call: CallId, snapshot: Snapshot) -> bool:
+    """False when the caller is on the line of another desk on the same PBX, whose legs look like ours."""
+    caller = snapshot.channels.get(call)
+    return caller is None or caller.app != "Stasis" or caller.app_data.split(",", 1)[0] == snapshot.app

@@ -1,0 +1,93 @@
+"""A caller as the telephone sees them: the keys they press and the sound that plays to them."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from changgu.acd.identity import CallId
+
+KEYS_KEPT = 64
+"""Keys that may wait to be read; whoever presses more is not answering our question."""
+
+
+class Handset:
+    """Keys wait here until they are read; `news` wakes whoever waits for a key or for the end of a sound."""
+
+    def __init__(self, call: CallId) -> None:
+        self.call = call
+        self._keys: deque[str] = deque()
+        self._playing: str | None = None
+        self._played = 0
+        self._news = asyncio.Event()
+        self._swallow: str | None = None
+
+    @property
+    def pressed(self) -> bool:
+        """Whether a key waits to be read."""
+        return bool(self._keys)
+
+    @property
+    def playing(self) -> str | None:
+        """The id of the playback under way."""
+        return self._playing
+
+    def press(self, key: str) -> None:
+        """A key was pressed (RFC 4733 or the like, already heard to its end)."""
+        swallow, self._swallow = self._swallow, None
+        if key == swallow or len(self._keys) >= KEYS_KEPT:
+            return
+        self._keys.append(key)
+        self._news.set()
+
+    def forget_keys(self) -> None:
+        """Keys pressed so far do not count."""
+        self._keys.clear()
+
+    def swallow_next(self, key: str) -> None:
+        """If the next key is this one, it belongs to the question before: `#` after a number that was complete."""
+        if self._keys and self._keys[0] == key:
+            self._keys.popleft()
+        elif not self._keys:
+            self._swallow = key
+
+    def begin_playback(self) -> str:
+        """The id for a new playback; never used twice for this caller."""
+        self._played += 1
+        self._playing = f"{self.call}-sound-{self._played}"
+        return self._playing
+
+    def playback_finished(self, playback: str) -> None:
+        """A sound came to its end; news about an earlier one changes nothing."""
+        if playback == self._playing:
+            self._playing = None
+            self._news.set()
+
+    async def until_heard(self, playback: str, interruptible: bool) -> bool:
+        """Wait for the end of the sound; True when a key cut it short."""
+        while self._playing == playback:
+            if interruptible and self._keys:
+                return True
+            self._news.clear()
+            await self._news.wait()
+        return False
+
+    async def next_key(self, limit: float) -> str | None:
+        """The next key, or None when none is pressed within `limit` seconds."""
+        try:
+            async with asyncio.timeout(limit):
+                while not self._keys:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            return None
+        return self._keys.popleft()
+
+
+@dataclass(frozen=True, slots=True)
+class CallerIdentity:
+    """Who calls, as the network says."""
+
+    number: str | None
+    """As presented; None when withheld."""
+    name: str
+    dialled: str

@@ -1,0 +1,207 @@
+"""Looks at the PBX whenever the line to it comes up, and sets right what we missed while it was down."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from changgu.acd.events import Event
+from changgu.acd.identity import CallId
+from changgu.acd.records import CallView
+from changgu.telephony.ari import messages
+from changgu.telephony.ari.client import Ari, path
+from changgu.telephony.ari.errors import AriAway, AriRefused, AriTrouble
+from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, StasisEnd
+from changgu.telephony.comparison import Findings, Snapshot, compare
+from changgu.telephony.inbound import Inbound
+from changgu.telephony.legs import Caller, Returned
+from changgu.telephony.switch import Switch
+
+logger = logging.getLogger(__name__)
+
+AGAIN_AFTER = 0.5
+"""Seconds until calls that were busy, or a PBX that did not answer, are looked at again."""
+
+SWEEPS = (0.0, 3.0, 10.0, 30.0)
+"""Seconds after the line came up at which callers are fetched from the shadow queues: some are still on their way."""
+
+
+class OpenCalls(Protocol):
+    """What the ACD knows; `acd.engine.Engine` is the one implementation."""
+
+    @property
+    def calls(self) -> Mapping[CallId, CallView]:
+        """Every open call."""
+        ...
+
+    def recently_ended(self, call: CallId) -> bool:
+        """Whether this call is known to be over."""
+        ...
+
+
+class ShadowQueues(Protocol):
+    """The plain queues that served callers while we were away."""
+
+    async def fetch_waiting(self) -> int:
+        """Send everybody who waits in one back to us; how many there were."""
+        ...
+
+
+class NoShadowQueues:
+    """For a PBX without them."""
+
+    async def fetch_waiting(self) -> int:
+        """Nobody waits elsewhere."""
+        return 0
+
+
+class Reconciler:
+    """`ask` makes it look; `run` must be running; `hear` is given every ARI event."""
+
+    def __init__(
+        self, ari: Ari, inbound: Inbound, switch: Switch, calls: OpenCalls, post: Callable[[Event], None],
+        shadow: ShadowQueues,
+    ) -> None:  # fmt: skip
+        self._ari = ari
+        self._inbound = inbound
+        self._switch = switch
+        self._calls = calls
+        self._post = post
+        self._shadow = shadow
+        self._wanted = asyncio.Event()
+        self._gone_meanwhile: set[str] | None = None
+        self.done = asyncio.Event()
+        """Set when the present state of the line has been looked at."""
+
+    def ask(self) -> None:
+        """The line came up: look."""
+        self.done.clear()
+        self._wanted.set()
+
+    def hear(self, event: AriEvent) -> None:
+        """Channels that go while we look are not to be taken for present."""
+        if self._gone_meanwhile is not None and isinstance(event, ChannelDestroyed | StasisEnd):
+            self._gone_meanwhile.add(event.channel_id)
+
+    async def run(self) -> None:
+        """Look whenever asked, until cancelled."""
+        sweeper: asyncio.Task[None] | None = None
+        try:
+            while True:
+                await self._wanted.wait()
+                self._wanted.clear()
+                if await self._look_until_settled():
+                    self.done.set()
+                    if sweeper is not None:
+                        sweeper.cancel()
+                    sweeper = asyncio.create_task(self._sweep())
+        finally:
+            if sweeper is not None:
+                sweeper.cancel()
+                await asyncio.gather(sweeper, return_exceptions=True)
+
+    async def _look_until_settled(self) -> bool:
+        """Whether everything could be compared; False when the line dropped, and will ask again."""
+        while True:
+            try:
+                if await self._look():
+                    return True
+            except AriAway:
+                logger.info("the line dropped while we looked at the PBX")
+                return False
+            except AriTrouble as trouble:
+                logger.warning("the PBX could not be looked at: %s", trouble)
+            await asyncio.sleep(AGAIN_AFTER)
+            if self._wanted.is_set():
+                return False
+
+    async def _look(self) -> bool:
+        self._gone_meanwhile = set()
+        try:
+            snapshot = await self._snapshot()
+            gone = self._gone_meanwhile
+        finally:
+            self._gone_meanwhile = None
+        snapshot = Snapshot(
+            snapshot.app,
+            snapshot.booted_at,
+            {name: channel for name, channel in snapshot.channels.items() if name not in gone},
+            {name: members - gone for name, members in snapshot.bridges.items()},
+        )
+        busy_calls = {view.call for view in self._calls.calls.values() if self._switch.is_busy(view.call)}
+        findings = compare(
+            list(self._calls.calls.values()), snapshot, ended=self._calls.recently_ended, busy=self._switch.is_busy
+        )
+        # No waiting from here to the last event, so that no news comes between what we saw and what we say.
+        self._take_over(findings)
+        for orphan in findings.orphans:
+            await self._delete("channels", orphan)
+        for bridge in findings.empty_bridges:
+            await self._delete("bridges", bridge)
+        await self._inbound.after_gap()
+        return not busy_calls
+
+    def _take_over(self, findings: Findings) -> None:
+        for call in findings.gone_callers:
+            self._inbound.forget(call)
+        for leg_name in findings.gone_legs:
+            self._switch.forget(leg_name)
+        # For callers we knew all along, what was decided was carried out or is reported as failed.
+        known = {view.call for _, view in findings.callers if self._inbound.knows(view.call)}
+        commands = [command for command in findings.commands if command.call not in known]
+        restart_menu = {view.call for _, view in findings.menu_again}
+        for channel, view in findings.callers:
+            if view.call in restart_menu:
+                self._inbound.greet_again(channel, view.dialled)
+            else:
+                self._inbound.adopt(channel, view.dialled)
+        for found in findings.legs:
+            self._switch.adopt(found.leg, answered=found.answered, bridged=found.bridged)
+        for event in findings.events:
+            self._post(event)
+        for command in commands:
+            self._switch.do(command)
+        for channel, what in findings.newcomers:
+            match what:
+                case Caller(dialled):
+                    self._inbound.welcome(channel, dialled)
+                case Returned(queue):
+                    self._inbound.take_back(channel, queue)
+        if findings.events or findings.orphans or findings.newcomers or findings.empty_bridges:
+            logger.warning(
+                "after the gap: %d calls adopted, %d pieces of news missed, %d new callers, %d orphan legs, "
+                "%d orphan bridges",
+                len(findings.callers), len(findings.events), len(findings.newcomers), len(findings.orphans),
+                len(findings.empty_bridges),
+            )
+
+    async def _snapshot(self) -> Snapshot:
+        info = await self._ari.request("GET", path("asterisk", "info"), only="status")
+        channels = await self._ari.request("GET", path("channels"))
+        bridges = await self._ari.request("GET", path("bridges"))
+        return Snapshot(
+            self._ari.app,
+            datetime.fromisoformat(info["status"]["startup_time"]).timestamp(),
+            {channel.id: channel for channel in map(messages.channel, channels)},
+            {bridge["id"]: frozenset(bridge["channels"]) for bridge in bridges},
+        )
+
+    async def _delete(self, kind: str, name: str) -> None:
+        try:
+            await self._ari.request("DELETE", path(kind, name))
+        except AriRefused as trouble:
+            logger.debug("nothing left to delete: %s", trouble)
+
+    async def _sweep(self) -> None:
+        began = asyncio.get_running_loop().time()
+        for due in SWEEPS:
+            await asyncio.sleep(max(0.0, began + due - asyncio.get_running_loop().time()))
+            try:
+                fetched = await self._shadow.fetch_waiting()
+            except (OSError, TimeoutError) as trouble:
+                logger.warning("callers in the shadow queues could not be fetched: %s", trouble)
+                continue
+            if fetched:
+                logger.info("%d callers came back from the shadow queues", fetched)
+

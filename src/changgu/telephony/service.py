@@ -1,0 +1,77 @@
+"""The telephone side of the desk, put together: the line to Asterisk and all who listen to it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from changgu.acd.commands import Command
+from changgu.acd.events import Event
+from changgu.telephony.ari.client import Ari, path
+from changgu.telephony.ari.errors import AriTrouble
+from changgu.telephony.ari.messages import AriEvent
+from changgu.telephony.ari.stream import AriAddress, AriStream
+from changgu.telephony.call_control import CallControl
+from changgu.telephony.inbound import Desk, Inbound
+from changgu.telephony.ivr_player import IvrPlayer, LookUps, Voice
+from changgu.telephony.reconcile import NoShadowQueues, OpenCalls, Reconciler, ShadowQueues
+from changgu.telephony.switch import Switch
+
+logger = logging.getLogger(__name__)
+
+
+class Telephony:
+    """Everything that needs the ARI line. `run` must be running; `do` is the ACD's switch.
+
+    `post` takes events for the ACD (`Runner.post`); `calls` is what the ACD knows (`Engine`).
+    """
+
+    def __init__(
+        self, address: AriAddress, *, desk: Desk, voice: Voice, look_ups: LookUps, post: Callable[[Event], None],
+        calls: OpenCalls, shadow: ShadowQueues | None = None,
+    ) -> None:  # fmt: skip
+        self.stream = AriStream(address, self._hear, on_connected=self._connected)
+        self.ari = Ari(self.stream, address)
+        self.player = IvrPlayer(self.ari, voice, look_ups, post)
+        self.inbound = Inbound(self.ari, self.player, post, desk)
+        self.switch = Switch(self.ari, self.inbound, post)
+        self.control = CallControl(self.ari, self.switch, post)
+        self.reconciler = Reconciler(self.ari, self.inbound, self.switch, calls, post, shadow or NoShadowQueues())
+        self.version: str | None = None
+        """Asterisk's version, once it has been connected."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether calls can be driven now."""
+        return self.stream.connected
+
+    def do(self, command: Command) -> None:
+        """Carry out one command of the ACD, without waiting for it."""
+        self.switch.do(command)
+
+    async def run(self) -> None:
+        """Serve until cancelled. Calls on the PBX go on when it ends, and are taken up by the next run."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for part in (self.inbound, self.switch, self.reconciler, self.stream):
+                    tasks.create_task(part.run(), name=type(part).__name__)
+        finally:
+            await self.ari.close()
+
+    def _connected(self) -> None:
+        self.reconciler.ask()
+        if self.version is None:
+            asyncio.create_task(self._ask_version(), name="ari-version")  # noqa: RUF006 - it ends by itself at once
+
+    async def _ask_version(self) -> None:
+        try:
+            info = await self.ari.request("GET", path("asterisk", "info"), only="system")
+            self.version = str(info["system"]["version"])
+        except (AriTrouble, KeyError, TypeError) as trouble:
+            logger.info("Asterisk did not tell its version: %s", trouble)
+
+    def _hear(self, event: AriEvent) -> None:
+        # The order matters: who looks for what has gone must know before the others forget it.
+        self.reconciler.hear(event)
+        self.control.hear(event)
+        self.switch.hear(event)
+        self.inbound.hear(event)

@@ -1,0 +1,356 @@
+"""Carries out what the ACD asks for: rings agents, joins the two parties, ends legs, and reports what came of it.
+
+Commands of one call are carried out in their order, by a worker that lives as long as there are any; calls do not
+wait for each other, and nobody waits for a command. Trouble goes back to the ACD as an event, never as an exception.
+
+Requests for an answered call: originate, bridge, addChannel (with both legs), and at the end one leg and the bridge.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+from changgu.acd.commands import (
+    Command,
+    ConnectCall,
+    Farewell,
+    HangUpAgent,
+    HangUpCaller,
+    PlayMusicOnHold,
+    RingAgent,
+    StopRinging,
+)
+from changgu.acd.events import (
+    AgentAnswered,
+    AgentHungUp,
+    ConnectFailed,
+    Event,
+    PartiesConnected,
+    RingFailed,
+)
+from changgu.acd.identity import CallId
+from changgu.telephony.ari.client import Ari, path
+from changgu.telephony.ari.errors import (
+    AriAway,
+    AriBroken,
+    AriConflict,
+    AriLate,
+    AriNotFound,
+    AriNotOurs,
+    AriRefused,
+    AriTrouble,
+)
+from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, StasisEnd, StasisStart
+from changgu.telephony.handset import CallerIdentity
+from changgu.telephony.hangup_cause import RingFailure, ring_failure
+from changgu.telephony.legs import AgentLeg, agent_leg, bridge_of, purpose, stasis_args
+from changgu.telephony.numbers import caller_id
+
+logger = logging.getLogger(__name__)
+
+RING_SAFETY = 5
+"""Seconds by which the PBX's own ring limit exceeds the queue's: the ACD withdraws first, unless it is dead."""
+
+RECONNECT_LIMIT = 30.0
+"""Seconds for which a command that can be repeated waits for a lost line."""
+
+CONNECT_RETRY = 0.05
+"""Seconds; addChannel can overtake the PBX's own book-keeping of the answer."""
+
+
+class Callers(Protocol):
+    """What the switch needs to know of callers; `inbound.Inbound` is the one implementation."""
+
+    def identity(self, call: CallId) -> CallerIdentity | None:
+        """Who is calling, if they are on the line."""
+        ...
+
+    def left(self, call: CallId) -> None:
+        """The caller's leg is gone."""
+        ...
+
+    def release(self, call: CallId) -> None:
+        """The caller is about to be hung up on: their end is no news."""
+        ...
+
+    async def say_farewell(self, call: CallId, farewell: Farewell) -> None:
+        """Apologise before the call is ended."""
+        ...
+
+
+@dataclass(slots=True)
+class _Leg:
+    """An agent's leg that we asked for."""
+
+    purpose: AgentLeg
+    answered: bool = False
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _DropBridge:
+    """Our own afterthought: a call is over and its bridge is not needed any more."""
+
+    call: CallId
+
+
+class Switch:
+    """`do` takes commands, `hear` takes ARI events, `run` must be running."""
+
+    def __init__(self, ari: Ari, callers: Callers, post: Callable[[Event], None]) -> None:
+        self._ari = ari
+        self._callers = callers
+        self._post = post
+        self._legs: dict[str, _Leg] = {}
+        self._bridges: set[CallId] = set()
+        self._waiting: dict[CallId, deque[Command | _DropBridge]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Hold the workers until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            for call in list(self._waiting):
+                tasks.create_task(self._work(call))
+            await asyncio.Event().wait()
+
+    # ---- what others may ask ---------------------------------------------------------------------------------------
+
+    def conversation(self, call: CallId) -> AgentLeg | None:
+        """The agent's leg that was answered for a call, while it is up."""
+        for leg in self._legs.values():
+            if leg.purpose.call == call and leg.answered and not leg.withdrawn:
+                return leg.purpose
+        return None
+
+    def leg(self, channel: str) -> AgentLeg | None:
+        """The agent's leg with this channel id, if it is up and ours."""
+        found = self._legs.get(channel)
+        return found.purpose if found else None
+
+    @property
+    def legs(self) -> Mapping[str, AgentLeg]:
+        """Channel id → every agent's leg that we asked for and that is not known to be gone."""
+        return {channel: leg.purpose for channel, leg in self._legs.items() if not leg.withdrawn}
+
+    def is_busy(self, call: CallId) -> bool:
+        """Whether a command of this call is under way or waits its turn."""
+        return call in self._waiting
+
+    def adopt(self, leg: AgentLeg, *, answered: bool, bridged: bool) -> None:
+        """A leg that the PBX has, after a gap in the news; what we know already stays."""
+        known = self._legs.setdefault(agent_leg(leg.offer, leg.call), _Leg(leg))
+        known.answered = known.answered or answered
+        if bridged:
+            self._bridges.add(leg.call)
+
+    def forget(self, channel: str) -> None:
+        """A leg that the PBX no longer has; whoever found out has reported it."""
+        leg = self._legs.pop(channel, None)
+        if leg is not None and leg.purpose.call in self._bridges:
+            self._enqueue(leg.purpose.call, _DropBridge(leg.purpose.call))
+
+    # ---- commands in -----------------------------------------------------------------------------------------------
+
+    def do(self, command: Command) -> None:
+        """Take a command to be carried out after those that this call was given before."""
+        match command:
+            case RingAgent(agent, call, offer):
+                self._legs[agent_leg(offer, call)] = _Leg(AgentLeg(offer, call, agent))
+            case StopRinging(_, call, offer) | HangUpAgent(_, call, offer):
+                if leg := self._legs.get(agent_leg(offer, call)):
+                    leg.withdrawn = True
+            case HangUpCaller(call):
+                self._callers.release(call)
+            case _:
+                pass
+        self._enqueue(command.call, command)
+
+    def _enqueue(self, call: CallId, command: Command | _DropBridge) -> None:
+        if (queue := self._waiting.get(call)) is not None:
+            queue.append(command)
+            return
+        self._waiting[call] = deque([command])
+        if self._tasks is not None:
+            self._tasks.create_task(self._work(call))
+
+    async def _work(self, call: CallId) -> None:
+        queue = self._waiting[call]
+        while queue:
+            command = queue.popleft()
+            try:
+                await self._with_patience(command)
+            except Exception as trouble:  # one call's edge: the ACD is told, the other calls go on
+                if not isinstance(trouble, AriTrouble):
+                    logger.exception("a command failed: %s", type(command).__name__, extra={"call_id": call})
+                self._report(command, trouble)
+        del self._waiting[call]
+
+    async def _with_patience(self, command: Command | _DropBridge) -> None:
+        try:
+            await self._carry_out(command)
+        except AriAway:
+            if isinstance(command, RingAgent):
+                raise
+            await self._ari.wait_connected(RECONNECT_LIMIT)
+            await self._carry_out(command)
+
+    def _report(self, command: Command | _DropBridge, trouble: Exception) -> None:
+        call = command.call
+        match command:
+            case RingAgent(agent, _, offer):
+                if isinstance(trouble, AriAway):
+                    # Whether the phone rings is unknown until the line is back; the comparison after it tells.
+                    logger.warning("the line dropped while ringing an agent", extra={"call_id": call})
+                    return
+                failure = RingFailure.UNREACHABLE if isinstance(trouble, AriBroken) else RingFailure.ERROR
+                logger.info("agent %s could not be rung: %s", agent, trouble, extra={"call_id": call})
+                leg = self._legs.pop(agent_leg(offer, call), None)
+                if leg is not None and not leg.withdrawn:
+                    self._post(RingFailed(agent, call, offer, failure.value))
+            case ConnectCall(agent, _, offer):
+                logger.warning("caller and agent could not be joined: %s", trouble, extra={"call_id": call})
+                self._post(ConnectFailed(agent, call, offer, _cause_of(trouble)))
+            case _:
+                logger.warning("%s failed: %s", type(command).__name__, trouble, extra={"call_id": call})
+
+    # ---- one command -----------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, command: Command | _DropBridge) -> None:
+        match command:
+            case PlayMusicOnHold(call):
+                await self._tolerating_gone("POST", path("channels", call, "moh"))
+            case RingAgent():
+                await self._ring(command)
+            case StopRinging(_, call, offer) | HangUpAgent(_, call, offer):
+                await self._tolerating_gone("DELETE", path("channels", agent_leg(offer, call)))
+            case ConnectCall():
+                await self._connect(command)
+            case HangUpCaller(call, farewell):
+                await self._hang_up_caller(call, farewell)
+            case _DropBridge(call):
+                await self._drop_bridge(call)
+            case _:
+                assert_never(command)
+
+    async def _ring(self, command: RingAgent) -> None:
+        channel = agent_leg(command.offer, command.call)
+        leg = self._legs.get(channel)
+        if leg is None or leg.withdrawn:
+            self._legs.pop(channel, None)
+            return
+        caller = self._callers.identity(command.call)
+        try:
+            await self._ari.request(
+                "POST",
+                path("channels"),
+                endpoint=f"PJSIP/agent-{command.agent}",
+                app=self._ari.app,
+                appArgs=stasis_args(leg.purpose),
+                channelId=channel,
+                callerId=caller_id(caller.number if caller else None, caller.name if caller else ""),
+                timeout=int(command.ring_limit.total_seconds()) + RING_SAFETY,
+                originator=command.call,
+            )
+        except AriLate:
+            # The effect is unknown while the line is up: make sure that nothing rings, then say that it failed.
+            await self._tolerating_gone("DELETE", path("channels", channel))
+            raise
+        except AriConflict:
+            logger.info("the agent's leg exists already", extra={"call_id": command.call})
+
+    async def _connect(self, command: ConnectCall) -> None:
+        bridge, leg = bridge_of(command.call), agent_leg(command.offer, command.call)
+        if command.call not in self._bridges:
+            self._bridges.add(command.call)
+            await self._ari.request("POST", path("bridges", bridge), type="mixing")
+        try:
+            await self._join(bridge, command.call, leg)
+        except AriAway:
+            raise
+        except (AriNotOurs, AriNotFound, AriConflict):
+            await asyncio.sleep(CONNECT_RETRY)
+            try:
+                await self._join(bridge, command.call, leg)
+            except AriRefused:
+                await self._drop_bridge(command.call)
+                raise
+        self._post(PartiesConnected(command.agent, command.call, command.offer))
+
+    async def _join(self, bridge: str, caller: str, leg: str) -> None:
+        await self._ari.request("POST", path("bridges", bridge, "addChannel"), channel=f"{caller},{leg}")
+
+    async def _hang_up_caller(self, call: CallId, farewell: Farewell) -> None:
+        if farewell is not Farewell.NONE:
+            await self._callers.say_farewell(call, farewell)
+        gone = await self._tolerating_gone("DELETE", path("channels", call))
+        if gone:
+            self._callers.left(call)
+
+    async def _drop_bridge(self, call: CallId) -> None:
+        if call in self._bridges:
+            self._bridges.discard(call)
+            await self._tolerating_gone("DELETE", path("bridges", bridge_of(call)))
+
+    async def _tolerating_gone(self, method: str, uri: str) -> bool:
+        """Whether the thing was gone already, which is what we wanted or what we shall be told."""
+        try:
+            await self._ari.request(method, uri)
+        except (AriNotFound, AriNotOurs, AriConflict) as trouble:
+            logger.debug("%s %s: %s", method, uri, trouble)
+            return isinstance(trouble, AriNotFound)
+        return False
+
+    # ---- news from the PBX -----------------------------------------------------------------------------------------
+
+    def hear(self, event: AriEvent) -> None:
+        """Take note of one event; never waits."""
+        match event:
+            case StasisStart(_, args):
+                arrived = purpose(args)
+                if isinstance(arrived, AgentLeg):
+                    self._answered(arrived)
+            case StasisEnd(channel_id):
+                self._gone(channel_id, 16, None)
+            case ChannelDestroyed(channel_id, cause, _, tech_cause):
+                self._gone(channel_id, cause, tech_cause)
+            case _:
+                return
+
+    def _answered(self, arrived: AgentLeg) -> None:
+        # Also when the offer was withdrawn meanwhile: the ACD knows, and asks us to hang up.
+        leg = self._legs.setdefault(agent_leg(arrived.offer, arrived.call), _Leg(arrived))
+        if not leg.answered:
+            leg.answered = True
+            self._post(AgentAnswered(arrived.agent, arrived.call, arrived.offer))
+
+    def _gone(self, channel: str, cause: int, sip: int | None) -> None:
+        leg = self._legs.pop(channel, None)
+        if leg is not None:
+            self._leg_gone(leg.purpose, ring_failure(cause, sip), answered=leg.answered, withdrawn=leg.withdrawn)
+        elif CallId(channel) in self._bridges:
+            self._enqueue(CallId(channel), _DropBridge(CallId(channel)))
+
+    def _leg_gone(self, leg: AgentLeg, failure: RingFailure, *, answered: bool, withdrawn: bool = False) -> None:
+        """Report the end of an agent's leg, as what it means for the call."""
+        if not withdrawn and answered:
+            self._post(AgentHungUp(leg.agent, leg.call, leg.offer))
+        elif not withdrawn:
+            self._post(RingFailed(leg.agent, leg.call, leg.offer, failure.value))
+        if answered and leg.call in self._bridges:
+            self._enqueue(leg.call, _DropBridge(leg.call))
+
+
+def _cause_of(trouble: Exception) -> str:
+    match trouble:
+        case AriNotFound() | AriNotOurs() | AriConflict():
+            return RingFailure.GONE.value
+        case AriTrouble():
+            return RingFailure.CONGESTION.value
+        case _:
+            return RingFailure.ERROR.value
+
+
