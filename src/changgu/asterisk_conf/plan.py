@@ -171,7 +171,7 @@ class PbxPlan:
     desk_numbers: tuple[str, ...] = ("1000",)
     """The desk's main number first, then other numbers under which a trunk delivers it."""
     main_queue: str = "helpdesk"
-    """Takes the main number's callers while changgu is away."""
+    """Takes the main number's callers while changgu is away; the first queue does when there is none of this name."""
     visitor_secret: str | None = None
     """The SIP password of the visitors' browser phone; None when there is none."""
     anonymous_callers: bool = True

@@ -35,37 +35,30 @@ FILES = (
 )
 
 RELOADS: Mapping[str, str] = {
-    "acl.conf": "acl",
-    "cel.conf": "cel",
     "extensions.conf": "pbx_config.so",
-    "features.conf": "features",
-    "indications.conf": "indications",
-    "logger.conf": "logger",
     "musiconhold.conf": "res_musiconhold.so",
     "pjsip_phones.conf": "res_pjsip.so",
     "queues.conf": "app_queue.so",
     "rtp.conf": "res_rtp_asterisk.so",
 }
-"""The module to reload (AMI `Reload`) when a file has changed; the files not named here take a restart."""
+"""The module to reload when a file has changed; the files not named here take a restart of the PBX."""
 
 
 class NumberError(ValueError):
-    """A number would lead to a queue that does not exist, or to two at once."""
+    """A number would lead to two places at once."""
 
 
 def render(plan: PbxPlan, floor: PbxFloor) -> dict[str, str]:
     """Every file of the configuration by its name, such as `pjsip.conf`."""
     names = {queue.name for queue in floor.queues}
     numbers = {queue.number: queue.name for queue in floor.queues if queue.number is not None}
-    if floor.queues and plan.main_queue not in names:
-        raise NumberError(f"the desk number leads to the queue {plan.main_queue!r}, which does not exist")
     if taken := set(numbers) & set(plan.desk_numbers):
         raise NumberError(f"{', '.join(sorted(taken))} is the number of a queue and of the desk")
     known = {phone.login for phone in floor.phones}
     for queue in floor.queues:
         if strangers := set(queue.members) - known:
             raise ValueError(f"agents of {queue.name} without a phone: {', '.join(sorted(strangers))}")
-    main = plan.main_queue if plan.main_queue in names else None
+    main = plan.main_queue if plan.main_queue in names else next((queue.name for queue in floor.queues), None)
     routes = {**dict.fromkeys(plan.desk_numbers, main), **numbers}
     environment = _environment()
     return {

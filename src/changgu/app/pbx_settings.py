@@ -1,0 +1,100 @@
+"""From the desk's settings and floor to the PBX's plan: which folders, ports, secrets, phones and queues it gets."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from changgu.acd.identity import AgentId
+from changgu.acd.queues import Floor
+from changgu.app.generated_secrets import GeneratedSecrets
+from changgu.app.settings import Settings
+from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, Trunk, agent_phone
+from changgu.telephony.pbx import host_addresses, pbx_folders
+from changgu.telephony.pbx_packages import PbxRelease
+
+
+@dataclass(frozen=True, slots=True)
+class AriAccess:
+    """How to reach ARI: `url` ends in `/ari`."""
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AmiAccess:
+    """How to reach AMI."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+
+
+def ari_access(settings: Settings, secrets: GeneratedSecrets) -> AriAccess:
+    """ARI of the private PBX, or of the existing one."""
+    pbx = settings.pbx
+    if pbx.kind == "existing":
+        return AriAccess(pbx.ari_url.rstrip("/"), pbx.ari_user, pbx.ari_password)
+    return AriAccess(f"http://127.0.0.1:{settings.ari.port}/ari", "changgu", secrets.ari_password)
+
+
+def ami_access(settings: Settings, secrets: GeneratedSecrets) -> AmiAccess:
+    """AMI of the private PBX, or of the existing one."""
+    pbx = settings.pbx
+    if pbx.kind == "existing":
+        return AmiAccess(pbx.ami_host, pbx.ami_port, pbx.ami_user, pbx.ami_password)
+    return AmiAccess("127.0.0.1", settings.ami.port, "changgu", secrets.ami_password)
+
+
+def pbx_plan(
+    settings: Settings, secrets: GeneratedSecrets, release: PbxRelease, *, away_sound: Path | None = None
+) -> PbxPlan:
+    """The plan of this data folder's private PBX.
+
+    away_sound: a sound file without extension that callers hear while changgu is away.
+    """
+    on_loopback = settings.sip.bind in ("127.0.0.1", "::1")
+    audio = settings.rtp.address or (None if settings.sip.bind in ("0.0.0.0", "::") else settings.sip.bind)  # noqa: S104
+    entity = hashlib.sha256(secrets.pbx_id.encode()).digest()[:5]
+    return PbxPlan(
+        folders=pbx_folders(settings.data / "pbx", release),
+        system_name=f"c{secrets.pbx_id[:8]}",
+        entity_id=":".join(["02", *(f"{byte:02x}" for byte in entity)]),
+        ari_password=secrets.ari_password,
+        ami_password=secrets.ami_password,
+        sip_bind=settings.sip.bind,
+        sip_port=settings.sip.port,
+        ari_port=settings.ari.port,
+        ami_port=settings.ami.port,
+        rtp_first=settings.rtp.first,
+        rtp_last=settings.rtp.last,
+        media_address=audio,
+        host_addresses=host_addresses() if on_loopback else (),
+        desk_numbers=(settings.desk.number, *settings.desk.other_numbers),
+        main_queue=settings.desk.main_queue,
+        visitor_secret=None if settings.visitor_phone.enabled == "off" else secrets.visitor_sip_secret,
+        anonymous_callers=settings.sip.anonymous_callers,
+        trunks=tuple(Trunk(name, addresses) for name, addresses in settings.sip.trunks.items()),
+        away_sound=str(away_sound) if away_sound else None,
+    )
+
+
+def pbx_floor(floor: Floor, sip_passwords: Mapping[AgentId, str]) -> PbxFloor:
+    """The phones and shadow queues of the floor; every agent needs a SIP password."""
+    return PbxFloor(
+        phones=tuple(agent_phone(agent.login, agent.phone, sip_passwords[agent.login]) for agent in floor.agents),
+        queues=tuple(
+            ShadowQueue(
+                name=queue.name,
+                number=queue.number,
+                members=tuple(agent.login for agent in floor.agents if queue.name in agent.queues),
+                ring_seconds=max(1, math.ceil(queue.ring_limit.total_seconds())),
+                wrap_up_seconds=math.ceil(queue.wrap_up.total_seconds()),
+            )
+            for queue in floor.queues
+        ),
+    )

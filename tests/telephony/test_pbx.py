@@ -1,0 +1,218 @@
+"""The private Asterisk, for real: started, adopted, given new configuration, revived, stopped."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, agent_phone
+from changgu.asterisk_conf.render import render
+from changgu.telephony.pbx import PrivatePbx, existing_version, host_addresses, pbx_folders
+from changgu.telephony.pbx_packages import MINIMUM_PRIVATE, PbxRelease, PbxUnavailable, install
+
+SECRET = "only-for-this-test"
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+async def until(condition: Callable[[], bool], what: str, limit: float = 20) -> None:
+    deadline = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {limit} s: {what}"
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def release() -> PbxRelease:
+    return install(print)
+
+
+@pytest.fixture
+def plan(tmp_path: Path, release: PbxRelease) -> PbxPlan:
+    sip, ari, ami = free_ports(3)
+    return PbxPlan(
+        folders=pbx_folders(tmp_path / "pbx", release),
+        system_name="test",
+        entity_id="02:00:00:00:00:01",
+        ari_password=SECRET,
+        ami_password=SECRET,
+        sip_port=sip,
+        ari_port=ari,
+        ami_port=ami,
+        host_addresses=host_addresses(),
+    )
+
+
+FLOOR = PbxFloor((agent_phone("alice", "register", SECRET),), (ShadowQueue("helpdesk", "1001", ("alice",)),))
+LARGER = PbxFloor(
+    (*FLOOR.phones, agent_phone("bob", "browser", SECRET), agent_phone("carol", "sip:carol@127.0.0.1:9", SECRET)),
+    (*FLOOR.queues, ShadowQueue("network", "1002", ("bob", "carol"))),
+)
+
+
+@pytest.fixture
+async def pbx(plan: PbxPlan, release: PbxRelease) -> AsyncIterator[PrivatePbx]:
+    pbx = PrivatePbx(release, plan, say=print)
+    await pbx.start(render(plan, FLOOR))
+    yield pbx
+    await pbx.stop()
+
+
+def ari(plan: PbxPlan) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{plan.ari_port}/ari", auth=("changgu", SECRET))
+
+
+async def endpoints(plan: PbxPlan) -> set[str]:
+    async with ari(plan) as client:
+        return {endpoint["resource"] for endpoint in (await client.get("/endpoints")).json()}
+
+
+async def test_every_module_loads_without_a_complaint(pbx: PrivatePbx, plan: PbxPlan) -> None:
+    said = (Path(plan.folders.log) / "messages.log").read_text()
+    assert [line for line in said.splitlines() if "WARNING" in line or "ERROR" in line] == []
+    assert await endpoints(plan) == {"agent-alice", "anonymous"}
+
+
+async def test_a_new_agent_and_queue_are_there_after_apply_and_nothing_restarts(pbx: PrivatePbx, plan: PbxPlan) -> None:
+    before = pbx.pid
+
+    modules = await pbx.apply(render(plan, LARGER))
+
+    assert modules == ["app_queue.so", "res_pjsip.so", "pbx_config.so"]
+    assert pbx.pid == before
+    assert {"agent-bob", "agent-carol"} <= await endpoints(plan)
+    assert await pbx.apply(render(plan, LARGER)) == []
+
+
+async def test_a_second_changgu_adopts_the_running_pbx(pbx: PrivatePbx, plan: PbxPlan, release: PbxRelease) -> None:
+    second = PrivatePbx(release, plan, say=print)
+
+    await second.start(render(plan, LARGER))
+
+    assert second.adopted
+    assert second.pid == pbx.pid
+    assert "agent-bob" in await endpoints(plan)
+
+
+async def test_a_reload_that_was_cut_short_is_made_up_for(pbx: PrivatePbx, plan: PbxPlan, release: PbxRelease) -> None:
+    phones = Path(plan.folders.etc) / "pjsip_phones.conf"
+    phones.write_text(render(plan, LARGER)["pjsip_phones.conf"])
+    (Path(plan.folders.etc) / "pending").write_text("pjsip_phones.conf")
+
+    await PrivatePbx(release, plan, say=print).start(render(plan, LARGER))
+
+    assert "agent-bob" in await endpoints(plan)
+
+
+async def test_the_pbx_is_a_session_of_its_own_so_that_it_outlives_us(pbx: PrivatePbx) -> None:
+    assert pbx.pid is not None
+    assert os.getsid(pbx.pid) == pbx.pid != os.getsid(0)
+
+
+async def test_a_pbx_that_dies_is_started_again(pbx: PrivatePbx, plan: PbxPlan) -> None:
+    back = asyncio.Event()
+    watching = asyncio.create_task(pbx.supervise(back.set))
+    first = pbx.pid
+    assert first is not None
+
+    os.kill(first, signal.SIGKILL)
+    await asyncio.wait_for(back.wait(), 30)
+
+    assert pbx.running
+    assert pbx.pid != first
+    assert pbx.restarts == 1
+    assert "agent-alice" in await endpoints(plan)
+    await pbx.stop()
+    await asyncio.wait_for(watching, 10)
+
+
+async def test_stopping_leaves_no_process_and_no_socket(pbx: PrivatePbx, plan: PbxPlan) -> None:
+    pid = pbx.pid
+
+    await pbx.stop()
+
+    assert not Path(f"/proc/{pid}").exists()
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sip:
+        sip.bind(("127.0.0.1", plan.sip_port))
+
+
+async def test_a_taken_port_is_named_with_its_option(plan: PbxPlan, release: PbxRelease) -> None:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as other:
+        other.bind(("127.0.0.1", plan.sip_port))
+        with pytest.raises(PbxUnavailable) as refused:
+            await PrivatePbx(release, plan, say=print).start(render(plan, FLOOR))
+
+    assert f"UDP port {plan.sip_port} on 127.0.0.1 cannot be used" in refused.value.en
+    assert "--sip-port" in refused.value.ko
+
+
+async def test_a_configuration_that_cannot_run_is_reported_with_the_pbx_s_last_words(
+    plan: PbxPlan, release: PbxRelease
+) -> None:
+    files = render(plan, FLOOR) | {"modules.conf": "[modules]\nautoload=no\nrequire = no_such_module.so\n"}
+
+    with pytest.raises(PbxUnavailable) as refused:
+        await PrivatePbx(release, plan, say=print).start(files)
+
+    assert "ended while starting" in refused.value.en
+
+
+async def test_new_ports_take_a_restart_and_get_one(plan: PbxPlan, pbx: PrivatePbx, release: PbxRelease) -> None:
+    files = render(plan, FLOOR)
+    first = pbx.pid
+    second = PrivatePbx(release, plan, say=print)
+
+    await second.start(files | {"logger.conf": files["logger.conf"] + "; changed\n"})
+
+    assert second.pid != first
+    assert not second.adopted
+    await second.stop()
+
+
+async def test_secrets_are_readable_by_their_owner_alone(pbx: PrivatePbx, plan: PbxPlan) -> None:
+    etc = Path(plan.folders.etc)
+    assert etc.stat().st_mode & 0o077 == 0
+    assert all((etc / name).stat().st_mode & 0o077 == 0 for name in ("ari.conf", "manager.conf", "pjsip_phones.conf"))
+
+
+async def test_an_existing_asterisk_tells_its_version_or_why_it_cannot_be_used(pbx: PrivatePbx, plan: PbxPlan) -> None:
+    url = f"http://127.0.0.1:{plan.ari_port}/ari"
+    assert await existing_version(url, "changgu", SECRET) >= MINIMUM_PRIVATE
+
+    with pytest.raises(PbxUnavailable, match="401"):
+        await existing_version(url, "changgu", "wrong-password")
+
+
+async def test_a_deep_data_folder_gets_its_socket_elsewhere(tmp_path: Path, release: PbxRelease) -> None:
+    deep = pbx_folders(tmp_path / ("d" * 100), release)
+    assert len(f"{deep.run}/asterisk.ctl") < 107
+    assert deep.run != pbx_folders(tmp_path / ("e" * 100), release).run
+
+
+def test_host_addresses_leave_loopback_out() -> None:
+    table = """Local:
+  +-- 0.0.0.0/0 3 0 5
+        |-- 127.0.0.1
+           /32 host LOCAL
+        |-- 192.0.2.7
+           /32 host LOCAL
+        |-- 192.0.2.255
+           /32 link BROADCAST
+"""
+    assert host_addresses(table) == ("192.0.2.7",)
