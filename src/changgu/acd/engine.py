@@ -13,7 +13,7 @@ whose turn it is by the queue's strategy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from heapq import heapify, heappop, heappush
 
@@ -192,6 +192,23 @@ class Engine:
     def apply(self, fact: Fact, at: Instant) -> None:
         """Makes a fact true; the state changes in no other way."""
         self._state.apply(fact, at)
+
+    def picture(self) -> Mapping[str, object]:
+        """All that can be seen of the state; two engines with equal pictures go on alike."""
+        agents = self.agents.values()
+        waiting = sorted((call for call in self._calls.values() if call.state is CallState.WAITING), key=_place)
+        return {
+            "agents": {view.login: replace(view, since=0.0) if view.state is LOGGED_OUT else view for view in agents},
+            "calls": dict(self.calls),
+            "waiting": [call.call for call in waiting],
+            "ended": list(self._state.ended),
+            "next_offer": self._state.next_offer,
+            "next_deadline": self.next_deadline(),
+        }
+
+    def entries(self) -> int:
+        """How many entries its lines and limits hold: bounded by who is here, not by who has ever been."""
+        return self._state.entries()
 
     def waiting(self, queue: QueueName) -> list[CallView]:
         """Who waits in a queue, in order of their places. Callers whose offer is open are not among them."""

@@ -107,6 +107,10 @@ class FloorState:
             heappop(deadlines)
         return deadlines[0][0] if deadlines else None
 
+    def entries(self) -> int:
+        """How much the lines and the limits hold, dead entries included."""
+        return len(self._deadlines) + self.lines.entries()
+
     def take_due(self) -> AgentRecord:
         """Whose state ends first; to be asked only after `next_deadline` named a time."""
         agent = heappop(self._deadlines)[2]

@@ -81,6 +81,11 @@ class Line:
         return None
 
     @property
+    def entries(self) -> int:
+        """How much its heaps hold, dead entries included."""
+        return len(self._callers) + len(self._idle)
+
+    @property
     def empty(self) -> bool:
         """Nobody waits here, and nobody who was offered from here may come back."""
         return not self._callers
@@ -132,6 +137,10 @@ class Lines:
     def staffed(self, queue: QueueName) -> bool:
         """Whether any agent on the floor has this queue, signed in or not."""
         return bool(self._serving.get(queue))
+
+    def entries(self) -> int:
+        """How much all lines hold."""
+        return sum(line.entries for lines in self._by_queue.values() for line in lines.values())
 
     def _open(self, queue: QueueName, skills: frozenset[str]) -> Line:
         lines = self._by_queue.setdefault(queue, {})
