@@ -8,8 +8,9 @@ Orders on standard input:
     {"do": "account", "line": "kim", "user": …, "password": …, "server": "127.0.0.1:5060", "register": true,
      "answer_after": 1.5 | null, "hang_up_after": 20.0 | null, "play": "tone.wav" | null, "record": "folder" | null}
     {"do": "call", "line": "kim", "call": "c1", "to": "sip:1000@127.0.0.1:5060", "name": "김민수" | null}
-    {"do": "answer" | "ring" | "busy" | "hang_up" | "hold" | "resume", "call": "c1"}
+    {"do": "answer" | "busy" | "decline" | "hang_up" | "hold" | "resume", "call": "c1"}
     {"do": "dtmf", "call": "c1", "digits": "2"}
+    {"do": "register" | "unregister" | "remove", "line": "kim"}
     {"do": "quit"}
 News on standard output: {"news": "registered" | "unregistered" | "incoming" | "early" | "answered" | "ended" |
 "media" | "error", "line": …, "call": …, "code": …, "port": …}.
@@ -190,6 +191,9 @@ class _House:
                 self.calls[order["call"]].reinvite(again)
             case "dtmf":
                 self.calls[order["call"]].dialDtmf(order["digits"])
+            case "remove":
+                if line := self.lines.pop(order["line"], None):
+                    line.shutdown()
             case "unregister":
                 self.lines[order["line"]].setRegistration(False)
             case "register":
