@@ -1,7 +1,7 @@
 """The agent's desktop `/desk` and the newcomer's phone `/phone`."""
 
 import tomllib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from changgu.screenpop.api import SipAccount
 from changgu.screenpop.desktop import CHOSEN_REASONS
 from changgu.screenpop.visitor import VisitorPhone, may_visit
 
+Choice = tuple[str, str, str]
+"""A code, and how it reads in Korean and in English."""
+
 SHARED_WORDS = ("state", "reason", "outcome")
 """Tables of the frame's own catalogue whose words the desktop's script needs, too."""
 
@@ -26,8 +29,13 @@ def build_pages(
     visitor: VisitorPhone,
     visitor_account: Callable[[], Awaitable[SipAccount]],
     desk_number: str,
+    ticket_kinds: Sequence[Choice],
+    ticket_grades: Sequence[Choice],
 ) -> APIRouter:
-    """The routes `/desk`, `/phone` and `/phone/account`."""
+    """The routes `/desk`, `/phone` and `/phone/account`.
+
+    `ticket_kinds` and `ticket_grades` are what the desk's ticket form offers.
+    """
     router = APIRouter(include_in_schema=False)
     an_agent = Depends(gate.require(Role.AGENT))
     words = _words()
@@ -42,7 +50,8 @@ def build_pages(
     @router.get("/desk")
     async def desk(request: Request, actor: Actor = an_agent) -> Response:
         return pages.render(
-            request, "screenpop_desk.html", actor, words=words, reasons=[one.value for one in CHOSEN_REASONS]
+            request, "screenpop_desk.html", actor, words=words, reasons=[one.value for one in CHOSEN_REASONS],
+            ticket_kinds=list(ticket_kinds), ticket_grades=list(ticket_grades),
         )
 
     @router.get("/phone")

@@ -8,7 +8,7 @@ later. A call is identified as soon as it exists, so that the answer is usually 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -382,7 +382,9 @@ class ScreenPop:
         try:
             async with asyncio.timeout(LOOK_UP_LIMIT):
                 people = await self._directory.find_by_number(number)
-                confirmed = await self._identified.confirmed_at(self._directory.canonical(number)) if len(people) > 1 else {}
+                confirmed: Mapping[str, int] = {}
+                if len(people) > 1:
+                    confirmed = await self._identified.confirmed_at(self._directory.canonical(number))
         except Exception:  # the edge of one call: its pop says that we could not ask, and the call goes on
             logger.exception("the directory could not be asked who calls", extra={"call_id": call})
             return NotLookedUp()
