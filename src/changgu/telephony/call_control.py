@@ -1,8 +1,7 @@
 """What an agent does with a call at their desktop: hold, take back, hang up; and hold by the phone's own key.
 
-Hold leaves caller and agent in their bridge: the caller is indicated hold, so that the PBX plays them music instead
-of the agent's voice, and is muted, so that the agent does not hear them. A hold by the phone's own key (re-INVITE) is
-done by the PBX itself; it is only reported.
+Hold takes the caller out of the bridge and lets them hear music; the agent stays in it and hears nothing. A hold by
+the phone's own key (re-INVITE) is done by the PBX itself; it is only reported.
 """
 
 import logging
@@ -14,7 +13,7 @@ from changgu.ground.trouble import Conflict
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriLate, AriRefused, AriTrouble
 from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, ChannelHold, ChannelUnhold, StasisEnd
-from changgu.telephony.legs import AgentLeg, agent_leg
+from changgu.telephony.legs import AgentLeg, agent_leg, bridge_of
 from changgu.telephony.switch import Switch
 
 logger = logging.getLogger(__name__)
@@ -51,15 +50,15 @@ class CallControl:
     async def hold(self, agent: AgentId, call: CallId) -> None:
         """Put the caller on hold; raises `NotTalking` or `SwitchAway`."""
         self._conversation(agent, call)
-        await self._ask("POST", path("channels", call, "mute"), direction="in")
-        await self._ask("POST", path("channels", call, "hold"))
+        await self._ask("POST", path("bridges", bridge_of(call), "removeChannel"), channel=call)
+        await self._ask("POST", path("channels", call, "moh"))
         self._post(CallHeld(agent, call))
 
     async def resume(self, agent: AgentId, call: CallId) -> None:
         """Take the caller back; raises `NotTalking` or `SwitchAway`."""
         self._conversation(agent, call)
-        await self._ask("DELETE", path("channels", call, "hold"))
-        await self._ask("DELETE", path("channels", call, "mute"), direction="in")
+        await self._ask("DELETE", path("channels", call, "moh"))
+        await self._ask("POST", path("bridges", bridge_of(call), "addChannel"), channel=call)
         self._post(CallResumed(agent, call))
 
     async def hang_up(self, agent: AgentId, call: CallId) -> None:
@@ -89,9 +88,9 @@ class CallControl:
             raise NotTalking
         return leg
 
-    async def _ask(self, method: str, uri: str, direction: str | None = None) -> None:
+    async def _ask(self, method: str, uri: str, channel: str | None = None) -> None:
         try:
-            await self._ari.request(method, uri, direction=direction)
+            await self._ari.request(method, uri, channel=channel)
         except (AriAway, AriLate) as trouble:
             raise SwitchAway from trouble
         except AriRefused as trouble:

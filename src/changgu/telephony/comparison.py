@@ -62,6 +62,9 @@ class LegFound:
     leg: AgentLeg
     answered: bool
     bridged: bool
+    """The call's bridge exists."""
+    joined: bool
+    """Caller and agent are in it."""
 
 
 @dataclass(slots=True)
@@ -148,14 +151,14 @@ def _compare_leg(view: CallView, snapshot: Snapshot, found: Findings) -> None:
     joined = bridge is not None and {view.call, name} <= bridge
     if view.state is CallState.OFFERED:
         answered = isinstance(snapshot.ours(channel), AgentLeg)
-        found.legs.append(LegFound(leg, answered, bridge is not None))
+        found.legs.append(LegFound(leg, answered, bridge is not None, joined))
         if answered:
             found.events.append(AgentAnswered(leg.agent, leg.call, leg.offer))
         return
-    found.legs.append(LegFound(leg, answered=True, bridged=bridge is not None))
-    if not joined:
+    found.legs.append(LegFound(leg, answered=True, bridged=bridge is not None, joined=joined))
+    if not joined and view.state is not CallState.HELD:
         found.commands.append(ConnectCall(leg.agent, leg.call, leg.offer))
-    elif view.state is CallState.CONNECTING:
+    elif joined and view.state is CallState.CONNECTING:
         found.events.append(PartiesConnected(leg.agent, leg.call, leg.offer))
 
 

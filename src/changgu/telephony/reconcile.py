@@ -157,7 +157,7 @@ class Reconciler:
             else:
                 self._inbound.adopt(channel, view.dialled)
         for found in findings.legs:
-            self._switch.adopt(found.leg, answered=found.answered, bridged=found.bridged)
+            self._switch.adopt(found.leg, answered=found.answered, bridged=found.bridged, joined=found.joined)
         for event in findings.events:
             self._post(event)
         for command in commands:

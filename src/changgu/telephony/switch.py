@@ -3,15 +3,16 @@
 Commands of one call are carried out in their order, by a worker that lives as long as there are any; calls do not
 wait for each other, and nobody waits for a command. Trouble goes back to the ACD as an event, never as an exception.
 
-Requests for an answered call: originate, bridge, addChannel (with both legs), and at the end one leg and the bridge.
+Requests for a call that is answered at once: originate, bridge, addChannel (with both legs), and at the end one leg
+and the bridge. One that waits costs two more, for the music.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Protocol, assert_never
+from typing import Any, Protocol, assert_never
 
 from changgu.acd.commands import (
     Command,
@@ -57,6 +58,9 @@ RING_SAFETY = 5
 RECONNECT_LIMIT = 30.0
 """Seconds for which a command that can be repeated waits for a lost line."""
 
+MUSIC_AFTER = 0.3
+"""Seconds of quiet before the music: whoever is connected sooner hears no scrap of it."""
+
 CONNECT_RETRY = 0.05
 """Seconds; addChannel can overtake the PBX's own book-keeping of the answer."""
 
@@ -97,6 +101,16 @@ class _DropBridge:
     call: CallId
 
 
+@dataclass(frozen=True, slots=True)
+class _StartMusic:
+    """The caller has been waiting long enough for music."""
+
+    call: CallId
+
+
+_Task = Command | _DropBridge | _StartMusic
+
+
 class Switch:
     """`do` takes commands, `hear` takes ARI events, `run` must be running."""
 
@@ -106,7 +120,9 @@ class Switch:
         self._post = post
         self._legs: dict[str, _Leg] = {}
         self._bridges: set[CallId] = set()
-        self._waiting: dict[CallId, deque[Command | _DropBridge]] = {}
+        self._music: dict[CallId, asyncio.TimerHandle | None] = {}
+        """Callers who hear music (None), or soon will."""
+        self._waiting: dict[CallId, deque[_Task]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -140,12 +156,17 @@ class Switch:
         """Whether a command of this call is under way or waits its turn."""
         return call in self._waiting
 
-    def adopt(self, leg: AgentLeg, *, answered: bool, bridged: bool) -> None:
-        """A leg that the PBX has, after a gap in the news; what we know already stays."""
+    def adopt(self, leg: AgentLeg, *, answered: bool, bridged: bool, joined: bool) -> None:
+        """A leg that the PBX has, after a gap in the news; what we know already stays.
+
+        `bridged`: the call's bridge exists; `joined`: caller and agent are in it.
+        """
         known = self._legs.setdefault(agent_leg(leg.offer, leg.call), _Leg(leg))
         known.answered = known.answered or answered
         if bridged:
             self._bridges.add(leg.call)
+        if not joined:
+            self._music.setdefault(leg.call, None)
 
     def forget(self, channel: str) -> None:
         """A leg that the PBX no longer has; whoever found out has reported it."""
@@ -169,7 +190,7 @@ class Switch:
                 pass
         self._enqueue(command.call, command)
 
-    def _enqueue(self, call: CallId, command: Command | _DropBridge) -> None:
+    def _enqueue(self, call: CallId, command: _Task) -> None:
         if (queue := self._waiting.get(call)) is not None:
             queue.append(command)
             return
@@ -189,7 +210,7 @@ class Switch:
                 self._report(command, trouble)
         del self._waiting[call]
 
-    async def _with_patience(self, command: Command | _DropBridge) -> None:
+    async def _with_patience(self, command: _Task) -> None:
         try:
             await self._carry_out(command)
         except AriAway:
@@ -198,7 +219,7 @@ class Switch:
             await self._ari.wait_connected(RECONNECT_LIMIT)
             await self._carry_out(command)
 
-    def _report(self, command: Command | _DropBridge, trouble: Exception) -> None:
+    def _report(self, command: _Task, trouble: Exception) -> None:
         call = command.call
         match command:
             case RingAgent(agent, _, offer):
@@ -219,10 +240,16 @@ class Switch:
 
     # ---- one command -----------------------------------------------------------------------------------------------
 
-    async def _carry_out(self, command: Command | _DropBridge) -> None:
+    async def _carry_out(self, command: _Task) -> None:
         match command:
             case PlayMusicOnHold(call):
-                await self._tolerating_gone("POST", path("channels", call, "moh"))
+                if call not in self._music:
+                    later = asyncio.get_running_loop().call_later
+                    self._music[call] = later(MUSIC_AFTER, self._enqueue, call, _StartMusic(call))
+            case _StartMusic(call):
+                if call in self._music:
+                    self._music[call] = None
+                    await self._tolerating_gone("POST", path("channels", call, "moh"))
             case RingAgent():
                 await self._ring(command)
             case StopRinging(_, call, offer) | HangUpAgent(_, call, offer):
@@ -230,6 +257,7 @@ class Switch:
             case ConnectCall():
                 await self._connect(command)
             case HangUpCaller(call, farewell):
+                self._forget_music(call)
                 await self._hang_up_caller(call, farewell)
             case _DropBridge(call):
                 await self._drop_bridge(call)
@@ -264,14 +292,18 @@ class Switch:
 
     async def _connect(self, command: ConnectCall) -> None:
         bridge, leg = bridge_of(command.call), agent_leg(command.offer, command.call)
+        # The PBX serves the line in order: all is sent at once, so the two hear each other one round trip from now.
+        steps: list[Coroutine[Any, Any, object]] = []
+        if self._forget_music(command.call):
+            # Entering a bridge does not stop music; the agent's voice would fight with it.
+            steps.append(self._tolerating_gone("DELETE", path("channels", command.call, "moh")))
         if command.call not in self._bridges:
             self._bridges.add(command.call)
-            await self._ari.request("POST", path("bridges", bridge), type="mixing")
+            steps.append(self._make_bridge(bridge))
         try:
-            await self._join(bridge, command.call, leg)
-        except AriAway:
-            raise
-        except (AriNotOurs, AriNotFound, AriConflict):
+            await _in_order(*steps, self._join(bridge, command.call, leg))
+        except AriRefused as trouble:
+            logger.info("the first attempt to join failed: %s", trouble, extra={"call_id": command.call})
             await asyncio.sleep(CONNECT_RETRY)
             try:
                 await self._join(bridge, command.call, leg)
@@ -280,8 +312,20 @@ class Switch:
                 raise
         self._post(PartiesConnected(command.agent, command.call, command.offer))
 
+    async def _make_bridge(self, bridge: str) -> None:
+        await self._ari.request("POST", path("bridges", bridge), type="mixing")
+
     async def _join(self, bridge: str, caller: str, leg: str) -> None:
         await self._ari.request("POST", path("bridges", bridge, "addChannel"), channel=f"{caller},{leg}")
+
+    def _forget_music(self, call: CallId) -> bool:
+        """Whether music plays, or did until now as far as we know."""
+        if call not in self._music:
+            return False
+        timer = self._music.pop(call)
+        if timer is not None:
+            timer.cancel()
+        return timer is None
 
     async def _hang_up_caller(self, call: CallId, farewell: Farewell) -> None:
         if farewell is not Farewell.NONE:
@@ -331,7 +375,9 @@ class Switch:
         leg = self._legs.pop(channel, None)
         if leg is not None:
             self._leg_gone(leg.purpose, ring_failure(cause, sip), answered=leg.answered, withdrawn=leg.withdrawn)
-        elif CallId(channel) in self._bridges:
+            return
+        self._forget_music(CallId(channel))
+        if CallId(channel) in self._bridges:
             self._enqueue(CallId(channel), _DropBridge(CallId(channel)))
 
     def _leg_gone(self, leg: AgentLeg, failure: RingFailure, *, answered: bool, withdrawn: bool = False) -> None:
@@ -342,6 +388,13 @@ class Switch:
             self._post(RingFailed(leg.agent, leg.call, leg.offer, failure.value))
         if answered and leg.call in self._bridges:
             self._enqueue(leg.call, _DropBridge(leg.call))
+
+
+async def _in_order(*requests: Coroutine[Any, Any, object]) -> None:
+    """Send requests one after the other without waiting for the replies between; raises what the last one raises."""
+    *_, last = await asyncio.gather(*requests, return_exceptions=True)
+    if isinstance(last, BaseException):
+        raise last
 
 
 def _cause_of(trouble: Exception) -> str:
