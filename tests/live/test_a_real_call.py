@@ -44,7 +44,7 @@ async def test_a_caller_presses_2_and_talks_with_an_agent(desk: Desk) -> None:
 
 
 async def test_the_conversation_is_recorded_one_file_for_each_leg(desk: Desk) -> None:
-    """CTI-09: the caller's words in one file and the agent's in another, linked to the call, played by those who may."""
+    """CTI-09: the caller's words in one file, the agent's in another, linked to the call, played by those who may."""
     await desk.agent("kim")
     await desk.call("1002", number="01012345678")
     await desk.service.agent_is("kim", "talking")
@@ -190,7 +190,9 @@ async def test_a_phone_of_another_make_answers_and_is_heard(desk: Desk) -> None:
     """pyVoIP on the agent's side: registers, answers, speaks, hears."""
     shown = await desk.credentials("park")
     (sip_port,) = free_ports(1)
-    other = PyVoipAgent(desk.service.sip, shown["user"], shown["password"], sip_port=sip_port, rtp_port=26000, hertz=600)
+    other = PyVoipAgent(
+        desk.service.sip, shown["user"], shown["password"], sip_port=sip_port, rtp_port=26000, hertz=600
+    )
     await asyncio.to_thread(other.start)
     try:
         await desk.ready("park")
@@ -226,7 +228,12 @@ async def test_twenty_callers_at_once_and_two_agents_none_is_lost(desk: Desk) ->
         await desk.agent(login, answer_after=0.1)
     before = len((await desk.service.get("/calls", limit=200))["items"])
     burst = await Sipp.dial(
-        desk.heard, desk.service.sip_server, "1002", Caller(number="01077770000", stay=10), calls=20, rate=20,
+        desk.heard,
+        desk.service.sip_server,
+        "1002",
+        Caller(number="01077770000", stay=10),
+        calls=20,
+        rate=20,
         media_port=27000,
     )
     assert await burst.finished() == 0

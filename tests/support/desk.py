@@ -68,8 +68,15 @@ class Desk:
         """Register the agent's phone; it speaks the agents' tone."""
         shown = await self.credentials(login)
         await self.phones.account(
-            login, self.service.sip_server, user=shown["user"], password=shown["password"], register=True,
-            answer_after=answer_after, play=self.tones["agent"], record=self.heard, **habits,
+            login,
+            self.service.sip_server,
+            user=shown["user"],
+            password=shown["password"],
+            register=True,
+            answer_after=answer_after,
+            play=self.tones["agent"],
+            record=self.heard,
+            **habits,
         )
         self._lines.add(login)
 
@@ -147,4 +154,3 @@ class Desk:
             await eventually(empty, within=10)
         finally:
             await asyncio.to_thread(witness.close)
-

@@ -10,16 +10,25 @@ from pyVoIP.SIP import SIPClient
 from pyVoIP.VoIP import CallState, InvalidStateError, VoIPCall, VoIPPhone
 
 # The library repeats its Call-ID in every new process, which a PBX takes for a repeated request.
-SIPClient.gen_call_id = lambda self: f"{uuid.uuid4().hex}@127.0.0.1"
+setattr(SIPClient, "gen_call_id", lambda self: f"{uuid.uuid4().hex}@127.0.0.1")  # noqa: B010 - not ours to subclass: the phone makes it
 
 
 class PyVoipAgent:
     """A registered phone that picks up after `answer_after` seconds, speaks a tone and keeps what it hears."""
 
-    def __init__(self, port: int, user: str, password: str, *, sip_port: int, rtp_port: int, hertz: float = 0.0) -> None:
+    def __init__(
+        self, port: int, user: str, password: str, *, sip_port: int, rtp_port: int, hertz: float = 0.0
+    ) -> None:
         self._phone = VoIPPhone(
-            "127.0.0.1", port, user, password, myIP="127.0.0.1", callCallback=self._rung,
-            sipPort=sip_port, rtpPortLow=rtp_port, rtpPortHigh=rtp_port + 20,
+            "127.0.0.1",
+            port,
+            user,
+            password,
+            myIP="127.0.0.1",
+            callCallback=self._rung,
+            sipPort=sip_port,
+            rtpPortLow=rtp_port,
+            rtpPortHigh=rtp_port + 20,
         )
         self._hertz = hertz
         self.heard = bytearray()

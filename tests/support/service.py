@@ -75,7 +75,8 @@ class Changgu:
         """Run a command of the command line against this data folder; its standard output."""
         process = await asyncio.create_subprocess_exec(
             *self._command(*words, "--data", str(self.data)),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
         out, err = await asyncio.wait_for(process.communicate(), 60)
         if check:
@@ -86,8 +87,19 @@ class Changgu:
         """Start the service and wait for its `ready:` line."""
         self.folder.mkdir(parents=True, exist_ok=True)
         words = [
-            "up", "--data", str(self.data), "--port", str(self.web), "--sip-port", str(self.sip),
-            "--ari-port", str(self.ari), "--ami-port", str(self.ami), "--rtp-ports", f"{self.rtp[0]}-{self.rtp[1]}",
+            "up",
+            "--data",
+            str(self.data),
+            "--port",
+            str(self.web),
+            "--sip-port",
+            str(self.sip),
+            "--ari-port",
+            str(self.ari),
+            "--ami-port",
+            str(self.ami),
+            "--rtp-ports",
+            f"{self.rtp[0]}-{self.rtp[1]}",
         ]
         if self.config:
             (self.folder / "changgu.toml").write_text(self.config)
@@ -95,7 +107,8 @@ class Changgu:
         self.said.clear()
         self.process = await asyncio.create_subprocess_exec(
             *self._command(*words, *options),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"},
         )
         self._pump = asyncio.create_task(self._read())
@@ -115,7 +128,8 @@ class Changgu:
         self.http.headers["Authorization"] = f"Bearer {self.token}"
 
     async def _read(self) -> None:
-        assert self.process is not None and self.process.stdout is not None
+        assert self.process is not None
+        assert self.process.stdout is not None
         async for line in self.process.stdout:
             self.said.append(line.decode(errors="replace").rstrip())
 

@@ -108,22 +108,51 @@ class Sipp:
 
     @classmethod
     async def dial(
-        cls, folder: Path, server: str, extension: str, caller: Caller, *, calls: int = 1, rate: float = 10.0,
-        media_port: int = 0, together: int | None = None,
+        cls,
+        folder: Path,
+        server: str,
+        extension: str,
+        caller: Caller,
+        *,
+        calls: int = 1,
+        rate: float = 10.0,
+        media_port: int = 0,
+        together: int | None = None,
     ) -> "Sipp":
         """Start `calls` calls at `rate` a second, at most `together` at a time."""
         scenario = folder / f"caller-{id(caller)}-{extension}.xml"
         scenario.write_text(caller.scenario())
         arguments = [
-            server, "-sf", str(scenario), "-s", extension, "-i", "127.0.0.1", "-m", str(calls), "-r", str(rate),
-            "-l", str(together or calls), "-nostdin", "-timeout", "120s", "-timeout_error", "-trace_err",
-            "-error_file", str(scenario.with_suffix(".err")),
+            server,
+            "-sf",
+            str(scenario),
+            "-s",
+            extension,
+            "-i",
+            "127.0.0.1",
+            "-m",
+            str(calls),
+            "-r",
+            str(rate),
+            "-l",
+            str(together or calls),
+            "-nostdin",
+            "-timeout",
+            "120s",
+            "-timeout_error",
+            "-trace_err",
+            "-error_file",
+            str(scenario.with_suffix(".err")),
         ]
         if media_port:
             arguments += ["-mp", str(media_port)]
         process = await asyncio.create_subprocess_exec(
-            "sipp", *arguments, cwd=folder, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            "sipp",
+            *arguments,
+            cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
         )
         return cls(process)
 

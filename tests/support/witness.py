@@ -41,7 +41,10 @@ class Witness:
 
     def channels(self) -> list[str]:
         """Names of all channels that are up."""
-        return [channel["Channel"] for channel in self._list("CoreShowChannels", "CoreShowChannel", "CoreShowChannelsComplete")]
+        return [
+            channel["Channel"]
+            for channel in self._list("CoreShowChannels", "CoreShowChannel", "CoreShowChannelsComplete")
+        ]
 
     def bridges(self) -> list[str]:
         """Ids of all bridges."""

@@ -46,8 +46,13 @@ class SoftPhones:
     async def start(self) -> None:
         """Start the process; returns when the phones can be used."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "changgu.telephony.soft_phone_worker", str(self._port),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+            sys.executable,
+            "-m",
+            "changgu.telephony.soft_phone_worker",
+            str(self._port),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
         )
         self._reader = asyncio.create_task(self._read())
         await self.expect("started")
@@ -67,7 +72,8 @@ class SoftPhones:
             await self._reader
 
     async def _read(self) -> None:
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         async for line in self._process.stdout:
             try:
                 said = json.loads(line)
@@ -82,7 +88,8 @@ class SoftPhones:
 
     async def order(self, **order: Any) -> None:
         """Send one order (see the worker's docstring)."""
-        assert self._process is not None and self._process.stdin is not None
+        assert self._process is not None
+        assert self._process.stdin is not None
         self._process.stdin.write((json.dumps(order, ensure_ascii=False) + "\n").encode())
         await self._process.stdin.drain()
 
@@ -109,15 +116,32 @@ class SoftPhones:
         return news
 
     async def account(
-        self, line: str, server: str, *, user: str | None = None, password: str | None = None, name: str | None = None,
-        register: bool = False, answer_after: float | None = None, hang_up_after: float | None = None,
-        play: Path | None = None, record: Path | None = None,
+        self,
+        line: str,
+        server: str,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        name: str | None = None,
+        register: bool = False,
+        answer_after: float | None = None,
+        hang_up_after: float | None = None,
+        play: Path | None = None,
+        record: Path | None = None,
     ) -> None:
         """Add a phone; with `register` returns once the registrar has accepted it."""
         await self.order(
-            do="account", line=line, server=server, user=user or line, password=password, name=name, register=register,
-            answer_after=answer_after, hang_up_after=hang_up_after,
-            play=str(play) if play else None, record=str(record) if record else None,
+            do="account",
+            line=line,
+            server=server,
+            user=user or line,
+            password=password,
+            name=name,
+            register=register,
+            answer_after=answer_after,
+            hang_up_after=hang_up_after,
+            play=str(play) if play else None,
+            record=str(record) if record else None,
         )
         if register:
             await self.expect("registered", line=line)

@@ -42,9 +42,7 @@ class AgentLine:
 class Floor:
     """What the crowd asks of the desk, as agents at their pages would."""
 
-    def __init__(
-        self, ready: Callable[[str], Awaitable[None]], not_ready: Callable[[str], Awaitable[None]]
-    ) -> None:
+    def __init__(self, ready: Callable[[str], Awaitable[None]], not_ready: Callable[[str], Awaitable[None]]) -> None:
         self.ready = ready
         self.not_ready = not_ready
 
@@ -135,7 +133,11 @@ class Crowd:
         await houses.enter_async_context(phones)
         for agent in agents:
             await phones.account(
-                agent.login, self._server, user=agent.user, password=agent.password, register=True,
+                agent.login,
+                self._server,
+                user=agent.user,
+                password=agent.password,
+                register=True,
                 play=self._random.choice(self._agent_voices),
             )
             await self._floor.ready(agent.login)
