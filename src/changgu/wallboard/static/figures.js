@@ -1,0 +1,124 @@
+// How figures and states are written, the same on the wallboard and on the floor page.
+
+import { clock, el } from "/static/api.js";
+
+const data = JSON.parse(document.getElementById("board-data").textContent);
+export const { tiles, small, columns, seats, choices, words } = data;
+const { states, reasons } = data;
+
+/** "{n}초" with n = 12 */
+export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
+
+/** A rate with one digit after the point, a time as a clock, a dash where nothing has happened yet. */
+export function figure(unit, value, now) {
+  if (value === null || value === undefined) return "–";
+  if (unit === "rate") return value === 0 || value === 1 ? `${value * 100}%` : `${(value * 100).toFixed(1)}%`;
+  if (unit === "seconds") return clock(Math.round(value));
+  if (unit === "since") return clock((now - Date.parse(value)) / 1000);
+  return String(value);
+}
+
+/** "", "warn" or "bad" */
+export function level(tile, value, now) {
+  if (value === null || value === undefined) return "";
+  const number = tile.unit === "since" ? (now - Date.parse(value)) / 1000 : value;
+  const past = (limit) => limit !== null && (tile.lower_is_bad ? number < limit : number >= limit);
+  return past(tile.bad) ? "bad" : past(tile.warn) ? "warn" : "";
+}
+
+/** 휴식 says more than 이석: the reason stands for the state when there is one. */
+export function stateWord(state, reason) {
+  return state === "not_ready" && reason ? reasons[reason] : states[state];
+}
+
+export function seatWord(seat) {
+  return states[seat] ?? reasons[seat];
+}
+
+/** How many agents are in a state or out for a reason; "away" also takes those whose reason has no seat of its own. */
+export function seatCount(totals, seat) {
+  if (seat in states) return totals.states[seat];
+  if (seat !== "away") return totals.reasons[seat] ?? 0;
+  const named = seats.filter((one) => one in reasons && one !== "away");
+  return totals.states.not_ready - named.reduce((sum, one) => sum + (totals.reasons[one] ?? 0), 0);
+}
+
+export const seatState = (seat) => (seat in states ? seat : "not_ready");
+
+export function definition(tile) {
+  return el("button", { type: "button", class: "define", "data-definition": tile.definition }, tile.name);
+}
+
+export function badge(state, reason) {
+  return el("span", { class: "badge", "data-state": state }, stateWord(state, reason));
+}
+
+/** Write only what differs: a wall of numbers redrawn ten times a second must cost nothing. */
+export function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** Shows how the line is: live, or how old what you see is. */
+export function showLine(node, { state, age }) {
+  const seconds = Math.floor((age ?? 0) / 1000);
+  const old = seconds < 120 ? fill(words.seconds_ago, { n: seconds }) : fill(words.minutes_ago, { n: Math.floor(seconds / 60) });
+  node.dataset.stateOfLine = state;
+  document.body.classList.toggle("is-stale", state === "stale");
+  write(node, state === "stale" ? fill(words.stale, { age: old }) : words[state]);
+}
+
+/** The heads by state, all agents together first. */
+export function drawHeads(list, totals) {
+  if (!list.children.length) {
+    list.append(el("li", { class: "wb-head-all" }, el("b"), el("span", {}, words.all_agents)));
+    for (const seat of seats) list.append(el("li", { "data-state": seatState(seat) }, el("b"), el("span", { class: "badge", "data-state": seatState(seat) }, seatWord(seat))));
+  }
+  const counts = [totals.agents, ...seats.map((seat) => seatCount(totals, seat))];
+  counts.forEach((count, i) => {
+    write(list.children[i].firstChild, String(count));
+    list.children[i].classList.toggle("is-zero", count === 0);
+  });
+}
+
+/** One row per queue and one for all of them; cells keep their nodes. */
+export class QueueTable {
+  constructor(head, body) {
+    this.body = body;
+    this.extra = head.dataset.extra ?? null;
+    this.rows = new Map();
+    const cells = columns.map((column) => el("th", { class: "num", scope: "col" }, definition(column)));
+    if (this.extra) cells.push(el("th", { class: "num", scope: "col" }, this.extra));
+    head.append(el("tr", {}, el("th", { scope: "col" }, document.getElementById("queues-title")?.textContent ?? ""), ...cells));
+  }
+
+  draw(queues, totals, now) {
+    const names = Object.keys(queues);
+    for (const [name, row] of this.rows) {
+      if (name !== "" && !(name in queues)) {
+        row.remove();
+        this.rows.delete(name);
+      }
+    }
+    for (const name of names) this.#fill(name, queues[name].title, queues[name], now);
+    if (names.length) this.#fill("", words.total, totals, now);
+  }
+
+  #fill(name, title, figures, now) {
+    let row = this.rows.get(name);
+    if (!row) {
+      row = el("tr", { class: name === "" ? "wb-total" : "" }, el("th", { scope: "row" }), ...columns.map(() => el("td", { class: "num" })));
+      if (this.extra) row.append(el("td", { class: "num" }));
+      this.rows.set(name, row);
+      if (name === "") this.body.append(row);
+      else this.body.insertBefore(row, this.rows.get("") ?? null);
+    }
+    write(row.cells[0], title);
+    columns.forEach((column, i) => {
+      const cell = row.cells[i + 1];
+      const value = figures[column.figure];
+      cell.dataset.level = level(column, value, now);
+      write(cell, figure(column.unit, value, now));
+    });
+    if (this.extra) write(row.cells[columns.length + 1], name === "" ? `${figures.states.ready} / ${figures.signed_in}` : `${figures.agents_ready} / ${figures.agents_signed_in}`);
+  }
+}

@@ -1,0 +1,92 @@
+// The floor: every agent with what they are doing, and the supervisor's hand on their state.
+
+import { api, clock, el } from "/static/api.js";
+import { BoardLine } from "/static/wallboard/board.js";
+import { QueueTable, badge, choices, drawHeads, figure, fill, showLine, stateWord, words, write } from "/static/wallboard/figures.js";
+
+const $ = (id) => document.getElementById(id);
+const rows = new Map();
+const queueTable = new QueueTable($("queue-head"), $("queues"));
+const line = new BoardLine({ onChange: draw, onLine: (state) => showLine($("status"), state) });
+
+$("find").addEventListener("input", () => line.totals && draw());
+$("state-filter").addEventListener("change", () => line.totals && draw());
+setInterval(() => line.totals && !document.body.classList.contains("is-stale") && drawTimes(), 1000);
+
+function draw() {
+  drawHeads($("heads"), line.totals);
+  drawAgents();
+  drawTimes();
+}
+
+function drawAgents() {
+  for (const [login, row] of rows) {
+    if (!(login in line.agents)) {
+      row.node.remove();
+      rows.delete(login);
+    }
+  }
+  let shown = 0;
+  for (const [login, agent] of Object.entries(line.agents)) {
+    const row = rows.get(login) ?? addRow(login);
+    const titles = agent.queues.map((name) => line.queues[name]?.title ?? name);
+    row.agent = agent;
+    const mark = `${agent.state}/${agent.reason}/${agent.next_state}/${agent.next_reason}`;
+    if (row.mark !== mark) {
+      row.mark = mark;
+      row.state.replaceChildren(badge(agent.state, agent.reason));
+      row.next.replaceChildren(...(agent.next_state ? [badge(agent.next_state, agent.next_reason)] : []));
+    }
+    write(row.name, agent.name);
+    write(row.serves, titles.join(", "));
+    write(row.phone, agent.phone === null ? words.floor_phone_unknown : agent.phone ? words.floor_phone_yes : words.floor_phone_no);
+    row.phone.className = agent.phone === false ? "problem" : "muted";
+    write(row.handled, String(agent.handled));
+    write(row.aht, figure("seconds", agent.aht));
+    if (row.call.dataset.call !== (agent.call ?? "")) {
+      row.call.dataset.call = agent.call ?? "";
+      row.call.replaceChildren(...(agent.call ? [el("a", { href: `/calls/${encodeURIComponent(agent.call)}`, "aria-label": words.floor_open_call }, line.queues[agent.call_queue]?.title ?? "…")] : []));
+    }
+    const wanted = `${login} ${agent.name} ${titles.join(" ")}`.toLowerCase().includes($("find").value.trim().toLowerCase());
+    const state = $("state-filter").value;
+    row.node.hidden = !wanted || (state !== "" && state !== agent.state);
+    if (!row.node.hidden) shown += 1;
+  }
+  $("nobody").hidden = shown > 0;
+  write($("nobody"), rows.size ? words.floor_none : words.floor_no_agents);
+}
+
+function drawTimes() {
+  const now = line.now();
+  for (const { agent, time } of rows.values()) write(time, agent.since ? clock((now - Date.parse(agent.since)) / 1000) : "–");
+  queueTable.draw(line.queues, line.totals, now);
+}
+
+function addRow(login) {
+  const row = { name: el("b"), state: el("td"), time: el("td", { class: "num" }), next: el("td"), call: el("td"), serves: el("td", { class: "floor-serves" }), phone: el("span"), handled: el("td", { class: "num" }), aht: el("td", { class: "num" }) };
+  const select = el("select", { class: "fit", "aria-label": `${words.floor_change}: ${login}` }, el("option", { value: "" }, words.floor_choose));
+  choices.forEach(([state, reason], i) => select.append(el("option", { value: i }, stateWord(state, reason))));
+  const button = el("button", { type: "button", class: "button small" }, words.floor_apply);
+  button.addEventListener("click", () => select.value !== "" && change(login, choices[select.value], button, select));
+  row.node = el("tr", {}, el("th", { scope: "row" }, row.name, " ", el("small", { class: "muted" }, login)), row.state, row.time, row.next, row.call, row.serves, el("td", {}, row.phone), row.handled, row.aht, el("td", {}, el("div", { class: "actions floor-change" }, select, button)));
+  rows.set(login, row);
+  $("agents").append(row.node);
+  return row;
+}
+
+async function change(login, [state, reason], button, select) {
+  button.disabled = true;
+  const said = $("said");
+  try {
+    await api(`/api/v1/agents/${encodeURIComponent(login)}/state`, { method: "POST", body: reason ? { state, reason } : { state } });
+    said.dataset.tone = "good";
+    said.textContent = fill(words.floor_changed, { name: line.agents[login]?.name ?? login, state: stateWord(state, reason) });
+    select.value = "";
+  } catch (trouble) {
+    said.dataset.tone = "bad";
+    said.textContent = trouble.message;
+  } finally {
+    said.hidden = false;
+    button.disabled = false;
+  }
+}
