@@ -56,6 +56,7 @@ def test_a_file_becomes_a_flow() -> None:
     assert isinstance(flow, Flow)
     assert (flow.name, flow.title, flow.start, flow.person) == ("small", "작은 메뉴", "hello", "operator")
     assert (flow.limits.turns, flow.limits.visit.total_seconds()) == (20, 300)
+    assert flow.written_sentences() == ("오늘은 점검이 있습니다.",)
     assert dict(flow.nodes) == {
         "hello": Say((NamedPrompt("hello"), TextPrompt("오늘은 점검이 있습니다.")), NodeName("menu")),
         "menu": Menu(

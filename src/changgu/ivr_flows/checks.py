@@ -13,7 +13,6 @@ from changgu.ivr_flows.nodes import (
     NodeName,
     Prompt,
     TicketStatus,
-    prompts_of,
     waits,
     ways_on,
 )
@@ -143,7 +142,7 @@ def _unknown_queues(flow: Flow, queues: Collection[str] | None) -> Iterator[Find
 def _missing_prompts(flow: Flow, catalogues: Mapping[str, Collection[str]]) -> Iterator[Finding]:
     for language, names in catalogues.items():
         for name, node in flow.nodes.items():
-            for prompt in prompts_of(node):
+            for prompt in node.prompts:
                 yield from _not_in_catalogue(name, prompt, language, names)
         needed: list[Prompt] = list(OWN_PROMPTS)
         if any(isinstance(node, TicketStatus) for node in flow.nodes.values()):

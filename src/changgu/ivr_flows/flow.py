@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from changgu.ivr_flows.nodes import HandOver, Node, NodeName
+from changgu.ivr_flows.nodes import HandOver, Node, NodeName, TextPrompt
 
 PERSON_KEY = "0"
 """Leads to a person from everywhere; no flow can change that (SELF-03)."""
@@ -46,3 +46,8 @@ class Flow:
         if not isinstance(node, HandOver):
             raise ValueError(f"flow {self.name}: {self.person} is not a hand-over to a queue")
         return node
+
+    def written_sentences(self) -> tuple[str, ...]:
+        """Sentences written in the tree itself, for the synthesiser to prepare."""
+        said = (prompt for node in self.nodes.values() for prompt in node.prompts)
+        return tuple(dict.fromkeys(prompt.text for prompt in said if isinstance(prompt, TextPrompt)))

@@ -112,8 +112,3 @@ def ways_on(node: Node) -> dict[str, NodeName]:
 def waits(node: Node) -> bool:
     """Whether the caller is asked something here, so that a walk cannot run on without them."""
     return isinstance(node, Menu | TicketStatus)
-
-
-def prompts_of(node: Node) -> tuple[Prompt, ...]:
-    """What is said at this node."""
-    return node.prompts

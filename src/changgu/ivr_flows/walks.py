@@ -85,8 +85,8 @@ def walk(
 
 
 def sentences_of(catalogue: Mapping[str, str], language: str) -> dict[str, str]:
-    """Everything that can be said by name: the ready-made pieces, and the catalogue over them."""
-    return pieces(language) | dict(catalogue)
+    """Everything that can be said by name: the catalogue, then the ready-made pieces that it does not replace."""
+    return dict(catalogue) | {name: said for name, said in pieces(language).items() if name not in catalogue}
 
 
 def read_catalogue(text: str) -> dict[str, str]:

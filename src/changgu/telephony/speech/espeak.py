@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from changgu.telephony.speech.synthesiser import SpeechLate, SpeechRefused, SpeechTrouble
+from changgu.telephony.speech.telephone_audio import SOUND_VERSION
 
 VOICES: Mapping[str, str] = {"ko": "ko", "en": "en-us"}
 
@@ -23,11 +24,8 @@ PITCH = 50
 
 SENTENCE_TAIL = 0.3
 """Seconds of silence after a whole sentence."""
-PIECE_TAIL = 0.06
+PIECE_TAIL = 0.08
 """After a piece that is joined with others (a digit, an hour)."""
-
-SOUND_VERSION = 1
-"""Part of the cached files' names: raise it when the same words come to sound different."""
 
 LONGEST_ANSWER = 64 * 1024 * 1024
 

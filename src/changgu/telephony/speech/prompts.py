@@ -22,6 +22,7 @@ from typing import assert_never
 from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt, TextPrompt
 from changgu.ivr_flows.spoken import digit_pieces
 from changgu.telephony.speech.synthesiser import SpeechTrouble, Synthesiser
+from changgu.telephony.speech.telephone_audio import SOUND_VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class PromptStore:
         wanted = list(dict.fromkeys(wanted))
         made = recorded = 0
         failed: dict[str, str] = {}
+        self._left_out.clear()
         try:
             await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
             for count, (language, prompt) in enumerate(wanted, start=1):
@@ -110,7 +112,7 @@ class PromptStore:
                 return _Made(made, recorded=True)
             except (SpeechTrouble, OSError) as trouble:
                 failed[str(recording)] = str(trouble)
-        text = self._sentences[language][name] if name else _text_of(prompt)
+        text = self._text_of(prompt, language) or ""
         try:
             path, made = await self._synthesised(text, language)
         except (SpeechTrouble, OSError) as trouble:
@@ -129,7 +131,7 @@ class PromptStore:
 
     async def _adapted(self, recording: Path) -> tuple[str, bool]:
         content = await asyncio.to_thread(recording.read_bytes)
-        file = self._file_of("recording", hashlib.sha256(content).hexdigest())
+        file = self._file_of(f"recording:{SOUND_VERSION}", hashlib.sha256(content).hexdigest())
         if await asyncio.to_thread(file.exists):
             return _without_extension(file), False
         await asyncio.to_thread(_write, file, await self._synthesiser.adapt(recording))
@@ -164,29 +166,39 @@ class PromptStore:
 
     async def _sound_of(self, piece: Prompt, language: str) -> str | None:
         ready = self._sounds.get((language, piece))
-        if ready is not None:
-            return ready
-        text = piece.text if isinstance(piece, TextPrompt) else self._sentence_of(piece, language)
-        if text is None or (language, piece) in self._left_out:
-            if language != self._main_language:
-                # Better heard in the desk's language than not at all.
-                return await self._sound_of(piece, self._main_language)
-            return self._leave_out(piece, language, "nobody wrote a sentence for it")
+        if ready is not None or (language, piece) in self._left_out:
+            return ready or await self._in_main_language(piece, language)
+        text = self._text_of(piece, language)
+        if text is None:
+            self._leave_out(piece, language, "it has no sentence")
+            return await self._in_main_language(piece, language)
         try:
             async with asyncio.timeout(LONGEST_WAIT_FOR_A_NEW_SENTENCE):
                 path, _ = await self._synthesised(text, language)
         except (SpeechTrouble, OSError, TimeoutError) as trouble:
-            return self._leave_out(piece, language, str(trouble) or "it took too long")
+            self._leave_out(piece, language, str(trouble) or "it took too long")
+            return await self._in_main_language(piece, language)
         self._sounds[language, piece] = path
         return path
 
-    def _sentence_of(self, piece: Prompt, language: str) -> str | None:
-        return self._sentences.get(language, {}).get(piece.name) if isinstance(piece, NamedPrompt) else None
+    async def _in_main_language(self, piece: Prompt, language: str) -> str | None:
+        """Better heard in the desk's own language than not at all; a sentence written on the spot has only one."""
+        if language == self._main_language or isinstance(piece, TextPrompt):
+            return None
+        return await self._sound_of(piece, self._main_language)
+
+    def _text_of(self, piece: Prompt, language: str) -> str | None:
+        match piece:
+            case NamedPrompt(name):
+                return self._sentences.get(language, {}).get(name)
+            case TextPrompt(text):
+                return text
+            case DigitsPrompt():
+                return None
 
     def _leave_out(self, piece: Prompt, language: str, why: str) -> None:
-        if (language, piece) not in self._left_out:
-            self._left_out.add((language, piece))
-            logger.warning("left out of what a caller hears: %s (%s): %s", piece, language, why)
+        self._left_out.add((language, piece))
+        logger.warning("left out of what a caller hears: %s (%s): %s", piece, language, why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,19 +217,21 @@ def _pieces_of(prompt: Prompt) -> tuple[Prompt, ...]:
             assert_never(prompt)
 
 
-def _text_of(prompt: Prompt) -> str:
-    return prompt.text if isinstance(prompt, TextPrompt) else ""
-
-
 def _without_extension(file: Path) -> str:
     return str(file.with_suffix(""))
 
 
 def _write(file: Path, content: bytes) -> None:
     """All of it or nothing: Asterisk may be about to play the file, and another process may be writing it."""
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", suffix=".part", delete=False) as part:
-        part.write(content)
-        part.flush()
-        os.fsync(part.fileno())
-        os.fchmod(part.fileno(), 0o644)
-    Path(part.name).replace(file)
+    part_number, part_name = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".part")
+    part = Path(part_name)
+    try:
+        with os.fdopen(part_number, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        part.chmod(0o644)  # Asterisk may run under another name
+        part.replace(file)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

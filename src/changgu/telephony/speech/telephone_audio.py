@@ -13,6 +13,9 @@ from operator import mul
 
 TELEPHONE_RATE = 8000
 
+SOUND_VERSION = 1
+"""Part of the cached files' names: raise it when the same input comes to sound different."""
+
 SPEECH_LEVEL = 10 ** (-20 / 20)
 """RMS of the voiced part, as a part of full scale: −20 dBFS, near the −26 dBov to −18 dBov of speech on good lines."""
 
