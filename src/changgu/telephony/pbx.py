@@ -119,6 +119,15 @@ class PrivatePbx:
         """Its process id, while it runs."""
         return self._pid if self.running else None
 
+    def find(self) -> int | None:
+        """The process that runs with our configuration file, if any; from then on it is the one we look after."""
+        if self.pid is None:
+            try:
+                self._pid = int(self._pid_file.read_text())
+            except (OSError, ValueError):
+                self._pid = None
+        return self.pid
+
     async def start(self, files: Mapping[str, str]) -> None:
         """Brings it up with this configuration, or adopts the one that runs; returns when it answers.
 
@@ -126,8 +135,7 @@ class PrivatePbx:
         """
         self._stopping = False
         self._make_folders()
-        self._pid = self._find()
-        if self._pid is not None:
+        if self.find() is not None:
             self.adopted = True
             if reloads_for(self._changed(files)) is not None:
                 self._say(f"The private PBX runs already (process {self._pid}); its calls go on")
@@ -229,14 +237,6 @@ class PrivatePbx:
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (most, most))  # a conversation holds about ten open files
         self._pid_file.write_text(f"{self._pid}\n")
-
-    def _find(self) -> int | None:
-        """The process that runs with our configuration file, if any."""
-        try:
-            pid = int(self._pid_file.read_text())
-        except (OSError, ValueError):
-            return None
-        return pid if self._is_ours(pid) else None
 
     def _is_ours(self, pid: int) -> bool:
         try:
