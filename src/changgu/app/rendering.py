@@ -43,7 +43,7 @@ class SitePages:
 
     A package's template is called `<package>_<page>.html` and begins with `{% extends "frame.html" %}`. It finds:
     `t(key, **words)`, `lang`, `languages`, `actor`, `local(datetime, form)`, `since(datetime)`, `clock(seconds)`,
-    `role_name(role)`, `site`, `path`, `navigation` and its own context.
+    `role_name(role)`, `site`, `zone`, `path`, `navigation` and its own context.
     """
 
     def __init__(
@@ -108,6 +108,7 @@ class SitePages:
             "clock": clock,
             "role_name": role_name,
             "site": self.site,
+            "zone": self.zone.key,
             "path": request.url.path,
             "here": quote(here, safe=""),
             "navigation": navigation_for(actor),

@@ -68,10 +68,12 @@ SEATS: tuple[str, ...] = (
     NotReadyReason.MEAL.value,
     NotReadyReason.TRAINING.value,
     NotReadyReason.AWAY.value,
+    NotReadyReason.SIGNED_IN.value,
+    NotReadyReason.NO_ANSWER.value,
     AgentState.UNREACHABLE.value,
     AgentState.LOGGED_OUT.value,
 )
-"""The heads that are counted, in ENUM-09's order where it has one; all agents together stand before them."""
+"""The heads that are counted: every state, and for those who are not ready every reason, so that they add up to all."""
 
 
 def described(tiles: tuple[Tile, ...], lang: str) -> list[Mapping[str, Any]]:

@@ -3,7 +3,7 @@
 import { clock, el } from "/static/api.js";
 
 const data = JSON.parse(document.getElementById("board-data").textContent);
-export const { tiles, small, columns, seats, choices, words } = data;
+export const { tiles, small, columns, seats, choices, words, zone } = data;
 const { states, reasons } = data;
 
 /** "{n}초" with n = 12 */
@@ -35,13 +35,8 @@ export function seatWord(seat) {
   return states[seat] ?? reasons[seat];
 }
 
-/** How many agents are in a state or out for a reason; "away" also takes those whose reason has no seat of its own. */
-export function seatCount(totals, seat) {
-  if (seat in states) return totals.states[seat];
-  if (seat !== "away") return totals.reasons[seat] ?? 0;
-  const named = seats.filter((one) => one in reasons && one !== "away");
-  return totals.states.not_ready - named.reduce((sum, one) => sum + (totals.reasons[one] ?? 0), 0);
-}
+/** How many agents are in a state, or out for a reason. */
+export const seatCount = (totals, seat) => (seat in states ? totals.states[seat] : (totals.reasons[seat] ?? 0));
 
 export const seatState = (seat) => (seat in states ? seat : "not_ready");
 
@@ -71,7 +66,7 @@ export function showLine(node, { state, age }) {
 export function drawHeads(list, totals) {
   if (!list.children.length) {
     list.append(el("li", { class: "wb-head-all" }, el("b"), el("span", {}, words.all_agents)));
-    for (const seat of seats) list.append(el("li", { "data-state": seatState(seat) }, el("b"), el("span", { class: "badge", "data-state": seatState(seat) }, seatWord(seat))));
+    for (const seat of seats) list.append(el("li", { "data-seat": seat, "data-state": seatState(seat) }, el("b"), el("span", { class: "badge", "data-state": seatState(seat) }, seatWord(seat))));
   }
   const counts = [totals.agents, ...seats.map((seat) => seatCount(totals, seat))];
   counts.forEach((count, i) => {

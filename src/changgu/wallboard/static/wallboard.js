@@ -2,9 +2,10 @@
 
 import { clock, el } from "/static/api.js";
 import { BoardLine } from "/static/wallboard/board.js";
-import { QueueTable, definition, drawHeads, figure, fill, level, showLine, small, stateWord, tiles, words, write } from "/static/wallboard/figures.js";
+import { QueueTable, definition, drawHeads, figure, fill, level, showLine, small, stateWord, tiles, words, write, zone } from "/static/wallboard/figures.js";
 
 const $ = (id) => document.getElementById(id);
+const ROOMY = 30; // agents that fit on a wall in large letters
 const ORDER = ["talking", "hold", "reserved", "wrap_up", "ready", "not_ready", "unreachable"];
 
 const big = tiles.map((tile) => addTile($("tiles"), "wb-tile", tile));
@@ -79,10 +80,11 @@ function drawAgents(now) {
     const next = agent.next_state ? `${words.next}: ${stateWord(agent.next_state, agent.next_reason)}` : "";
     write(about, next || (line.queues[agent.call_queue]?.title ?? ""));
   });
+  $("agents").classList.toggle("is-dense", shown.length > ROOMY);
   $("nobody").hidden = shown.length > 0;
 }
 
 function tick() {
   const now = new Date(line.now());
-  write($("clock"), now.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hour12: false }));
+  write($("clock"), now.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hour12: false, timeZone: zone }));
 }
