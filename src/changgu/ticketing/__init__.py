@@ -1,0 +1,1 @@
+"""What callers ask for, from the first word on the telephone to the call back that closes it."""
