@@ -1,0 +1,105 @@
+"""Tells the ACD which agents' phones can be reached: they register, answer our OPTIONS, or have gone.
+
+The whole list is read whenever the line to the PBX comes up; between, changes are told as they happen.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+
+from changgu.acd.events import Event, PhoneReachable, PhoneUnreachable
+from changgu.acd.identity import AgentId
+from changgu.telephony.ami.client import Ami, AmiTrouble, Message
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "agent-"
+GONE_STATES = frozenset({"unavailable", "invalid", "unknown"})
+"""Device states in which a phone cannot be rung, in lower case."""
+
+LOOK_AGAIN = 2.0
+"""Seconds until a list that could not be read is asked for again."""
+
+
+def agent_of_endpoint(endpoint: str) -> AgentId | None:
+    """The agent whose phone this endpoint is: `agent-kim` → `kim`."""
+    return AgentId(endpoint.removeprefix(PREFIX)) if endpoint.startswith(PREFIX) and endpoint != PREFIX else None
+
+
+def endpoint_of_peer(peer: str) -> str | None:
+    """`PJSIP/agent-kim` → `agent-kim`."""
+    technology, _, endpoint = peer.partition("/")
+    return endpoint if technology == "PJSIP" and endpoint else None
+
+
+def reachable(device_state: str) -> bool:
+    """Whether a phone in this device state (`Not in use`, `UNAVAILABLE`, …) can be rung or is in use."""
+    return device_state.strip().lower() not in GONE_STATES
+
+
+class AgentPhones:
+    """`run` must be running. `agents` gives who has a phone now; `is_reachable` what the ACD believes."""
+
+    def __init__(
+        self, ami: Ami, post: Callable[[Event], None], agents: Callable[[], Collection[AgentId]],
+        is_reachable: Callable[[AgentId], bool],
+    ) -> None:  # fmt: skip
+        self._ami = ami
+        self._post = post
+        self._agents = agents
+        self._is_reachable = is_reachable
+        self._told: dict[AgentId, bool] = {}
+        self._look = asyncio.Event()
+        ami.on_connected(self.look_again)
+        ami.listen("PeerStatus", self._peer_status)
+        ami.listen("ContactStatus", self._contact_status)
+
+    def look_again(self) -> None:
+        """Read the whole list: the line came up, or the phones were configured anew."""
+        self._told.clear()
+        self._look.set()
+
+    async def run(self) -> None:
+        """Read the list whenever asked, until cancelled."""
+        while True:
+            await self._look.wait()
+            self._look.clear()
+            try:
+                await self._read_all()
+            except AmiTrouble as trouble:
+                logger.warning("the phones' states could not be read: %s", trouble)
+                await asyncio.sleep(LOOK_AGAIN)
+                if self._ami.connected:
+                    self._look.set()
+
+    async def _read_all(self) -> None:
+        entries = await self._ami.listing("PJSIPShowEndpoints")
+        found = {
+            agent: reachable(entry.get("DeviceState", ""))
+            for entry in entries
+            if (agent := agent_of_endpoint(entry.get("ObjectName", ""))) is not None
+        }
+        for agent in self._agents():
+            self._tell(agent, found.get(agent, False))
+
+    def _peer_status(self, event: Message) -> None:
+        endpoint = endpoint_of_peer(event.get("Peer", ""))
+        agent = agent_of_endpoint(endpoint) if endpoint else None
+        status = event.get("PeerStatus", "")
+        if agent is not None and status in ("Reachable", "Unreachable", "Registered", "Unregistered"):
+            self._tell(agent, status in ("Reachable", "Registered"))
+
+    def _contact_status(self, event: Message) -> None:
+        # One contact's news says little about a phone with several; the endpoint's own state is read instead.
+        if agent_of_endpoint(event.get("EndpointName", "")) is not None:
+            self._look.set()
+
+    def _tell(self, agent: AgentId, is_up: bool) -> None:
+        if agent not in self._agents():
+            return
+        if self._told.get(agent, self._is_reachable(agent)) == is_up:
+            self._told[agent] = is_up
+            return
+        self._told[agent] = is_up
+        logger.info("the phone of %s is %s", agent, "reachable" if is_up else "unreachable")
+        self._post(PhoneReachable(agent) if is_up else PhoneUnreachable(agent))

@@ -1,0 +1,214 @@
+"""AMI: what ARI lacks. Device states, the queue log, recordings and the shadow queues.
+
+One connection, kept up for as long as the service runs. panoramisk speaks the protocol; connecting again is ours,
+because an action that was lost with its connection must not be repeated by itself. No value may contain a line break:
+it would begin a header, or an action, of its own.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from panoramisk.manager import Manager
+
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY = 0.2
+LONGEST_RETRY = 2.0
+LOGIN_LIMIT = 5.0
+DEADLINE = 5.0
+"""Seconds for an action that does not say otherwise."""
+
+EVENT_CLASSES = "system,call,agent"
+
+Message = Mapping[str, str]
+
+
+class AmiTrouble(OSError):
+    """An action that did not succeed.
+
+    AmiTrouble
+    ├── AmiAway       not connected, or the line dropped before the reply
+    ├── AmiLate       no reply within the deadline
+    └── AmiRefused    Asterisk replied with an error
+    """
+
+
+class AmiAway(AmiTrouble):
+    """Asterisk is not connected."""
+
+
+class AmiLate(AmiTrouble):
+    """No reply within the deadline."""
+
+
+class AmiRefused(AmiTrouble):
+    """Asterisk replied with an error; the message is Asterisk's."""
+
+
+@dataclass(frozen=True, slots=True)
+class AmiAddress:
+    """Where AMI listens, and who we are to it."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+
+
+class _Connection(Manager):  # type: ignore[misc]  # panoramisk carries no types
+    """One connection that is not set up again by itself."""
+
+    def __init__(self, address: AmiAddress) -> None:
+        loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[None] = loop.create_future()
+        self.ready: asyncio.Future[bool] = loop.create_future()
+        super().__init__(
+            host=address.host, port=address.port, username=address.user, secret=address.password,
+            events=EVENT_CLASSES, loop=loop, ping_delay=5, ping_interval=5, log=logger,
+        )  # fmt: skip
+
+    def connection_made(self, f: "asyncio.Task[Any]") -> None:
+        if f.cancelled() or f.exception() is not None:
+            self.connection_lost(None)
+            return
+        super().connection_made(f)
+
+    def login(self, future: "asyncio.Future[Any]") -> bool:
+        if future.cancelled() or future.exception() is not None:
+            return False
+        accepted = bool(super().login(future))
+        if not self.ready.done():
+            self.ready.set_result(accepted)
+        return accepted
+
+    def connection_lost(self, exc: object) -> None:
+        self.close()
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    async def send_awaiting_actions(self, *_: object) -> None:
+        self.awaiting_actions.clear()
+
+
+class Ami:
+    """`run` must be running. `listen` before it; `on_connected` is called each time the line came up."""
+
+    def __init__(self, address: AmiAddress) -> None:
+        self._address = address
+        self._connection: _Connection | None = None
+        self._up = asyncio.Event()
+        self._listeners: list[tuple[str, Callable[[Message], None]]] = []
+        self._connected_listeners: list[Callable[[], None]] = []
+
+    @property
+    def connected(self) -> bool:
+        """Whether actions can be sent."""
+        return self._up.is_set()
+
+    def listen(self, event: str, hear: Callable[[Message], None]) -> None:
+        """Call `hear` with the headers of every such event, such as `ContactStatus`."""
+        self._listeners.append((event, hear))
+
+    def on_connected(self, tell: Callable[[], None]) -> None:
+        """Call `tell` each time the line came up; events were missed until then."""
+        self._connected_listeners.append(tell)
+
+    async def wait_connected(self, limit: float = DEADLINE) -> None:
+        """Return once the line is up; AmiAway when it does not come up within `limit` seconds."""
+        try:
+            async with asyncio.timeout(limit):
+                await self._up.wait()
+        except TimeoutError:
+            raise AmiAway("not connected to Asterisk's AMI") from None
+
+    async def run(self) -> None:
+        """Connect, listen, connect again; until cancelled."""
+        pause = FIRST_RETRY
+        while True:
+            connection = _Connection(self._address)
+            try:
+                for event, hear in self._listeners:
+                    connection.register_event(event, _plainly(hear))
+                if await self._set_up(connection):
+                    pause = FIRST_RETRY
+                    self._connection = connection
+                    self._up.set()
+                    logger.info("connected to Asterisk's AMI at %s:%d", self._address.host, self._address.port)
+                    for tell in self._connected_listeners:
+                        tell()
+                    await connection.lost
+                    logger.warning("the AMI connection is lost")
+            finally:
+                self._up.clear()
+                self._connection = None
+                connection.close()
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_RETRY, pause * 2)
+
+    async def _set_up(self, connection: _Connection) -> bool:
+        try:
+            async with asyncio.timeout(LOGIN_LIMIT):
+                await connection.connect()
+                await asyncio.wait((connection.ready, connection.lost), return_when=asyncio.FIRST_COMPLETED)
+        except (OSError, TimeoutError) as trouble:
+            logger.debug("no AMI connection to %s:%d (%s)", self._address.host, self._address.port, trouble)
+            return False
+        if connection.lost.done() or not connection.ready.result():
+            logger.warning("Asterisk's AMI did not accept the user %s", self._address.user)
+            return False
+        return True
+
+    # ---- actions ---------------------------------------------------------------------------------------------------
+
+    async def action(self, name: str, *, deadline: float = DEADLINE, **headers: str) -> Message:
+        """Send one action and return the headers of its response; raises `AmiTrouble`, ValueError for a line break."""
+        replies = await self._send(name, headers, deadline, as_list=False)
+        return _checked(name, replies)
+
+    async def listing(self, name: str, *, deadline: float = DEADLINE, **headers: str) -> list[Message]:
+        """Send an action that is answered by a list; its entries, without the response and the end mark."""
+        replies = await self._send(name, headers, deadline, as_list=True)
+        messages = replies if isinstance(replies, Sequence) else [replies]
+        _checked(name, messages[0])
+        return [dict(entry.items()) for entry in messages[1:] if not str(entry.event).endswith("Complete")]
+
+    async def _send(self, name: str, headers: Mapping[str, str], deadline: float, *, as_list: bool) -> Any:
+        action = {"Action": name, **headers}
+        for header, value in action.items():
+            if any(mark in f"{header}{value}" for mark in "\r\n\0"):
+                raise ValueError(f"a line break in the AMI header {header}")
+        connection = self._connection
+        if connection is None:
+            raise AmiAway("not connected to Asterisk's AMI")
+        reply = connection.send_action(action, as_list=as_list)
+        try:
+            async with asyncio.timeout(deadline):
+                await asyncio.wait((reply, connection.lost), return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            raise AmiLate(f"{name}: no reply within {deadline:.1f} s") from None
+        if not reply.done():
+            raise AmiAway(f"{name}: the line dropped before the reply")
+        return reply.result()
+
+    async def reload(self, module: str) -> None:
+        """Have Asterisk read a module's configuration again, such as `res_pjsip.so`."""
+        await self.action("Reload", Module=module)
+
+
+def _plainly(hear: Callable[[Message], None]) -> Callable[[Any, Any], None]:
+    def heard(_manager: Any, message: Any) -> None:
+        try:
+            hear({name: value if isinstance(value, str) else ", ".join(value) for name, value in message.items()})
+        except Exception:  # one event's edge: the line carries everybody's news
+            logger.exception("an AMI event could not be handled: %s", message.event)
+
+    return heard
+
+
+def _checked(name: str, message: Any) -> Message:
+    if message.response not in ("Success", "Goodbye"):
+        raise AmiRefused(f"{name}: {message.message or message.response}")
+    return dict(message.items())
