@@ -142,9 +142,21 @@ def test_the_repeat_key_is_no_mistake() -> None:
     assert after(desk(), None, None, "9", "*", None).outcome == ToQueue("helpdesk")
 
 
-def test_hash_alone_in_a_menu_is_a_wrong_key() -> None:
-    assert after(desk(), "").steps == (Play((WRONG_KEY, SERVICES)),)
-    assert after(desk(), "#").steps == (Play((WRONG_KEY, SERVICES)),)
+def test_a_late_hash_is_no_mistake() -> None:
+    turn = after(desk(), "#")
+
+    assert turn.steps == (Play((SERVICES,)),)
+    assert turn.state.misses == 0
+
+
+def test_an_answer_is_heard_again_with_the_menu_that_follows_it() -> None:
+    found = LookedUp({"state": "new"})
+    answer = (NamedPrompt("ticket_number_is"), DigitsPrompt("77"), NamedPrompt("ticket_state_new"))
+
+    assert after(desk(), "8", "77", found, "9").steps == (Play((*answer, SERVICES)),)
+    assert after(desk(), "8", "77", found, "9", "#").steps == (Play((*answer, SERVICES)),)
+    assert after(desk(), "8", "77", found, "8", "0").outcome == ToQueue("helpdesk")
+    assert after(desk(), "8", "77", found, "8", "77").state.answer == ()
 
 
 def test_a_ticket_number_is_looked_up_by_the_shell() -> None:
@@ -224,7 +236,8 @@ def test_news_that_does_not_answer_the_question_asks_it_again() -> None:
 
 def test_a_session_survives_being_written_down() -> None:
     flow = desk()
-    for events in ((), ("8",), ("8", "1234567"), ("8", "1", LookedUp(None)), ("2",)):
+    unknown, known = ("8", "1", LookedUp(None)), ("8", "1", LookedUp({"state": "new", "line": "1"}))
+    for events in ((), ("8",), ("8", "1234567"), unknown, known, ("2",)):
         state = after(flow, *events).state
         assert SessionState.from_dict(json.loads(json.dumps(state.as_dict()))) == state
 

@@ -104,3 +104,13 @@ def test_what_is_not_understood_is_not_said() -> None:
     answer = spoken.ticket_answer({"state": "?", "line": "9", "expected": "soon"}, "77")
 
     assert names(answer) == ["ticket_number_is", "ticket_state_unknown"]
+
+
+def test_a_ticket_as_the_shell_finds_it() -> None:
+    now = datetime.fromisoformat("2026-11-21T09:00+09:00")
+    found = spoken.ticket_found("1000018", "assigned", 2, now + timedelta(hours=27), now)
+
+    assert names(spoken.ticket_answer(found, "1000018")) == [
+        "ticket_number_is", "ticket_state_assigned", "ticket_line_2",
+        "ticket_expected", "tomorrow", "pm", "hour_12", "ticket_expected_end",
+    ]  # fmt: skip

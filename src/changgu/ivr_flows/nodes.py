@@ -42,7 +42,7 @@ class Menu:
     prompts: tuple[Prompt, ...]
     keys: Mapping[str, NodeName]
     repeat_key: str = "9"
-    """Says the menu again; `*` always does too unless `keys` gives it another meaning."""
+    """Says the menu again, with the answer that led to it; `*` and `#` do too unless `keys` gives them a meaning."""
     repeats: int = 2
     """How often the menu is said again after silence or a wrong key, before a person takes over."""
     first_timeout: float = 6.0

@@ -185,7 +185,9 @@ class SessionState:
     unknown: int = 0
     """Numbers keyed at this node that nobody knew."""
     number: str = ""
-    """The number being looked up."""
+    """The number being looked up, or looked up last."""
+    answer: tuple[tuple[str, str], ...] = ()
+    """What was found, while the caller is at the node that followed it and may ask to hear it again."""
     turns: int = 0
     """Questions asked in this visit."""
     served: bool = False
@@ -196,7 +198,7 @@ class SessionState:
         return {
             "caller": self.visit.caller, "dialled": self.visit.dialled, "language": self.visit.language,
             "node": self.node, "asked": self.asked.value, "misses": self.misses, "unknown": self.unknown,
-            "number": self.number, "turns": self.turns, "served": self.served,
+            "number": self.number, "answer": dict(self.answer), "turns": self.turns, "served": self.served,
         }  # fmt: skip
 
     @classmethod
@@ -205,7 +207,8 @@ class SessionState:
         return cls(
             visit=Visit(plain["caller"], plain["dialled"], plain["language"]), node=NodeName(plain["node"]),
             asked=Asked(plain["asked"]), misses=plain["misses"], unknown=plain["unknown"],
-            number=plain["number"], turns=plain["turns"], served=plain["served"],
+            number=plain["number"], answer=tuple(sorted(plain["answer"].items())), turns=plain["turns"],
+            served=plain["served"],
         )  # fmt: skip
 
 
@@ -281,8 +284,10 @@ def _key_at_menu(flow: Flow, state: SessionState, menu: Menu, key: str) -> Turn:
         return _to_person(flow, state, key, ())
     if key in menu.keys:
         return _enter(flow, state, menu.keys[key], key, ())
-    if key in (menu.repeat_key, START_OVER_KEY):
-        return _ask(flow, state, menu, (), Play(menu.prompts))
+    if key in (menu.repeat_key, START_OVER_KEY, "#"):
+        # A late # after a number is no mistake. An answer that led here is part of what is said again.
+        answer = ticket_answer(dict(state.answer), state.number, state.visit.language) if state.answer else ()
+        return _ask(flow, state, menu, (), Play((*answer, *menu.prompts)))
     return _missed(flow, state, menu, WRONG_KEY)
 
 
@@ -301,7 +306,9 @@ def _number_keyed(flow: Flow, state: SessionState, node: TicketStatus, digits: s
 def _looked_up(flow: Flow, state: SessionState, node: TicketStatus, found: Mapping[str, str] | None) -> Turn:
     if found is not None:
         answer = Play(ticket_answer(found, state.number, state.visit.language))
-        return _enter(flow, replace(state, served=True), node.next, None, (answer,))
+        turn = _enter(flow, replace(state, served=True), node.next, None, (answer,))
+        remembered = replace(turn.state, number=state.number, answer=tuple(sorted(found.items())))
+        return replace(turn, state=remembered)
     state = replace(state, unknown=state.unknown + 1)
     if state.unknown < UNKNOWN_NUMBERS_BEFORE_OFFER:
         # The digits are read back: the caller hears whether they mistyped or misread the number.

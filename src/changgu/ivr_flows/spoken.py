@@ -30,7 +30,7 @@ ENGLISH_MONTHS = (
 ENGLISH_ORDINALS = {1: "first", 2: "second", 3: "third", 5: "fifth", 8: "eighth", 9: "ninth", 12: "twelfth"}
 
 TICKET_STATES = {
-    "new": "신규", "assigned": "배정", "returned": "반려", "allocated": "할당", "resolved": "해결", "closed": "종료",
+    "new": "신규", "assigned": "배정", "rejected": "반려", "allocated": "할당", "resolved": "해결", "closed": "종료",
 }  # fmt: skip
 """The states of 표 5-1 (ENUM-01) by the names used in `LookedUp`."""
 
@@ -178,6 +178,16 @@ def moment_pieces(moment: datetime, language: str = "ko", today: date | None = N
     return tuple(NamedPrompt(name) for name in names)
 
 
+def ticket_found(
+    number: str, state: str, line: int, expected: datetime | None, now: datetime
+) -> dict[str, str]:
+    """What `LookedUp` carries for a ticket. `expected` and `now` are in the site's zone: the caller's clock."""
+    return {
+        "number": number, "state": state, "line": str(line),
+        "expected": expected.isoformat() if expected else "", "today": now.date().isoformat(),
+    }  # fmt: skip
+
+
 def ticket_answer(found: Mapping[str, str], keyed: str, language: str = "ko") -> tuple[Prompt, ...]:
     """The state of a ticket as a playlist (CTI-02).
 
@@ -190,7 +200,7 @@ def ticket_answer(found: Mapping[str, str], keyed: str, language: str = "ko") ->
     said.append(NamedPrompt(f"ticket_state_{state}" if state in TICKET_STATES else "ticket_state_unknown"))
     if state in ("resolved", "closed"):
         return tuple(said)
-    if found.get("line") in SUPPORT_LINES:
+    if found.get("line") in SUPPORT_LINES and state != "rejected":  # a rejected ticket is between two groups
         said.append(NamedPrompt(f"ticket_line_{found['line']}"))
     expected, today = _moment_or_none(found.get("expected", "")), _moment_or_none(found.get("today", ""))
     if expected is not None:
