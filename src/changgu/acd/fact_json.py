@@ -20,7 +20,7 @@ T = TypeVar("T")
 KINDS: dict[str, type] = {kind.__name__: kind for kind in FACTS}
 
 
-class UnreadableFact(ValueError):  # noqa: N818 - named like all trouble here
+class UnreadableFact(ValueError):
     """A line of the ledger that is no fact of this version: an unknown kind, or a field that cannot be read."""
 
 

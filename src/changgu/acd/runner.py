@@ -30,7 +30,7 @@ SHORTEST_TIMER = 0.001
 """Seconds; keeps a deadline that is due over and over from starving everything else."""
 
 
-class InboxFull(RuntimeError):  # noqa: N818 - named like all trouble here
+class InboxFull(RuntimeError):
     """The runner no longer takes news: it has been stopped, or has stood still for very long."""
 
 

@@ -486,7 +486,7 @@ class Ledger:
         return [found[seq] for seq in sorted(found)]
 
 
-class _StillStuck(Exception):  # noqa: N818 - named like all trouble here
+class _StillStuck(Exception):
     """The database takes nothing yet."""
 
 
