@@ -77,7 +77,7 @@ from changgu.acd.facts import (
 )
 from changgu.acd.floor_state import FloorState
 from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
-from changgu.acd.lines import Line, Lines
+from changgu.acd.lines import Line, Lines, Place
 from changgu.acd.occasions import Offered, RingLimitPassed, WrapUpPassed
 from changgu.acd.queues import Floor
 from changgu.acd.records import AgentRecord, AgentView, CallRecord, CallView, Views
@@ -367,7 +367,8 @@ class Engine:
         elif agent.state is NOT_READY and reason is agent.reason:
             self._ignore(event, "already away for this reason", now, agent=event.agent)
         else:
-            self._move(agent, kind, now, reason=NotReadyReason.SIGNED_IN if kind is AgentSignedIn else reason)
+            reason = NotReadyReason.SIGNED_IN if kind is AgentSignedIn else reason
+            self._move(agent, kind, now, call=agent.call, reason=reason)
 
     def _phone(self, event: PhoneReachable | PhoneUnreachable, now: Instant) -> None:
         agent = self._agents.get(event.agent)
@@ -465,26 +466,27 @@ class Engine:
                 self._refuse_caller(call.call, Farewell.NO_SUCH_QUEUE, now)
         if len(fresh) == 1 and not returned:
             (agent,) = fresh.values()
-            heads = [caller for line in agent.lines if (caller := line.first_caller())]
-            first = min(heads, key=_place, default=None)
-            if first is None:
+            best: Place | None = None
+            for line in agent.lines:
+                if (callers := line.callers) and (best is None or callers[0] < best):
+                    best = callers[0]
+            if best is None:
                 self._wait_for_callers(agent)
             else:
-                self._offer(agent, first, now)
+                self._offer(agent, best[3], now)
             return
         for agent in fresh.values():
             self._wait_for_callers(agent)
         lines: dict[int, Line] = {line.number: line for agent in fresh.values() for line in agent.lines}
         lines.update((call.line.number, call.line) for call in returned.values() if call.line is not None)
-        queue = [(*head.place, line) for line in lines.values() if (head := line.first_caller())]
-        heapify(queue)
-        while queue:
-            line = heappop(queue)[3]
-            chosen, call_first = line.first_idle(), line.first_caller()
-            if chosen is not None and call_first is not None:
-                self._offer(chosen, call_first, now)
-                if following := line.first_caller():
-                    heappush(queue, (*following.place, line))
+        heads = [(*line.callers[0], line) for line in lines.values() if line.callers]
+        heapify(heads)
+        while heads:
+            *_, call, line = heappop(heads)
+            if (chosen := line.first_idle()) is not None:
+                self._offer(chosen, call, now)
+                if line.callers:
+                    heappush(heads, (*line.callers[0], line))
 
     def _wait_for_callers(self, agent: AgentRecord) -> None:
         for line in agent.lines:

@@ -151,6 +151,8 @@ class FloorState:
         call = self.calls.get(fact.call)
         if call is not None:
             call.state, call.agent, call.offer = CallState.OFFERED, fact.agent, fact.offer
+            if call.line is not None:
+                call.line.caller_left(call)
             self.returned.pop(fact.call, None)
         agent = self._agent(fact.agent)
         agent.call, agent.offer, agent.queue, agent.keeps_turn = fact.call, fact.offer, fact.queue, False
@@ -190,7 +192,7 @@ class FloorState:
         if call is not None:
             call.state = CallState.ENDED
             if call.line is not None:
-                call.line.caller_ended(call)
+                call.line.caller_left(call)
             self.returned.pop(fact.call, None)
             if call.agent is not None:
                 self._agent(call.agent).offer = None

@@ -18,6 +18,9 @@ from changgu.acd.queues import Queue
 from changgu.acd.records import AgentRecord, CallRecord
 from changgu.acd.strategies import Rank, Strategy, strategy_named
 
+Place = tuple[int, float, int, CallRecord]
+"""What callers are sorted by: priority (higher first), time of queueing, order of queueing."""
+
 _FEW = 32
 """Heaps below this size are not worth tidying."""
 
@@ -30,14 +33,15 @@ NO_SKILLS: frozenset[str] = frozenset()
 class Line:
     """Callers with the same needs in the same queue, and the idle agents who can serve them."""
 
-    __slots__ = ("_callers", "_ended", "_idle", "_serving", "number", "queue", "skills", "strategy")
+    __slots__ = ("_ended", "_idle", "_serving", "callers", "number", "queue", "skills", "strategy")
 
     def __init__(self, number: int, queue: QueueName, skills: frozenset[str], strategy: Strategy) -> None:
         self.number = number
         self.queue = queue
         self.skills = skills
         self.strategy = strategy
-        self._callers: list[tuple[int, float, int, CallRecord]] = []
+        self.callers: list[Place] = []
+        """A heap whose first entry, if there is one, is always a caller who waits."""
         self._ended = 0
         self._idle: list[tuple[Rank, AgentId, int, AgentRecord]] = []
         self._serving = 0
@@ -55,40 +59,32 @@ class Line:
         call.line = self
         if not call.in_line:
             call.in_line = True
-            heappush(self._callers, (-call.priority, call.queued_at or 0.0, call.seq, call))
+            heappush(self.callers, (*call.place, call))
 
-    def caller_ended(self, call: CallRecord) -> None:
-        """The caller is gone for good."""
-        if not call.in_line:
-            return
-        self._ended += 1
-        if self._ended > _FEW and self._ended * 2 > len(self._callers):
-            self._callers = [entry for entry in self._callers if entry[3].state is not CallState.ENDED]
-            heapify(self._callers)
-            self._ended = 0
-
-    def first_caller(self) -> CallRecord | None:
-        """Who has waited here longest within the highest priority."""
-        callers = self._callers
-        while callers:
-            call = callers[0][3]
-            if call.state is CallState.WAITING:
-                return call
-            heappop(callers)
-            call.in_line = False
-            if call.state is CallState.ENDED:
+    def caller_left(self, call: CallRecord) -> None:
+        """The caller no longer waits: offered to an agent, or gone for good."""
+        if call.state is CallState.ENDED and call.in_line:
+            self._ended += 1
+            if self._ended > _FEW and self._ended * 2 > len(self.callers):
+                self.callers = [entry for entry in self.callers if entry[3].state is not CallState.ENDED]
+                heapify(self.callers)
+                self._ended = 0
+        callers = self.callers
+        while callers and callers[0][3].state is not CallState.WAITING:
+            gone = heappop(callers)[3]
+            gone.in_line = False
+            if gone.state is CallState.ENDED:
                 self._ended -= 1
-        return None
 
     @property
     def entries(self) -> int:
         """How much its heaps hold, dead entries included."""
-        return len(self._callers) + len(self._idle)
+        return len(self.callers) + len(self._idle)
 
     @property
     def empty(self) -> bool:
         """Nobody waits here, and nobody who was offered from here may come back."""
-        return not self._callers
+        return not self.callers
 
     def add_idle(self, agent: AgentRecord) -> None:
         """The agent is free for callers of this line."""
