@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, TextPrompt
+from changgu.telephony.ivr_player import Voice
 from changgu.telephony.speech import prompts as prompts_module
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.prompts import PromptStore
@@ -213,9 +214,10 @@ async def test_a_number_is_a_playlist_of_its_digits(tmp_path: Path, espeak: Espe
     await prompts.prepare()
 
     assert prompts.is_prepared(DigitsPrompt("010"))
+    voice: Voice = prompts  # the player's port
     zero, one, other_zero = await prompts.sound(DigitsPrompt("010"))
     assert zero == other_zero != one
-    playlist = await prompts.playlist([NamedPrompt("greeting"), DigitsPrompt("1")], "ko")
+    playlist = await voice.playlist([NamedPrompt("greeting"), DigitsPrompt("1")], "ko")
     assert playlist == [f"sound:{path}" for path in [*await prompts.sound(NamedPrompt("greeting")), one]]
     assert espeak.children_started == 1
 

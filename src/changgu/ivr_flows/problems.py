@@ -37,7 +37,7 @@ class Problem:
         return f"{where}: {self.severity} ({SEVERITY_KO[self.severity]}): {self.en} / {self.ko}"
 
 
-class FlowErrors(Exception):  # noqa: N818  (it is several)
+class FlowErrors(Exception):
     """A menu tree that must not go on the air; carries every problem found, not only the first."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 
-class SpeechTrouble(Exception):  # noqa: N818  (the tree above names them)
+class SpeechTrouble(Exception):
     """A sentence could not be made into sound."""
 
 
