@@ -132,6 +132,14 @@ class AgentStanding(Protocol):
     def call(self) -> CallId | None:
         """The call it is about."""
 
+    @property
+    def requested(self) -> tuple[AgentState, NotReadyReason | None] | None:
+        """What they want to be next."""
+
+    @property
+    def phone_reachable(self) -> bool:
+        """Whether their phone can be rung."""
+
 
 @dataclass(slots=True)
 class _Counts:
@@ -440,6 +448,7 @@ class Board:
     def _seat(self, login: AgentId, view: AgentStanding) -> None:
         agent = self._agent(login)
         agent.state, agent.reason, agent.since = view.state, view.reason, view.since
+        agent.wish, agent.phone = view.requested, view.phone_reachable
         self._hand(agent, view.call)
 
     def _hand(self, agent: _Agent, call: CallId | None) -> None:
