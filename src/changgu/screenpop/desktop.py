@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import orjson
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from changgu.acd.agent_state import AgentState, NotReadyReason
+from changgu.acd.agent_state import CHOSEN_REASONS, AgentState, NotReadyReason
 from changgu.acd.events import AgentNotReady, AgentReady, AgentSignedIn, AgentSignedOut, Event
 from changgu.acd.identity import AgentId, CallId
 from changgu.ground.access import Gate, Role
@@ -37,10 +37,6 @@ BEAT = 15.0
 SEND_LIMIT = 20.0
 """Seconds after which a page that takes nothing is cut off; it connects again when it can."""
 MOST_ANSWERS = 100
-CHOSEN_REASONS = (
-    NotReadyReason.MAINTENANCE, NotReadyReason.BREAK, NotReadyReason.MEAL, NotReadyReason.TRAINING, NotReadyReason.AWAY,
-)  # fmt: skip
-"""What a person may choose; the other reasons are the ACD's own (ENUM-09)."""
 
 
 class Refused(Protocol):
@@ -146,7 +142,7 @@ async def _tell(websocket: WebSocket, desktop: Desktop, screen_pop: ScreenPop, a
             "name": seat.name if seat else name,
             "seat": seat is not None,
             "phone": seat.phone if seat else None,
-            "queues": sorted(seat.queues) if seat else [],
+            "queues": screen_pop.queue_titles(seat.queues) if seat else [],
         },
         "state": screen_pop.state_of(agent),
         "call": screen_pop.call_of(agent),
@@ -228,7 +224,7 @@ class Wishes:
         return None
 
     async def _not_ready(self, reason: str) -> Refused | None:
-        if reason not in {one.value for one in CHOSEN_REASONS}:
+        if reason not in CHOSEN_REASONS:
             raise BadInput("사유를 고르세요.", "Choose a reason.", field="reason")
         if self._screen_pop.desk_of(self._agent).state is AgentState.LOGGED_OUT:
             refused = await self._ask(AgentSignedIn(self._agent))

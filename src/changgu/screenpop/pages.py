@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
+from changgu.acd.agent_state import CHOSEN_REASONS, NotReadyReason
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.pages import Pages
 from changgu.ground.trouble import Forbidden
 from changgu.screenpop.api import SipAccount
-from changgu.screenpop.desktop import CHOSEN_REASONS
 from changgu.screenpop.visitor import VisitorPhone, may_visit
 
 Choice = tuple[str, str, str]
@@ -50,7 +50,8 @@ def build_pages(
     @router.get("/desk")
     async def desk(request: Request, actor: Actor = an_agent) -> Response:
         return pages.render(
-            request, "screenpop_desk.html", actor, words=words, reasons=[one.value for one in CHOSEN_REASONS],
+            request, "screenpop_desk.html", actor, words=words,
+            reasons=[one.value for one in NotReadyReason if one in CHOSEN_REASONS],
             ticket_kinds=list(ticket_kinds), ticket_grades=list(ticket_grades),
         )
 

@@ -8,7 +8,7 @@ later. A call is identified as soon as it exists, so that the answer is usually 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -85,7 +85,11 @@ class TicketHistory(Protocol):
         ...
 
     async def for_call(self, call: CallId) -> Sequence[TicketLine]:
-        """The tickets linked with a call."""
+        """The tickets linked with a call, oldest first."""
+        ...
+
+    async def caller_is(self, call: CallId, person: CallerCard | None, by: AgentId) -> None:
+        """An agent said who calls (None: not whom we thought); the call's tickets follow."""
         ...
 
 
@@ -241,6 +245,10 @@ class ScreenPop:
         """How the floor knows this agent; None for somebody without a seat."""
         return next((one for one in self._floor().agents if one.login == agent), None)
 
+    def queue_titles(self, names: Collection[QueueName]) -> list[str]:
+        """What people call these queues, in the order of the floor."""
+        return [queue.title for queue in self._floor().queues if queue.name in names]
+
     def state_of(self, agent: AgentId) -> StateShown:
         """The state part of the page."""
         desk = self._desks.at(agent)
@@ -289,12 +297,14 @@ class ScreenPop:
         await self._identified.confirm(
             IdentifiedCaller(call, card.id, card.name, Confidence.CONFIRMED, number, moment(self.now()), by=agent)
         )
+        await self._tickets.caller_is(call, card, agent)
         self._identify_as(agent, call, Known(card, Confidence.CONFIRMED))
 
     async def reject(self, agent: AgentId, call: CallId) -> None:
         """The agent says that it is somebody else, and does not know who."""
         at_desk = self._own_call(agent, call)
         await self._identified.forget(call)
+        await self._tickets.caller_is(call, None, agent)
         number = at_desk.caller
         self._identify_as(agent, call, Withheld() if number is None or is_withheld(number) else Unknown(number))
 

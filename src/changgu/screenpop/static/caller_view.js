@@ -187,11 +187,12 @@ function facts(person) {
 }
 
 function context(pop) {
-  const path = pop.menu_path.length
+  const steps = pop.menu_path.filter((step) => step.key !== null); // the tree's root is everybody's beginning
+  const path = steps.length
     ? el(
         "ol",
         { class: "path" },
-        ...pop.menu_path.map((step) => el("li", {}, step.key ? el("kbd", { class: "kbd" }, step.key) : null, ` ${step.title}`)),
+        ...steps.map((step) => el("li", {}, el("kbd", { class: "kbd" }, step.key), ` ${step.title}`)),
       )
     : say("desk.no_path");
   const part = (key, value) => el("div", {}, el("dt", {}, say(`desk.${key}`)), el("dd", {}, value));

@@ -21,6 +21,7 @@ export class TicketPanel {
   draw({ call, pop }) {
     const ticket = pop?.call_tickets.at(-1) ?? null;
     if (ticket && ticket.number !== this.number) {
+      if (this.dirty && this.call === pop.call && !this.number) return; // being written by hand: the agent's words first
       this.#leave();
       this.call = pop.call;
       this.number = ticket.number;
@@ -29,7 +30,7 @@ export class TicketPanel {
       return;
     }
     if (ticket) return;
-    if (this.number && this.dirty && (!call || call.call === this.call)) return;
+    if (this.shape === "form" && (!call || call.call === this.call)) return;
     const shape = !call || call.stage === "ringing" ? "none" : call.ticket_policy === "automatic" ? "opening" : "ask";
     if (shape === this.shape && call?.call === this.call) return;
     this.#leave();
@@ -41,49 +42,59 @@ export class TicketPanel {
     else $("ticket-body").replaceChildren(el("p", { class: "muted" }, say("desk.ticket_none")));
   }
 
-  /** Open one now (F6); does nothing when there is one. */
-  async make() {
-    if (this.number || !this.call || this.shape === "none" || this.making) return;
-    this.making = true;
-    try {
-      const ticket = await api("/api/v1/tickets", { method: "POST", body: { call: this.call } });
-      this.number = ticket.number;
-      this.shape = "form";
-      this.#fill(ticket);
-    } catch (trouble) {
-      this.problem(trouble.message);
-    } finally {
-      this.making = false;
-    }
+  /** Begin one by hand (F6); it exists once it is saved, because a ticket is classified when it is recorded. */
+  make() {
+    if (this.number || !this.call || this.shape === "none" || $("ticket-form")) return;
+    this.shape = "form";
+    this.#fill({});
+    $("ticket-form").elements.kind.focus();
   }
 
   async save() {
     const form = $("ticket-form");
     if (!form || this.saving) return;
     this.saving = true;
-    const number = this.number;
+    const { number, call } = this;
     const body = Object.fromEntries(FIELDS.map((name) => [name, form.elements[name].value || (name === "description" ? "" : null)]));
     this.dirty = false;
     try {
-      await api(`/api/v1/tickets/${number}`, { method: "PATCH", body });
-      this.#mark(null);
-      if (this.number === number) this.#said(say("desk.ticket_saved", { time: hour(Date.now() / 1000) }), "good");
+      const saved = number
+        ? await api(`/api/v1/tickets/${number}`, { method: "PATCH", body })
+        : await api("/api/v1/tickets", { method: "POST", body: { ...body, call } });
+      if (this.#shows(form)) {
+        this.number = saved.number;
+        this.#numbered(saved.number);
+        this.#mark(null);
+        this.#said(this.dirty ? say("desk.ticket_unsaved") : say("desk.ticket_saved", { time: hour(Date.now() / 1000) }));
+      }
     } catch (trouble) {
-      this.dirty = true;
-      if (this.number === number) {
+      if (this.#shows(form)) {
+        this.dirty = true;
         this.#mark(trouble.field);
         this.#said(trouble.message, "bad");
       } else {
-        this.problem(`${say("desk.ticket_kept", { number })} ${trouble.message}`);
+        this.problem(`${say("desk.ticket_kept", { number: number ?? "" })} ${trouble.message}`);
       }
     } finally {
       this.saving = false;
     }
   }
 
+  #shows(form) {
+    return $("ticket-form") === form;
+  }
+
+  #numbered(number) {
+    $("ticket-link").hidden = false;
+    $("ticket-link").href = `/tickets/${number}`;
+    $("ticket-link").target = "_blank";
+    $("ticket-link").textContent = say("desk.ticket_open_page");
+    document.querySelector(".ticket-number").textContent = spaced(String(number));
+  }
+
   /** A new call comes while the last ticket still has unsaved words: save them as they are. */
   #leave() {
-    if (this.number && this.dirty) this.save();
+    if (this.dirty) this.save();
     this.dirty = false;
   }
 
@@ -103,10 +114,6 @@ export class TicketPanel {
   }
 
   #fill(ticket) {
-    $("ticket-link").hidden = false;
-    $("ticket-link").href = `/tickets/${ticket.number}`;
-    $("ticket-link").target = "_blank";
-    $("ticket-link").textContent = say("desk.ticket_open_page");
     const pick = (name, label, options, chosen) =>
       row(name, label, el("select", { id: `ticket-${name}`, name }, el("option", { value: "" }, "–"),
         ...options.map(([code, ko, en]) => el("option", { value: code, selected: code === chosen }, english ? en : ko))));
@@ -117,7 +124,7 @@ export class TicketPanel {
     const form = el(
       "form",
       { id: "ticket-form", class: "form" },
-      el("p", { class: "ticket-number mono" }, spaced(String(ticket.number))),
+      el("p", { class: "ticket-number mono" }),
       el("div", { class: "grid cols-2" },
         pick("kind", say("desk.ticket_kind"), choices.kinds, ticket.kind),
         pick("grade", say("desk.ticket_grade"), choices.grades, ticket.grade)),
@@ -133,13 +140,14 @@ export class TicketPanel {
     });
     form.addEventListener("input", () => {
       this.dirty = true;
-      this.#said(say("desk.ticket_unsaved"), "");
+      this.#said(say("desk.ticket_unsaved"));
     });
     this.dirty = false;
     $("ticket-body").replaceChildren(form);
+    if (ticket.number) this.#numbered(ticket.number);
   }
 
-  #said(text, tone) {
+  #said(text, tone = "good") {
     const said = $("ticket-said");
     if (!said) return;
     said.textContent = text;
