@@ -73,7 +73,7 @@ async def feed() -> AsyncIterator[Feed]:
 
 def queued(seq: int, call: str) -> list[Recorded]:
     name = CallId(call)
-    facts: tuple[Fact, ...] = (CallStarted(name, Direction.INBOUND, None, "1000"), CallQueued(name, QueueName("network"), 0))
+    facts: list[Fact] = [CallStarted(name, Direction.INBOUND, None, "1000"), CallQueued(name, QueueName("network"), 0)]
     return [Recorded(seq + n, START, fact) for n, fact in enumerate(facts)]
 
 
