@@ -136,6 +136,7 @@ def checked_fields(values: Mapping[str, Any], codes: Codes) -> dict[str, Any]:
 
 
 def tidy(move: Move) -> Move:
+    """The move with clean texts and nothing empty."""
     check_minutes(move.minutes)
     if move.expected_at is not None and move.expected_at.tzinfo is None:
         raise BadInput("시간대가 없는 시각입니다.", "a time without its zone", field="expected_at")
@@ -153,15 +154,18 @@ def tidy(move: Move) -> Move:
 
 
 def check_grade(kind: Kind | None, grade: str | None) -> None:
+    """An incident has a grade (INC-04)."""
     if kind is Kind.INCIDENT and not grade:
         raise BadInput("장애등급을 정해 주십시오.", "an incident needs its grade", field="grade")
 
 
 def check_minutes(minutes: int) -> None:
+    """소요시간 is between nothing and a month."""
     if not 0 <= minutes <= MOST_MINUTES:
         raise BadInput("소요시간(분)이 올바르지 않습니다.", "not a number of minutes", field="minutes")
 
 
 def check_call(call: str) -> None:
+    """The id of a call is short and on one line."""
     if not call or len(call) > LONGEST_CALL_ID or clean_line(call) != call:
         raise BadInput("통화 번호가 올바르지 않습니다.", "not the id of a call", field="call")

@@ -1,6 +1,7 @@
 """Tickets at work: opened, moved, worked on, linked with calls, and asked about on the telephone."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -59,6 +60,10 @@ from changgu.ticketing.ticket import (
 AUTOMATIC = Actor(login="changgu", name="창구", role=Role.ADMIN, via="automatic")
 """The desk itself, when nobody asked."""
 
+_TOUCHED = "ticket"
+"""Under this key a session remembers which ticket it writes."""
+
+
 class MoveRefused(Conflict):
     """The ticket cannot go from the state it is in to the one asked for."""
 
@@ -87,6 +92,11 @@ class Tickets:
         self._database = database
         self.codes = codes
         self._now = now
+        self._listeners: list[Callable[[CallId], None]] = []
+
+    def tell(self, listener: Callable[[CallId], None]) -> None:
+        """From now on call `listener` with each call whose tickets have changed; it must not block."""
+        self._listeners.append(listener)
 
     # Opening
 
@@ -112,7 +122,7 @@ class Tickets:
         checked["owner"] = checked["owner"] or (None if by.via == AUTOMATIC.via else by.login)
         if new.call:
             check_call(new.call)
-        async with self._database.transaction() as session:
+        async with self._writing() as session:
             row = await self._insert(session, checked, by, queue=new.queue, follows=follows)
             if new.call:
                 await self._link(session, row, new.call, CallRole.CREATED, checked["owner"])
@@ -143,7 +153,7 @@ class Tickets:
             }
         )
         try:
-            async with self._database.transaction() as session:
+            async with self._writing() as session:
                 row = await self._insert(session, values, AUTOMATIC, queue=queue, automatic_for=call)
                 await self._link(session, row, call, CallRole.CREATED, agent)
                 return store.ticket_of(row), True
@@ -199,7 +209,7 @@ class Tickets:
         if unknown:
             raise BadInput("바꿀 수 없는 항목입니다.", f"cannot be changed: {unknown[0][:40]}", field=unknown[0][:40])
         checked = self._checked(changes)
-        async with self._database.transaction() as session:
+        async with self._writing() as session:
             row = await self._held(session, number)
             kind = checked.get("kind", row.kind)
             if kind is None:
@@ -216,7 +226,7 @@ class Tickets:
         if caller.number:
             values["contact"] = caller.number
         checked = self._checked(values)
-        async with self._database.transaction() as session:
+        async with self._writing() as session:
             row = await self._held(session, number)
             await self._apply(session, row, checked, by.login)
             return store.ticket_of(row)
@@ -235,7 +245,7 @@ class Tickets:
             Forbidden: a complaint is settled by a supervisor (CMP-01).
         """
         move = tidy(move)
-        async with self._database.transaction() as session:
+        async with self._writing() as session:
             row = await self._held(session, number, may_be_closed=True)
             before = TicketState(row.state)
             if expected_state is not None and expected_state is not before:
@@ -255,7 +265,6 @@ class Tickets:
             if problems:
                 raise MoveIncomplete(problems)
             await self._carry_out(session, row, move, step, by)
-            await session.flush()
             return await store.file_of(session, row)
 
     async def record_action(self, number: str, text: str, minutes: int, by: Actor) -> TicketFile:
@@ -264,12 +273,11 @@ class Tickets:
         if not text:
             raise BadInput("조치내역을 적어 주십시오.", "write what was done", field="text")
         check_minutes(minutes)
-        async with self._database.transaction() as session:
+        async with self._writing() as session:
             row = await self._held(session, number)
             session.add(
                 ActionRow(ticket=row.running, at=self._now(), actor=by.login, text=text, minutes=minutes)
             )
-            await session.flush()
             return await store.file_of(session, row)
 
     async def record_callback(
@@ -277,19 +285,17 @@ class Tickets:
     ) -> TicketFile:
         """The requester was called back, or at least tried."""
         note = within(clean_text(note), LONGEST_TEXT, "note")
-        async with self._database.transaction() as session:
+        async with self._writing() as session:
             row = await self._held(session, number)
             await self._called_back(session, row, note, by, reached, call)
-            await session.flush()
             return await store.file_of(session, row)
 
     async def link(self, number: str, call: CallId, role: CallRole, by: Actor) -> TicketFile:
         """This call has to do with this ticket; saying it twice changes nothing. Closed tickets can be linked too."""
         check_call(call)
-        async with self._database.transaction() as session:
+        async with self._writing() as session:
             row = await self._held(session, number, may_be_closed=True)
             await self._link(session, row, call, role, by.login)
-            await session.flush()
             return await store.file_of(session, row)
 
     # Asking
@@ -399,7 +405,7 @@ class Tickets:
         follows: str | None = None,
         automatic_for: str | None = None,
     ) -> TicketRow:
-        running = await store.next_running(session)
+        running = session.info[_TOUCHED] = await store.next_running(session)
         now = self._now()
         empty = {"description": "", "requester": "", "department": "", "contact": "", "configuration_item": ""}
         row = TicketRow(
@@ -424,6 +430,19 @@ class Tickets:
         await session.flush()
         return row
 
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncSession]:
+        """One transaction; when it is committed, those who show the calls of its ticket are told."""
+        calls: list[CallId] = []
+        async with self._database.transaction() as session:
+            yield session
+            await session.flush()
+            if self._listeners:
+                calls = await store.calls_of(session, session.info[_TOUCHED])
+        for call in calls:
+            for listener in self._listeners:
+                listener(call)
+
     async def _held(self, session: AsyncSession, number: str, *, may_be_closed: bool = False) -> TicketRow:
         read = read_number(number)
         row = await store.locked(session, read, self._now()) if read else None
@@ -431,6 +450,7 @@ class Tickets:
             raise _no_ticket()
         if row.state == TicketState.CLOSED and not may_be_closed:
             raise Conflict("종료된 건은 바꿀 수 없습니다.", "a closed ticket cannot be changed")
+        session.info[_TOUCHED] = row.running
         return row
 
     async def _apply(self, session: AsyncSession, row: TicketRow, values: Mapping[str, Any], actor: str) -> None:

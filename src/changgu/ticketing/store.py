@@ -295,6 +295,12 @@ async def linked(session: AsyncSession, calls: Sequence[CallId]) -> dict[CallId,
     return found
 
 
+async def calls_of(session: AsyncSession, running: int) -> list[CallId]:
+    """The calls that have to do with this ticket."""
+    calls = await session.scalars(select(TicketCallRow.call).where(TicketCallRow.ticket == running).distinct())
+    return [CallId(call) for call in calls]
+
+
 async def select_tickets(
     session: AsyncSession,
     *,
@@ -357,5 +363,5 @@ async def suggestions(session: AsyncSession, *, agent: str | None = None, call: 
 async def count_by_state(session: AsyncSession) -> dict[TicketState, int]:
     """How many tickets are in each state."""
     rows = await session.execute(select(TicketRow.state, func.count()).group_by(TicketRow.state))
-    counted: dict[str, int] = {state: number for state, number in rows}
+    counted = {TicketState(state): number for state, number in rows}
     return {state: counted.get(state, 0) for state in TicketState}
