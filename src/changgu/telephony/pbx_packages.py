@@ -198,6 +198,7 @@ class Installer:
         self._mirrors = mirrors
         self._keyring = keyring
         self._say = say
+        self._lock = -1
 
     def install(self, *, renew: bool = False) -> PbxRelease:
         """The release that is there, or a newly fetched one. `renew` fetches Debian's newest even so."""
@@ -218,6 +219,7 @@ class Installer:
             except BlockingIOError:
                 self._say("Another process is installing the private PBX; waiting for it")
                 fcntl.flock(lock, fcntl.LOCK_EX)
+            self._lock = lock.fileno()
             yield
 
     def _check_tools(self) -> None:
@@ -326,8 +328,8 @@ class Installer:
         log_path = self._partial / "download.log"
         with log_path.open("w") as log:
             running = subprocess.Popen(
-                command, env=self._environment(), stdout=log, stderr=subprocess.STDOUT, pass_fds=(writer,)
-            )
+                command, env=self._environment(), stdout=log, stderr=subprocess.STDOUT, pass_fds=(writer, self._lock)
+            )  # it holds our lock too: if we are killed, the next attempt waits for it and takes over what it fetched
         os.close(writer)
         tens = 0
         with os.fdopen(reader) as progress:
