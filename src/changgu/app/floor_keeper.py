@@ -1,0 +1,93 @@
+"""The floor as it is set up now, and how a change reaches everybody while calls go on."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from changgu.acd.identity import AgentId, QueueName
+from changgu.acd.queues import Floor, Queue
+from changgu.acd.store import FloorStore
+from changgu.app.settings import Settings
+from changgu.ivr_flows import service as menus
+from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.nodes import HandOver, TicketStatus
+from changgu.telephony.numbers import NumberPlan
+
+logger = logging.getLogger(__name__)
+
+
+class FloorKeeper:
+    """Queues, agents and the menu, read from the data folder. `changed` are told in order, the PBX first."""
+
+    def __init__(self, settings: Settings, store: FloorStore) -> None:
+        self._settings = settings
+        self._store = store
+        self._changed: list[Callable[[Floor], Awaitable[None] | None]] = []
+        self.floor = Floor()
+        self.flow: Flow | None = None
+
+    def tell(self, listeners: Sequence[Callable[[Floor], Awaitable[None] | None]]) -> None:
+        """From now on tell these, in order, whenever the floor was read anew."""
+        self._changed.extend(listeners)
+
+    async def read(self) -> None:
+        """Read floor and menu; raises `FlowErrors` when the menu cannot be used."""
+        floor = await self._store.load_floor()
+        self.flow = menus.load_file(
+            menu_file(self._settings.data), [queue.name for queue in floor.queues], self._settings.data / "prompts"
+        )
+        self.floor = floor
+
+    async def reload(self) -> None:
+        """Take up what has changed; what cannot be used is said in the log, and the old goes on."""
+        before = self.floor, self.flow
+        try:
+            await self.read()
+            for listener in self._changed:
+                told = listener(self.floor)
+                if told is not None:
+                    await told
+        except Exception:  # the edge of one reload: calls go on with the floor as it was
+            self.floor, self.flow = before
+            logger.exception("the floor was not taken up")
+            return
+        logger.info("the floor has %d queues and %d agents", len(self.floor.queues), len(self.floor.agents))
+
+    def menu(self, _dialled: str) -> Flow:
+        """The menu that answers the desk's number."""
+        assert self.flow is not None, "read before the first caller"
+        return self.flow
+
+    def numbers(self) -> NumberPlan:
+        """Which number leads where."""
+        queues = {queue.number: queue.name for queue in self.floor.queues if queue.number}
+        return NumberPlan(self._settings.desk.number, queues)
+
+    def queue(self, name: QueueName) -> Queue | None:
+        """A queue as set up now."""
+        return next((queue for queue in self.floor.queues if queue.name == name), None)
+
+    def queues_of(self, agent: AgentId) -> frozenset[QueueName]:
+        """The queues an agent serves now."""
+        return next((one.queues for one in self.floor.agents if one.login == agent), frozenset())
+
+    def logins(self) -> list[AgentId]:
+        """Everybody who has a phone."""
+        return [agent.login for agent in self.floor.agents]
+
+    def node_title(self, node: str) -> str | None:
+        """What a node of the menu is called on an agent's screen; None for one that needs no mention."""
+        match self.flow.nodes.get(node) if self.flow is not None else None:
+            case HandOver(queue=name):
+                queue = self.queue(QueueName(name))
+                return queue.title if queue else name
+            case TicketStatus():
+                return "처리상태 조회"
+            case _:
+                return None
+
+
+def menu_file(data: Path) -> Path:
+    """The site's own menu tree when there is one, else the shipped one."""
+    own = data / "menus" / "main.yaml"
+    return own if own.exists() else menus.shipped_menu("main")

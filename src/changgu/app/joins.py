@@ -1,0 +1,127 @@
+"""What one room asks of another, answered here, because rooms on one floor do not know each other."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+
+from changgu.acd.api import PersonRef
+from changgu.acd.call_record import CallRecord
+from changgu.acd.identity import CallId
+from changgu.acd.records import CallView
+from changgu.directory.person import PersonCard
+from changgu.directory.service import Directory
+from changgu.ground.trouble import NotFound
+from changgu.ivr_flows.spoken import ticket_found
+from changgu.screenpop.pop import TicketLine
+from changgu.screenpop.store import IdentifiedCalls
+from changgu.ticketing.entries import Caller
+from changgu.ticketing.service import Tickets
+from changgu.ticketing.ticket import CATEGORY, STATE_NAMES, StateCategory, Ticket
+
+
+class WhoCalled:
+    """Who is behind a call: the agent's word first, then the number. Answers `ticketing.Callers`."""
+
+    def __init__(
+        self, directory: Directory, identified: IdentifiedCalls, open_calls: Callable[[], Mapping[CallId, CallView]]
+    ) -> None:
+        self._directory = directory
+        self._identified = identified
+        self._open_calls = open_calls
+
+    async def caller_of(self, call: CallId) -> Caller:
+        """The caller of a call that is going on, or was identified before."""
+        view = self._open_calls().get(call)
+        raw = view.caller if view is not None else None
+        known = (await self._identified.people_of([call])).get(call)
+        canonical = self._directory.numbering.canonical(raw or (known.number if known else None))
+        number = self._directory.numbering.display(canonical) if canonical else (raw or "")
+        if known is not None:
+            person = await _person(self._directory, known.person_id)
+            return Caller(number, int(known.person_id), known.name, person.department if person else "")
+        found = await self._directory.find_by_number(raw)
+        if len(found) != 1:
+            return Caller(number)
+        return Caller(number, found[0].id, found[0].name, found[0].department)
+
+
+class CallLinks:
+    """People and tickets of calls. Answers `acd.api.CallJoins`."""
+
+    def __init__(self, directory: Directory, identified: IdentifiedCalls, tickets: Tickets) -> None:
+        self._directory = directory
+        self._identified = identified
+        self._tickets = tickets
+
+    async def people_of(self, calls: Sequence[CallRecord]) -> Mapping[CallId, PersonRef]:
+        """Who called, for the calls whose caller is known."""
+        found = await self._identified.people_of([call.id for call in calls])
+        departments: dict[str, str] = {}
+        for person_id in {one.person_id for one in found.values()}:
+            person = await _person(self._directory, person_id)
+            departments[person_id] = person.department if person else ""
+        return {
+            call: PersonRef(int(one.person_id), one.name, departments[one.person_id]) for call, one in found.items()
+        }
+
+    async def tickets_of(self, calls: Sequence[CallId]) -> Mapping[CallId, Sequence[str]]:
+        """Numbers of the tickets linked with each call."""
+        linked = await self._tickets.for_calls(calls)
+        return {call: [ticket.number for ticket in tickets] for call, tickets in linked.items()}
+
+
+class TicketLines:
+    """Tickets in one line each. Answers `screenpop.TicketHistory`."""
+
+    def __init__(self, tickets: Tickets, directory: Directory) -> None:
+        self._tickets = tickets
+        self._directory = directory
+
+    async def for_person(self, person_id: str, limit: int) -> Sequence[TicketLine]:
+        """The person's last tickets, newest first."""
+        ids = await self._directory.ids_of(int(person_id))
+        return [ticket_line(ticket) for ticket in await self._tickets.for_person(ids, limit)]
+
+    async def for_call(self, call: CallId) -> Sequence[TicketLine]:
+        """The tickets linked with a call."""
+        return [ticket_line(ticket) for ticket in await self._tickets.for_call(call)]
+
+
+def ticket_line(ticket: Ticket) -> TicketLine:
+    """A ticket as the agent sees it among others."""
+    return TicketLine(
+        number=ticket.number,
+        title=ticket.title,
+        state=STATE_NAMES[ticket.state][0],
+        kind=ticket.kind.value if ticket.kind else "",
+        grade=ticket.grade or "",
+        opened_at=ticket.opened_at.timestamp(),
+        open=CATEGORY[ticket.state] not in (StateCategory.SOLVED, StateCategory.CLOSED),
+    )
+
+
+class MenuLookUps:
+    """What callers ask the menu about. Answers `telephony.ivr_player.LookUps`."""
+
+    def __init__(self, tickets: Tickets, zone: tzinfo, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._tickets = tickets
+        self._zone = zone
+        self._now = now
+
+    async def look_up(self, kind: str, argument: str) -> Mapping[str, str] | None:
+        """The state of a ticket by its number (CTI-02)."""
+        if kind != "ticket_status":
+            raise ValueError(f"the menu asks for {kind!r}, which nobody knows")
+        status = await self._tickets.status(argument)
+        if status is None:
+            return None
+        expected = status.expected_at.astimezone(self._zone) if status.expected_at else None
+        return ticket_found(
+            status.number, status.state.value, status.support_line, expected, self._now().astimezone(self._zone)
+        )
+
+
+async def _person(directory: Directory, person_id: str) -> PersonCard | None:
+    try:
+        return await directory.get(int(person_id))
+    except NotFound:
+        return None
