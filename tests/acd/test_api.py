@@ -90,7 +90,7 @@ class Desk:
         app = FastAPI()
         floor = FloorStore(database)
         desk = CallDesk(CallStore(database), ledger, floor, Joins())
-        app.include_router(build_router(OpenGate(), desk, floor, engine, runner), prefix="/api/v1")
+        app.include_router(build_router(OpenGate(), desk, floor, engine, runner))
 
         @app.exception_handler(Trouble)
         async def trouble(request: Request, error: Trouble) -> JSONResponse:

@@ -451,8 +451,8 @@ def _wish_event(login: AgentId, wish: StateWish) -> Event:
 def build_router(
     gate: Gate, desk: CallDesk, floor: FloorPlan, live: LiveFloor, asks: Asks
 ) -> APIRouter:
-    """The routes, to be mounted under /api/v1."""
-    router = APIRouter()
+    """The routes under /api/v1."""
+    router = APIRouter(prefix="/api/v1")
     agent = Depends(gate.require(Role.AGENT))
 
     @router.get("/calls", tags=["calls"], summary="Calls, newest first")

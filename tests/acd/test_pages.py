@@ -1,0 +1,130 @@
+"""The pages of calls, in both languages, as an agent and a supervisor see them."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from changgu.acd.api import CallDesk
+from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp
+from changgu.acd.facts import Fact, NewsIgnored, NextStateRequested, PhoneStateChanged, Recorded
+from changgu.acd.identity import CallId
+from changgu.acd.pages import build_pages
+from changgu.acd.queues import Floor
+from changgu.acd.store import CallStore, FloorStore
+from changgu.acd.timeline import tell
+from changgu.app.rendering import SitePages
+from changgu.ground.database import Database
+from tests.acd.test_api import NETWORK, Desk, Joins, OpenGate, answered_call, desk
+
+__all__ = ["desk"]
+
+SITE = SitePages()
+
+Show = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+def show(desk: Desk, database: Database) -> Show:
+    floor = FloorStore(database)
+    calls = CallDesk(CallStore(database), desk.ledger, floor, Joins())
+    zone = ZoneInfo("Asia/Seoul")
+    desk.app.include_router(build_pages(OpenGate(), SITE, calls, floor, zone, ["/calls/{id}/recordings"]))
+
+    async def shown(path: str, actor: str = "boss", lang: str = "ko", status: int = 200) -> str:
+        transport = httpx.ASGITransport(desk.app)
+        cookies = {"changgu_language": lang}
+        async with httpx.AsyncClient(transport=transport, base_url="http://desk", cookies=cookies) as client:
+            answer = await client.get(path, headers={"x-actor": actor})
+        assert answer.status_code == status, answer.text
+        return re.sub(r"\s+", " ", answer.text)
+
+    return shown
+
+
+async def test_the_list_shows_who_called_and_what_became_of_it(desk: Desk, show: Show) -> None:
+    await answered_call(desk)
+    page = await show("/calls")
+    for expected in ("홍길동", "총무과", "01012345678", "네트워크", "김지은", "응답", "0:15", "/tickets/1000008"):
+        assert expected in page, expected
+    assert "2026-09-21 23:13:20" in page  # the site's clock
+    assert 'data-definition="대기열에 들어간 때부터' in page
+
+
+async def test_an_empty_list_says_so(show: Show) -> None:
+    assert "아직 통화가 없습니다." in await show("/calls")
+    assert "No call matches." in await show("/calls?queue=pc", lang="en")
+
+
+async def test_the_filters_are_kept_from_page_to_page(desk: Desk, show: Show) -> None:
+    for number in range(51):
+        await desk.happen(CallerDialledIn(CallId(f"c{number}"), "0212345678", "1000"))
+    page = await show("/calls?caller=02-1234-5678&outcome=open&since=2026-09-21&until=2026-09-21")
+    following = re.search(r'rel="next" href="([^"]+)"', page)
+    assert following is not None
+    second = await show(following[1].replace("&amp;", "&"))
+    assert second.count('href="/calls/c') == 1
+    assert 'value="02-1234-5678"' in second
+    await show("/calls?since=yesterday", status=422)
+    await show("/calls?outcome=lucky", status=422)
+    await show("/calls?until=9999-12-31", status=422)
+
+
+async def test_one_call_is_told_line_by_line(desk: Desk, show: Show) -> None:
+    await answered_call(desk)
+    page = await show("/calls/c1")
+    told = [
+        "01012345678에서 1000(으)로 전화가 옴", "2번을 눌러 network(으)로", "네트워크 대기열에 들어감",
+        "김지은의 전화를 울림", "김지은과(와) 연결됨", "요원이 끊음: 응답", "김지은: 후처리 → 대기",
+    ]  # fmt: skip
+    places = [page.index(line) for line in told]
+    assert places == sorted(places)
+    assert 'data-slot="/calls/c1/recordings"' in page
+    assert "data-live" not in page
+    assert "Connected with 김지은" in await show("/calls/c1", lang="en")
+
+
+async def test_a_call_that_goes_on_keeps_its_page_alive(desk: Desk, show: Show) -> None:
+    await desk.happen(CallerDialledIn(CallId("c1"), None, "1000"), CallArrived(CallId("c1"), NETWORK))
+    assert 'data-live="3"' in await show("/calls/c1")
+    await desk.happen(CallerHungUp(CallId("c1")))
+    page = await show("/calls/c1")
+    assert "data-live" not in page
+    assert "발신번호 없음" in page
+
+
+async def test_an_agent_finds_no_page_of_a_call_that_is_not_theirs(desk: Desk, show: Show) -> None:
+    await answered_call(desk)
+    await show("/calls/c1", actor="alice")
+    await show("/calls/c1", actor="bob", status=404)
+
+
+async def test_a_callers_number_cannot_become_part_of_the_page(desk: Desk, show: Show) -> None:
+    call = CallId('c<"1')
+    await desk.happen(CallerDialledIn(call, "<script>alert(1)</script>", "1000"))
+    for path in ("/calls", "/calls/c%3C%221"):
+        assert "<script>alert" not in await show(path)
+
+
+SAID_ELSEWHERE = (NewsIgnored, NextStateRequested, PhoneStateChanged)
+
+
+@pytest.mark.parametrize("lang", ["ko", "en"])
+@pytest.mark.parametrize("kind", [kind for kind in get_args(Fact) if kind not in SAID_ELSEWHERE])
+@given(data=st.data())
+def test_every_fact_of_a_call_has_its_sentence(lang: str, kind: type, data: st.DataObject) -> None:
+    (line,) = tell([Recorded(1, 0.0, data.draw(st.from_type(kind)))], Floor())
+    text = line.text(lambda key, **words: SITE.catalogue.say(lang, key, **words))
+    assert "timeline." not in text
+    assert "state." not in text or "state." in repr(line.words)
+
+
+def test_both_languages_say_the_same_things() -> None:
+    one_sided = SITE.catalogue.one_sided()
+    mine = ("calls.", "call.", "timeline.")
+    assert not [key for keys in one_sided.values() for key in keys if key.startswith(mine)]
