@@ -235,7 +235,7 @@ async def open_house(
     await house.furnish()
     listening = socket.create_server(("127.0.0.1", port))
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(house.app, log_level="warning", ws_ping_interval=None))
+    server = uvicorn.Server(uvicorn.Config(house.app, log_level="warning", lifespan="off"))
     tasks = [asyncio.create_task(work) for work in (house.runner.run(), house.pop.run(), server.serve([listening]))]
     while not server.started:
         await asyncio.sleep(0.01)

@@ -112,8 +112,8 @@ function drawPhone({ agent, state, call }) {
   const trouble = browser ? (otherTab ? "desk.browser_other_tab" : phone?.trouble ? `phone.${phone.trouble}` : null) : null;
   $("phone-trouble").hidden = !trouble;
   $("phone-trouble").textContent = trouble ? say(trouble) : "";
-  const now = call?.stage ?? "none";
-  const live = ["answered", "talking", "hold"].includes(now);
+  const now = phoneStage(call);
+  const live = LIVE.includes(now);
   $("stage").hidden = now === "none";
   $("stage").dataset.stage = now;
   $("stage-word").textContent = now === "none" ? "" : say(`desk.stage_${now}`);
@@ -134,6 +134,15 @@ function drawPhone({ agent, state, call }) {
   $("keypad").hidden = !(live && browser && phone?.call);
 }
 
+const LIVE = ["answered", "talking", "hold"];
+
+/** The call as the desk has it; while the desk is silent (the PBX goes on without it) as the phone in this page has it. */
+function phoneStage(call) {
+  const desk = call?.stage ?? "none";
+  if (desk !== "none" && desk !== "ended") return desk;
+  return phone?.call ? { ringing: "ringing", talking: "talking" }[phone.call.stage] ?? "answered" : desk;
+}
+
 function line(browser, state) {
   if (!browser) {
     if (state.phone_reachable === null) return ["phone_unknown", "quiet"];
@@ -151,6 +160,10 @@ function tick() {
   const left = state.wrap_up_ends_at === null ? null : state.wrap_up_ends_at - now;
   $("now-what").textContent = say(left === null ? "desk.since" : left > 0 ? "desk.wrap_up_left" : "desk.wrap_up_over");
   $("now-clock").textContent = state.since === null ? "" : left === null ? clock(now - state.since) : `−${clock(Math.max(0, Math.ceil(left)))}`;
+  if (call?.stage !== phoneStage(call)) {
+    $("stage-clock").textContent = phone?.call?.since ? clock((Date.now() - phone.call.since) / 1000) : "";
+    return;
+  }
   if (!call) return;
   const clocks = {
     ringing: () => now - call.offered_at,
@@ -168,11 +181,12 @@ function stageChanged(before, after, desk) {
   const name = callerName(desk.pop);
   document.title = after === "ringing" ? `☎ ${name} · ${title}` : title;
   $("announce").textContent = after === "none" ? "" : `${say(`desk.stage_${after}`)} ${after === "ringing" ? name : ""}`;
+  if (after === "ended" && phone?.call?.stage === "talking") setTimeout(() => stream.desk.call?.stage === "ended" && phone.hangUp(), 1500);
   if (after !== "ringing") {
     quiet();
     notifyOnce.shown?.close();
-  } else if (desk.agent.phone !== "browser" || !otherTab) {
-    ring(INCOMING);
+  } else if (desk.agent.phone !== "browser") {
+    ring(INCOMING); // a second bell beside the telephone's; a browser phone rings when its own call is there
   }
 }
 
@@ -217,7 +231,11 @@ async function startPhone(agent) {
     return;
   }
   phone = new parts.BrowserPhone(account, { sound: $("sound"), microphone: window.changguMicrophone ?? parts.SPEECH });
-  phone.addEventListener("change", () => draw());
+  phone.addEventListener("change", () => {
+    draw();
+    if (phone.call?.stage === "ringing") ring(INCOMING);
+    else if (stage !== "ringing") quiet();
+  });
   addEventListener("pagehide", () => phone.stop());
   phone.start();
   phone.prepare();
@@ -226,7 +244,13 @@ async function startPhone(agent) {
 const answer = () => phone?.answer();
 const hold = () => ask({ do: stream.desk.call?.stage === "hold" ? "resume" : "hold" });
 const mute = () => phone?.mute(!phone.call?.muted);
-const hangUp = () => ask({ do: "hang_up" }).then(() => phone?.call?.stage === "talking" && phone.hangUp());
+
+/** The desk ends the call; the phone does it itself when the desk knows of none, or cannot be reached. */
+function hangUp() {
+  if (stream.link === "up" && LIVE.includes(stream.desk.call?.stage)) ask({ do: "hang_up" });
+  else phone?.hangUp();
+}
+
 const ready = () => ask({ do: "ready" });
 
 // --- buttons and keys --------------------------------------------------------------------------------------------------

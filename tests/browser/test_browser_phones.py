@@ -1,0 +1,135 @@
+"""Two browser phones and the real PBX: a visitor calls the desk, an agent answers, each hears the other.
+
+changgu's call control is away in these tests, so the PBX's own plain queue brings the two together.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Page
+
+from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, agent_phone
+from changgu.asterisk_conf.render import render
+from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
+from changgu.telephony.pbx_packages import install
+from tests.browser.conftest import CLEAN, Launch
+from tests.browser.desk_house import DeskHouse, open_house
+from tests.support.service import free_ports
+
+SECRET = "only-for-this-test"
+VISITOR_HERTZ, AGENT_HERTZ = 440.0, 1000.0
+FLOOR = PbxFloor((agent_phone("choi", "browser", SECRET),), (ShadowQueue("network", "1002", ("choi",)),))
+
+LOUDEST = """async () => {
+  const stream = document.getElementById("sound").srcObject;
+  if (!stream) return 0;
+  window.ear ??= new AudioContext();
+  const analyser = new AnalyserNode(ear, { fftSize: 8192 });
+  ear.createMediaStreamSource(stream).connect(analyser);
+  const bins = new Float32Array(analyser.frequencyBinCount);
+  await new Promise((heard) => setTimeout(heard, 400));
+  analyser.getFloatFrequencyData(bins);
+  const best = bins.indexOf(Math.max(...bins));
+  return bins[best] < -70 ? 0 : (best * ear.sampleRate) / analyser.fftSize;
+}"""
+"""The loudest tone that this page hears, in hertz; 0 for silence."""
+
+
+@dataclass
+class PhoneHouse:
+    """The house with a PBX behind it."""
+
+    house: DeskHouse
+    address: str
+    plan: PbxPlan
+    pbx: PrivatePbx
+
+    async def page(self, launch: Launch, path: str, hertz: float, login: str | None = None) -> Page:
+        """A page in a browser that speaks a tone."""
+        browser = await launch(hertz)
+        context: BrowserContext = await browser.new_context(locale="ko-KR")
+        context.set_default_timeout(15_000)
+        await context.add_init_script(CLEAN)
+        if login:
+            await self.house.sign_in(context, login, self.address)
+        page = await context.new_page()
+        await page.goto(self.address + path)
+        return page
+
+
+@pytest.fixture
+async def phones(tmp_path: Path) -> AsyncIterator[PhoneHouse]:
+    release = await asyncio.to_thread(install, print)
+    sip, ari, ami = free_ports(3)
+    plan = PbxPlan(
+        folders=pbx_folders(tmp_path / "pbx", release), system_name="browser", entity_id="02:00:00:00:00:07",
+        ari_password=SECRET, ami_password=SECRET, sip_port=sip, ari_port=ari, ami_port=ami, visitor_secret=SECRET,
+        main_queue="network", rtp_first=27_400, rtp_last=27_499, host_addresses=host_addresses(),
+    )  # fmt: skip
+    pbx = PrivatePbx(release, plan, say=print)
+    await pbx.start(render(plan, FLOOR))
+    try:
+        async with open_house(
+            tmp_path, pbx=f"ws://127.0.0.1:{ari}/ws", visitor_secret=SECRET, browser_secret=SECRET
+        ) as (house, address):
+            yield PhoneHouse(house, address, plan, pbx)
+    finally:
+        await pbx.stop()
+
+
+async def hears(page: Page, hertz: float) -> None:
+    """Within ten seconds the page hears this tone, give or take what sampling does to it."""
+    heard = 0.0
+    for _ in range(20):
+        heard = await page.evaluate(LOUDEST)
+        if abs(heard - hertz) < 15:
+            return
+    raise AssertionError(f"heard {heard:.0f} Hz instead of {hertz:.0f} Hz")
+
+
+async def test_a_visitor_calls_the_desk_and_both_hear_each_other(phones: PhoneHouse, chromium: Launch) -> None:
+    agent = await phones.page(chromium, "/desk", AGENT_HERTZ, login="choi")
+    await agent.wait_for_selector("text=브라우저 전화 준비됨")
+    visitor = await phones.page(chromium, "/phone", VISITOR_HERTZ)
+
+    await visitor.click("#call:enabled")
+    await agent.wait_for_selector("#answer:visible:enabled")
+    await agent.keyboard.press("F4")
+
+    await hears(visitor, AGENT_HERTZ)
+    await hears(agent, VISITOR_HERTZ)
+
+    await agent.keyboard.press("F9")
+    await hears(visitor, 0)
+    await agent.keyboard.press("F9")
+    await hears(visitor, AGENT_HERTZ)
+
+    await visitor.click("#hang-up")
+    await agent.wait_for_selector("#hang-up", state="hidden")
+    await visitor.wait_for_selector("text=통화가 끝났습니다")
+
+
+async def test_a_phone_comes_back_by_itself_after_the_pbx_restarted(phones: PhoneHouse, chromium: Launch) -> None:
+    agent = await phones.page(chromium, "/desk", AGENT_HERTZ, login="choi")
+    await agent.wait_for_selector("text=브라우저 전화 준비됨")
+
+    await phones.pbx.stop()
+    await agent.wait_for_selector("text=브라우저 전화 연결 끊김")
+    await phones.pbx.start(render(phones.plan, FLOOR))
+
+    await agent.wait_for_selector("text=브라우저 전화 준비됨", timeout=30_000)
+
+
+async def test_only_one_tab_rings_and_the_other_says_so(phones: PhoneHouse, chromium: Launch) -> None:
+    first = await phones.page(chromium, "/desk", AGENT_HERTZ, login="choi")
+    await first.wait_for_selector("text=브라우저 전화 준비됨")
+
+    second = await first.context.new_page()
+    await second.goto(f"{phones.address}/desk")
+    await second.wait_for_selector("text=전화는 다른 탭에서 받습니다")
+    await first.close()
+
+    await second.wait_for_selector("text=브라우저 전화 준비됨")
