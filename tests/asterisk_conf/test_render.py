@@ -1,0 +1,245 @@
+"""The PBX's configuration: complete, least-privileged, and closed to whatever a name or an address may contain."""
+
+import configparser
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from changgu.asterisk_conf.pbx_modules import MODULES
+from changgu.asterisk_conf.plan import (
+    AgentPhone,
+    Folders,
+    PbxFloor,
+    PbxPlan,
+    PhoneKind,
+    ShadowQueue,
+    Trunk,
+    agent_phone,
+)
+from changgu.asterisk_conf.render import FILES, RELOADS, NumberError, reloads_for, render
+
+SECRET = "not-a-real-secret"
+FOLDERS = Folders("/d/etc", "/d/var", "/d/spool", "/d/run", "/d/log", "/pbx/modules", "/pbx/data", "/pbx/sbin")
+PLAN = PbxPlan(FOLDERS, "desk1", "02:00:00:00:00:01", SECRET, SECRET, visitor_secret=SECRET)
+FLOOR = PbxFloor(
+    (
+        agent_phone("alice", "register", SECRET),
+        agent_phone("bob", "browser", SECRET),
+        agent_phone("carol", "sip:201@192.0.2.9:5062", SECRET),
+    ),
+    (ShadowQueue("helpdesk", "1001", ("alice", "bob")), ShadowQueue("network", None, ("carol",), 15, 40)),
+)
+
+
+def lines(text: str) -> list[str]:
+    """What Asterisk reads: no comments, no blank lines."""
+    return [line for line in (line.split(";")[0].strip() for line in text.splitlines()) if line]
+
+
+def section(text: str, name: str) -> list[str]:
+    """The lines of every section of this name, whatever its template."""
+    found: list[str] = []
+    inside = False
+    for line in lines(text):
+        if line.startswith("["):
+            inside = line.startswith(f"[{name}]")
+        elif inside:
+            found.append(line)
+    return found
+
+
+def test_every_file_is_rendered_and_says_what_it_is_for() -> None:
+    files = render(PLAN, FLOOR)
+    assert set(files) == set(FILES)
+    for name, text in files.items():
+        assert text.startswith("; "), name
+        assert "{{" not in text
+        assert "{%" not in text
+
+
+def test_equal_plans_give_equal_files_so_that_nothing_is_reloaded_for_nothing() -> None:
+    assert render(PLAN, FLOOR) == render(replace(PLAN), FLOOR)
+
+
+def test_the_management_interfaces_listen_on_loopback_and_grant_the_least() -> None:
+    files = render(PLAN, FLOOR)
+    manager, http, ari = files["manager.conf"], files["http.conf"], files["ari.conf"]
+    assert "bindaddr = 127.0.0.1" in lines(manager)
+    assert "webenabled = no" in lines(manager)
+    assert "deny = 0.0.0.0/0.0.0.0" in lines(manager)
+    granted = {word for line in lines(manager) if line.startswith(("read", "write")) for word in line[7:].split(",")}
+    assert not granted & {"all", "command", "config", "originate", "dialplan", "agi", "security", "user"}
+    assert "bindaddr = 127.0.0.1" in lines(http)
+    assert "enable_status = no" in lines(http)
+    assert "enable_static = no" in lines(http)
+    assert "allowed_origins" not in "".join(lines(ari))
+    assert "live_dangerously = no" in lines(files["asterisk.conf"])
+
+
+def test_only_written_out_numbers_can_be_dialled() -> None:
+    plan = replace(PLAN, desk_numbers=("1000", "15771000"))
+    text = render(plan, FLOOR)["extensions.conf"]
+
+    callers = [line for line in section(text, "from-callers") if line.startswith("exten")]
+
+    assert [line.split()[2].split(",")[0] for line in callers] == ["1000", "15771000", "1001"]
+    assert section(text, "from-agents") == ["include => from-callers"]
+    assert not [line for line in lines(text) if re.match(r"exten => _", line)]
+    assert "Dial(" not in text
+    assert "System(" not in text
+
+
+def test_a_caller_whom_changgu_cannot_take_goes_to_the_plain_queue_of_that_number() -> None:
+    text = render(PLAN, FLOOR)["extensions.conf"]
+    callers = section(text, "from-callers")
+    assert callers[:4] == [
+        "exten => 1000,1,Stasis(changgu,inbound,${EXTEN})",
+        'same => n,GotoIf($["${STASISSTATUS}" = "SUCCESS"]?done)',
+        "same => n,Goto(shadow,helpdesk,1)",
+        "same => n(done),Hangup()",
+    ]
+    assert section(text, "shadow")[:2] == ["exten => helpdesk,1,Answer()", "same => n,Queue(helpdesk)"]
+    assert section(text, "returned")[0] == "exten => helpdesk,1,Stasis(changgu,returned,helpdesk)"
+
+
+def test_the_away_sound_is_played_before_the_plain_queue() -> None:
+    text = render(replace(PLAN, away_sound="/d/prompts/away"), FLOOR)["extensions.conf"]
+    assert section(text, "shadow")[1] == "same => n,Playback(/d/prompts/away)"
+
+
+def test_the_main_number_falls_back_to_the_first_queue_when_its_own_is_gone() -> None:
+    floor = PbxFloor(FLOOR.phones, (ShadowQueue("network", "1002", ("carol",)),))
+    assert "same => n,Goto(shadow,network,1)" in section(render(PLAN, floor)["extensions.conf"], "from-callers")
+
+
+def test_a_desk_without_queues_still_has_a_number() -> None:
+    assert section(render(PLAN, PbxFloor())["extensions.conf"], "from-callers") == [
+        "exten => 1000,1,Stasis(changgu,inbound,${EXTEN})",
+        "same => n(done),Hangup()",
+    ]
+
+
+def test_a_number_leads_to_one_place_only() -> None:
+    with pytest.raises(NumberError, match="1001"):
+        render(replace(PLAN, desk_numbers=("1001",)), FLOOR)
+    with pytest.raises(ValueError, match="queue number twice"):
+        PbxFloor((), (ShadowQueue("a", "7", ()), ShadowQueue("b", "7", ())))
+
+
+def test_each_kind_of_phone_gets_what_it_needs() -> None:
+    phones = render(PLAN, FLOOR)["pjsip_phones.conf"]
+    assert "[agent-alice](sip-phone)" in phones
+    assert "[agent-alice](registered)" in phones
+    assert "[agent-bob](browser-phone)" in phones
+    assert "contact = sip:201@192.0.2.9:5062" in section(phones, "agent-carol")
+    assert "webrtc = yes" in section(phones, "browser-phone")
+    assert "bind_rtp_to_media_address = yes" in section(phones, "browser-phone")
+    for login in ("alice", "bob", "carol"):
+        assert f"password = {SECRET}" in section(phones, f"agent-{login}"), "anybody could pose as this phone"
+        assert "context = from-agents" in section(phones, f"agent-{login}")
+    assert "context = from-callers" in section(phones, "visitor")
+    assert "context = from-callers" in section(phones, "anonymous")
+
+
+def test_callers_phones_can_be_switched_off() -> None:
+    phones = render(replace(PLAN, visitor_secret=None, anonymous_callers=False), FLOOR)["pjsip_phones.conf"]
+    assert "[visitor]" not in phones
+    assert "[anonymous]" not in phones
+
+
+def test_a_trunk_is_known_by_its_addresses() -> None:
+    phones = render(replace(PLAN, trunks=(Trunk("carrier", ("203.0.113.5", "2001:db8::/32")),)), FLOOR)[
+        "pjsip_phones.conf"
+    ]
+    assert section(phones, "trunk-carrier")[-2:] == ["match = 203.0.113.5", "match = 2001:db8::/32"]
+    assert "context = from-callers" in section(phones, "trunk-carrier")
+
+
+def test_the_name_of_a_phone_comes_before_its_address() -> None:
+    """Otherwise a trunk or phone known by an address would swallow the REGISTER of a browser behind it."""
+    assert "endpoint_identifier_order = username,ip,anonymous" in section(render(PLAN, FLOOR)["pjsip.conf"], "global")
+
+
+def test_a_shadow_queue_has_the_same_agents_and_wakes_up_often() -> None:
+    queues = render(PLAN, FLOOR)["queues.conf"]
+    network = section(queues, "network")
+    assert "member => PJSIP/agent-carol,0,carol,PJSIP/agent-carol" in network
+    assert {"retry = 1", "timeout = 15", "wrapuptime = 40", "ringinuse = no", "joinempty = yes"} <= set(network)
+
+
+def test_an_ipv6_address_is_bracketed_where_a_port_follows() -> None:
+    assert "bind = [::1]:5060" in section(render(replace(PLAN, sip_bind="::1"), FLOOR)["pjsip.conf"], "transport-udp")
+
+
+def test_ice_offers_loopback_in_place_of_the_host_s_own_addresses() -> None:
+    rtp = render(replace(PLAN, host_addresses=("192.0.2.7",)), FLOOR)["rtp.conf"]
+    assert section(rtp, "ice_host_candidates") == ["192.0.2.7 => 127.0.0.1"]
+    assert "ice_host_candidates" not in render(replace(PLAN, media_address=None), FLOOR)["rtp.conf"]
+
+
+def test_no_module_is_named_twice_and_nothing_is_loaded_by_itself() -> None:
+    assert len(MODULES) == len(set(MODULES))
+    parser = configparser.ConfigParser(strict=False)
+    parser.read_string(render(PLAN, FLOOR)["modules.conf"])
+    assert parser["modules"]["autoload"] == "no"
+
+
+def test_a_change_of_the_floor_never_takes_a_restart() -> None:
+    before, after = render(PLAN, FLOOR), render(PLAN, PbxFloor())
+    assert reloads_for({name for name in before if before[name] != after[name]}) == [
+        "app_queue.so",
+        "res_pjsip.so",
+        "pbx_config.so",
+    ]
+    assert reloads_for(set()) == []
+    assert reloads_for({"queues.conf", "pjsip.conf"}) is None
+    assert set(RELOADS) <= set(FILES)
+
+
+UNSAFE = st.text(min_size=1).filter(lambda text: re.search(r"[\s;\[\]=>,(){}$#\"'\\/]|[^\x21-\x7e]", text) is not None)
+
+
+@given(UNSAFE)
+def test_no_name_can_add_a_line_to_the_configuration(text: str) -> None:
+    with pytest.raises(ValueError):
+        agent_phone(text, "register", SECRET)
+    with pytest.raises(ValueError):
+        ShadowQueue(text, None, ())
+    with pytest.raises(ValueError):
+        ShadowQueue("a", text, ())
+    with pytest.raises(ValueError):
+        AgentPhone("alice", PhoneKind.REGISTER, f"{SECRET}{text}")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sip:a@b\nallow=all",
+        "sip:a@b;tag=1",
+        "sip:a@b]",
+        "http://a",
+        "sip:a@b, sip:c@d",
+        "sip:",
+        "sip:a b@c",
+        "PJSIP/1",
+        "sip:a@b:123456",
+    ],
+)
+def test_an_address_is_a_sip_address_and_nothing_else(address: str) -> None:
+    with pytest.raises(ValueError, match="sip address"):
+        agent_phone("carol", address, SECRET)
+
+
+@pytest.mark.parametrize(
+    "address", ["sip:201@192.0.2.9", "sip:pbx.example.org:5080", "sips:a@b.c;transport=tcp", "sip:a@[2001:db8::1]:5060"]
+)
+def test_usual_sip_addresses_are_taken(address: str) -> None:
+    assert agent_phone("carol", address, SECRET).kind is PhoneKind.FIXED
+
+
+def test_an_agent_without_a_phone_cannot_serve_a_queue() -> None:
+    with pytest.raises(ValueError, match="dave"):
+        render(PLAN, PbxFloor((), (ShadowQueue("helpdesk", None, ("dave",)),)))
