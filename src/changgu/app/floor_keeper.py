@@ -10,7 +10,7 @@ from changgu.acd.store import FloorStore
 from changgu.app.settings import Settings
 from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.nodes import HandOver, TicketStatus
+from changgu.ivr_flows.nodes import HandOver, NodeName, TicketStatus
 from changgu.telephony.numbers import NumberPlan
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class FloorKeeper:
 
     def node_title(self, node: str) -> str | None:
         """What a node of the menu is called on an agent's screen; None for one that needs no mention."""
-        match self.flow.nodes.get(node) if self.flow is not None else None:
+        match self.flow.nodes.get(NodeName(node)) if self.flow is not None else None:
             case HandOver(queue=name):
                 queue = self.queue(QueueName(name))
                 return queue.title if queue else name

@@ -1,0 +1,281 @@
+"""Puts the house together: the one place that knows everybody.
+
+Reading `Service.listeners` answers what happens when a call is answered; reading `Service.run` answers what runs.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from changgu import __version__
+from changgu.acd import api as call_api
+from changgu.acd import pages as call_pages
+from changgu.acd.api import CallDesk
+from changgu.acd.engine import Engine
+from changgu.acd.facts import Recorded
+from changgu.acd.identity import AgentId
+from changgu.acd.ledger.store import Ledger
+from changgu.acd.queue_log import QueueLog
+from changgu.acd.queues import Floor
+from changgu.acd.runner import Runner, SteadyClock
+from changgu.acd.store import CallStore, FloorStore
+from changgu.app import pages as account_pages
+from changgu.app.access import AccessGate
+from changgu.app.accounts import Accounts
+from changgu.app.fact_log import FactLog
+from changgu.app.floor_keeper import FloorKeeper
+from changgu.app.generated_secrets import GeneratedSecrets
+from changgu.app.joins import CallLinks, MenuLookUps, TicketLines, WhoCalled
+from changgu.app.pbx_settings import ami_access, ari_access
+from changgu.app.rendering import SitePages
+from changgu.app.settings import Settings
+from changgu.app.web import Health, build_app
+from changgu.asterisk_conf.plan import endpoint_name
+from changgu.directory import api as people_api
+from changgu.directory.numbers import Numbering
+from changgu.directory.service import Directory
+from changgu.ground.database import Database
+from changgu.screenpop import api as phone_api
+from changgu.screenpop import pages as desk_pages
+from changgu.screenpop.api import SipAccount
+from changgu.screenpop.desktop import build_desktop
+from changgu.screenpop.history import RecordedCalls
+from changgu.screenpop.people import DirectoryPeople
+from changgu.screenpop.service import ScreenPop
+from changgu.screenpop.store import IdentifiedCalls
+from changgu.screenpop.visitor import VisitorPhone
+from changgu.telephony.agent_phones import AgentPhones
+from changgu.telephony.ami.client import Ami, AmiAddress
+from changgu.telephony.ami.queue_log_writer import QueueLogWriter
+from changgu.telephony.ari.stream import AriAddress
+from changgu.telephony.inbound import Desk
+from changgu.telephony.phone_proxy import build_phone_proxy
+from changgu.telephony.service import Telephony
+from changgu.telephony.shadow_queues import ShadowQueueKeeper
+from changgu.telephony.speech.prompts import PromptStore
+from changgu.ticketing import api as ticket_api
+from changgu.ticketing.runner import TicketOpener
+from changgu.ticketing.service import Tickets
+from changgu.wallboard import api as wallboard_api
+from changgu.wallboard import pages as wallboard_pages
+from changgu.wallboard.board import Board
+from changgu.wallboard.feed import Feed
+
+VISITOR_PHONES = {
+    "off": VisitorPhone.OFF,
+    "loopback": VisitorPhone.LOOPBACK,
+    "everywhere": VisitorPhone.EVERYONE,
+}
+VISITOR_ENDPOINT = "visitor"
+
+
+class Service:
+    """The desk: everything that runs, wired. `await Service.build(…)`, then `run()`."""
+
+    def __init__(
+        self, settings: Settings, secrets: GeneratedSecrets, database: Database, keeper: FloorKeeper,
+        prompts: PromptStore, ledger: Ledger, past: "Past",
+    ) -> None:  # fmt: skip
+        self.settings = settings
+        self.database = database
+        self.ledger = ledger
+        self.keeper = keeper
+        self._secrets = secrets
+        zone = ZoneInfo(settings.desk.time_zone)
+
+        # The core, as the ledger says it was.
+        self.engine = Engine.restore(keeper.floor, past.tail, first_offer=past.next_offer)
+        clock = SteadyClock(not_before=past.last_at)
+        now = clock.now
+
+        # Rooms
+        self.directory = Directory(database, Numbering(settings.desk.region, settings.desk.extensions))
+        self.tickets = Tickets(database)
+        self.calls = CallStore(database)
+        self.floor_store = FloorStore(database)
+        self.accounts = Accounts(database)
+        identified = IdentifiedCalls(database)
+        who_called = WhoCalled(self.directory, identified, lambda: self.engine.calls)
+        self.screen_pop = ScreenPop(
+            directory=DirectoryPeople(self.directory),
+            tickets=TicketLines(self.tickets, self.directory),
+            calls=RecordedCalls(self.calls, lambda: keeper.floor),
+            identified=identified,
+            floor=lambda: keeper.floor,
+            now=now,
+            node_title=keeper.node_title,
+        )
+        self.screen_pop.restore(past.tail)
+        self.tickets.tell(self.screen_pop.ticket_changed)
+        self.ticket_opener = TicketOpener(self.tickets, who_called, keeper.queue, self.ledger.read)
+        queue_log = QueueLog(keeper.queues_of)
+        for recorded in past.tail:
+            queue_log.rows(recorded)  # written before
+        board = Board(keeper.floor, zone, now(), past.today, self.engine.agents)
+        self.feed = Feed(board, now)
+
+        # The telephone side
+        self.ami = Ami(_ami_address(settings, secrets))
+        self.shadow_queues = ShadowQueueKeeper(self.ami, lambda: self.engine.agents)
+        self.queue_log_writer = QueueLogWriter(self.ami, queue_log.rows, without_pauses=True)
+        self.telephony = Telephony(
+            _ari_address(settings, secrets),
+            desk=Desk(keeper.numbers, keeper.menu, settings.desk.language),
+            voice=prompts,
+            look_ups=MenuLookUps(self.tickets, zone),
+            post=lambda event: self.runner.post(event),
+            calls=self.engine,
+            shadow=self.shadow_queues,
+        )
+        self.agent_phones = AgentPhones(
+            self.ami, lambda event: self.runner.post(event), keeper.logins, self._phone_is_up
+        )
+
+        # The spine: facts go to the ledger, then to these, in this order; commands go to the switch.
+        self.listeners: Sequence[Callable[[Recorded], None]] = (
+            FactLog().hear,
+            self.screen_pop.hear,
+            self.ticket_opener.hear,
+            self.feed.hear,
+            self.queue_log_writer.hear,
+            self.shadow_queues.hear,
+        )
+        self.runner = Runner(
+            self.engine, clock, self.telephony.do, self.listeners, past.last_seq + 1, ledger=self.ledger.hear
+        )
+        self._past_answers = past.tail
+        keeper.tell([self.runner.configure, self.feed.configure, self._phones_changed])
+        self.web = self._web(identified, zone)
+
+    def _web(self, identified: IdentifiedCalls, zone: ZoneInfo) -> FastAPI:
+        settings, keeper = self.settings, self.keeper
+        gate = AccessGate(self.accounts, public_origin=settings.web.public_origin or None)
+        pages = SitePages(zone, language=settings.desk.language, site_name=settings.desk.name)
+        call_desk = CallDesk(
+            self.calls, self.ledger, self.floor_store, CallLinks(self.directory, identified, self.tickets)
+        )
+        visitor = VISITOR_PHONES[settings.visitor_phone.enabled]
+        who_called = WhoCalled(self.directory, identified, lambda: self.engine.calls)
+        return build_app(
+            version=__version__,
+            gate=gate,
+            pages=pages,
+            health=self,
+            routers=[
+                account_pages.build_pages(gate, pages, self.accounts),
+                call_api.build_router(gate, call_desk, self.floor_store, self.engine, self.runner),
+                call_pages.build_pages(gate, pages, call_desk, self.floor_store, zone, ["/calls/{id}/recordings"]),
+                people_api.build_router(gate, self.directory),
+                ticket_api.build_router(gate, self.tickets, who_called),
+                phone_api.build_router(gate, self.screen_pop, self._sip_account),
+                build_desktop(gate, self.screen_pop, self.runner.ask, self.telephony.control),
+                desk_pages.build_pages(
+                    gate, pages, visitor=visitor, visitor_account=self._visitor_account,
+                    desk_number=settings.desk.number,
+                ),
+                build_phone_proxy(gate, settings.phone_socket, visitor),
+                wallboard_api.build_router(gate, self.feed),
+                wallboard_pages.build_pages(gate, pages),
+            ],
+        )  # fmt: skip
+
+    async def run(self) -> None:
+        """Everything that runs, until cancelled; one part's failure ends the service, a call's ends that call."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for part in (
+                    self.ledger, self.runner, self.screen_pop, self.ticket_opener, self.feed,
+                    self.ami, self.queue_log_writer, self.shadow_queues, self.agent_phones, self.telephony,
+                ):  # fmt: skip
+                    tasks.create_task(part.run(), name=type(part).__name__)
+                self.runner.configure(self.keeper.floor)  # settles what the ledger's last lines left open
+                tasks.create_task(self.ticket_opener.catch_up(self._past_answers), name="tickets of past answers")
+        finally:
+            await self.ledger.flush()
+            await self.database.close()
+
+    async def ready(self, limit: float = 30.0) -> None:
+        """Return once calls can be taken; raises TimeoutError."""
+        async with asyncio.timeout(limit):
+            await self.ami.wait_connected(limit)
+            await self.telephony.ari.wait_connected(limit)
+            await self.telephony.reconciler.done.wait()
+
+    async def health(self) -> Health:
+        """Whether the parts are up that calls need."""
+        return Health(
+            pbx_connected=self.telephony.connected and self.ami.connected,
+            pbx_version=self.telephony.version,
+            database=await self._database_answers(),
+        )
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(2), self.database.transaction() as session:
+                await session.execute(text("SELECT 1"))
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return False
+        return not self.ledger.spooling
+
+    def _phone_is_up(self, agent: AgentId) -> bool:
+        view = self.engine.agents.get(agent)
+        return view is not None and view.phone_reachable
+
+    def _phones_changed(self, _floor: Floor) -> None:
+        self.agent_phones.look_again()
+        self.shadow_queues.compare_all()
+
+    async def _sip_account(self, agent: AgentId) -> SipAccount | None:
+        if agent not in self.keeper.logins():
+            return None
+        return SipAccount(endpoint_name(agent), await self.floor_store.sip_password(agent))
+
+    async def _visitor_account(self) -> SipAccount:
+        return SipAccount(VISITOR_ENDPOINT, self._secrets.visitor_sip_secret)
+
+
+class Past:
+    """What the ledger says when the service starts."""
+
+    def __init__(
+        self, tail: Sequence[Recorded], today: Sequence[Recorded], last_seq: int, last_at: float, next_offer: int
+    ) -> None:
+        self.tail = tail
+        self.today = today
+        self.last_seq = last_seq
+        self.last_at = last_at
+        self.next_offer = next_offer
+
+    @classmethod
+    async def read(cls, ledger: Ledger, zone: ZoneInfo) -> "Past":
+        """Read it, after what was spooled has been brought in."""
+        await ledger.recover()
+        midnight = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        tail = await ledger.recovery_tail()
+        since = min(midnight.timestamp(), *(one.at for one in tail[:1])) if tail else midnight.timestamp()
+        return cls(
+            tail,
+            await ledger.read(since=since),
+            await ledger.last_seq(),
+            await ledger.last_at(),
+            await ledger.last_offer() + 1,
+        )
+
+
+def _ari_address(settings: Settings, secrets: GeneratedSecrets) -> AriAddress:
+    access = ari_access(settings, secrets)
+    url = urlsplit(access.url)
+    tls = url.scheme == "https"
+    assert url.hostname is not None
+    return AriAddress(url.hostname, url.port or (443 if tls else 80), access.user, access.password, tls=tls)
+
+
+def _ami_address(settings: Settings, secrets: GeneratedSecrets) -> AmiAddress:
+    access = ami_access(settings, secrets)
+    return AmiAddress(access.host, access.port, access.user, access.password)

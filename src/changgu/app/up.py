@@ -1,0 +1,310 @@
+"""`changgu up`: opens the desk in order, says when it is ready, and closes it in order."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import uvicorn
+
+from changgu.acd.ledger.store import Ledger
+from changgu.acd.queues import Floor
+from changgu.acd.store import FloorStore
+from changgu.app import schema
+from changgu.app.accounts import Accounts
+from changgu.app.assembly import Past, Service
+from changgu.app.data_folder import DataFolder, DeskKind
+from changgu.app.demo.desk import DemoDesk
+from changgu.app.floor_keeper import FloorKeeper
+from changgu.app.generated_secrets import GeneratedSecrets, secrets_of
+from changgu.app.pbx_settings import ari_access, pbx_floor, pbx_plan
+from changgu.app.settings import Settings
+from changgu.asterisk_conf.render import render
+from changgu.ground.database import Database
+from changgu.ground.trouble import Trouble
+from changgu.ivr_flows import service as menus
+from changgu.telephony.farewells import fixed_sentences
+from changgu.telephony.pbx import PrivatePbx, existing_version
+from changgu.telephony.pbx_packages import PbxRelease, dotted, install
+from changgu.telephony.speech.espeak import EspeakSynthesiser
+from changgu.telephony.speech.prompts import PromptStore
+
+logger = logging.getLogger(__name__)
+
+DATABASE = "changgu.sqlite"
+FAREWELL_LIMIT = 12.0
+"""Seconds that the callers who still wait may take to hear that the desk closes."""
+SECOND_SIGNAL = 130
+
+
+class AddressTaken(Trouble):
+    """The web port is used by another program."""
+
+
+class NotReady(Trouble):
+    """The parts did not come up in time."""
+
+
+def say(line: str) -> None:
+    """A line of progress."""
+    print(f"  {line}", flush=True)
+
+
+def run(settings: Settings) -> None:
+    """Open the desk and keep it open until SIGTERM or Ctrl-C."""
+    _set_up_log(settings)
+    try:
+        import uvloop
+    except ImportError:  # a platform without it: slower, not different
+        asyncio.run(_run(settings))
+    else:
+        uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    kind = DeskKind.DEMO if settings.demo.enabled else DeskKind.REAL
+    with DataFolder(settings.data, kind):
+        stop = Stop()
+        await Opening(settings, secrets_of(settings.data), stop).open_and_serve()
+
+
+class Stop:
+    """SIGTERM or Ctrl-C: once asks to close the desk, twice ends it at once."""
+
+    def __init__(self) -> None:
+        self.wanted = asyncio.Event()
+        self.reload = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled)
+        loop.add_signal_handler(signal.SIGHUP, self.reload.set)
+
+    def _signalled(self) -> None:
+        if self.wanted.is_set():
+            sys.exit(SECOND_SIGNAL)
+        say("창구를 닫습니다 · closing the desk")
+        self.wanted.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Web:
+    server: uvicorn.Server
+    sockets: list[socket.socket]
+
+
+class Opening:
+    """One opening of the desk, from the database to the `ready:` line and back."""
+
+    def __init__(self, settings: Settings, secrets: GeneratedSecrets, stop: Stop) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._stop = stop
+        self._password: str | None = None
+
+    async def open_and_serve(self) -> None:
+        """Everything, in order; returns when the desk is closed."""
+        settings = self._settings
+        web_socket = _listen(settings)
+        database = Database(f"sqlite+aiosqlite:///{settings.data / DATABASE}")
+        try:
+            await schema.upgrade(database)
+            floors = FloorStore(database)
+            await floors.seed()
+            self._password = await Accounts(database).first_administrator()
+            demo = DemoDesk(settings, database) if settings.demo.enabled else None
+            if demo is not None:
+                await demo.fill(say)
+            keeper = FloorKeeper(settings, floors)
+            await keeper.read()
+            prompts = self._prompts()
+            release, _ = await asyncio.gather(self._release(), self._speak(prompts, keeper))
+            async with self._pbx(release, keeper, prompts, floors) as pbx:
+                ledger = Ledger(database, settings.data / "spool.jsonl")
+                past = await Past.read(ledger, ZoneInfo(settings.desk.time_zone))
+                service = Service(settings, self._secrets, database, keeper, prompts, ledger, past)
+                await self._serve(service, web_socket, pbx, demo)
+        finally:
+            web_socket.close()
+            await database.close()
+
+    # Before the calls
+
+    def _prompts(self) -> PromptStore:
+        data, language = self._settings.data, self._settings.desk.language
+        languages = (language, *(other for other in menus.LANGUAGES if other != language))
+        return PromptStore(
+            data / "sounds",
+            data / "prompts" / "recorded",
+            EspeakSynthesiser(),
+            {one: menus.sentences(one, data / "prompts") for one in languages},
+        )
+
+    async def _speak(self, prompts: PromptStore, keeper: FloorKeeper) -> None:
+        language = self._settings.desk.language
+        assert keeper.flow is not None
+        texts = {language: [*fixed_sentences(language), *keeper.flow.written_sentences()]}
+
+        def progress(done: int, wanted: int) -> None:
+            if done == wanted or done % 40 == 0:
+                say(f"안내 음성 · prompts {done}/{wanted}")
+
+        prepared = await prompts.prepare((language,), texts, progress)
+        for name, why in prepared.failed.items():
+            logger.warning("the prompt %s cannot be spoken: %s", name, why)
+
+    async def _release(self) -> PbxRelease | None:
+        if self._settings.pbx.kind == "existing":
+            access = ari_access(self._settings, self._secrets)
+            version = await existing_version(access.url, access.user, access.password)
+            say(f"기존 Asterisk {dotted(version)} · the existing Asterisk")
+            return None
+        return await asyncio.to_thread(install, say)
+
+    @contextlib.asynccontextmanager
+    async def _pbx(
+        self, release: PbxRelease | None, keeper: FloorKeeper, prompts: PromptStore, floors: FloorStore
+    ) -> AsyncIterator[PrivatePbx | None]:
+        if release is None:
+            yield None
+            return
+        settings = self._settings
+        plan = pbx_plan(settings, self._secrets, release)
+
+        async def files(floor: Floor) -> dict[str, str]:
+            return render(plan, pbx_floor(floor, await floors.sip_passwords()))
+
+        pbx = PrivatePbx(release, plan, say=say)
+
+        async def take_up(floor: Floor) -> None:
+            await pbx.apply(await files(floor))
+
+        keeper.tell([take_up])
+        await pbx.start(await files(keeper.floor))
+        supervision = asyncio.create_task(pbx.supervise(), name="PBX")
+        try:
+            yield pbx
+        finally:
+            supervision.cancel()
+            await asyncio.gather(supervision, return_exceptions=True)
+            if settings.pbx.stop_with_service:
+                await pbx.stop()
+
+    # While the desk is open
+
+    async def _serve(
+        self, service: Service, web_socket: socket.socket, pbx: PrivatePbx | None, demo: DemoDesk | None
+    ) -> None:
+        server = _Server(
+            uvicorn.Config(service.web, log_config=None, access_log=False, lifespan="off", server_header=False)
+        )
+        parts = [asyncio.create_task(service.run(), name="service")]
+        try:
+            await self._until_ready(service, parts)
+            parts.append(asyncio.create_task(server.serve(sockets=[web_socket]), name="web"))
+            parts.append(asyncio.create_task(self._reload_when_asked(service.keeper), name="reload"))
+            if demo is not None:
+                parts.append(asyncio.create_task(demo.run(service), name="demo"))
+            self._say_ready()
+            stopping = asyncio.create_task(self._stop.wanted.wait())
+            await asyncio.wait([stopping, *parts], return_when=asyncio.FIRST_COMPLETED)
+            for part in parts:
+                if part.done():
+                    part.result()  # a part that ended by itself has failed
+            if self._settings.pbx.stop_with_service:
+                await service.close_desk(FAREWELL_LIMIT)
+        finally:
+            server.should_exit = True
+            for part in reversed(parts):
+                if part.get_name() != "web":
+                    part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
+
+    async def _until_ready(self, service: Service, parts: list[asyncio.Task[None]]) -> None:
+        ready = asyncio.create_task(service.ready())
+        await asyncio.wait([ready, *parts], return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            ready.cancel()
+        for part in parts:
+            if part.done():
+                part.result()
+        try:
+            await ready
+        except TimeoutError:
+            raise NotReady(
+                "PBX와 연결되지 않았습니다. 자료 폴더의 pbx/log를 보십시오.",
+                "The PBX did not take our connection; see pbx/log in the data folder.",
+            ) from None
+
+    async def _reload_when_asked(self, keeper: FloorKeeper) -> None:
+        while True:
+            await self._stop.reload.wait()
+            self._stop.reload.clear()
+            await keeper.reload()
+
+    def _say_ready(self) -> None:
+        settings = self._settings
+        origin = settings.web.origin
+        print(f"ready: {origin}", flush=True)
+        lines = [
+            ("상담 화면 · agent's desk", f"{origin}/desk"),
+            ("현황판 · wallboard", f"{origin}/wallboard"),
+            ("통화 · 접수 · 사용자", f"{origin}/calls  {origin}/tickets  {origin}/people"),
+        ]
+        if settings.visitor_phone.enabled != "off":
+            lines.append(("브라우저 전화 · call from the browser", f"{origin}/phone"))
+        if settings.pbx.kind == "private":
+            lines.append(("SIP", settings.sip_address))
+        if self._password is not None:
+            lines.append(("처음 로그인 · first sign-in", f"admin  {self._password}"))
+        for what, where in lines:
+            say(f"{what}: {where}")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: closing the desk comes before closing the pages."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The web port, taken before anything else is done."""
+    web = settings.web
+    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((web.host, web.port))
+    except OSError as trouble:
+        listening.close()
+        raise AddressTaken(
+            f"{web.host}:{web.port}을 쓸 수 없습니다({trouble.strerror}). 다른 포트를 지정하십시오: --port, web.port",
+            f"{web.host}:{web.port} cannot be used ({trouble.strerror}); choose another: --port, web.port",
+        ) from trouble
+    return listening
+
+
+class _CallIds(logging.Filter):
+    """Every line about a call names it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add ` call_id=…` where the line has one."""
+        call = getattr(record, "call_id", None)
+        record.about = f" call_id={call}" if call else ""
+        return True
+
+
+def _set_up_log(settings: Settings) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s%(about)s %(message)s"))
+    handler.addFilter(_CallIds())
+    logging.basicConfig(level=settings.log.level, handlers=[handler])
+    for chatty in ("httpx", "httpcore", "alembic", "panoramisk", "uvicorn.error", "aiosqlite", "websockets", "asyncio"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(settings.log.level)))
