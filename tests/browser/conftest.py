@@ -75,7 +75,9 @@ async def desktop(house: tuple[DeskHouse, str], chromium: Launch) -> Desktop:
     behind, address = house
 
     async def open_page(login: str, language: str = "ko") -> Page:
-        context = await browser.new_context(locale=language, timezone_id="Asia/Seoul", viewport={"width": 1600, "height": 1000})
+        context = await browser.new_context(
+            locale=language, timezone_id="Asia/Seoul", viewport={"width": 1600, "height": 1000}
+        )
         context.set_default_timeout(10_000)
         await behind.sign_in(context, login, address)
         page = await context.new_page()

@@ -47,9 +47,6 @@ from changgu.screenpop.visitor import VisitorPhone
 from changgu.telephony.phone_proxy import build_phone_proxy
 from tests.support.pop_fakes import FakePast, FakeTickets
 
-KINDS = (("inquiry", "단순 문의", "inquiry"), ("incident", "장애", "incident"),
-         ("service_request", "서비스 요청", "order"))
-GRADES = (("1", "1등급", "grade 1"), ("2", "2등급", "grade 2"), ("3", "3등급", "grade 3"))
 TITLES = {"greeting": "인사말", "incident": "장애 신고", "network": "네트워크", "vpn": "VPN·재택근무"}
 
 NO_PBX = "ws://127.0.0.1:9/ws"
@@ -99,6 +96,7 @@ class DeskHouse:
         self.pop = ScreenPop(
             directory=DirectoryPeople(self.directory), tickets=self.tickets, calls=self.past,
             identified=IdentifiedCalls(database), floor=lambda: self.floor, now=self.clock.now, node_title=TITLES.get,
+            confirmed=self.tickets.caller_is,
         )  # fmt: skip
         engine = Engine(self.floor)
         self.engine = engine
@@ -114,7 +112,7 @@ class DeskHouse:
                 build_router(gate, self.pop, self._browser_account(browser_secret)),
                 build_pages(
                     gate, self.pages, visitor=VisitorPhone.LOOPBACK, visitor_account=self._visitor(visitor_secret),
-                    desk_number="1000", ticket_kinds=KINDS, ticket_grades=GRADES,
+                    desk_number="1000",
                 ),
                 build_phone_proxy(gate, pbx, VisitorPhone.LOOPBACK),
                 self._ticket_api(),
@@ -166,6 +164,10 @@ class DeskHouse:
                 for card in await self.directory.search(q, limit)
             ]}  # fmt: skip
 
+        @router.get("/tickets/codes")
+        async def codes() -> dict[str, Any]:
+            return {"grades": [{"code": str(n), "ko": f"{n}등급", "en": f"grade {n}"} for n in (1, 2, 3)]}
+
         @router.get("/tickets/{number}")
         async def ticket(number: str) -> dict[str, Any]:
             return self.ticket_bodies[number]
@@ -201,10 +203,10 @@ class DeskHouse:
         await self.accounts.ensure_accounts([("boss", "박팀장")], Role.SUPERVISOR, PASSWORD)
         now = time.time()
         self.tickets.of_person[str(hong.id)] = [
-            TicketLine("2025174", "재택근무 중 VPN 접속이 10분마다 끊김", "할당", "장애", "3등급", now - 86_000),
+            TicketLine("2025174", "재택근무 중 VPN 접속이 10분마다 끊김", "할당", "장애", "3", now - 86_000),
             TicketLine("2024886", "업무용 메신저 설치 요청", "해결", "서비스 요청", "", now - 9 * 86_400),
             TicketLine("2023519", "모니터 교체 신청", "종료", "서비스 요청", "", now - 40 * 86_400, open=False),
-            TicketLine("2019034", "결재 첨부파일이 열리지 않음", "종료", "장애", "2등급", now - 9e6, open=False),
+            TicketLine("2019034", "결재 첨부파일이 열리지 않음", "종료", "장애", "2", now - 9e6, open=False),
         ]
         past = [
             PastCall(CallId("p1"), now - 85_000, "네트워크", "answered", "이상담", 423.0),

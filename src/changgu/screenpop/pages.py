@@ -1,7 +1,7 @@
 """The agent's desktop `/desk` and the newcomer's phone `/phone`."""
 
 import tomllib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,6 @@ from changgu.ground.trouble import Forbidden
 from changgu.screenpop.api import SipAccount
 from changgu.screenpop.visitor import VisitorPhone, may_visit
 
-Choice = tuple[str, str, str]
-"""A code, and how it reads in Korean and in English."""
-
 SHARED_WORDS = ("state", "reason", "outcome")
 """Tables of the frame's own catalogue whose words the desktop's script needs, too."""
 
@@ -29,13 +26,8 @@ def build_pages(
     visitor: VisitorPhone,
     visitor_account: Callable[[], Awaitable[SipAccount]],
     desk_number: str,
-    ticket_kinds: Sequence[Choice],
-    ticket_grades: Sequence[Choice],
 ) -> APIRouter:
-    """The routes `/desk`, `/phone` and `/phone/account`.
-
-    `ticket_kinds` and `ticket_grades` are what the desk's ticket form offers.
-    """
+    """The routes `/desk`, `/phone` and `/phone/account`."""
     router = APIRouter(include_in_schema=False)
     an_agent = Depends(gate.require(Role.AGENT))
     words = _words()
@@ -52,7 +44,6 @@ def build_pages(
         return pages.render(
             request, "screenpop_desk.html", actor, words=words,
             reasons=[one.value for one in NotReadyReason if one in CHOSEN_REASONS],
-            ticket_kinds=list(ticket_kinds), ticket_grades=list(ticket_grades),
         )
 
     @router.get("/phone")

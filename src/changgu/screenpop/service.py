@@ -88,10 +88,6 @@ class TicketHistory(Protocol):
         """The tickets linked with a call, oldest first."""
         ...
 
-    async def caller_is(self, call: CallId, person: CallerCard | None, by: AgentId) -> None:
-        """An agent said who calls (None: not whom we thought); the call's tickets follow."""
-        ...
-
 
 class CallHistory(Protocol):
     """What the pop needs to know about earlier calls."""
@@ -103,6 +99,14 @@ class CallHistory(Protocol):
     async def from_number(self, raw: str, limit: int) -> Sequence[PastCall]:
         """The last calls from a number, newest first."""
         ...
+
+
+CallerConfirmed = Callable[[CallId, CallerCard | None, AgentId], Awaitable[None]]
+"""Hears from an agent who the caller of a call is; None: not the one we thought."""
+
+
+async def nobody_else(call: CallId, person: CallerCard | None, by: AgentId) -> None:
+    """A `CallerConfirmed` for a house without tickets."""
 
 
 class DesktopScreen(Protocol):
@@ -150,7 +154,8 @@ class ScreenPop:
     """Hears the facts, looks up who calls, and shows each agent their own desk.
 
     `floor` is the set-up of today, `now` the clock by which facts are stamped, `node_title` what a node of the menu is
-    called. `hear` never waits; `run` does the looking up.
+    called. `confirmed` carries an agent's word about the caller to the call's tickets. `hear` never waits; `run` does
+    the looking up.
     """
 
     def __init__(
@@ -163,8 +168,10 @@ class ScreenPop:
         floor: Callable[[], Floor],
         now: Callable[[], Instant],
         node_title: Callable[[str], str | None] = lambda node: None,
+        confirmed: CallerConfirmed = nobody_else,
     ) -> None:
         self.now = now
+        self._confirmed = confirmed
         self._directory = directory
         self._tickets = tickets
         self._calls = calls
@@ -297,14 +304,14 @@ class ScreenPop:
         await self._identified.confirm(
             IdentifiedCaller(call, card.id, card.name, Confidence.CONFIRMED, number, moment(self.now()), by=agent)
         )
-        await self._tickets.caller_is(call, card, agent)
+        await self._confirmed(call, card, agent)
         self._identify_as(agent, call, Known(card, Confidence.CONFIRMED))
 
     async def reject(self, agent: AgentId, call: CallId) -> None:
         """The agent says that it is somebody else, and does not know who."""
         at_desk = self._own_call(agent, call)
         await self._identified.forget(call)
-        await self._tickets.caller_is(call, None, agent)
+        await self._confirmed(call, None, agent)
         number = at_desk.caller
         self._identify_as(agent, call, Withheld() if number is None or is_withheld(number) else Unknown(number))
 

@@ -1,6 +1,7 @@
 // The middle of the desktop: who calls, how they came here, and what there was before.
 
 import { api, clock, el } from "/static/api.js";
+import { gradeName } from "/static/screenpop/codes.js";
 import { day, hour, say } from "/static/screenpop/words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -210,7 +211,7 @@ function ticketTable(tickets) {
     ["ticket_number", "ticket_title", "ticket_state", "ticket_opened"],
     tickets.map((ticket) => [
       el("a", { href: `/tickets/${ticket.number}`, target: "_blank", class: "mono nowrap" }, ticket.number),
-      el("span", {}, ticket.grade ? el("small", { class: "muted nowrap" }, `${ticket.grade} `) : null, ticket.title),
+      el("span", {}, ticket.grade ? el("small", { class: "muted nowrap" }, `${gradeName(ticket.grade)} `) : null, ticket.title),
       el("span", { class: "badge", "data-tone": ticket.open ? "info" : "quiet" }, ticket.state),
       el("span", { class: "nowrap" }, ticket.opened_at ? day(ticket.opened_at) : ""),
     ]),

@@ -2,12 +2,14 @@
 
 import { api, clock } from "/static/api.js";
 import { CallerView } from "/static/screenpop/caller_view.js";
+import { codesLoaded } from "/static/screenpop/codes.js";
 import { INCOMING, quiet, ring } from "/static/screenpop/ring.js";
 import { DeskStream } from "/static/screenpop/stream.js";
 import { TicketPanel } from "/static/screenpop/ticket_panel.js";
 import { say } from "/static/screenpop/words.js";
 
 const $ = (id) => document.getElementById(id);
+await codesLoaded;
 const stream = new DeskStream("/desk/ws");
 const caller = new CallerView(wish);
 const ticket = new TicketPanel(problem);
@@ -123,7 +125,7 @@ function drawPhone({ agent, state, call }) {
   $("lift").hidden = !(ringing && !browser);
   $("answer").hidden = !(ringing && browser);
   $("answer").disabled = phone?.call?.stage !== "ringing";
-  $("hold").hidden = !(now === "talking" || now === "hold");
+  $("hold").hidden = !["talking", "hold"].includes(call?.stage); // the music comes from the desk
   $("hold").setAttribute("aria-pressed", String(now === "hold"));
   $("hold").firstElementChild.textContent = say(now === "hold" ? "desk.resume" : "desk.hold");
   const muted = Boolean(phone?.call?.muted);

@@ -1,11 +1,12 @@
 // The ticket of the call in hand: opened by itself or by the agent, filled in while talking, never lost on the way.
 
 import { api, el } from "/static/api.js";
+import { grades } from "/static/screenpop/codes.js";
 import { hour, say } from "/static/screenpop/words.js";
 
 const $ = (id) => document.getElementById(id);
-const english = document.body.dataset.lang === "en";
-const choices = JSON.parse($("ticket-choices").textContent);
+/** 접수 건 판별 (ENUM-04) */
+const KINDS = ["inquiry", "incident", "service_request", "complaint"];
 const FIELDS = ["kind", "grade", "title", "description"];
 
 export class TicketPanel {
@@ -116,7 +117,7 @@ export class TicketPanel {
   #fill(ticket) {
     const pick = (name, label, options, chosen) =>
       row(name, label, el("select", { id: `ticket-${name}`, name }, el("option", { value: "" }, "–"),
-        ...options.map(([code, ko, en]) => el("option", { value: code, selected: code === chosen }, english ? en : ko))));
+        ...options.map(([code, name]) => el("option", { value: code, selected: code === chosen }, name))));
     const title = el("input", { id: "ticket-title-field", name: "title", maxlength: 200, autocomplete: "off" });
     title.value = ticket.title ?? "";
     const note = el("textarea", { id: "ticket-description", name: "description", rows: 6, placeholder: say("desk.ticket_note_hint") });
@@ -126,8 +127,8 @@ export class TicketPanel {
       { id: "ticket-form", class: "form" },
       el("p", { class: "ticket-number mono" }),
       el("div", { class: "grid cols-2" },
-        pick("kind", say("desk.ticket_kind"), choices.kinds, ticket.kind),
-        pick("grade", say("desk.ticket_grade"), choices.grades, ticket.grade)),
+        pick("kind", say("desk.ticket_kind"), KINDS.map((kind) => [kind, say(`desk.kind_${kind}`)]), ticket.kind),
+        pick("grade", say("desk.ticket_grade"), grades(), ticket.grade)),
       row("title-field", say("desk.ticket_title"), title),
       row("description", say("desk.ticket_note"), note),
       el("div", { class: "actions" },
