@@ -1,0 +1,297 @@
+"""Who may do what: every door of the desk, tried by everybody."""
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from changgu.app.access import CSRF_HEADER, SESSION_COOKIE, AccessGate
+from changgu.app.accounts import Visitor
+from changgu.ground.access import Actor, Role
+from tests.app.whole_desk import doors_of, whole_desk
+
+OPEN = None
+"""Nobody needs to be known: signing in, health, the API's description, files, and the visitors' phone, which has its
+own switch."""
+AGENT, SUPERVISOR, ADMIN = Role.AGENT, Role.SUPERVISOR, Role.ADMIN
+
+MATRIX: Mapping[tuple[str, str], Role | None] = {
+    # nobody known
+    ("GET", "/"): OPEN,
+    ("GET", "/healthz"): OPEN,
+    ("GET", "/sign-in"): OPEN,
+    ("POST", "/sign-in"): OPEN,
+    ("POST", "/sign-out"): OPEN,
+    ("GET", "/language/{lang}"): OPEN,
+    ("GET", "/api/docs"): OPEN,
+    ("GET", "/api/openapi.json"): OPEN,
+    ("GET", "/phone"): OPEN,
+    ("GET", "/phone/account"): OPEN,
+    ("WS", "/sip/visitor"): OPEN,
+    ("FILES", "/static"): OPEN,
+    ("FILES", "/static/acd"): OPEN,
+    ("FILES", "/static/directory"): OPEN,
+    ("FILES", "/static/recordings"): OPEN,
+    ("FILES", "/static/screenpop"): OPEN,
+    ("FILES", "/static/ticketing"): OPEN,
+    ("FILES", "/static/wallboard"): OPEN,
+    # the desk's work
+    ("GET", "/password"): AGENT,
+    ("POST", "/password"): AGENT,
+    ("GET", "/desk"): AGENT,
+    ("WS", "/desk/ws"): AGENT,
+    ("WS", "/sip/ws"): AGENT,
+    ("GET", "/api/v1/phone/credentials"): AGENT,
+    ("GET", "/wallboard"): AGENT,
+    ("GET", "/api/v1/wallboard"): AGENT,
+    ("WS", "/api/v1/wallboard"): AGENT,
+    ("GET", "/calls"): AGENT,
+    ("GET", "/calls/{id}"): AGENT,
+    ("GET", "/api/v1/calls"): AGENT,
+    ("GET", "/api/v1/calls/{id}"): AGENT,
+    ("GET", "/api/v1/agents"): AGENT,
+    ("POST", "/api/v1/agents/{login}/state"): AGENT,
+    ("GET", "/api/v1/queues"): AGENT,
+    ("GET", "/api/v1/people"): AGENT,
+    ("POST", "/api/v1/people"): AGENT,
+    ("GET", "/api/v1/people/{id}"): AGENT,
+    ("PATCH", "/api/v1/people/{id}"): AGENT,
+    ("GET", "/api/v1/people/{id}/history"): AGENT,
+    ("GET", "/people"): AGENT,
+    ("GET", "/people/new"): AGENT,
+    ("POST", "/people/new"): AGENT,
+    ("GET", "/people/{id}"): AGENT,
+    ("GET", "/people/{id}/edit"): AGENT,
+    ("POST", "/people/{id}/edit"): AGENT,
+    ("GET", "/api/v1/tickets"): AGENT,
+    ("POST", "/api/v1/tickets"): AGENT,
+    ("GET", "/api/v1/tickets/codes"): AGENT,
+    ("GET", "/api/v1/tickets/{number}"): AGENT,
+    ("PATCH", "/api/v1/tickets/{number}"): AGENT,
+    ("POST", "/api/v1/tickets/{number}/moves"): AGENT,
+    ("POST", "/api/v1/tickets/{number}/calls"): AGENT,
+    ("POST", "/api/v1/tickets/{number}/actions"): AGENT,
+    ("POST", "/api/v1/tickets/{number}/callbacks"): AGENT,
+    # the floor
+    ("GET", "/floor"): SUPERVISOR,
+    ("POST", "/api/v1/people/import"): SUPERVISOR,
+    ("POST", "/api/v1/people/{id}/merge"): SUPERVISOR,
+    ("GET", "/people/import"): SUPERVISOR,
+    ("POST", "/people/import"): SUPERVISOR,
+    ("GET", "/people/import/example.csv"): SUPERVISOR,
+    ("POST", "/people/{id}/merge"): SUPERVISOR,
+    # the house
+    ("GET", "/accounts"): ADMIN,
+    ("POST", "/accounts"): ADMIN,
+    ("POST", "/accounts/people/{login}"): ADMIN,
+    ("POST", "/accounts/people/{login}/password"): ADMIN,
+    ("POST", "/accounts/tokens"): ADMIN,
+    ("POST", "/accounts/tokens/revoke"): ADMIN,
+}
+"""Every door and the least role it opens to. A new route needs its line here."""
+
+HERE = "http://desk.example:8000"
+HOST = "desk.example:8000"
+ASKERS: tuple[Role | None, ...] = (None, *Role)
+
+
+class Roles:
+    """Cookies and tokens that say their role."""
+
+    async def visitor_by_cookie(self, cookie: str) -> Visitor | None:
+        must_change = cookie.startswith("new-")
+        role = cookie.removeprefix("new-")
+        if role not in list(Role):
+            return None
+        return Visitor(Actor(role, role, Role(role)), must_change, csrf=f"csrf-of-{role}")
+
+    async def visitor_by_token(self, token: str) -> Visitor | None:
+        return Visitor(Actor(f"token:{token}", token, Role(token), "token")) if token in list(Role) else None
+
+
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    return whole_desk(AccessGate(Roles()))
+
+
+@pytest.fixture
+async def web(app: FastAPI) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url=HERE)
+
+
+def by_cookie(role: Role | None, origin: str | None = HERE) -> dict[str, str]:
+    headers = {"origin": origin} if origin else {}
+    return headers | ({"cookie": f"{SESSION_COOKIE}={role.value}"} if role else {})
+
+
+def by_token(role: Role | None) -> dict[str, str]:
+    return {"authorization": f"Bearer {role.value}"} if role else {}
+
+
+def address(path: str) -> str:
+    return re.sub(r"\{[^}]+\}", "7", path)
+
+
+@dataclass
+class Socket:
+    """A browser's side of one WebSocket that leaves as soon as it was let in."""
+
+    app: FastAPI
+    path: str
+    headers: Mapping[str, str]
+    sent: list[Mapping[str, Any]] = field(default_factory=list)
+
+    async def knock(self) -> int | None:
+        """The code with which we were turned away, or None when we were let in."""
+        coming: Iterator[Mapping[str, Any]] = iter([{"type": "websocket.connect"}])
+        headers = {"host": HOST, **self.headers}
+        scope = {
+            "type": "websocket",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "scheme": "ws",
+            "path": self.path,
+            "raw_path": self.path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            "client": ("127.0.0.1", 40000),
+            "server": ("127.0.0.1", 8000),
+            "subprotocols": ["sip"],
+        }
+
+        async def receive() -> Mapping[str, Any]:
+            return next(coming, {"type": "websocket.disconnect", "code": 1001})
+
+        async def send(message: Mapping[str, Any]) -> None:
+            self.sent.append(message)
+
+        task = asyncio.ensure_future(self.app(scope, receive, send))  # type: ignore[arg-type]
+        await asyncio.wait({task}, timeout=5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        codes = [message["code"] for message in self.sent if message["type"] == "websocket.close"]
+        return next((code for code in codes if code in (4401, 4403)), None)
+
+
+def test_every_door_is_declared(app: FastAPI) -> None:
+    undeclared = [door for door in doors_of(app) if door not in MATRIX]
+    assert not undeclared, f"give these a line in MATRIX: {undeclared}"
+
+
+@pytest.mark.parametrize("asker", ASKERS)
+@pytest.mark.parametrize("way", [by_cookie, by_token])
+async def test_every_door_opens_to_its_role_and_to_nobody_below(
+    app: FastAPI, web: httpx.AsyncClient, way: Any, asker: Role | None
+) -> None:
+    wrong: list[str] = []
+    for method, path in doors_of(app):
+        least = MATRIX.get((method, path))
+        if method in ("WS", "FILES") or least is OPEN:
+            continue
+        answer = await web.request(method, address(path), headers=way(asker))
+        refused = answer.status_code in (401, 403)
+        expected = 401 if asker is None else 403 if asker.rank < least.rank else None
+        if expected is None and refused and not _refused_for_another_reason(answer):
+            wrong.append(f"{method} {path}: {asker} was refused with {answer.text}")
+        if expected is not None and answer.status_code != expected:
+            wrong.append(f"{method} {path}: {asker} got {answer.status_code} instead of {expected}")
+    assert not wrong, "\n".join(wrong)
+
+
+def _refused_for_another_reason(answer: httpx.Response) -> bool:
+    """Past the door: a token has no password or phone of its own, and agents change nobody else's state."""
+    return answer.status_code in (401, 403) and not any(
+        words in answer.text for words in ("역할이 필요합니다", "다른 사이트", "비밀번호를 먼저")
+    )
+
+
+@pytest.mark.parametrize("asker", ASKERS)
+@pytest.mark.parametrize("way", [by_cookie, by_token])
+async def test_every_socket_opens_to_its_role_and_to_nobody_below(app: FastAPI, way: Any, asker: Role | None) -> None:
+    for method, path in doors_of(app):
+        least = MATRIX.get((method, path))
+        if method != "WS" or least is OPEN:
+            continue
+        headers = {"origin": HERE} | way(asker)
+        expected = 4401 if asker is None else 4403 if asker.rank < least.rank else None
+        assert await Socket(app, address(path), headers).knock() == expected, (path, asker)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://desk.example:8001", "null", None])
+async def test_no_foreign_page_changes_anything(app: FastAPI, web: httpx.AsyncClient, origin: str | None) -> None:
+    for method, path in doors_of(app):
+        if method in ("WS", "FILES", "GET"):
+            continue
+        answer = await web.request(method, address(path), headers=by_cookie(Role.ADMIN, origin))
+        assert (answer.status_code, answer.json()["error"]["en"]) == (403, "Requests from other sites are refused.")
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://desk.example:8001", "null", None])
+async def test_no_foreign_page_opens_a_socket(app: FastAPI, origin: str | None) -> None:
+    for method, path in doors_of(app):
+        if method == "WS":
+            socket = Socket(app, address(path), by_cookie(Role.ADMIN, origin))
+            assert await socket.knock() == 4403, path
+            assert socket.sent[0]["type"] == "websocket.close", "refused in the handshake"
+
+
+async def test_a_foreign_page_cannot_sign_its_reader_in(web: httpx.AsyncClient) -> None:
+    form = {"login": "a", "password": "b"}
+    answer = await web.post("/sign-in", headers={"origin": "https://evil.example"}, data=form)
+    assert answer.status_code == 403
+
+
+async def test_a_client_without_origin_may_prove_itself_by_the_sessions_token(web: httpx.AsyncClient) -> None:
+    headers = by_cookie(Role.SUPERVISOR, None)
+    right, wrong = headers | {CSRF_HEADER: "csrf-of-supervisor"}, headers | {CSRF_HEADER: "csrf-of-admin"}
+    path = "/api/v1/agents/kim/state"
+    assert (await web.post(path, headers=right)).status_code != 403
+    assert (await web.post(path, headers=wrong)).status_code == 403
+    assert (await web.post(path, headers=right | {"origin": "https://evil.example"})).status_code == 403
+
+
+async def test_a_given_password_opens_only_the_page_that_changes_it(app: FastAPI, web: httpx.AsyncClient) -> None:
+    headers = {"cookie": f"{SESSION_COOKIE}=new-admin", "origin": HERE}
+    page = {"accept": "text/html"}
+    assert (await web.get("/password", headers=headers)).status_code == 200
+    refusal = await web.get("/accounts", headers=headers | page)
+    assert (refusal.status_code, refusal.headers["location"]) == (303, "/password")
+    assert (await web.get("/api/v1/wallboard", headers=headers)).status_code == 403
+    assert await Socket(app, "/api/v1/wallboard", headers).knock() == 4403
+
+
+async def test_an_unknown_cookie_or_token_is_nobody(web: httpx.AsyncClient) -> None:
+    for headers in ({"cookie": f"{SESSION_COOKIE}=forged"}, {"authorization": "Bearer forged"}):
+        assert (await web.get("/api/v1/wallboard", headers=headers)).status_code == 401
+
+
+async def test_a_token_counts_more_than_the_cookie_beside_it(web: httpx.AsyncClient) -> None:
+    headers = by_token(Role.AGENT) | {"cookie": f"{SESSION_COOKIE}=admin"}
+    assert (await web.get("/accounts", headers=headers)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("public", "host", "origin", "allowed"),
+    [
+        (None, "desk.example", "http://desk.example", True),
+        (None, "desk.example", "https://desk.example", True),
+        (None, "127.0.0.1:8000", "http://localhost:8000", False),
+        ("https://desk.example", "desk.example", "https://desk.example", True),
+        ("https://desk.example", "desk.example", "http://desk.example", False),
+        ("https://desk.example", "127.0.0.1:8000", "http://127.0.0.1:8000", True),
+        ("https://desk.example", "internal:8000", "https://desk.example", True),
+        ("https://desk.example/", "desk.example", "https://desk.example", True),
+        (None, "desk.example", "http://desk.example.evil.example", False),
+    ],
+)
+async def test_which_origin_is_ours(public: str | None, host: str, origin: str, allowed: bool) -> None:
+    app = whole_desk(AccessGate(Roles(), public_origin=public))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HERE) as web:
+        headers = by_cookie(Role.AGENT, origin) | {"host": host}
+        assert ((await web.post("/password", headers=headers)).status_code == 422) is allowed
