@@ -605,9 +605,7 @@ def test_a_break_asked_for_during_wrap_up_waits_for_its_end() -> None:
     floor.call("c1")
     floor.talk("alice")
     floor.caller_hangs_up("c1")
-    assert floor.not_ready("alice", NotReadyReason.MEAL) == [
-        NextStateRequested(ALICE, NOT_READY, NotReadyReason.MEAL)
-    ]
+    assert floor.not_ready("alice", NotReadyReason.MEAL) == [NextStateRequested(ALICE, NOT_READY, NotReadyReason.MEAL)]
     assert floor.wait(30) == [change(ALICE, WRAP_UP, NOT_READY, C1, NotReadyReason.MEAL)]
 
 

@@ -38,7 +38,7 @@ from changgu.acd.queues import Agent, Floor, Queue
 from changgu.acd.records import AgentView, CallView
 
 
-class Broken(AssertionError):  # noqa: N818 - named like all trouble here
+class Broken(AssertionError):
     """A rule does not hold; names the rule."""
 
 

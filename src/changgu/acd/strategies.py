@@ -43,7 +43,7 @@ STRATEGIES: Mapping[str, Strategy] = {
 }
 
 
-class UnknownStrategy(Exception):  # noqa: N818 - named like all trouble here
+class UnknownStrategy(Exception):
     """A queue names a strategy that does not exist."""
 
     def __init__(self, strategy: str) -> None:
