@@ -154,9 +154,9 @@ class Service:
         self.web = self._web(identified, zone)
 
     def _web(self, identified: IdentifiedCalls, zone: ZoneInfo) -> FastAPI:
-        settings, keeper = self.settings, self.keeper
+        settings = self.settings
         gate = AccessGate(self.accounts, public_origin=settings.web.public_origin or None)
-        pages = SitePages(zone, language=settings.desk.language, site_name=settings.desk.name)
+        pages = SitePages(zone=settings.desk.time_zone, language=settings.desk.language, site=settings.desk.name)
         call_desk = CallDesk(
             self.calls, self.ledger, self.floor_store, CallLinks(self.directory, identified, self.tickets)
         )

@@ -28,6 +28,7 @@ from changgu.asterisk_conf.render import render
 from changgu.ground.database import Database
 from changgu.ground.trouble import Trouble
 from changgu.ivr_flows import service as menus
+from changgu.ivr_flows.problems import FlowErrors
 from changgu.telephony.farewells import fixed_sentences
 from changgu.telephony.pbx import PrivatePbx, existing_version
 from changgu.telephony.pbx_packages import PbxRelease, dotted, install
@@ -44,6 +45,10 @@ SECOND_SIGNAL = 130
 
 class AddressTaken(Trouble):
     """The web port is used by another program."""
+
+
+class MenuUnusable(Trouble):
+    """The menu tree has mistakes; the message names each with its line."""
 
 
 class NotReady(Trouble):
@@ -120,7 +125,10 @@ class Opening:
             if demo is not None:
                 await demo.fill(say)
             keeper = FloorKeeper(settings, floors)
-            await keeper.read()
+            try:
+                await keeper.read()
+            except FlowErrors as wrong:
+                raise MenuUnusable(str(wrong), str(wrong)) from wrong
             prompts = self._prompts()
             release, _ = await asyncio.gather(self._release(), self._speak(prompts, keeper))
             async with self._pbx(release, keeper, prompts, floors) as pbx:
@@ -147,7 +155,7 @@ class Opening:
     async def _speak(self, prompts: PromptStore, keeper: FloorKeeper) -> None:
         language = self._settings.desk.language
         assert keeper.flow is not None
-        texts = {language: [*fixed_sentences(language), *keeper.flow.written_sentences()]}
+        texts: dict[str, list[str]] = {language: [*fixed_sentences(language), *keeper.flow.written_sentences()]}
 
         def progress(done: int, wanted: int) -> None:
             if done == wanted or done % 40 == 0:

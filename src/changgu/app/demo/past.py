@@ -62,7 +62,7 @@ def _write(
     now: datetime,
 ) -> None:
     opened = opened_at(past, now)
-    moves = [(opened, None, TicketState.NEW, "")]
+    moves: list[tuple[datetime, TicketState | None, TicketState, str]] = [(opened, None, TicketState.NEW, "")]
     state = TicketState.NEW
     if past.solved_after is not None:
         resolved = opened + past.solved_after
@@ -100,7 +100,7 @@ def _write(
             "queue": past.queue, "impact": None, "urgency": None, "configuration_item": person.computer_id,
             "group": None, "support_line": 1, "assignee": None, "expected_at": None,
             "type_code": "software" if solved else None, "cause_code": "configuration" if solved else None,
-            "resolution_code": "remote" if solved else None, "change_required": None, "occurred_at": None,
+            "resolution_code": "setting" if solved else None, "change_required": None, "occurred_at": None,
             "follows": None, "opened_at": opened, "updated_at": moves[-1][0], "automatic_for": None,
         }
     )  # fmt: skip
