@@ -17,6 +17,7 @@ from changgu.ground.csv_rows import MAX_FILE_BYTES
 from changgu.ground.trouble import BadInput
 
 LARGEST_PAGE = 200
+A_FILE = File(description="people.csv in UTF-8 or CP949")
 
 
 class NumberOut(BaseModel):
@@ -187,7 +188,7 @@ def build_router(gate: Gate, directory: Directory) -> APIRouter:
     @router.get("/people", summary="People, by name")
     async def list_people(
         _: Actor = agent,
-        q: str = Query("", max_length=200, description="Words of name, department, 사번, mail …, or (part of) a number"),
+        q: str = Query("", max_length=200, description="Words of name, department, 사번 …, or (part of) a number"),
         number: str | None = Query(None, max_length=200, description="Exactly this number; the most certain first"),
         cursor: str | None = Query(None, description="`next` of the answer before"),
         limit: int = Query(50, ge=1, le=LARGEST_PAGE),
@@ -203,7 +204,7 @@ def build_router(gate: Gate, directory: Directory) -> APIRouter:
         return person_out(await directory.create(person.written(), actor.login))
 
     @router.post("/people/import", summary="Import people.csv: all of it or nothing")
-    async def import_people(actor: Actor = supervisor, file: UploadFile = File()) -> ImportOut:
+    async def import_people(actor: Actor = supervisor, file: UploadFile = A_FILE) -> ImportOut:
         name, content = await read_upload(file)
         done = await directory.import_people(name, content, actor.login)
         return ImportOut(added=done.added, updated=done.updated, unchanged=done.unchanged)

@@ -30,6 +30,9 @@ from changgu.ticketing.ticket import (
 )
 
 LARGEST_PAGE = 200
+STATES = Query([], description="May be given several times")
+SINCE = Query(None, description="Opened at or after")
+UNTIL = Query(None, description="Opened before")
 
 
 class TicketOut(BaseModel):
@@ -162,14 +165,14 @@ class TicketsOut(BaseModel):
 
 
 class TicketIn(BaseModel):
-    """A new ticket. With `call`, the caller and the queue of that call are filled in where they are left out."""
+    """A new ticket. With `call`, the caller of that call is filled in where nobody is named."""
 
     title: str | None = None
     kind: Kind | None = None
     grade: str | None = None
     description: str | None = None
     channel: Channel = Channel.PHONE
-    person: int | None = None
+    person: int | None = Field(None, ge=1, le=2**31 - 1)
     requester: str | None = None
     department: str | None = None
     contact: str | None = None
@@ -192,7 +195,7 @@ class TicketPatch(BaseModel):
     grade: str | None = None
     description: str | None = None
     channel: Channel | None = None
-    person: int | None = None
+    person: int | None = Field(None, ge=1, le=2**31 - 1)
     requester: str | None = None
     department: str | None = None
     contact: str | None = None
@@ -337,7 +340,7 @@ def build_router(gate: Gate, tickets: Tickets, callers: Callers) -> APIRouter:
     @router.get("/tickets", summary="Tickets, newest first")
     async def list_tickets(
         _: Actor = agent,
-        state: list[TicketState] = Query([], description="May be given several times"),
+        state: list[TicketState] = STATES,
         open: bool | None = Query(None, description="true: not closed; false: closed"),
         kind: Kind | None = None,
         owner: str | None = Query(None, max_length=64, description="Login of the desk agent"),
@@ -346,8 +349,8 @@ def build_router(gate: Gate, tickets: Tickets, callers: Callers) -> APIRouter:
         person: int | None = Query(None, ge=1, le=2**31 - 1),
         call: str | None = Query(None, max_length=150),
         q: str = Query("", max_length=200, description="Words of title, requester, department; or the number"),
-        since: AwareDatetime | None = Query(None, description="Opened at or after"),
-        until: AwareDatetime | None = Query(None, description="Opened before"),
+        since: AwareDatetime | None = SINCE,
+        until: AwareDatetime | None = UNTIL,
         cursor: str | None = Query(None, description="`next` of the answer before"),
         limit: int = Query(50, ge=1, le=LARGEST_PAGE),
     ) -> TicketsOut:

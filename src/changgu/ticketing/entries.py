@@ -93,6 +93,8 @@ class TicketFilter:
     text: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    unclassified: bool = False
+    """Only those that opened by themselves and that nobody has saved yet."""
 
 
 EDITABLE = frozenset(
@@ -112,6 +114,8 @@ def checked_fields(values: Mapping[str, Any], codes: Codes) -> dict[str, Any]:
     """The values as they are kept: clean text, no empty codes, only codes of the lists."""
     checked: dict[str, Any] = {}
     for field, value in values.items():
+        if field == "channel" and value is None:
+            raise BadInput("접수 채널이 비어 있습니다.", "the channel is empty", field=field)
         if field in LONGEST:
             cleaned = (clean_text if field == "description" else clean_line)(value or "")
             checked[field] = within(cleaned, LONGEST[field], field)

@@ -374,6 +374,7 @@ class Tickets:
                 states=states if len(states) < len(TicketState) else (),
                 equal=equal,
                 call=wanted.call,
+                unclassified=wanted.unclassified,
                 text=clean_line(wanted.text)[:200],
                 since=wanted.since,
                 until=wanted.until,

@@ -308,6 +308,7 @@ async def select_tickets(
     equal: dict[str, Any] | None = None,
     persons: Sequence[int] | None = None,
     call: str | None = None,
+    unclassified: bool = False,
     text: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
@@ -321,6 +322,8 @@ async def select_tickets(
         query = query.where(TicketRow.state.in_(chosen))
     for column, value in (equal or {}).items():
         query = query.where(getattr(TicketRow, column) == value)
+    if unclassified:
+        query = query.where(TicketRow.kind.is_(None))
     if persons is not None:
         query = query.where(TicketRow.person.in_(persons))
     if call:
