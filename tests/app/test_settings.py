@@ -137,7 +137,7 @@ def test_all_addresses_are_shown_as_one_that_can_be_reached(tmp_path: Path) -> N
 
 def test_settings_cannot_be_changed_behind_anybodys_back() -> None:
     with pytest.raises(Exception, match="frozen"):
-        Settings().web.port = 1  # type: ignore[misc]
+        Settings().web.port = 1
 
 
 def test_secrets_are_made_once_and_kept_private(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from changgu.asterisk_conf.plan import (
     Trunk,
     agent_phone,
 )
-from changgu.asterisk_conf.render import FILES, RELOADS, NumberError, reloads_for, render
+from changgu.asterisk_conf.render import FILES, FOR_EXISTING, RELOADS, NumberError, reloads_for, render
 
 SECRET = "not-a-real-secret"
 FOLDERS = Folders("/d/etc", "/d/var", "/d/spool", "/d/run", "/d/log", "/pbx/modules", "/pbx/data", "/pbx/sbin")
@@ -60,6 +60,12 @@ def test_every_file_is_rendered_and_says_what_it_is_for() -> None:
         assert "{%" not in text
 
 
+def test_what_is_included_carries_no_general_section() -> None:
+    """An Asterisk that is not ours has one of its own."""
+    files = render(PLAN, FLOOR)
+    assert not [name for name in FOR_EXISTING if "[general]" in files[name] or "[global]" in files[name]]
+
+
 def test_equal_plans_give_equal_files_so_that_nothing_is_reloaded_for_nothing() -> None:
     assert render(PLAN, FLOOR) == render(replace(PLAN), FLOOR)
 
@@ -81,7 +87,7 @@ def test_the_management_interfaces_listen_on_loopback_and_grant_the_least() -> N
 
 def test_only_written_out_numbers_can_be_dialled() -> None:
     plan = replace(PLAN, desk_numbers=("1000", "15771000"))
-    text = render(plan, FLOOR)["extensions.conf"]
+    text = render(plan, FLOOR)["dialplan.conf"]
 
     callers = [line for line in section(text, "from-callers") if line.startswith("exten")]
 
@@ -93,7 +99,7 @@ def test_only_written_out_numbers_can_be_dialled() -> None:
 
 
 def test_a_caller_whom_changgu_cannot_take_goes_to_the_plain_queue_of_that_number() -> None:
-    text = render(PLAN, FLOOR)["extensions.conf"]
+    text = render(PLAN, FLOOR)["dialplan.conf"]
     callers = section(text, "from-callers")
     assert callers[:4] == [
         "exten => 1000,1,Stasis(changgu,inbound,${EXTEN})",
@@ -106,17 +112,17 @@ def test_a_caller_whom_changgu_cannot_take_goes_to_the_plain_queue_of_that_numbe
 
 
 def test_the_away_sound_is_played_before_the_plain_queue() -> None:
-    text = render(replace(PLAN, away_sound="/d/prompts/away"), FLOOR)["extensions.conf"]
+    text = render(replace(PLAN, away_sound="/d/prompts/away"), FLOOR)["dialplan.conf"]
     assert section(text, "shadow")[1] == "same => n,Playback(/d/prompts/away)"
 
 
 def test_the_main_number_falls_back_to_the_first_queue_when_its_own_is_gone() -> None:
     floor = PbxFloor(FLOOR.phones, (ShadowQueue("network", "1002", ("carol",)),))
-    assert "same => n,Goto(shadow,network,1)" in section(render(PLAN, floor)["extensions.conf"], "from-callers")
+    assert "same => n,Goto(shadow,network,1)" in section(render(PLAN, floor)["dialplan.conf"], "from-callers")
 
 
 def test_a_desk_without_queues_still_has_a_number() -> None:
-    assert section(render(PLAN, PbxFloor())["extensions.conf"], "from-callers") == [
+    assert section(render(PLAN, PbxFloor())["dialplan.conf"], "from-callers") == [
         "exten => 1000,1,Stasis(changgu,inbound,${EXTEN})",
         "same => n(done),Hangup()",
     ]
@@ -164,7 +170,7 @@ def test_the_name_of_a_phone_comes_before_its_address() -> None:
 
 
 def test_a_shadow_queue_has_the_same_agents_and_wakes_up_often() -> None:
-    queues = render(PLAN, FLOOR)["queues.conf"]
+    queues = render(PLAN, FLOOR)["shadow_queues.conf"]
     network = section(queues, "network")
     assert "member => PJSIP/agent-carol,0,carol,PJSIP/agent-carol" in network
     assert {"retry = 1", "timeout = 15", "wrapuptime = 40", "ringinuse = no", "joinempty = yes"} <= set(network)
@@ -195,8 +201,9 @@ def test_a_change_of_the_floor_never_takes_a_restart() -> None:
         "pbx_config.so",
     ]
     assert reloads_for(set()) == []
-    assert reloads_for({"queues.conf", "pjsip.conf"}) is None
+    assert reloads_for({"shadow_queues.conf", "pjsip.conf"}) is None
     assert set(RELOADS) <= set(FILES)
+    assert set(FOR_EXISTING) <= set(RELOADS)
 
 
 UNSAFE = st.text(min_size=1).filter(lambda text: re.search(r"[\s;\[\]=>,(){}$#\"'\\/]|[^\x21-\x7e]", text) is not None)

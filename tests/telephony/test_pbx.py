@@ -14,7 +14,8 @@ import pytest
 
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, agent_phone
 from changgu.asterisk_conf.render import render
-from changgu.telephony.pbx import PrivatePbx, existing_version, host_addresses, pbx_folders
+from changgu.telephony.existing_pbx import ExistingPbx, existing_version
+from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
 from changgu.telephony.pbx_packages import MINIMUM_PRIVATE, PbxRelease, PbxUnavailable, install
 
 SECRET = "only-for-this-test"
@@ -197,6 +198,21 @@ async def test_an_existing_asterisk_tells_its_version_or_why_it_cannot_be_used(p
 
     with pytest.raises(PbxUnavailable, match="401"):
         await existing_version(url, "changgu", "wrong-password")
+
+
+async def test_an_existing_asterisk_is_given_phones_queues_and_numbers_to_include(
+    pbx: PrivatePbx, plan: PbxPlan
+) -> None:
+    etc = Path(plan.folders.etc)
+    existing = ExistingPbx(f"http://127.0.0.1:{plan.ari_port}/ari", "changgu", SECRET, etc)
+
+    await existing.start(render(plan, LARGER))
+
+    assert existing.running
+    assert "agent-bob" in await endpoints(plan)
+    assert await existing.apply(render(plan, LARGER)) == []
+    await existing.stop()
+    assert pbx.running
 
 
 async def test_a_deep_data_folder_gets_its_socket_elsewhere(tmp_path: Path, release: PbxRelease) -> None:

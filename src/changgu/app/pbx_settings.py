@@ -51,14 +51,15 @@ def ami_access(settings: Settings, secrets: GeneratedSecrets) -> AmiAccess:
 
 
 def pbx_plan(
-    settings: Settings, secrets: GeneratedSecrets, release: PbxRelease, *, away_sound: Path | None = None
+    settings: Settings, secrets: GeneratedSecrets, release: PbxRelease | None, *, away_sound: Path | None = None
 ) -> PbxPlan:
-    """The plan of this data folder's private PBX.
+    """The plan of this data folder's private PBX, or (release=None) of an existing one.
 
     away_sound: a sound file without extension that callers hear while changgu is away.
     """
-    on_loopback = settings.sip.bind in ("127.0.0.1", "::1")
-    audio = settings.rtp.address or (None if settings.sip.bind in ("0.0.0.0", "::") else settings.sip.bind)  # noqa: S104
+    on_loopback = release is not None and settings.sip.bind in ("127.0.0.1", "::1")
+    everywhere = release is None or settings.sip.bind in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+    audio = settings.rtp.address or (None if everywhere else settings.sip.bind)
     entity = hashlib.sha256(secrets.pbx_id.encode()).digest()[:5]
     return PbxPlan(
         folders=pbx_folders(settings.data / "pbx", release),

@@ -258,17 +258,17 @@ class Settings(Group):
     """All of them. `data` is the folder everything is kept in."""
 
     data: Path = option(Path("data"), "모든 것을 두는 데이터 폴더", "The folder everything is kept in")
-    desk: DeskSettings = Field(DeskSettings())
-    web: WebSettings = Field(WebSettings())
-    sip: SipSettings = Field(SipSettings())
-    rtp: RtpSettings = Field(RtpSettings())
-    ari: AriSettings = Field(AriSettings())
-    ami: AmiSettings = Field(AmiSettings())
-    pbx: PbxSettings = Field(PbxSettings())
-    visitor_phone: VisitorPhoneSettings = Field(VisitorPhoneSettings())
-    recordings: RecordingSettings = Field(RecordingSettings())
-    demo: DemoSettings = Field(DemoSettings())
-    log: LogSettings = Field(LogSettings())
+    desk: DeskSettings = DeskSettings()
+    web: WebSettings = WebSettings()
+    sip: SipSettings = SipSettings()
+    rtp: RtpSettings = RtpSettings()
+    ari: AriSettings = AriSettings()
+    ami: AmiSettings = AmiSettings()
+    pbx: PbxSettings = PbxSettings()
+    visitor_phone: VisitorPhoneSettings = VisitorPhoneSettings()
+    recordings: RecordingSettings = RecordingSettings()
+    demo: DemoSettings = DemoSettings()
+    log: LogSettings = LogSettings()
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:

@@ -15,6 +15,7 @@ FILES = (
     "ccss.conf",
     "cdr.conf",
     "cel.conf",
+    "dialplan.conf",
     "extensions.conf",
     "features.conf",
     "http.conf",
@@ -29,19 +30,23 @@ FILES = (
     "queuerules.conf",
     "queues.conf",
     "rtp.conf",
+    "shadow_queues.conf",
     "stasis.conf",
     "udptl.conf",
     "websocket_client.conf",
 )
 
 RELOADS: Mapping[str, str] = {
-    "extensions.conf": "pbx_config.so",
+    "dialplan.conf": "pbx_config.so",
     "musiconhold.conf": "res_musiconhold.so",
     "pjsip_phones.conf": "res_pjsip.so",
-    "queues.conf": "app_queue.so",
     "rtp.conf": "res_rtp_asterisk.so",
+    "shadow_queues.conf": "app_queue.so",
 }
 """The module to reload when a file has changed; the files not named here take a restart of the PBX."""
+
+FOR_EXISTING = ("dialplan.conf", "pjsip_phones.conf", "shadow_queues.conf")
+"""The files an Asterisk that is not ours can `#include`: all that depends on the floor."""
 
 
 class NumberError(ValueError):

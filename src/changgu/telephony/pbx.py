@@ -23,11 +23,10 @@ import httpx
 
 from changgu.asterisk_conf.plan import Folders, PbxPlan
 from changgu.asterisk_conf.render import reloads_for
-from changgu.telephony.pbx_packages import PbxRelease, PbxUnavailable, Say, Version, dotted, parse_version
+from changgu.telephony.pbx_packages import PbxRelease, PbxUnavailable, Say
 
 log = logging.getLogger(__name__)
 
-MINIMUM_EXISTING: Final[Version] = (20, 0, 0)
 START_LIMIT: Final = 60.0
 """Seconds until a PBX that was started must answer; it takes about one on a quiet machine."""
 STOP_LIMIT: Final = 15.0
@@ -41,8 +40,11 @@ LONGEST_SOCKET_PATH: Final = 107
 """Bytes in the address of a Unix socket, see unix(7)."""
 
 
-def pbx_folders(pbx_folder: Path, release: PbxRelease) -> Folders:
-    """Where a PBX whose data lies in `pbx_folder` keeps what; `run` moves when its socket's path would be too long."""
+def pbx_folders(pbx_folder: Path, release: PbxRelease | None) -> Folders:
+    """Where a PBX whose data lies in `pbx_folder` keeps what; `run` moves when its socket's path would be too long.
+
+    An existing Asterisk has no release of ours; the folders of its programs are not asked for.
+    """
     run = pbx_folder / "run"
     if len(str(run / "asterisk.ctl")) > LONGEST_SOCKET_PATH:
         short = hashlib.sha256(str(pbx_folder).encode()).hexdigest()[:12]
@@ -53,9 +55,9 @@ def pbx_folders(pbx_folder: Path, release: PbxRelease) -> Folders:
         spool=str(pbx_folder / "spool"),
         run=str(run),
         log=str(pbx_folder / "log"),
-        modules=str(release.modules),
-        data=str(release.data),
-        programs=str(release.root / "usr/sbin"),
+        modules=str(release.modules if release else pbx_folder),
+        data=str(release.data if release else pbx_folder),
+        programs=str(release.root / "usr/sbin" if release else pbx_folder),
     )
 
 
@@ -68,26 +70,6 @@ def host_addresses(fib_trie: str | None = None) -> tuple[str, ...]:
             return ()
     found = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", fib_trie)
     return tuple(dict.fromkeys(address for address in found if not address.startswith("127.")))
-
-
-async def existing_version(ari_url: str, user: str, password: str) -> Version:
-    """The version of an Asterisk that is not ours; raises PbxUnavailable when it is too old or does not answer."""
-    try:
-        async with httpx.AsyncClient(auth=(user, password), timeout=10) as http:
-            answer = await http.get(f"{ari_url.rstrip('/')}/asterisk/info", params={"only": "system"})
-            answer.raise_for_status()
-    except httpx.HTTPError as trouble:
-        raise PbxUnavailable(
-            f"기존 Asterisk의 ARI({ari_url})에 연결할 수 없습니다: {trouble}",
-            f"The existing Asterisk's ARI at {ari_url} does not answer: {trouble}",
-        ) from trouble
-    version = parse_version(answer.json()["system"]["version"])
-    if version < MINIMUM_EXISTING:
-        raise PbxUnavailable(
-            f"기존 Asterisk {dotted(version)}는 너무 오래되었습니다(20 이상 필요).",
-            f"The existing Asterisk is {dotted(version)}; 20 is the least.",
-        )
-    return version
 
 
 class PrivatePbx:
