@@ -464,6 +464,13 @@ class Engine:
         for call in [call for call in returned.values() if call.queue not in self._state.queues]:
             if not self._state.lines.staffed(call.queue or QueueName("")):
                 self._refuse_caller(call.call, Farewell.NO_SUCH_QUEUE, now)
+        if len(returned) == 1 and not fresh:
+            (call,) = returned.values()
+            if call.state is CallState.WAITING and call.line is not None:
+                chosen = call.line.first_idle()
+                if chosen is not None:
+                    self._offer(chosen, call, now)
+            return
         if len(fresh) == 1 and not returned:
             (agent,) = fresh.values()
             best: Place | None = None

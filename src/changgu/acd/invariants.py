@@ -269,7 +269,8 @@ def nobody_is_overtaken(watch: Watch, step: Step) -> None:
                 ours, theirs = (-call.priority, call.queued_at or 0.0), (-other.priority, other.queued_at or 0.0)
                 _insist(ours <= theirs, "first come, first served within a priority (I4)", (offer, other))
         for free in ready:
-            if watch.can_serve(free.login, call) and watch.queues[offer.queue].strategy == "longest_idle":
+            queue = watch.queues.get(offer.queue)
+            if watch.can_serve(free.login, call) and (queue is None or queue.strategy == "longest_idle"):
                 _insist(agent.idle_since <= free.idle_since, "the longest idle rings", (offer, free))
 
 
