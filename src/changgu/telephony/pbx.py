@@ -23,6 +23,7 @@ import httpx
 
 from changgu.asterisk_conf.plan import Folders, PbxPlan
 from changgu.asterisk_conf.render import reloads_for
+from changgu.telephony.existing_pbx import existing_version as existing_version
 from changgu.telephony.pbx_packages import PbxRelease, PbxUnavailable, Say
 
 log = logging.getLogger(__name__)
