@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from changgu import __version__
-from changgu.app import pbx_commands
+from changgu.app import desk_commands, pbx_commands
 from changgu.app.options import ConfigOption, DataOption, settings_from
 from changgu.app.settings import SettingsError, describe
 from changgu.ground.trouble import Trouble
@@ -24,6 +24,7 @@ app = typer.Typer(
 settings_app = typer.Typer(help="설정 · the options of changgu", no_args_is_help=True)
 app.add_typer(settings_app, name="settings")
 app.add_typer(pbx_commands.app, name="pbx")
+desk_commands.attach(app)
 
 
 @app.command()
@@ -50,9 +51,9 @@ def up(
     if rtp_ports is not None:
         overrides["rtp.first"], overrides["rtp.last"] = port_range(rtp_ports)
     settings = settings_from(data, config, overrides)
-    from changgu.app import assembly  # which knows everybody: the other commands need not wait for it
+    from changgu.app.up import run  # which knows everybody: the other commands need not wait for it
 
-    assembly.run(settings)
+    run(settings)
 
 
 @app.command()
