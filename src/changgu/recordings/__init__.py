@@ -1,0 +1,1 @@
+"""Recorded conversations: made by the queue's policy, kept as long as they may be, heard by those who may."""
