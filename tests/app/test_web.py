@@ -260,7 +260,7 @@ async def test_a_mistake_of_ours_shows_no_innards(desk: Desk, path: str) -> None
 
 async def test_every_answer_carries_the_guarding_headers(desk: Desk) -> None:
     browser = desk.browser()
-    for path in ("/sign-in", "/healthz", "/static/app.css", "/api/v1/nothing", "/accounts"):
+    for path in ("/sign-in", "/healthz", "/static/app.css", "/api/v1/nothing", "/accounts", "/broken"):
         headers = (await browser.get(path)).headers
         policy = headers["content-security-policy"]
         assert "unsafe-inline" not in policy

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import uvicorn
 from argon2 import PasswordHasher
+from fastapi import APIRouter, Body
 
 from changgu.acd.queues import Floor
 from changgu.app.access import AccessGate
@@ -18,6 +19,7 @@ from changgu.app.pages import build_pages as build_app_pages
 from changgu.app.rendering import SitePages
 from changgu.app.web import Health, build_app
 from changgu.ground.database import Base, Database
+from changgu.ground.trouble import Conflict
 from changgu.wallboard.api import build_router
 from changgu.wallboard.board import Board
 from changgu.wallboard.feed import Feed
@@ -45,18 +47,41 @@ class FloorService:
     server: uvicorn.Server
 
 
+class StateWishes:
+    """Stands for the ACD: notes what supervisors ask for, and refuses for an agent called `busy`."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str | None]] = []
+
+    def router(self) -> APIRouter:
+        router = APIRouter()
+
+        @router.post("/api/v1/agents/{login}/state")
+        async def change(login: str, state: str = Body(), reason: str | None = Body(None)) -> dict[str, str]:
+            if login == "busy":
+                raise Conflict("통화 중에는 할 수 없습니다.", "Not during a call.")
+            self.asked.append((login, state, reason))
+            return {"login": login}
+
+        return router
+
+
 @contextlib.asynccontextmanager
-async def floor_service(folder: Path, floor: Floor, port: int = 0) -> AsyncIterator[FloorService]:
-    """Serve on a free loopback port."""
+async def floor_service(
+    folder: Path, floor: Floor, port: int = 0, wishes: StateWishes | None = None
+) -> AsyncIterator[FloorService]:
+    """Serve on a free loopback port, or again on one that was served before."""
     database = Database(f"sqlite+aiosqlite:///{folder / 'floor.sqlite'}")
     async with database.engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
     accounts = Accounts(database, hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     password = await accounts.first_administrator() or ""
+    wishes = wishes or StateWishes()
     gate, pages = AccessGate(accounts), SitePages(site="정보화 서비스데스크")
     board = Board(floor, SEOUL, time.time())
     feed = Feed(board, time.time)
     routers = [build_app_pages(gate, pages, accounts), build_router(gate, feed), build_pages(gate, pages)]
+    routers.append(wishes.router())
     app = build_app(version="0", gate=gate, pages=pages, health=Healthy(), routers=routers)
     config = uvicorn.Config(app, port=port, log_level="warning", ws_per_message_deflate=False)
     server = uvicorn.Server(config)

@@ -1,5 +1,6 @@
 """The pages that belong to no other room: signing in and out, one's password, the accounts, the language."""
 
+import logging
 from http import HTTPStatus
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -11,6 +12,8 @@ from changgu.app.catalogue import LANGUAGES
 from changgu.app.rendering import LANGUAGE_COOKIE, SitePages
 from changgu.ground.access import Actor, Role
 from changgu.ground.trouble import BadInput, NotFound
+
+logger = logging.getLogger(__name__)
 
 YEAR = 365 * 24 * 3600
 
@@ -56,6 +59,7 @@ def build_pages(gate: AccessGate, pages: SitePages, accounts: Accounts) -> APIRo
         try:
             account = await accounts.check_password(login, password, address_of(request))
         except (WrongPassword, TooManyGuesses) as refusal:
+            logger.warning("sign-in refused: login=%r address=%s status=%d", login, address_of(request), refusal.status)
             problem = refusal.ko if pages.language_of(request) == "ko" else refusal.en
             page = pages.render(
                 request,
@@ -70,6 +74,7 @@ def build_pages(gate: AccessGate, pages: SitePages, accounts: Accounts) -> APIRo
             if isinstance(refusal, TooManyGuesses):
                 page.headers["Retry-After"] = str(refusal.seconds)
             return page
+        logger.info("signed in: login=%s role=%s address=%s", account.login, account.role, address_of(request))
         answer = _go("/password" if account.must_change else own_address(next))
         gate.give_cookie(request, answer, await accounts.open_session(account.login))
         return answer

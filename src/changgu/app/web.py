@@ -105,8 +105,9 @@ def build_app(
         app.mount(f"/static/{name}", RevalidatedFiles(directory=folder, check_dir=False), name=f"static-{name}")
     app.mount("/static", RevalidatedFiles(directory=Path(__file__).parent / "static"), name="static")
 
-    TroubleAnswers(gate, pages).register(app)
-    app.add_middleware(Guarded, gate=gate, connect_to=tuple(connect_to))
+    headers = guarding_headers(connect_to)
+    TroubleAnswers(gate, pages, headers).register(app)
+    app.add_middleware(Guarded, gate=gate, headers=headers)
     return app
 
 
@@ -129,9 +130,10 @@ class RevalidatedFiles(StaticFiles):
 class TroubleAnswers:
     """Says every kind of trouble once: JSON `{"error": {"ko", "en", "field"}}` to programs, a page to people."""
 
-    def __init__(self, gate: AccessGate, pages: SitePages) -> None:
+    def __init__(self, gate: AccessGate, pages: SitePages, guarding: Mapping[str, str]) -> None:
         self._gate = gate
         self._pages = pages
+        self._guarding = guarding
 
     def register(self, app: FastAPI) -> None:
         """Answer these for the whole application."""
@@ -175,7 +177,8 @@ class TroubleAnswers:
     async def unforeseen(self, request: Request, _error: Exception) -> Response:
         """A mistake of ours; the log has it, the reader gets no innards."""
         ko = "서버에서 오류가 났습니다. 시스템관리자에게 알려 주세요."
-        return await self._answer(request, 500, ko, "Something went wrong on our side.", None, {})
+        # This answer is given outside of `Guarded`, which is why it brings the headers along.
+        return await self._answer(request, 500, ko, "Something went wrong on our side.", None, self._guarding)
 
     async def _answer(
         self, request: Request, status: int, ko: str, en: str, field: str | None, headers: Mapping[str, str]
@@ -199,29 +202,34 @@ def _wants_page(request: Request) -> bool:
     return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
 
 
+def guarding_headers(connect_to: Sequence[str] = ()) -> Mapping[str, str]:
+    """What tells the browser to run our own scripts only, in no foreign frame, and to talk to nobody else."""
+    return {
+        "Content-Security-Policy": "; ".join((
+            "default-src 'self'",
+            "img-src 'self' data:",
+            "media-src 'self' blob:",
+            " ".join(("connect-src 'self'", *connect_to)),
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )),
+        "X-Frame-Options": "DENY",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
+    }
+
+
 class Guarded:
     """Stands before everything: foreign requests are turned away, and every answer carries its guarding headers."""
 
-    def __init__(self, app: ASGIApp, gate: AccessGate, connect_to: tuple[str, ...] = ()) -> None:
+    def __init__(self, app: ASGIApp, gate: AccessGate, headers: Mapping[str, str]) -> None:
         self._app = app
         self._gate = gate
-        self._headers = {
-            "Content-Security-Policy": "; ".join((
-                "default-src 'self'",
-                "img-src 'self' data:",
-                "media-src 'self' blob:",
-                " ".join(("connect-src 'self'", *connect_to)),
-                "object-src 'none'",
-                "base-uri 'none'",
-                "form-action 'self'",
-                "frame-ancestors 'none'",
-            )),
-            "X-Frame-Options": "DENY",
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "same-origin",
-            "Cross-Origin-Opener-Policy": "same-origin",
-            "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
-        }
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
