@@ -29,3 +29,5 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 @pytest.fixture
 def directory(database: Database, numbering: Numbering) -> Directory:
     return Directory(database, numbering)
+
+

@@ -117,7 +117,6 @@ class Directory:
         try:
             async with self._database.transaction() as session:
                 row = self._new(source)
-                session.add(row)
                 await self._write(session, row, written, actor, source)
                 return await self._written_card(session, row)
         except IntegrityError as trouble:
@@ -221,10 +220,9 @@ class Directory:
         for done, entry in enumerate(listed):
             row = known.get(entry.employee_number)
             is_new = row is None
-            if row is None:
-                row = self._new(IMPORT)
-                session.add(row)
+            row = row or self._new(IMPORT)
             numbers, changed = self._change(session, row, entry.person, actor, IMPORT, assets)
+            session.add(row)
             touched |= numbers
             added += is_new
             updated += changed and not is_new
@@ -249,6 +247,7 @@ class Directory:
     ) -> None:
         assets = await store.assets_by_tag(session, (asset.tag for asset in written.assets or ()))
         touched, _ = self._change(session, row, written, actor, source, assets)
+        session.add(row)
         await session.flush()
         await store.mark_shared(session, touched)
 
