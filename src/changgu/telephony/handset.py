@@ -20,6 +20,7 @@ class Handset:
         self._played = 0
         self._news = asyncio.Event()
         self._swallow: str | None = None
+        self._last_key: tuple[str, float] = ("", 0.0)
 
     @property
     def pressed(self) -> bool:
@@ -31,8 +32,16 @@ class Handset:
         """The id of the playback under way."""
         return self._playing
 
-    def press(self, key: str) -> None:
-        """A key was pressed (RFC 4733 or the like, already heard to its end)."""
+    def press(self, key: str, at: float, held: float) -> None:
+        """A key was let go at `at`, having been held for `held` seconds.
+
+        The same key again, sooner than it could have been held, is the same press told twice: Asterisk does that
+        when a prompt ends between two quick keys, and phones that send RFC 4733 and SIP INFO do it always.
+        """
+        last_key, last_at = self._last_key
+        self._last_key = (key, at)
+        if key == last_key and at - last_at < held:
+            return
         swallow, self._swallow = self._swallow, None
         if key == swallow or len(self._keys) >= KEYS_KEPT:
             return

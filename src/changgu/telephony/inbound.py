@@ -76,9 +76,12 @@ class Inbound:
 
     async def run(self) -> None:
         """Hold the callers' tasks until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            await asyncio.Event().wait()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                await asyncio.Event().wait()
+        finally:
+            self._tasks = None
 
     @property
     def callers(self) -> Mapping[CallId, CallerIdentity]:
@@ -107,9 +110,9 @@ class Inbound:
                         return
             case StasisEnd(channel_id) | ChannelDestroyed(channel_id):
                 self.left(CallId(channel_id))
-            case ChannelDtmfReceived(channel_id, digit):
+            case ChannelDtmfReceived(channel_id, digit, held, at):
                 if visitor := self._visitors.get(CallId(channel_id)):
-                    visitor.handset.press(digit)
+                    visitor.handset.press(digit, at, held)
             case PlaybackFinished(playback_id, channel_id, failed):
                 if visitor := self._visitors.get(CallId(channel_id)):
                     if failed:

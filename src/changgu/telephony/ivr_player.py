@@ -83,7 +83,7 @@ class IvrPlayer:
 
     async def say(self, handset: Handset, prompts: Sequence[Prompt], language: str, interruptible: bool) -> None:
         """Play prompts to their end, or until a key is pressed."""
-        media = list(await self._voice.playlist(prompts, language))
+        media = list(await self._voice.playlist(prompts, language)) if prompts else []
         if not media:
             return
         while True:

@@ -127,11 +127,17 @@ class Switch:
 
     async def run(self) -> None:
         """Hold the workers until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            for call in list(self._waiting):
-                tasks.create_task(self._work(call))
-            await asyncio.Event().wait()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                for call in list(self._waiting):
+                    tasks.create_task(self._work(call))
+                await asyncio.Event().wait()
+        finally:
+            self._tasks = None
+            for timer in self._music.values():
+                if timer is not None:
+                    timer.cancel()
 
     # ---- what others may ask ---------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ AriTrouble
 """
 
 
-class AriTrouble(Exception):  # noqa: N818 - the root of a tree of trouble, as everywhere here
+class AriTrouble(Exception):
     """A request that did not succeed."""
 
 

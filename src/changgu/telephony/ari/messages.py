@@ -70,6 +70,10 @@ class ChannelDtmfReceived:
 
     channel_id: str
     digit: str
+    held: float
+    """Seconds from pressing to letting go."""
+    at: float
+    """When it was let go, on the PBX's clock, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +182,7 @@ def channel(body: Mapping[str, Any]) -> Channel:
         exten=_text(dialplan.get("exten", "")),
         app=_text(dialplan.get("app_name", "")),
         app_data=_text(dialplan.get("app_data", "")),
-        created_at=datetime.fromisoformat(created).timestamp() if isinstance(created, str) else 0.0,
+        created_at=_moment(created) if isinstance(created, str) else 0.0,
     )
 
 
@@ -192,6 +196,10 @@ def _number(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError("not a number")
     return value
+
+
+def _moment(value: object) -> float:
+    return datetime.fromisoformat(_text(value)).timestamp()
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -239,7 +247,9 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], AriEvent]] = {
     "StasisEnd": lambda message: StasisEnd(_id(message)),
     "ChannelDestroyed": _destroyed,
     "ChannelHangupRequest": lambda message: ChannelHangupRequest(_id(message), _number(message.get("cause", 0))),
-    "ChannelDtmfReceived": lambda message: ChannelDtmfReceived(_id(message), _text(message["digit"])),
+    "ChannelDtmfReceived": lambda message: ChannelDtmfReceived(
+        _id(message), _text(message["digit"]), _number(message["duration_ms"]) / 1000, _moment(message["timestamp"])
+    ),
     "ChannelStateChange": lambda message: ChannelStateChange(_id(message), _text(message["channel"]["state"])),
     "ChannelHold": lambda message: ChannelHold(_id(message)),
     "ChannelUnhold": lambda message: ChannelUnhold(_id(message)),

@@ -118,6 +118,11 @@ class AriStream:
         await self.wait_connected(deadline)
         return await self._ask(method, uri, query, body, max(0.05, latest - loop.time()))
 
+    async def drop(self) -> None:
+        """Give the present connection up; a new one is set up at once."""
+        if self._socket is not None:
+            await self._socket.close()
+
     async def run(self) -> None:
         """Connect, listen, connect again; until cancelled."""
         pause = FIRST_RETRY
@@ -234,6 +239,7 @@ class AriStream:
         reply: asyncio.Future[RestResponse] = asyncio.get_running_loop().create_future()
         self._replies[number] = reply
         self.requests += 1
+        logger.debug("%s %s", method, uri)
         try:
             async with asyncio.timeout(deadline):
                 await socket.send(orjson.dumps(request), text=True)

@@ -1,0 +1,454 @@
+"""The telephone side against the real Asterisk, with real SIP phones that speak and listen."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from changgu.acd.agent_state import AgentState, NotReadyReason
+from changgu.acd.events import AgentNotReady, CallArrived
+from changgu.acd.facts import (
+    AgentStateChanged,
+    CallAnswered,
+    CallConnected,
+    CallEnded,
+    CallOffered,
+    CallQueued,
+    CallStarted,
+    Ender,
+    HoldEnded,
+    HoldStarted,
+    MenuStepTaken,
+    OfferEnd,
+    OfferEnded,
+    Outcome,
+)
+from changgu.acd.identity import AgentId, QueueName
+from changgu.asterisk_conf.plan import PbxPlan
+from changgu.asterisk_conf.render import render
+from changgu.telephony.legs import agent_leg
+from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
+from changgu.telephony.pbx_packages import install
+from changgu.telephony.recorder import AGENT, CALLER, MixMonitorRecorder
+from changgu.telephony.soft_phone import SoftPhones
+from tests.support.telephone_room import DESK_NUMBER, MENU_HERTZ, PBX_FLOOR, SECRET, Room
+from tests.support.tones import tone_seconds, tone_share, write_tone
+from tests.support.waiting import eventually
+from tests.telephony.test_pbx import free_ports
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ALICE, BOB = AgentId("alice"), AgentId("bob")
+AGENT_HERTZ, CALLER_HERTZ = 800, 440
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> PbxPlan:
+    sip, ari, ami = free_ports(3)
+    return PbxPlan(
+        folders=pbx_folders(tmp_path_factory.mktemp("pbx") / "pbx", install(print)), system_name="room",
+        entity_id="02:00:00:00:00:02", ari_password=SECRET, ami_password=SECRET, sip_port=sip, ari_port=ari,
+        ami_port=ami, rtp_first=22000, rtp_last=22199, host_addresses=host_addresses(),
+    )  # fmt: skip
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pbx(plan: PbxPlan) -> AsyncIterator[PrivatePbx]:
+    pbx = PrivatePbx(install(print), plan, say=print)
+    await pbx.start(render(plan, PBX_FLOOR))
+    yield pbx
+    await pbx.stop()
+
+
+class Phones:
+    """The agents' and the callers' telephones."""
+
+    def __init__(self, soft: SoftPhones, plan: PbxPlan, folder: Path) -> None:
+        self.soft = soft
+        self.folder = folder
+        self._server = f"127.0.0.1:{plan.sip_port}"
+        self._agent_tone = write_tone(folder / "agent.wav", AGENT_HERTZ)
+        self._caller_tone = write_tone(folder / "caller.wav", CALLER_HERTZ)
+
+    async def agent(self, login: AgentId, *, answer_after: float | None = 0.2) -> None:
+        await self.soft.account(
+            login, self._server, user=f"agent-{login}", password=SECRET, register=True, answer_after=answer_after,
+            play=self._agent_tone, record=self.folder,
+        )  # fmt: skip
+
+    async def caller(self, call: str, number: str = DESK_NUMBER, *, user: str = "01012345678") -> None:
+        await self.soft.account(
+            f"line-{call}", self._server, user=user, name="김민수", play=self._caller_tone, record=self.folder
+        )
+        await self.soft.call(f"line-{call}", call, f"sip:{number}@{self._server}")
+
+    async def press(self, call: str, digits: str) -> None:
+        await self.soft.order(do="dtmf", call=call, digits=digits)
+
+    async def hang_up(self, call: str) -> None:
+        await self.soft.order(do="hang_up", call=call)
+
+    async def ended(self, call: str) -> None:
+        await self.soft.expect("ended", call=call)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def phones(plan: PbxPlan, tmp_path: Path) -> AsyncIterator[Phones]:
+    async with SoftPhones() as soft:
+        yield Phones(soft, plan, tmp_path)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def room(pbx: PrivatePbx, plan: PbxPlan, tmp_path: Path) -> AsyncIterator[Room]:
+    async with Room(plan, tmp_path) as room:
+        yield room
+        await room.nothing_is_left()
+
+
+async def test_a_caller_presses_a_key_and_talks_to_an_agent_and_both_hear_each_other(
+    room: Room, phones: Phones, tmp_path: Path
+) -> None:
+    await phones.agent(ALICE)
+    await room.ready(ALICE)
+    await phones.caller("c1")
+    await room.fact(MenuStepTaken, node="services")
+    await phones.soft.expect("answered", call="c1")
+    await asyncio.sleep(0.5)  # some of the menu is heard before the key cuts it short
+    await phones.press("c1", "2")
+    await room.fact(CallConnected)
+    await asyncio.sleep(2)  # talk
+    await phones.hang_up("c1")
+    ended = await room.fact(CallEnded)
+
+    assert (ended.outcome, ended.by) == (Outcome.ANSWERED, Ender.CALLER)
+    started = await room.fact(CallStarted)
+    assert (started.caller, started.dialled) == ("01012345678", DESK_NUMBER)
+    assert (await room.fact(CallQueued)).queue == "network"
+    await phones.ended("alice-1")
+    await room.nothing_is_left()
+    assert tone_seconds(tmp_path / "c1.wav", AGENT_HERTZ) > 1.5
+    assert tone_seconds(tmp_path / "alice-1.wav", CALLER_HERTZ) > 1.5
+    assert 0.3 < tone_seconds(tmp_path / "c1.wav", MENU_HERTZ) < 3, "the key must cut the long menu short"
+
+
+async def test_a_queues_own_number_needs_no_menu_and_few_requests(room: Room, phones: Phones) -> None:
+    await phones.agent(ALICE, answer_after=0.0)
+    await room.ready(ALICE)
+    before = room.telephony.stream.requests
+    await phones.caller("c1", "1003")
+    await room.fact(CallConnected)
+    await phones.hang_up("c1")
+    await room.fact(CallEnded)
+    await phones.ended("alice-1")
+    await room.witness_nothing_left()
+    spent = room.telephony.stream.requests - before
+
+    assert (await room.fact(CallQueued)).queue == "pc"
+    assert spent <= 6, "answer, originate, bridge, addChannel, and two deletes"
+
+
+async def test_keys_pressed_before_the_menu_ends_are_kept(room: Room, phones: Phones) -> None:
+    await phones.caller("c1")
+    await phones.soft.expect("answered", call="c1")
+    await room.fact(MenuStepTaken, node="services")
+    await phones.press("c1", "8")
+    await room.fact(MenuStepTaken, node="ticket_status")
+    await phones.press("c1", "1234567#")
+    await room.fact(MenuStepTaken, node="after_ticket_status")
+    await phones.press("c1", "3")
+
+    assert (await room.fact(CallEnded)).outcome is Outcome.SELF_SERVED
+    await phones.ended("c1")
+
+
+@pytest.mark.parametrize("moment", ["menu", "queue", "ringing", "connecting", "talking"])
+async def test_a_caller_who_hangs_up_leaves_nothing_behind(room: Room, phones: Phones, moment: str) -> None:
+    outcomes = {
+        "menu": Outcome.ABANDONED_IN_MENU, "queue": Outcome.ABANDONED_IN_QUEUE, "ringing": Outcome.ABANDONED_RINGING,
+        "connecting": None, "talking": Outcome.ANSWERED,
+    }  # fmt: skip
+    if moment != "queue":
+        await phones.agent(ALICE, answer_after=None if moment == "ringing" else 0.0)
+        await room.ready(ALICE)
+    await phones.caller("c1", DESK_NUMBER if moment == "menu" else "1001")
+    match moment:
+        case "menu":
+            await room.fact(MenuStepTaken, node="services")
+        case "queue":
+            await room.fact(CallQueued)
+        case "ringing":
+            await phones.soft.expect("incoming", line="alice")
+        case "connecting":
+            await room.fact(CallAnswered)
+        case _:
+            await room.fact(CallConnected)
+    await phones.hang_up("c1")
+    ended = await room.fact(CallEnded)
+
+    assert ended.outcome is outcomes[moment] or moment == "connecting"
+    await room.nothing_is_left()
+
+
+async def test_an_agent_who_does_not_answer_loses_the_offer_to_the_next(room: Room, phones: Phones) -> None:
+    await phones.agent(ALICE, answer_after=None)
+    await phones.agent(BOB, answer_after=0.0)
+    await room.ready(ALICE)
+    await phones.caller("c1", "1001")
+    await room.fact(CallOffered, agent=ALICE)
+    await room.ready(BOB)
+    missed = await room.fact(OfferEnded, agent=ALICE)
+    await room.fact(CallConnected, agent=BOB)
+    await phones.hang_up("c1")
+    await room.fact(CallEnded)
+
+    assert missed.why is OfferEnd.NO_ANSWER
+    await phones.ended("alice-1")
+
+
+@pytest.mark.parametrize(("key", "cause"), [("busy", "busy"), ("decline", "declined")])
+async def test_a_phone_that_says_no_is_told_apart(room: Room, phones: Phones, key: str, cause: str) -> None:
+    await phones.agent(ALICE, answer_after=None)
+    await room.ready(ALICE)
+    await phones.caller("c1", "1001")
+    await phones.soft.expect("incoming", line="alice")
+    await phones.soft.order(do=key, call="alice-1")
+    failed = await room.fact(OfferEnded)
+    await phones.hang_up("c1")
+    await room.fact(CallEnded)
+
+    assert (failed.why, failed.cause) == (OfferEnd.FAILED, cause)
+
+
+async def test_an_agent_who_hangs_up_ends_the_callers_leg(room: Room, phones: Phones) -> None:
+    await phones.agent(ALICE)
+    await room.ready(ALICE)
+    await phones.caller("c1", "1001")
+    await room.fact(CallConnected)
+    await phones.hang_up("alice-1")
+    ended = await room.fact(CallEnded)
+
+    assert ended.by is Ender.AGENT
+    await phones.ended("c1")
+
+
+async def test_hold_gives_the_caller_music_and_resume_gives_them_back(
+    room: Room, phones: Phones, tmp_path: Path
+) -> None:
+    await phones.agent(ALICE)
+    await room.ready(ALICE)
+    await phones.caller("c1", "1001")
+    call = (await room.fact(CallConnected)).call
+    await room.telephony.control.hold(ALICE, call)
+    await room.fact(HoldStarted)
+    await asyncio.sleep(2)
+    await room.telephony.control.resume(ALICE, call)
+    await room.fact(HoldEnded)
+    await asyncio.sleep(1)
+    await room.telephony.control.hang_up(ALICE, call)
+    await room.fact(CallEnded, by=Ender.AGENT)
+    await phones.ended("c1")
+
+    assert tone_seconds(tmp_path / "c1.wav", AGENT_HERTZ) < 2.5, "the agent must not be heard during hold"
+    assert tone_seconds(tmp_path / "alice-1.wav", CALLER_HERTZ) > 0.8
+
+
+async def test_hold_by_the_phones_own_key_is_told_to_the_acd(room: Room, phones: Phones) -> None:
+    await phones.agent(ALICE)
+    await room.ready(ALICE)
+    await phones.caller("c1", "1001")
+    await room.fact(CallConnected)
+    await phones.soft.order(do="hold", call="alice-1")
+    await room.fact(HoldStarted)
+    await phones.soft.order(do="resume", call="alice-1")
+    await room.fact(HoldEnded)
+    await phones.hang_up("c1")
+    await room.fact(CallEnded)
+
+
+async def test_a_conversation_is_recorded_one_file_per_voice(room: Room, phones: Phones, tmp_path: Path) -> None:
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    recorder = MixMonitorRecorder(room.ami)
+    await phones.agent(ALICE)
+    await room.ready(ALICE)
+    await phones.caller("c1", "1001")
+    call = (await room.fact(CallConnected)).call
+    await recorder.start(call, folder)
+    await asyncio.sleep(2)
+    await recorder.stop(call)
+    await phones.hang_up("c1")
+    await room.fact(CallEnded)
+
+    assert tone_share(folder / CALLER, CALLER_HERTZ) > 0.8
+    assert tone_share(folder / AGENT, AGENT_HERTZ) > 0.8
+
+
+async def test_a_phone_that_unregisters_makes_its_agent_unreachable(room: Room, phones: Phones) -> None:
+    await phones.agent(ALICE)
+    await room.ready(ALICE)
+    await phones.soft.order(do="unregister", line="alice")
+
+    await room.fact(AgentStateChanged, agent=ALICE, after=AgentState.UNREACHABLE)
+
+
+async def test_what_happened_stands_in_asterisks_own_queue_log(room: Room, phones: Phones, plan: PbxPlan) -> None:
+    log = Path(plan.folders.log) / "queue_log"
+    await phones.agent(ALICE)
+    await room.ready(ALICE)
+    await phones.caller("c1", "1001")
+    call = (await room.fact(CallConnected)).call
+    await phones.hang_up("c1")
+    await room.fact(CallEnded)
+    await room.fact(AgentStateChanged, agent=ALICE, after=AgentState.WRAP_UP)
+
+    async def events() -> list[str]:
+        rows = [line.split("|") for line in log.read_text().splitlines()] if log.exists() else []
+        found = [row[4] for row in rows if row[1] == call]
+        return found if "COMPLETECALLER" in found else []
+
+    assert await eventually(events) == ["ENTERQUEUE", "CONNECT", "COMPLETECALLER"]
+
+
+# ---- changgu goes away and comes back ------------------------------------------------------------------------------
+
+
+async def test_after_a_restart_conversations_go_on_and_waiting_callers_keep_their_place(
+    pbx: PrivatePbx, plan: PbxPlan, phones: Phones, tmp_path: Path
+) -> None:
+    async with Room(plan, tmp_path) as first:
+        await phones.agent(ALICE)
+        await first.ready(ALICE)
+        await phones.caller("talking", "1001")
+        talking = (await first.fact(CallConnected)).call
+        await phones.caller("waiting", "1001")
+        waiting = (await first.fact(CallQueued, where=lambda fact: fact.call != talking)).call
+        queued_at = first.engine.calls[waiting].queued_at
+        legs = set(await first.channels())
+    async with Room(plan, tmp_path, first.ledger) as second:
+        assert set(await second.channels()) == legs, "nobody was cut off, nobody was rung anew"
+        assert second.engine.calls[waiting].queued_at == queued_at
+        assert not [fact for fact in second.facts if isinstance(fact, CallEnded | CallStarted)]
+        await phones.hang_up("talking")
+        await second.fact(CallEnded, call=talking, outcome=Outcome.ANSWERED)
+        await second.fact(CallConnected, call=waiting)
+        await phones.hang_up("waiting")
+        await second.fact(CallEnded, call=waiting, outcome=Outcome.ANSWERED)
+        await second.nothing_is_left()
+
+
+async def test_after_a_restart_what_was_missed_is_made_up_for(
+    pbx: PrivatePbx, plan: PbxPlan, phones: Phones, tmp_path: Path
+) -> None:
+    async with Room(plan, tmp_path) as first:
+        await phones.agent(ALICE, answer_after=None)
+        await first.ready(ALICE)
+        await phones.caller("c1", "1001")
+        offer = await first.fact(CallOffered)
+        await phones.soft.expect("incoming", line="alice")
+        await phones.caller("gone", "1001")
+        gone = (await first.fact(CallQueued, where=lambda fact: fact.call != offer.call)).call
+    await phones.hang_up("gone")
+    await phones.ended("gone")
+    await phones.soft.order(do="answer", call="alice-1")
+    await phones.ended("alice-1")  # nobody listens, so the PBX drops the agent's leg; the caller waits on
+    async with Room(plan, tmp_path, first.ledger) as second:
+        await second.fact(CallEnded, call=gone, outcome=Outcome.ABANDONED_IN_QUEUE)
+        await second.fact(OfferEnded, call=offer.call, offer=offer.offer, cause="gone")
+        await second.fact(CallOffered, call=offer.call)
+        await phones.soft.expect("incoming", call="alice-2")
+        await phones.soft.order(do="answer", call="alice-2")
+        await second.fact(CallConnected, call=offer.call)
+        assert await second.bridges() == [f"call-{offer.call}"]
+        await phones.hang_up("c1")
+        await second.fact(CallEnded, call=offer.call)
+        await second.nothing_is_left()
+
+
+async def test_a_caller_in_the_menu_hears_it_again_after_a_restart(
+    pbx: PrivatePbx, plan: PbxPlan, phones: Phones, tmp_path: Path
+) -> None:
+    async with Room(plan, tmp_path) as first:
+        await phones.caller("c1")
+        await first.fact(MenuStepTaken, node="services")
+    async with Room(plan, tmp_path, first.ledger) as second:
+        await second.fact(MenuStepTaken, node="services")
+        await phones.press("c1", "1")
+        assert (await second.fact(CallQueued)).queue == "pc"
+        await phones.hang_up("c1")
+        await second.fact(CallEnded)
+        await second.nothing_is_left()
+
+
+async def test_legs_and_callers_of_whom_the_ledger_knows_nothing(
+    pbx: PrivatePbx, plan: PbxPlan, phones: Phones, tmp_path: Path
+) -> None:
+    async with Room(plan, tmp_path) as first:
+        await phones.agent(ALICE, answer_after=None)
+        await first.ready(ALICE)
+        await phones.caller("c1", "1001")
+        offered = await first.fact(CallOffered)
+        await phones.soft.expect("incoming", line="alice")
+    async with Room(plan, tmp_path, []) as second:
+        started = await second.fact(CallStarted)
+        assert started.call == offered.call
+        await phones.ended("alice-1")
+        assert agent_leg(offered.offer, offered.call) not in await second.channels()
+        await phones.hang_up("c1")
+        await second.fact(CallEnded)
+        await second.nothing_is_left()
+
+
+async def test_callers_who_came_while_changgu_was_away_are_fetched_from_the_plain_queue(
+    pbx: PrivatePbx, plan: PbxPlan, phones: Phones, tmp_path: Path
+) -> None:
+    await phones.caller("c1", "1002")
+    await phones.soft.expect("answered", call="c1")
+    async with Room(plan, tmp_path) as room:
+        queued = await room.fact(CallQueued)
+        assert queued.queue == "network"
+        assert (await room.fact(CallStarted)).caller == "01012345678"
+        await phones.agent(ALICE)
+        await room.ready(ALICE)
+        await room.fact(CallConnected, call=queued.call)
+        await phones.hang_up("c1")
+        await room.fact(CallEnded)
+        await room.nothing_is_left()
+
+
+async def test_a_lost_line_is_made_good_while_calls_go_on(room: Room, phones: Phones) -> None:
+    await phones.agent(ALICE)
+    await room.ready(ALICE)
+    await phones.caller("c1", "1001")
+    call = (await room.fact(CallConnected)).call
+    room.telephony.reconciler.done.clear()
+    await room.telephony.stream.drop()
+    await phones.hang_up("c1")
+    await asyncio.wait_for(room.telephony.reconciler.done.wait(), 10)
+    ended = await room.fact(CallEnded, call=call)
+
+    assert ended.outcome is Outcome.ANSWERED
+
+
+async def test_an_unknown_queue_ends_with_an_apology(room: Room, phones: Phones, tmp_path: Path) -> None:
+    await phones.caller("c1")
+    call = (await room.fact(MenuStepTaken, node="services")).call
+    room.post(CallArrived(call, QueueName("nowhere")))
+    assert (await room.fact(CallEnded)).outcome is Outcome.REFUSED
+
+    await phones.ended("c1")
+    assert tone_seconds(tmp_path / "c1.wav", MENU_HERTZ) > 0.1
+
+
+async def test_the_plain_queues_do_not_ring_who_is_not_ready(room: Room, phones: Phones) -> None:
+    await phones.agent(ALICE)
+    await room.ready(ALICE)
+    await eventually(lambda: _paused(room, "alice", False))
+    assert await room.runner.ask(AgentNotReady(ALICE, NotReadyReason.MEAL)) is None
+    await eventually(lambda: _paused(room, "alice", True))
+
+
+async def _paused(room: Room, login: str, wanted: bool) -> bool:
+    members = [entry for entry in await room.ami.listing("QueueStatus") if entry.get("Name") == login]
+    return bool(members) and all((member["Paused"] == "1") is wanted for member in members)
