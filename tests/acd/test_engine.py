@@ -871,6 +871,21 @@ def test_callers_with_ever_new_needs_leave_no_lines_behind() -> None:
     assert floor.call("last", skills=["s7"])[-1] == RingAgent(ALICE, CallId("last"), OfferId(301), RING)
 
 
+def test_a_caller_with_rare_needs_is_not_lost_among_many_others() -> None:
+    skills = [f"s{number:03}" for number in range(80)]
+    floor = Floor(an_agent("alice", skills=skills), queues=[a_queue(wrap_up=0)])
+    for skill in skills:
+        floor.call(f"c-{skill}", skills=[skill])
+        floor.wait(1)
+    served = []
+    floor.ready("alice")
+    while (call := floor.agent("alice").call) is not None:
+        served.append(str(call))
+        floor.talk("alice")
+        floor.agent_hangs_up("alice")
+    assert served == [f"c-{skill}" for skill in skills]
+
+
 # Lost calls
 
 

@@ -46,10 +46,6 @@ class Line:
         self._idle: list[tuple[Rank, AgentId, int, AgentRecord]] = []
         self._serving = 0
 
-    def can_be_served_by(self, agent: AgentRecord) -> bool:
-        """An agent serves a call when they have every skill that it requires."""
-        return self.queue in agent.queues and self.skills <= agent.skills
-
     def count_in(self) -> None:
         """One more agent serves this line."""
         self._serving += 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import partial
@@ -119,6 +119,25 @@ class Profile:
 
 CALM = Faults(late=0, twice=0, never=0, connect_fails=0, crash=0)
 """A network that behaves."""
+
+
+PROFILES: Mapping[str, Profile] = {
+    "ordinary": Profile(),
+    "short": Profile(length=timedelta(minutes=20)),
+    "rough": Profile(
+        length=timedelta(minutes=20),
+        instants_per_second=1,
+        faults=Faults(late=0.2, twice=0.2, never=0.1, connect_fails=0.1, crash=0.005),
+    ),
+    "crowded": Profile(
+        length=timedelta(minutes=20),
+        queues=("helpdesk", "pc"),
+        agents=3,
+        calls_per_minute=(6.0, 12.0),
+        talk=timedelta(seconds=40),
+    ),
+}
+"""Days worth living through again and again, by name."""
 
 
 @dataclass(frozen=True, slots=True)
