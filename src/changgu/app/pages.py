@@ -59,7 +59,8 @@ def build_pages(gate: AccessGate, pages: SitePages, accounts: Accounts) -> APIRo
         try:
             account = await accounts.check_password(login, password, address_of(request))
         except (WrongPassword, TooManyGuesses) as refusal:
-            logger.warning("sign-in refused: login=%r address=%s status=%d", login, address_of(request), refusal.status)
+            # Without what was typed: people type their password into the wrong field.
+            logger.warning("sign-in refused: address=%s status=%d", address_of(request), refusal.status)
             problem = refusal.ko if pages.language_of(request) == "ko" else refusal.en
             page = pages.render(
                 request,
