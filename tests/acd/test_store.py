@@ -128,6 +128,17 @@ async def test_a_calls_row_is_the_fold_of_its_facts_however_they_were_grouped(
     assert {record.id: record for record in page.records} == fold(facts)
 
 
+async def test_the_facts_of_one_event_are_written_together_or_not_at_all(database: Database, spool: Path) -> None:
+    ledger = Ledger(database, spool, batch=2)
+    for seq, fact in enumerate(story("c1"), start=1):
+        ledger.hear(Recorded(seq, T0 if seq < 6 else T0 + 1, fact))
+    written: list[int] = []
+    while ledger.waiting:
+        await ledger.flush(limit=0.0)
+        written.append(await ledger.last_seq())
+    assert written == [5, 9]
+
+
 async def test_a_call_goes_on_in_its_row_after_a_restart(database: Database, spool: Path) -> None:
     facts = stamped(story("c1"))
     before = Ledger(database, spool)
@@ -317,3 +328,14 @@ async def test_the_ledger_can_be_read_by_any_tool(database: Database, spool: Pat
         row = other.execute("select seq, kind, call, agent, body from ledger").fetchone()
     assert row[:4] == (1, "CallQueued", "c", None)
     assert '"skills": ["a", "b"]' in row[4]
+
+
+async def test_a_number_that_no_database_takes_stops_nothing(database: Database, spool: Path) -> None:
+    ledger = Ledger(database, spool)
+    for recorded in stamped(story("c1", caller="\ud800010" + "9" * 500)):
+        ledger.hear(recorded)
+    assert await ledger.flush()
+    record = await CallStore(database).get(CallId("c1"))
+    assert record is not None
+    assert record.caller is not None
+    assert (record.caller[:4], len(record.caller), ledger.spooling) == ("?010", 200, False)

@@ -51,12 +51,19 @@ def from_json(kind: str, body: dict[str, Any]) -> Fact:
     return fact
 
 
+def writable(text: str) -> str:
+    """The text with half characters replaced: a caller's network may send what no database takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _plain(value: object) -> Json:
     if isinstance(value, Enum):
         return str(value.value)
+    if isinstance(value, str):
+        return writable(value)
     if isinstance(value, frozenset):
-        return sorted(str(member) for member in value)
-    if value is None or isinstance(value, str | int | float | bool):
+        return sorted(writable(str(member)) for member in value)
+    if value is None or isinstance(value, int | float | bool):
         return value
     raise TypeError(f"a fact may not hold a {type(value).__name__}")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import JSON, BigInteger, Float, Index, String, func, insert, select, update
+from sqlalchemy import JSON, BigInteger, Float, Index, String, bindparam, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from changgu.acd import call_record
 from changgu.acd.agent_state import AgentState
 from changgu.acd.call_record import CallRecord, MenuStep, call_of
-from changgu.acd.fact_json import from_json, kind_of, to_json
+from changgu.acd.fact_json import from_json, kind_of, to_json, writable
 from changgu.acd.facts import AgentStateChanged, Direction, Ender, NewsIgnored, Outcome, PhoneStateChanged, Recorded
 from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
 from changgu.ground.database import Base, Database, UtcDateTime, moment
@@ -92,6 +92,17 @@ class AgentMarkRow(Base):
 class _Mark:
     settled: int = 0
     phone: int = 0
+
+
+# Statements on the tables themselves: the ORM's own bulk insert sends each row that has a NULL by itself.
+_INSERT_FACT = insert(LedgerRow.__table__)  # type: ignore[arg-type]
+_CALLS = CallRow.__table__
+_INSERT_CALL = insert(_CALLS)  # type: ignore[arg-type]
+_UPDATE_CALL = (
+    update(_CALLS)  # type: ignore[arg-type]
+    .where(_CALLS.c.id == bindparam("this_id"))
+    .values({column.name: bindparam(column.name) for column in _CALLS.c if column.name != "id"})
+)
 
 
 class Spool:
@@ -219,9 +230,12 @@ class Ledger:
     async def flush(self, limit: float = 10.0) -> bool:
         """Write what is waiting, for a clean stop; False when after `limit` seconds some is still only in memory."""
         deadline = _steady() + limit
-        while self._pending and _steady() < deadline:
-            if not await self._step():
-                await asyncio.sleep(min(self._retry, max(0.0, deadline - _steady())))
+        while self._pending:
+            safe = await self._step()
+            if _steady() >= deadline:
+                break
+            if not safe:
+                await asyncio.sleep(min(self._retry, deadline - _steady()))
         return not self._pending
 
     async def recover(self) -> None:
@@ -246,7 +260,7 @@ class Ledger:
     async def _step(self) -> bool:
         """Bring one batch to safety; False when neither database nor disk took it."""
         async with self._turn:
-            batch = list(islice(self._pending, self._batch))
+            batch = self._next_batch()
             if batch and not self._spooling:
                 if await self._committed(batch):
                     self._forget(len(batch))
@@ -264,6 +278,15 @@ class Ledger:
             if self._spooling and _steady() >= self._next_try:
                 await self._try_again()
             return True
+
+    def _next_batch(self) -> list[Recorded]:
+        """Some facts; those of one event, which bear one time, stay together, so that none is written by half."""
+        batch = list(islice(self._pending, self._batch))
+        for entry in islice(self._pending, len(batch), None):
+            if entry.at != batch[-1].at:
+                break
+            batch.append(entry)
+        return batch
 
     async def _try_again(self) -> bool:
         self._next_try = _steady() + self._retry
@@ -328,7 +351,7 @@ class Ledger:
         if not fresh:
             return
         async with self._database.transaction() as session:
-            await session.execute(insert(LedgerRow), [_ledger_row(entry) for entry in fresh])
+            await session.execute(_INSERT_FACT, [_ledger_row(entry) for entry in fresh])
             calls = await self._fold_calls(session, fresh)
             marks = await self._move_marks(session, fresh)
         self._last = fresh[-1].seq
@@ -373,9 +396,9 @@ class Ledger:
         started = [_call_row(seq, record) for call, (seq, record) in changed.items() if call not in known]
         moved = [_call_row(seq, record) for call, (seq, record) in changed.items() if call in known]
         if started:
-            await session.execute(insert(CallRow), started)
+            await session.execute(_INSERT_CALL, started)
         if moved:
-            await session.execute(update(CallRow), moved)
+            await session.execute(_UPDATE_CALL, [{"this_id": row.pop("id"), **row} for row in moved])
         return changed
 
     async def _move_marks(self, session: AsyncSession, fresh: Sequence[Recorded]) -> dict[AgentId, _Mark]:
@@ -508,13 +531,14 @@ def _parts(things: Sequence[T], size: int = 500) -> Iterable[Sequence[T]]:
 
 
 def _ledger_row(entry: Recorded) -> dict[str, Any]:
+    body = to_json(entry.fact)
     return {
         "seq": entry.seq,
         "at": moment(entry.at),
         "kind": kind_of(entry.fact),
-        "call": call_of(entry.fact),
-        "agent": getattr(entry.fact, "agent", None),
-        "body": to_json(entry.fact),
+        "call": body.get("call"),
+        "agent": body.get("agent"),
+        "body": body,
     }
 
 
@@ -527,8 +551,8 @@ def _call_row(seq: int, record: CallRecord) -> dict[str, Any]:
         "id": record.id,
         "seq": seq,
         "direction": record.direction.value,
-        "caller": record.caller,
-        "dialled": record.dialled,
+        "caller": record.caller and writable(record.caller)[:200],
+        "dialled": writable(record.dialled)[:200],
         "queue": record.queue,
         "agent": record.agent,
         "outcome": record.outcome and record.outcome.value,
