@@ -447,7 +447,8 @@ class Board:
 
     def _seat(self, login: AgentId, view: AgentStanding) -> None:
         agent = self._agent(login)
-        agent.state, agent.reason, agent.since = view.state, view.reason, view.since
+        agent.state, agent.reason = view.state, view.reason
+        agent.since = view.since or None  # the engine's 0 stands for "has never moved"
         agent.wish, agent.phone = view.requested, view.phone_reachable
         self._hand(agent, view.call)
 
