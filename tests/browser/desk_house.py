@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from argon2 import PasswordHasher
 from fastapi import APIRouter, Request
 from playwright.async_api import BrowserContext
 
@@ -101,9 +102,10 @@ class DeskHouse:
         engine = Engine(self.floor)
         self.engine = engine
         self.runner = Runner(engine, self.clock, self.commands.append, [self.pop.hear, self.facts.append], 1)
-        self.accounts = Accounts(database)
+        self.accounts = Accounts(database, hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         self.pages = SitePages(site="행정안전부 서비스데스크")
         gate = AccessGate(self.accounts)
+        self.own_calls: list[dict[str, Any]] = []
         self.ticket_bodies: dict[str, dict[str, Any]] = {}
         self.app = build_app(
             version="test", gate=gate, pages=self.pages, health=self,
@@ -164,6 +166,10 @@ class DeskHouse:
                 for card in await self.directory.search(q, limit)
             ]}  # fmt: skip
 
+        @router.get("/calls")
+        async def calls(agent: str, limit: int) -> dict[str, Any]:
+            return {"items": self.own_calls[:limit], "next": None}
+
         @router.get("/tickets/codes")
         async def codes() -> dict[str, Any]:
             return {"grades": [{"code": str(n), "ko": f"{n}등급", "en": f"grade {n}"} for n in (1, 2, 3)]}
@@ -208,6 +214,11 @@ class DeskHouse:
             TicketLine("2023519", "모니터 교체 신청", "종료", "서비스 요청", "", now - 40 * 86_400, open=False),
             TicketLine("2019034", "결재 첨부파일이 열리지 않음", "종료", "장애", "2", now - 9e6, open=False),
         ]
+        self.own_calls = [
+            {"id": "p3", "arrived_at": "2026-11-21T05:03:00Z", "caller": "01012345678", "queue": "pc",
+             "person": {"id": hong.id, "name": "홍길동", "department": "정보화담당관실"}, "outcome": "answered",
+             "talk_seconds": 187.0, "tickets": ["2025174"]},
+        ]  # fmt: skip
         past = [
             PastCall(CallId("p1"), now - 85_000, "네트워크", "answered", "이상담", 423.0),
             PastCall(CallId("p2"), now - 86_200, "네트워크", "abandoned_in_queue", None, None),

@@ -15,7 +15,17 @@ from typing import Protocol, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from changgu.acd.agent_state import AgentState
-from changgu.acd.facts import CallConnected, CallEnded, CallOffered, CallStarted, OfferEnded, Recorded
+from changgu.acd.facts import (
+    AgentStateChanged,
+    CallConnected,
+    CallEnded,
+    CallOffered,
+    CallStarted,
+    NextStateRequested,
+    OfferEnded,
+    PhoneStateChanged,
+    Recorded,
+)
 from changgu.acd.identity import AgentId, CallId, Instant, QueueName
 from changgu.acd.queues import Agent, Floor, Queue, TicketPolicy
 from changgu.ground.database import moment
@@ -40,6 +50,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+ABOUT_THE_AGENT = (AgentStateChanged, NextStateRequested, PhoneStateChanged)
+"""Facts that leave the call at the desk as it was."""
 LOOK_UPS_AT_ONCE = 4
 LOOK_UP_LIMIT = 5.0
 """Seconds after which a look-up is given up and the page says so."""
@@ -185,9 +197,11 @@ class ScreenPop:
         self._to_identify: dict[CallId, str] = {}
         self._to_pop: dict[AgentId, None] = {}
         self._looking_up: set[AgentId] = set()
-        self._wanted = asyncio.Semaphore(0)
+        self._wanted: asyncio.Queue[None] = asyncio.Queue()
+        """One token for each thing wanted above, which hold at most one thing per call and per agent."""
         self._unwritten: deque[IdentifiedCaller] = deque(maxlen=MOST_UNWRITTEN)
         self._something_to_write = asyncio.Event()
+        self._writing = asyncio.Lock()
 
     # the facts
 
@@ -197,15 +211,17 @@ class ScreenPop:
         match recorded.fact:
             case CallStarted(call=call, caller=caller) if caller is not None and not is_withheld(caller):
                 self._to_identify[call] = caller
-                self._wanted.release()
+                self._wanted.put_nowait(None)
             case CallEnded(call=call):
                 self._known.pop(call, None)
                 self._to_identify.pop(call, None)
         if agent is None:
             return
         desk = self._desks.at(agent)
-        self._show(agent, "state", self.state_of(agent))
-        self._show(agent, "call", self.call_of(agent))
+        if isinstance(recorded.fact, (*ABOUT_THE_AGENT, CallOffered, OfferEnded)):
+            self._show(agent, "state", self.state_of(agent))
+        if not isinstance(recorded.fact, ABOUT_THE_AGENT):
+            self._show(agent, "call", self.call_of(agent))
         match recorded.fact:
             case CallOffered() if desk.call is not None:
                 self._first_pop(agent, desk.call)
@@ -325,7 +341,7 @@ class ScreenPop:
         pop = self._pops.get(agent)
         if pop is None or pop.call != call:
             return
-        if call in self._known:
+        if call in self._desks.calls:
             self._known[call] = identification
         self._pops[agent] = replace(pop, identification=identification, tickets=(), past_calls=())
         self._show(agent, "pop", self._pops[agent])
@@ -340,22 +356,33 @@ class ScreenPop:
                 group.create_task(self._look_up_for_ever())
             group.create_task(self._write_for_ever())
 
+    async def settled(self) -> None:
+        """Wait until everything wanted so far has been looked up and noted."""
+        await self._wanted.join()
+        await self._write()
+
     async def _look_up_for_ever(self) -> None:
         while True:
-            await self._wanted.acquire()
-            agent = next((one for one in self._to_pop if one not in self._looking_up), None)
-            if agent is not None:
-                del self._to_pop[agent]
-                self._looking_up.add(agent)
-                try:
-                    await self._complete_pop(agent)
-                finally:
-                    self._looking_up.discard(agent)
-                    if agent in self._to_pop:
-                        self._wanted.release()
-            elif self._to_identify:
-                call = next(iter(self._to_identify))
-                await self._identify(call, self._to_identify.pop(call))
+            await self._wanted.get()
+            try:
+                await self._next_look_up()
+            finally:
+                self._wanted.task_done()
+
+    async def _next_look_up(self) -> None:
+        agent = next((one for one in self._to_pop if one not in self._looking_up), None)
+        if agent is not None:
+            del self._to_pop[agent]
+            self._looking_up.add(agent)
+            try:
+                await self._complete_pop(agent)
+            finally:
+                self._looking_up.discard(agent)
+                if agent in self._to_pop:
+                    self._wanted.put_nowait(None)
+        elif self._to_identify:
+            call = next(iter(self._to_identify))
+            await self._identify(call, self._to_identify.pop(call))
 
     async def _complete_pop(self, agent: AgentId) -> None:
         """Fill in what only the database knows, unless the desk has moved on meanwhile."""
@@ -407,7 +434,7 @@ class ScreenPop:
             return NotLookedUp()
         identification = identify(number, people, confirmed)
         if call in self._desks.calls:
-            self._known[call] = identification
+            identification = self._known.setdefault(call, identification)  # an agent may have been quicker
         if isinstance(identification, Known):
             person, canonical = identification.person, self._directory.canonical(number)
             self._unwritten.append(
@@ -428,8 +455,14 @@ class ScreenPop:
         while True:
             await self._something_to_write.wait()
             self._something_to_write.clear()
+            await self._write()
+
+    async def _write(self) -> None:
+        async with self._writing:
             callers = list(self._unwritten)
             self._unwritten.clear()
+            if not callers:
+                return
             try:
                 await self._identified.guess(callers)
             except SQLAlchemyError:
@@ -451,7 +484,7 @@ class ScreenPop:
 
     def _want_pop(self, agent: AgentId) -> None:
         self._to_pop[agent] = None
-        self._wanted.release()
+        self._wanted.put_nowait(None)
 
     def _number_shown(self, raw: str | None) -> str | None:
         return None if raw is None or is_withheld(raw) else self._directory.display(raw)

@@ -22,18 +22,23 @@ export class CallerView {
   }
 
   /** Draw what the desk says; nothing is redrawn that has not changed, so that focus and selection stay. */
-  draw({ state, call, pop }) {
+  draw({ agent, state, call, pop }) {
+    this.login = agent.login;
     if (pop?.call !== this.call) {
       this.call = pop?.call ?? null;
       this.#closeFinder();
       $("remember").checked = false;
     }
-    const picture = JSON.stringify(pop ? [pop, null] : [null, state, call]);
+    const picture = JSON.stringify(pop ? [pop] : [state.state, state.missed_at]);
     if (picture === this.shown) return;
     this.shown = picture;
-    $("history").hidden = !pop;
+    const kind = pop?.identification.kind;
+    $("history").hidden = kind !== "known" && kind !== "unknown"; // nothing is known of nobody: that is not "none"
+    $("tickets").parentElement.hidden = kind !== "known";
     $("context").hidden = !pop;
+    $("own").hidden = Boolean(pop);
     if (!pop) {
+      this.#ownCalls();
       $("caller-body").replaceChildren(...nobody(state));
       $("finder").hidden = true;
       return;
@@ -54,6 +59,16 @@ export class CallerView {
     $("finder").hidden = true;
     $("find").value = "";
     $("found").replaceChildren();
+  }
+
+  /** Between calls: the agent's own last ones, with the tickets that may still want a word. */
+  async #ownCalls() {
+    try {
+      const { items } = await api(`/api/v1/calls?agent=${encodeURIComponent(this.login)}&limit=10`);
+      $("own-calls").replaceChildren(ownTable(items));
+    } catch (trouble) {
+      $("own-calls").replaceChildren(el("p", { class: "empty" }, trouble.message));
+    }
   }
 
   #who(pop) {
@@ -228,6 +243,21 @@ function callTable(calls) {
       el("span", { class: "badge", "data-tone": call.outcome === "answered" ? "good" : "warn" }, say(`outcome.${call.outcome}`)),
       call.agent ?? "",
       el("span", { class: "num" }, call.talk_seconds === null ? "" : clock(call.talk_seconds)),
+    ]),
+  );
+}
+
+function ownTable(calls) {
+  if (!calls.length) return el("p", { class: "empty" }, say("desk.no_past_calls"));
+  return table(
+    ["call_at", "caller", "queue", "call_outcome", "call_talk", "ticket_number"],
+    calls.map((call) => [
+      el("a", { href: `/calls/${encodeURIComponent(call.id)}`, class: "nowrap" }, day(Date.parse(call.arrived_at) / 1000)),
+      [call.person?.name, call.person?.department].filter(Boolean).join(" · ") || call.caller || say("desk.withheld"),
+      call.queue ?? "",
+      el("span", { class: "badge", "data-tone": call.outcome === "answered" ? "good" : "quiet" }, say(`outcome.${call.outcome ?? "open"}`)),
+      el("span", { class: "num" }, call.talk_seconds === null ? "" : clock(call.talk_seconds)),
+      el("span", {}, ...call.tickets.map((number) => el("a", { href: `/tickets/${number}`, class: "mono" }, `${number} `))),
     ]),
   );
 }

@@ -1,0 +1,186 @@
+"""What is on each agent's desk, as the facts make it."""
+
+from itertools import count
+
+from changgu.acd.agent_state import AgentState, NotReadyReason
+from changgu.acd.facts import (
+    AgentStateChanged,
+    CallAnswered,
+    CallConnected,
+    CallEnded,
+    CallOffered,
+    CallQueued,
+    CallStarted,
+    Direction,
+    Ender,
+    Fact,
+    HoldEnded,
+    HoldStarted,
+    MenuStepTaken,
+    NextStateRequested,
+    OfferEnd,
+    OfferEnded,
+    Outcome,
+    PhoneStateChanged,
+    Recorded,
+)
+from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.screenpop.desks import Desk, Desks, Stage, Step
+
+C1 = CallId("c1")
+ALICE, BOB = AgentId("alice"), AgentId("bob")
+NETWORK = QueueName("network")
+
+
+class House:
+    """Desks and a clock wound by hand."""
+
+    def __init__(self) -> None:
+        self.desks = Desks()
+        self.at = 100.0
+        self._seq = count(1)
+
+    def hear(self, *facts: Fact) -> AgentId | None:
+        concerned = None
+        for fact in facts:
+            concerned = self.desks.apply(Recorded(next(self._seq), self.at, fact))
+        return concerned
+
+    def later(self, seconds: float) -> None:
+        self.at += seconds
+
+    def desk(self, agent: AgentId) -> Desk:
+        return self.desks.at(agent)
+
+    def queued(self) -> None:
+        self.hear(
+            CallStarted(C1, Direction.INBOUND, "01012345678", "1000"), MenuStepTaken(C1, "root", None),
+            MenuStepTaken(C1, "vpn", "2"), CallQueued(C1, NETWORK, 0),
+        )  # fmt: skip
+
+
+def offered(agent: AgentId = ALICE, offer: int = 1) -> CallOffered:
+    return CallOffered(C1, agent, OfferId(offer), NETWORK)
+
+
+def test_a_call_is_on_nobodys_desk_before_it_is_offered() -> None:
+    house = House()
+
+    house.queued()
+
+    assert house.desks.desks == {}
+
+
+def test_the_offer_brings_number_menu_path_and_waiting_time_to_the_desk() -> None:
+    house = House()
+    house.queued()
+    house.later(42)
+
+    assert house.hear(offered()) == ALICE
+
+    call = house.desk(ALICE).call
+    assert call is not None
+    assert (call.stage, call.caller, call.queue) == (Stage.RINGING, "01012345678", NETWORK)
+    assert call.path == (Step("root", None), Step("vpn", "2"))
+    assert call.offered_at - call.queued_at == 42
+
+
+def test_an_offer_that_moves_on_leaves_nothing_of_the_caller_behind() -> None:
+    house = House()
+    house.queued()
+    house.hear(offered(ALICE, 1), OfferEnded(C1, ALICE, OfferId(1), OfferEnd.NO_ANSWER), offered(BOB, 2))
+
+    assert house.desk(ALICE).call is None
+    assert house.desk(ALICE).missed is not None
+    assert house.desk(BOB).call is not None
+
+
+def test_the_end_of_an_old_offer_does_not_take_the_next_one_away() -> None:
+    house = House()
+    house.queued()
+    house.hear(offered(ALICE, 1), OfferEnded(C1, ALICE, OfferId(1), OfferEnd.NO_ANSWER), offered(ALICE, 2))
+
+    assert house.hear(OfferEnded(C1, ALICE, OfferId(1), OfferEnd.FAILED)) is None
+    assert house.desk(ALICE).call is not None
+
+
+def test_the_talk_timer_starts_at_the_first_word_and_not_in_the_queue() -> None:
+    house = House()
+    house.queued()
+    house.later(60)
+    house.hear(offered())
+    house.later(5)
+    house.hear(CallAnswered(C1, ALICE, OfferId(1), NETWORK))
+    house.later(1)
+    house.hear(CallConnected(C1, ALICE, OfferId(1)))
+
+    call = house.desk(ALICE).call
+    assert call is not None
+    assert (call.stage, call.connected_at, call.queued_at) == (Stage.TALKING, 166.0, 100.0)
+
+
+def test_hold_has_its_own_timer_and_ends_with_the_call() -> None:
+    house = House()
+    house.queued()
+    house.hear(offered(), CallAnswered(C1, ALICE, OfferId(1), NETWORK), CallConnected(C1, ALICE, OfferId(1)))
+    house.later(10)
+    house.hear(HoldStarted(C1, ALICE))
+    held = house.desk(ALICE).call
+    house.hear(HoldEnded(C1, ALICE))
+    back = house.desk(ALICE).call
+    house.hear(HoldStarted(C1, ALICE), CallEnded(C1, Outcome.ANSWERED, Ender.CALLER))
+    ended = house.desk(ALICE).call
+
+    assert held is not None
+    assert back is not None
+    assert ended is not None
+    assert (held.stage, held.hold_since) == (Stage.HOLD, 110.0)
+    assert (back.stage, back.hold_since) == (Stage.TALKING, None)
+    assert (ended.stage, ended.hold_since, ended.outcome) == (Stage.ENDED, None, Outcome.ANSWERED)
+
+
+def test_an_ended_call_stays_for_the_wrap_up_until_the_next_one_comes() -> None:
+    house = House()
+    house.queued()
+    house.hear(offered(), CallAnswered(C1, ALICE, OfferId(1), NETWORK), CallConnected(C1, ALICE, OfferId(1)))
+    house.hear(CallEnded(C1, Outcome.ANSWERED, Ender.AGENT))
+    assert house.desk(ALICE).call is not None
+
+    house.hear(CallStarted(CallId("c2"), Direction.INBOUND, None, "1000"), CallQueued(CallId("c2"), NETWORK, 0))
+    house.hear(CallOffered(CallId("c2"), ALICE, OfferId(2), NETWORK))
+
+    call = house.desk(ALICE).call
+    assert call is not None
+    assert call.call == "c2"
+
+
+def test_calls_that_ended_are_not_remembered_outside_the_desks() -> None:
+    house = House()
+    house.queued()
+    house.hear(CallEnded(C1, Outcome.ABANDONED_IN_QUEUE, Ender.CALLER))
+
+    assert house.desks.calls == {}
+
+
+def test_the_requested_state_stands_beside_the_present_one_until_it_comes() -> None:
+    house = House()
+    house.hear(
+        AgentStateChanged(ALICE, AgentState.READY, AgentState.TALKING),
+        NextStateRequested(ALICE, AgentState.NOT_READY, NotReadyReason.MEAL),
+    )
+    assert (house.desk(ALICE).state, house.desk(ALICE).requested) == (AgentState.TALKING, AgentState.NOT_READY)
+
+    house.hear(AgentStateChanged(ALICE, AgentState.TALKING, AgentState.WRAP_UP))
+    assert house.desk(ALICE).requested_reason == NotReadyReason.MEAL
+
+    house.hear(AgentStateChanged(ALICE, AgentState.WRAP_UP, AgentState.NOT_READY, NotReadyReason.MEAL))
+    assert (house.desk(ALICE).state, house.desk(ALICE).requested) == (AgentState.NOT_READY, None)
+
+
+def test_whether_the_phone_is_there_is_unknown_until_somebody_says_so() -> None:
+    house = House()
+    assert house.desk(ALICE).phone_reachable is None
+
+    house.hear(PhoneStateChanged(ALICE, reachable=False))
+
+    assert house.desk(ALICE).phone_reachable is False
