@@ -229,6 +229,20 @@ async def test_calls_and_tickets_are_linked_many_to_many(tickets: Tickets) -> No
             await tickets.link(one.number, CallId(wrong), CallRole.CREATED, KIM)
 
 
+async def test_who_called_is_set_on_the_open_tickets_that_the_call_created(tickets: Tickets) -> None:
+    one, closed, other = await incident(tickets, "c1"), await incident(tickets, "c1"), await incident(tickets, "c2")
+    await tickets.link(other.number, CallId("c1"), CallRole.FOLLOWED_UP, KIM)
+    for move in (SOLVED, CONTENT):
+        await tickets.move(closed.number, move, KIM)
+    told: list[CallId] = []
+    tickets.tell(told.append)
+    await tickets.set_caller(CallId("c1"), Caller("010-1234-5678", 7, "김하나", "민원실"), KIM)
+    assert [(await tickets.get(ticket.number)).person for ticket in (one, closed, other)] == [7, None, None]
+    assert told == ["c1"]
+    await tickets.set_caller(CallId("c1"), Caller(), KIM)
+    assert (await tickets.get(one.number)).person is None
+
+
 async def test_a_caller_hears_the_state_of_a_ticket_and_nothing_for_a_mistyped_number(tickets: Tickets) -> None:
     ticket = await incident(tickets)
     status = await tickets.status(ticket.number)

@@ -11,8 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from changgu.acd.facts import CallAnswered, Recorded
 from changgu.acd.identity import CallId, QueueName
 from changgu.acd.queues import Queue, TicketPolicy
-from changgu.directory.service import Directory
-from changgu.ground.text import clean_line
 from changgu.ticketing.entries import Caller
 from changgu.ticketing.service import Tickets
 
@@ -29,31 +27,6 @@ class Callers(Protocol):
 
     async def caller_of(self, call: CallId) -> Caller:
         """The caller of this call; an empty `Caller` when nothing is known."""
-
-
-class KnownCallers:
-    """`Callers` by the directory: the caller is known when their number belongs to exactly one person.
-
-    `number_of` gives the number of a call as the network presented it, None when withheld.
-    """
-
-    def __init__(self, directory: Directory, number_of: Callable[[CallId], Awaitable[str | None]]) -> None:
-        self._directory = directory
-        self._number_of = number_of
-
-    async def caller_of(self, call: CallId) -> Caller:
-        """The caller of this call."""
-        raw = await self._number_of(call)
-        if not raw:
-            return Caller()
-        numbering = self._directory.numbering
-        canonical = numbering.canonical(raw)
-        shown = numbering.display(canonical) if canonical else clean_line(raw)[:64]
-        people = await self._directory.find_by_number(raw)
-        if len(people) != 1:
-            return Caller(shown)
-        (person,) = people
-        return Caller(shown, person.id, person.name, person.department)
 
 
 class TicketOpener:

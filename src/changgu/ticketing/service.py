@@ -231,6 +231,14 @@ class Tickets:
             await self._apply(session, row, checked, by.login)
             return store.ticket_of(row)
 
+    async def set_caller(self, call: CallId, caller: Caller, by: Actor) -> None:
+        """The agent says who made this call: the open tickets that it created are that person's."""
+        async with self._database.transaction() as session:
+            created = (await store.linked(session, [call], role=CallRole.CREATED))[call]
+        for ticket in created:
+            if ticket.is_open:
+                await self.set_person(ticket.number, caller, by)
+
     async def move(
         self, number: str, move: Move, by: Actor, *, expected_state: TicketState | None = None
     ) -> TicketFile:

@@ -279,17 +279,20 @@ def grade_of(score: int | None) -> Satisfaction:
     return next(grade for grade in Satisfaction if grade.score == score)
 
 
-async def linked(session: AsyncSession, calls: Sequence[CallId]) -> dict[CallId, list[Ticket]]:
-    """The tickets of each of these calls, the oldest first."""
+async def linked(
+    session: AsyncSession, calls: Sequence[CallId], role: CallRole | None = None
+) -> dict[CallId, list[Ticket]]:
+    """The tickets of each of these calls, the oldest first; with `role`, only those to which the call was that."""
     found: dict[CallId, list[Ticket]] = {call: [] for call in calls}
     for start in range(0, len(calls), _BATCH):
-        rows = await session.execute(
+        query = (
             select(TicketCallRow.call, TicketRow)
             .join(TicketRow, TicketRow.running == TicketCallRow.ticket)
             .where(TicketCallRow.call.in_(calls[start : start + _BATCH]))
             .distinct()
             .order_by(TicketRow.running)
         )
+        rows = await session.execute(query if role is None else query.where(TicketCallRow.role == role))
         for call, row in rows:
             found[CallId(call)].append(ticket_of(row))
     return found
