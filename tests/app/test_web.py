@@ -17,6 +17,7 @@ from changgu.app.web import Health, build_app
 from changgu.ground.access import Role
 from changgu.ground.database import Base, Database
 from changgu.ground.trouble import Conflict
+from tests.app.whole_desk import whole_desk
 
 HERE = "http://desk.example"
 PAGE = {"accept": "text/html,*/*"}
@@ -299,3 +300,13 @@ async def test_the_api_describes_itself_without_the_internet(desk: Desk) -> None
     assert "/api/v1/count/{n}" in page
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
     assert (await browser.get("/api/openapi.json")).json()["info"]["version"] == "1.2.3"
+
+
+async def test_the_description_names_the_role_that_each_operation_needs(desk: Desk) -> None:
+    described = whole_desk(desk.gate).openapi()
+    assert described["paths"]["/api/v1/wallboard"]["get"]["x-role"] == "agent"
+    assert described["paths"]["/api/v1/wallboard"]["get"]["security"] == [{"bearer": []}]
+    assert "x-role" not in described["paths"]["/healthz"]["get"]
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            assert path == "/healthz" or "x-role" in operation, f"{method} {path} is open to everybody"

@@ -9,16 +9,19 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.routing import iter_route_contexts
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from changgu.app.access import SAFE_METHODS, AccessGate, ForeignOrigin, PasswordChangeNeeded, SignInNeeded
+from changgu.app.access import SAFE_METHODS, AccessGate, ForeignOrigin, Guard, PasswordChangeNeeded, SignInNeeded
 from changgu.app.rendering import SitePages, package_folders
+from changgu.ground.access import Role
 from changgu.ground.trouble import Trouble
 
 __all__ = ["Health", "HealthSource", "SitePages", "build_app"]
@@ -71,7 +74,7 @@ def build_app(
             browser phone.
         lifespan: what runs as long as the application.
     """
-    app = FastAPI(
+    app = DescribedApi(
         title="창구 changgu",
         version=version,
         openapi_url="/api/openapi.json",
@@ -99,7 +102,8 @@ def build_app(
     @app.get("/api/docs", include_in_schema=False)
     async def api_docs(request: Request) -> Response:
         visitor = await gate.visitor(request)
-        return pages.render(request, "app_api.html", visitor.actor if visitor else None, openapi=app.openapi())
+        actor = visitor.actor if visitor else None
+        return pages.render(request, "app_api.html", actor, openapi=app.openapi(), role=Role)
 
     for name, folder in {**_package_statics(), **(static or {})}.items():
         app.mount(f"/static/{name}", RevalidatedFiles(directory=folder, check_dir=False), name=f"static-{name}")
@@ -109,6 +113,35 @@ def build_app(
     TroubleAnswers(gate, pages, headers).register(app)
     app.add_middleware(Guarded, gate=gate, headers=headers)
     return app
+
+
+class DescribedApi(FastAPI):
+    """FastAPI whose description also says how to come in, and which role each operation needs."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once; `x-role` names the least role."""
+        if self.openapi_schema is not None:
+            return self.openapi_schema
+        described = super().openapi()
+        bearer = {"type": "http", "scheme": "bearer", "description": "A token from `./changgu token create`."}
+        described.setdefault("components", {})["securitySchemes"] = {"bearer": bearer}
+        for route in iter_route_contexts(self.routes):
+            role = _role_of(getattr(route, "dependant", None))
+            for method in route.methods or ():
+                operation = described["paths"].get(route.path, {}).get(method.lower())
+                if operation is not None and role is not None:
+                    operation["x-role"] = role.value
+                    operation["security"] = [{"bearer": []}]
+        return described
+
+
+def _role_of(dependant: Dependant | None) -> Role | None:
+    """The least role among what a route depends on."""
+    for one in dependant.dependencies if dependant else ():
+        role = one.call.role if isinstance(one.call, Guard) else _role_of(one)
+        if role is not None:
+            return role
+    return None
 
 
 def _package_statics() -> dict[str, Path]:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, WebSocket, WebSocketDisconnect
 
 from changgu.ground.access import Actor, Gate, Role
 from changgu.wallboard.feed import Feed, SlowScreenError
+from changgu.wallboard.kpi import DEFINITIONS
 
 SOCKET_LIFE = 3600.0
 """Seconds after which a socket is closed and the page connects again: whoever was shut out meanwhile stays out."""
@@ -21,7 +22,11 @@ def build_router(gate: Gate, feed: Feed) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["wallboard"])
     agent = Depends(gate.require(Role.AGENT))
 
-    @router.get("/wallboard", summary="Waiting calls, today's figures per queue and what every agent is doing")
+    @router.get(
+        "/wallboard",
+        summary="Waiting calls, today's figures per queue and what every agent is doing",
+        description=described_messages(),
+    )
     async def wallboard(actor: Actor = agent) -> Mapping[str, Any]:
         return feed.snapshot()
 
@@ -33,6 +38,21 @@ def build_router(gate: Gate, feed: Feed) -> APIRouter:
         await _serve(websocket, feed)
 
     return router
+
+
+def described_messages() -> str:
+    """The message and its figures, for the API's description."""
+    lines = (f"- {name}: {words.formula_en} / {words.ko}: {words.formula_ko}" for name, words in DEFINITIONS.items())
+    figures = "\n".join(lines)
+    return (
+        "One snapshot: type, seq, at, queues by name, agents by login, totals. Rates are fractions, times ISO-8601 in "
+        "UTC, durations seconds; null where nothing has happened yet.\n\n"
+        "A WebSocket to the same address, from our own pages or with a bearer token, gets this snapshot and then "
+        "deltas of the same form, at most ten a second: seq runs on by one, a queue or agent that changed is there in full, "
+        "one that has gone is null, totals is empty when nothing in it changed. An empty delta every 5 s says that the "
+        "line is alive. After a gap in seq, connect again.\n\n"
+        f"{figures}"
+    )
 
 
 async def _serve(websocket: WebSocket, feed: Feed) -> None:
