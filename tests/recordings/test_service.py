@@ -44,6 +44,16 @@ async def test_a_conversation_has_one_file_for_each_voice_and_one_for_both(offic
         assert path.stat().st_size == recording.bytes
 
 
+async def test_a_call_that_goes_on_to_a_second_agent_is_one_recording(office: Office) -> None:
+    async with office.open():
+        office.connect()
+        assert await office.service.settle()
+        office.recorder.refuses = "started twice"
+        office.happen(CallConnected(C1, AgentId("bob"), OfferId(2)))
+        office.end()
+    assert {one.state for one in await office.store.of_call(C1)} == {RecordingState.COMPLETE}
+
+
 async def test_nothing_is_recorded_before_caller_and_agent_hear_each_other(office: Office) -> None:
     async with office.open():
         office.happen(CallStarted(C1, Direction.INBOUND, None, "1000"), CallQueued(C1, NETWORK, 0))

@@ -114,10 +114,11 @@ class Recordings:
         call: CallId | None = getattr(fact, "call", None)
         if call is None:
             return
+        before = self._visits.get(call)
         visit = self._follow(recorded, call)
         if visit is None:
             return
-        if isinstance(fact, CallConnected):
+        if isinstance(fact, CallConnected) and before is not None and before.agent is None:
             self._put(_Start(call, visit, moment(recorded.at)))
         elif isinstance(fact, CallEnded):
             del self._visits[call]

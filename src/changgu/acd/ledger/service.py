@@ -1,0 +1,68 @@
+"""The ledger's waiting room on disk, used while the database cannot be written."""
+
+import os
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from changgu.acd.fact_json import from_json, kind_of, to_json
+from changgu.acd.facts import Recorded
+
+
+class Spool:
+    """One fact a line, in order."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.path = path
+        self._limit = limit
+
+    @property
+    def holds_anything(self) -> bool:
+        """Whether facts wait on disk."""
+        return self.path.exists() and self.path.stat().st_size > 0
+
+    def append(self, batch: Sequence[Recorded]) -> None:
+        """Write a batch and wait until the disk has it; raises `OSError`, and then nothing of it is kept."""
+        lines = b"".join(orjson.dumps(_line(entry)) + b"\n" for entry in batch)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as file:
+            before = file.tell()
+            if before + len(lines) > self._limit:
+                raise OSError(f"{self.path} has reached its limit of {self._limit} bytes")
+            try:
+                file.write(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                os.truncate(self.path, before)
+                raise
+
+    def read(self, offset: int, limit: int) -> tuple[list[Recorded], int]:
+        """Up to `limit` facts from a place in the file, and the place after them.
+
+        A line that was cut off by a crash was never promised to anyone; it ends the reading.
+        """
+        batch: list[Recorded] = []
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            for line in islice(file, limit):
+                if not line.endswith(b"\n"):
+                    break
+                batch.append(_recorded(orjson.loads(line)))
+                offset += len(line)
+        return batch, offset
+
+    def clear(self) -> None:
+        """Everything has been brought to the database."""
+        self.path.unlink(missing_ok=True)
+
+
+def _line(entry: Recorded) -> dict[str, Any]:
+    return {"seq": entry.seq, "at": entry.at, "kind": kind_of(entry.fact), "body": to_json(entry.fact)}
+
+
+def _recorded(line: Mapping[str, Any]) -> Recorded:
+    return Recorded(line["seq"], line["at"], from_json(line["kind"], line["body"]))
