@@ -186,6 +186,49 @@ async def test_new_ports_take_a_restart_and_get_one(plan: PbxPlan, pbx: PrivateP
     await second.stop()
 
 
+async def ami(plan: PbxPlan, *actions: dict[str, str]) -> str:
+    """What AMI answers to these actions, all of it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", plan.ami_port)
+    try:
+        for fields in ({"Action": "Login", "Username": "changgu", "Secret": SECRET}, *actions, {"Action": "Logoff"}):
+            writer.write("".join(f"{key}: {value}\r\n" for key, value in fields.items()).encode() + b"\r\n")
+        return (await asyncio.wait_for(reader.read(), 10)).decode()
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"Action": "QueueStatus"},
+        {"Action": "QueuePause", "Interface": "PJSIP/agent-alice", "Paused": "true", "Reason": "lunch"},
+        {"Action": "QueueLog", "Queue": "helpdesk", "Event": "INFO", "Message": "x"},
+        {"Action": "DeviceStateList"},
+        {"Action": "PJSIPShowEndpoints"},
+        {"Action": "PJSIPShowContacts"},
+        {"Action": "Reload", "Module": "app_queue.so"},
+    ],
+    ids=lambda action: action["Action"],
+)
+async def test_ami_grants_what_changgu_does(pbx: PrivatePbx, plan: PbxPlan, action: dict[str, str]) -> None:
+    said = await ami(plan, action | {"ActionID": "asked"})
+    assert "Permission denied" not in said
+    assert "\r\nActionID: asked" in said
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"Action": "Command", "Command": "core show channels"},
+        {"Action": "Originate", "Channel": "Local/1000@from-callers", "Application": "System", "Data": "true"},
+        {"Action": "UpdateConfig", "SrcFilename": "manager.conf", "DstFilename": "manager.conf"},
+    ],
+    ids=lambda action: action["Action"],
+)
+async def test_ami_refuses_what_changgu_never_does(pbx: PrivatePbx, plan: PbxPlan, action: dict[str, str]) -> None:
+    assert "Permission denied" in await ami(plan, action)
+
+
 async def test_secrets_are_readable_by_their_owner_alone(pbx: PrivatePbx, plan: PbxPlan) -> None:
     etc = Path(plan.folders.etc)
     assert etc.stat().st_mode & 0o077 == 0

@@ -37,6 +37,8 @@ LOOK_EVERY: Final = 0.2
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 """Seconds before it is started again after it died; doubles until it has run for a minute."""
+MOST_OPEN_FILES: Final = 65536
+"""A conversation holds about ten; the usual limit of 1,024 would end at a hundred conversations."""
 LONGEST_SOCKET_PATH: Final = 107
 """Bytes in the address of a Unix socket, see unix(7)."""
 
@@ -217,8 +219,9 @@ class PrivatePbx:
                 start_new_session=True,
             )
         self._pid = self._child.pid
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (most, most))  # a conversation holds about ten open files
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        soft = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
+        resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (soft, hard))
         self._pid_file.write_text(f"{self._pid}\n")
 
     def _is_ours(self, pid: int) -> bool:
