@@ -153,7 +153,7 @@ DEFINITIONS: Mapping[str, Definition] = {
     ),
     "abandonment_rate": Definition(
         "포기율",
-        "Abandonment rate",
+        "Abandon rate",
         "(포기 − 단순포기) ÷ (인입 − 단순포기)",
         "(abandoned − short) ÷ (offered − short)",
         Unit.RATE,
@@ -174,14 +174,14 @@ DEFINITIONS: Mapping[str, Definition] = {
     ),
     "asa": Definition(
         "평균 응답속도",
-        "Average speed of answer",
+        "Speed of answer",
         "대기열에 들어와 요원과 연결될 때까지 걸린 시간의 평균. 응답한 전화만, 울린 시간 포함.",
         "Mean time from joining the queue to hearing the agent; answered calls only, ringing included.",
         Unit.SECONDS,
     ),
     "aht": Definition(
         "평균 처리시간",
-        "Average handling time",
+        "Handling time",
         "(통화 + 보류 + 후처리) ÷ 처리한 전화. 울린 시간은 넣지 않습니다.",
         "(talk + hold + wrap-up) ÷ handled calls; ringing is not counted.",
         Unit.SECONDS,
