@@ -18,10 +18,12 @@ from changgu.acd.events import (
     RingFailed,
 )
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.app.rendering import LANGUAGE_COOKIE
 from tests.browser.conftest import Desktop
 from tests.browser.desk_house import DeskHouse
 
 KIM = AgentId("kim")
+LEE = AgentId("lee")
 C1 = CallId("c1")
 House = tuple[DeskHouse, str]
 
@@ -176,8 +178,9 @@ async def test_a_call_that_went_elsewhere_leaves_a_word_but_no_caller(house: Hou
     offer = await ring(house[0])
     await expect(page.locator("#caller")).to_contain_text("홍길동")
 
-    await house[0].news(RingFailed(KIM, C1, offer, "busy"))
+    await house[0].news(PhoneReachable(LEE), AgentReady(LEE), RingFailed(KIM, C1, offer, "busy"))
 
+    await expect(page.locator("#caller")).to_contain_text("다른 요원에게 넘어갔습니다")
     await expect(page.locator("#caller")).not_to_contain_text("홍길동")
 
 
@@ -221,11 +224,13 @@ async def test_a_page_that_lost_the_server_says_so_and_catches_up(house: House, 
 
 async def test_the_page_speaks_english_to_those_who_chose_it(house: House, desktop: Desktop) -> None:
     page = await desktop("kim")
-    await page.goto(f"{house[1]}/language/en?next=/desk")
+    await page.context.add_cookies([{"name": LANGUAGE_COOKIE, "value": "en", "url": house[1]}])
+    await page.reload()
 
     await ready(house[0])
 
-    await expect(page.locator("#now-word")).to_have_text("ready")
+    await expect(page.locator("#now-word")).to_have_text("Ready", ignore_case=True)
+    await expect(page.locator("#caller")).to_contain_text("Waiting for a call")
 
 
 async def test_a_call_rings_in_the_title_and_as_a_notification_when_the_page_is_hidden(
