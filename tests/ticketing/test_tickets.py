@@ -208,6 +208,36 @@ async def test_a_complaint_is_settled_by_a_supervisor(tickets: Tickets) -> None:
     await tickets.move(complaint.number, CONTENT, PARK)
 
 
+@pytest.mark.parametrize("grade", Satisfaction)
+async def test_a_low_grade_opens_a_complaint_with_the_closing_and_no_other_does(
+    tickets: Tickets, grade: Satisfaction
+) -> None:
+    ticket = await tickets.open(NewTicket("느린 처리", Kind.INQUIRY, person=7, requester="김하나"), KIM)
+    await tickets.move(ticket.number, Move(RESOLVED, action="안내"), KIM)
+    file = await tickets.move(ticket.number, Move(CLOSED, callback_note="통화", satisfaction=grade), KIM)
+    complaints = (await tickets.page(TicketFilter(kind=Kind.COMPLAINT))).items
+    assert [complaint.number for complaint in complaints] == list(file.followed_by)
+    if grade in {Satisfaction.DISSATISFIED, Satisfaction.VERY_DISSATISFIED}:
+        (complaint,) = complaints
+        assert (complaint.follows, complaint.person, complaint.owner) == (ticket.number, 7, None)
+        for move in (Move(RESOLVED, action="사과"), Move(CLOSED, callback_note="통화", satisfaction=grade)):
+            await tickets.move(complaint.number, move, PARK)
+        assert len((await tickets.page(TicketFilter(kind=Kind.COMPLAINT))).items) == 1
+    else:
+        assert complaints == ()
+
+
+async def test_a_person_is_changed_only_while_the_ticket_is_with_one(tickets: Tickets) -> None:
+    ticket = await incident(tickets)
+    with pytest.raises(BadInput) as refused:
+        await tickets.update(ticket.number, {"assignee": "이담당"}, KIM)
+    assert refused.value.field == "assignee"
+    await tickets.move(ticket.number, Move(ASSIGNED, group="pc"), KIM)
+    await tickets.move(ticket.number, Move(ALLOCATED, assignee="이담당"), KIM)
+    changed = await tickets.update(ticket.number, {"assignee": "최담당"}, KIM)
+    assert changed.assignee == "최담당"
+
+
 async def test_calls_and_tickets_are_linked_many_to_many(tickets: Tickets) -> None:
     one, other = await incident(tickets, "c1"), await incident(tickets, "c1")
     await tickets.link(one.number, CallId("c2"), CallRole.FOLLOWED_UP, PARK)

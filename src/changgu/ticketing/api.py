@@ -154,6 +154,7 @@ class TicketFileOut(TicketOut):
     calls: list[LinkedCallOut]
     survey: SurveyOut | None
     resolved_at: datetime | None
+    followed_by: list[str] = Field(description="Tickets that take it up again, a complaint among them")
     steps: list[StepOut]
 
 
@@ -272,6 +273,7 @@ def file_out(file: TicketFile) -> TicketFileOut:
         calls=[LinkedCallOut(**asdict(entry)) for entry in file.calls],
         survey=SurveyOut(**asdict(survey), score=survey.grade.score) if survey else None,
         resolved_at=file.resolved_at,
+        followed_by=list(file.followed_by),
         steps=[
             StepOut(to=to, ko=step.ko, en=step.en, needs=list(step.needs))
             for to, step in Tickets.steps(file.ticket).items()

@@ -20,6 +20,7 @@ from changgu.ticketing.codes import DEFAULT_CODES, Codes
 from changgu.ticketing.entries import (
     EDITABLE,
     LATER,
+    LONGEST,
     LONGEST_TEXT,
     Caller,
     NewTicket,
@@ -215,6 +216,8 @@ class Tickets:
             if kind is None:
                 raise BadInput("접수 건을 판별해 주십시오.", "say what kind of ticket it is", field="kind")
             check_grade(Kind(kind), checked.get("grade", row.grade))
+            if checked.get("assignee", row.assignee) != row.assignee and row.state != TicketState.ALLOCATED:
+                raise BadInput("담당자는 할당하면서 정합니다.", "a person is named by 할당", field="assignee")
             if "title" in checked and not checked["title"]:
                 raise BadInput("제목이 비어 있습니다.", "the title is empty", field="title")
             await self._apply(session, row, checked, by.login)
@@ -509,6 +512,8 @@ class Tickets:
                 )
             score = move.satisfaction.score if move.satisfaction else None
             session.add(SurveyRow(ticket=row.running, at=now, actor=by.login, via="callback", score=score))
+            if move.satisfaction and move.satisfaction.is_complaint and row.kind != Kind.COMPLAINT:
+                await self._open_complaint(session, row)
         row.state = move.to
         session.add(
             MoveRow(
@@ -524,6 +529,20 @@ class Tickets:
                 expected_at=row.expected_at,
             )
         )
+
+    async def _open_complaint(self, session: AsyncSession, row: TicketRow) -> None:
+        """A low grade opens a complaint in the same transaction (SAT-04); its owner is a supervisor (CMP-01)."""
+        values = {
+            "title": f"불만: {row.title}"[: LONGEST["title"]],
+            "kind": Kind.COMPLAINT,
+            "channel": Channel.PHONE,
+            "person": row.person,
+            "requester": row.requester,
+            "department": row.department,
+            "contact": row.contact,
+        }
+        await self._insert(session, values, AUTOMATIC, queue=row.queue, follows=row.number)
+        session.info[_TOUCHED] = row.running
 
     async def _called_back(
         self, session: AsyncSession, row: TicketRow, note: str, by: Actor, reached: bool, call: CallId | None

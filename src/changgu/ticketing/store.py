@@ -247,6 +247,9 @@ async def file_of(session: AsyncSession, row: TicketRow) -> TicketFile:
         select(TicketCallRow).where(TicketCallRow.ticket == key).order_by(TicketCallRow.at, TicketCallRow.call)
     )
     survey = await session.get(SurveyRow, key)
+    followed_by = await session.scalars(
+        select(TicketRow.number).where(TicketRow.follows == row.number).order_by(TicketRow.running)
+    )
     return TicketFile(
         ticket=ticket_of(row),
         transitions=[
@@ -271,6 +274,7 @@ async def file_of(session: AsyncSession, row: TicketRow) -> TicketFile:
         ],
         calls=[LinkedCall(CallId(link.call), CallRole(link.role), link.at, link.agent) for link in calls],
         survey=Survey(survey.at, survey.actor, survey.via, grade_of(survey.score)) if survey else None,
+        followed_by=[TicketNumber(number) for number in followed_by],
     )
 
 

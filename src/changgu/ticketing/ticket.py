@@ -115,6 +115,11 @@ class Satisfaction(StrEnum):
         """5 to 1; None for 무응답."""
         return None if self is Satisfaction.NO_ANSWER else 5 - list(Satisfaction).index(self)
 
+    @property
+    def is_complaint(self) -> bool:
+        """불만족 and 매우 불만족 start the handling of a complaint (SAT-04, WF-3)."""
+        return self in {Satisfaction.DISSATISFIED, Satisfaction.VERY_DISSATISFIED}
+
 
 SATISFACTION_NAMES = {
     Satisfaction.VERY_SATISFIED: ("매우 만족", "very satisfied"),
@@ -285,6 +290,8 @@ class TicketFile:
     callbacks: Sequence[CallbackMade] = ()
     calls: Sequence[LinkedCall] = ()
     survey: Survey | None = None
+    followed_by: Sequence[TicketNumber] = ()
+    """Tickets that take this one up again, and the complaint that a low grade opened."""
 
     @property
     def minutes(self) -> int:
