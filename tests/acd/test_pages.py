@@ -34,7 +34,9 @@ def show(desk: Desk, database: Database) -> Show:
     floor = FloorStore(database)
     calls = CallDesk(CallStore(database), desk.ledger, floor, Joins())
     zone = ZoneInfo("Asia/Seoul")
-    desk.app.include_router(build_pages(OpenGate(), SITE, calls, floor, zone, ["/calls/{id}/recordings"]))
+    titles = {"main": "대표 안내"}
+    slots = ["/calls/{id}/recordings"]
+    desk.app.include_router(build_pages(OpenGate(), SITE, calls, floor, zone, slots, titles.get))
 
     async def shown(path: str, actor: str = "boss", lang: str = "ko", status: int = 200) -> str:
         transport = httpx.ASGITransport(desk.app)
@@ -79,7 +81,8 @@ async def test_one_call_is_told_line_by_line(desk: Desk, show: Show) -> None:
     await answered_call(desk)
     page = await show("/calls/c1")
     told = [
-        "01012345678에서 1000(으)로 전화가 옴", "2번을 눌러 network(으)로", "네트워크 대기열에 들어감",
+        "01012345678에서 1000(으)로 전화가 옴", "메뉴: 대표 안내", "2번을 눌러 network(으)로",
+        "네트워크 대기열에 들어감",
         "김지은의 전화를 울림", "김지은과(와) 연결됨", "요원이 끊음: 응답", "김지은: 후처리 → 대기",
     ]  # fmt: skip
     places = [page.index(line) for line in told]

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing, suppress
 from datetime import timedelta
@@ -197,6 +198,45 @@ async def test_a_spool_left_by_a_crash_is_brought_in_at_the_start_each_fact_once
     restarted = Ledger(database, spool)
     await restarted.recover()
     assert not spool.exists()
+    assert await restarted.read() == facts
+    assert {r.id: r for r in (await CallStore(database).page(CallFilter())).records} == fold(facts)
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from changgu.ground.database import Database
+from changgu.acd.ledger.store import Ledger
+from tests.acd.test_store import stamped, story
+
+async def main():
+    folder = Path(sys.argv[1])
+    ledger = Ledger(Database(f"sqlite+aiosqlite:///{folder / 'changgu.db'}"), folder / "spool.jsonl", patience=0.3)
+    asyncio.create_task(ledger.run())
+    for fact in stamped([*story("c1"), *story("c2")]):
+        ledger.hear(fact)
+    while ledger.waiting:
+        await asyncio.sleep(0.01)
+    print("safe", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_service_killed_while_it_spools_loses_nothing(database: Database, spool: Path, tmp_path: Path) -> None:
+    async with database_locked(tmp_path):
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", KILLED, str(tmp_path), cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.PIPE
+        )
+        assert child.stdout is not None
+        async with asyncio.timeout(60):
+            assert await child.stdout.readline() == b"safe\n"
+        child.kill()
+        await child.wait()
+    restarted = Ledger(database, spool)
+    await restarted.recover()
+    facts = stamped([*story("c1"), *story("c2")])
     assert await restarted.read() == facts
     assert {r.id: r for r in (await CallStore(database).page(CallFilter())).records} == fold(facts)
 

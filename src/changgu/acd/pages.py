@@ -15,7 +15,7 @@ from changgu.acd.facts import Outcome, Recorded
 from changgu.acd.identity import CallId
 from changgu.acd.queues import Floor
 from changgu.acd.store import CallFilter
-from changgu.acd.timeline import tell
+from changgu.acd.timeline import NodeTitle, tell
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.database import moment
 from changgu.ground.pages import Pages
@@ -37,12 +37,14 @@ TONES = {
 
 
 def build_pages(
-    gate: Gate, pages: Pages, desk: CallDesk, floor: FloorPlan, zone: ZoneInfo, slots: Sequence[str] = ()
-) -> APIRouter:
+    gate: Gate, pages: Pages, desk: CallDesk, floor: FloorPlan, zone: ZoneInfo, slots: Sequence[str] = (),
+    node_title: NodeTitle = lambda node: None,
+) -> APIRouter:  # fmt: skip
     """`/calls` and `/calls/{id}`. `zone` is the site's.
 
     `slots` are addresses of parts that other rooms put on a call's page, with `{id}` for the call, such as
-    `/calls/{id}/recordings`; each answers a piece of HTML, or 404 when it has nothing to show.
+    `/calls/{id}/recordings`; each answers a piece of HTML, or 404 when it has nothing to show. `node_title` says
+    what people call a node of the menu.
     """
     router = APIRouter(include_in_schema=False)
     agent = Depends(gate.require(Role.AGENT))
@@ -80,7 +82,7 @@ def build_pages(
             next=following and f"/calls?{urlencode({**kept, 'cursor': following})}",
             first=f"/calls?{urlencode(kept)}" if cursor else None,
             queues=plan.queues, agents=plan.agents, outcomes=[*(outcome.value for outcome in Outcome), "open"],
-            **_vocabulary(plan),
+            **_vocabulary(plan, node_title),
         )  # fmt: skip
 
     @router.get("/calls/{id}")
@@ -90,16 +92,17 @@ def build_pages(
         facts = [Recorded(fact.seq, fact.at.timestamp(), from_json(fact.kind, fact.body)) for fact in call.facts]
         return pages.render(
             request, "acd_call.html", actor,
-            call=call, lines=tell(facts, plan), moment=moment,
+            call=call, lines=tell(facts, plan, node_title), moment=moment,
             slots=[slot.replace("{id}", quote(call.id, safe="")) for slot in slots],
-            **_vocabulary(plan),
+            **_vocabulary(plan, node_title),
         )  # fmt: skip
 
     return router
 
 
-def _vocabulary(plan: Floor) -> dict[str, Any]:
+def _vocabulary(plan: Floor, node_title: NodeTitle) -> dict[str, Any]:
     return {
+        "node_name": lambda node: node_title(node) or node,
         "titles": {queue.name: queue.title for queue in plan.queues},
         "names": {agent.login: agent.name for agent in plan.agents},
         "tones": TONES,

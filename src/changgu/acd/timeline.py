@@ -25,6 +25,9 @@ from changgu.acd.queues import Floor
 Translate = Callable[..., str]
 """`t(key, **words)` of the page."""
 
+NodeTitle = Callable[[str], str | None]
+"""What people call a node of the menu; None when it has no other name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -42,8 +45,8 @@ class Line:
         return t(self.key, **self.words, **{word: t(key) for word, key in self.said.items()})
 
 
-def tell(recorded: Iterable[Recorded], floor: Floor) -> list[Line]:
-    """The lines of one call, in order; queues and agents by the names people know them by.
+def tell(recorded: Iterable[Recorded], floor: Floor, node_title: NodeTitle = lambda node: None) -> list[Line]:
+    """The lines of one call, in order; queues, agents and nodes of the menu by the names people know them by.
 
     News that was not believed is left out: it changed nothing, and is in the ledger for whoever looks for a fault.
     """
@@ -53,23 +56,25 @@ def tell(recorded: Iterable[Recorded], floor: Floor) -> list[Line]:
     began: Instant | None = None
     for entry in recorded:
         began = entry.at if began is None else began
-        told = _sentence(entry.fact, names)
+        told = _sentence(entry.fact, names, node_title)
         if told is not None:
             key, words, said = told
             lines.append(Line(entry.at, max(0.0, entry.at - began), f"timeline.{key}", words, said))
     return lines
 
 
-def _sentence(fact: Fact, names: Mapping[str, str]) -> tuple[str, dict[str, str], dict[str, str]] | None:
+def _sentence(
+    fact: Fact, names: Mapping[str, str], node_title: NodeTitle
+) -> tuple[str, dict[str, str], dict[str, str]] | None:
     match fact:
         case CallStarted(caller=None, dialled=dialled):
             return "started_withheld", {"dialled": dialled}, {}
         case CallStarted(caller=caller, dialled=dialled):
             return "started", {"caller": caller or "", "dialled": dialled}, {}
         case MenuStepTaken(node=node, key=None):
-            return "menu", {"node": node}, {}
+            return "menu", {"node": node_title(node) or node}, {}
         case MenuStepTaken(node=node, key=key):
-            return "menu_key", {"node": node, "pressed": key or ""}, {}
+            return "menu_key", {"node": node_title(node) or node, "pressed": key or ""}, {}
         case CallQueued(queue=queue, skills=skills):
             words = {"queue": names.get(queue, queue), "skills": ", ".join(sorted(skills))}
             return "queued_skills" if skills else "queued", words, {}
