@@ -2,6 +2,7 @@
 
 import math
 import wave
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,7 +12,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from tests.browser.desk_house import DeskHouse, open_house
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = os.environ.get("CHANGGU_CHROMIUM", "/usr/bin/chromium")
 FLAGS = (
     "--no-sandbox",
     "--use-fake-ui-for-media-stream",
