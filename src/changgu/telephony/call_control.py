@@ -11,7 +11,7 @@ from changgu.acd.events import CallHeld, CallResumed, Event
 from changgu.acd.identity import AgentId, CallId
 from changgu.ground.trouble import Conflict
 from changgu.telephony.ari.client import Ari, path
-from changgu.telephony.ari.errors import AriAway, AriLate, AriRefused, AriTrouble
+from changgu.telephony.ari.errors import AriAway, AriBroken, AriLate, AriRefused
 from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, ChannelHold, ChannelUnhold, StasisEnd
 from changgu.telephony.legs import AgentLeg, agent_leg, bridge_of
 from changgu.telephony.switch import Switch
@@ -91,10 +91,8 @@ class CallControl:
     async def _ask(self, method: str, uri: str, channel: str | None = None) -> None:
         try:
             await self._ari.request(method, uri, channel=channel)
-        except (AriAway, AriLate) as trouble:
+        except (AriAway, AriLate, AriBroken) as trouble:
             raise SwitchAway from trouble
         except AriRefused as trouble:
             logger.info("call control was refused: %s", trouble)
             raise NotTalking from trouble
-        except AriTrouble as trouble:
-            raise SwitchAway from trouble

@@ -304,8 +304,7 @@ class Switch:
             # Entering a bridge does not stop music; the agent's voice would fight with it.
             steps.append(self._tolerating_gone("DELETE", path("channels", command.call, "moh")))
         if command.call not in self._bridges:
-            self._bridges.add(command.call)
-            steps.append(self._make_bridge(bridge))
+            steps.append(self._make_bridge(command.call))
         try:
             await _in_order(*steps, self._join(bridge, command.call, leg))
         except AriRefused as trouble:
@@ -318,8 +317,10 @@ class Switch:
                 raise
         self._post(PartiesConnected(command.agent, command.call, command.offer))
 
-    async def _make_bridge(self, bridge: str) -> None:
-        await self._ari.request("POST", path("bridges", bridge), type="mixing")
+    async def _make_bridge(self, call: CallId) -> None:
+        # With an id of our own this is harmless when the bridge exists (ARI: createWithId).
+        await self._ari.request("POST", path("bridges", bridge_of(call)), type="mixing")
+        self._bridges.add(call)
 
     async def _join(self, bridge: str, caller: str, leg: str) -> None:
         await self._ari.request("POST", path("bridges", bridge, "addChannel"), channel=f"{caller},{leg}")

@@ -164,12 +164,14 @@ def parse(frame: str | bytes) -> AriEvent:
         return Unknown(kind)
     try:
         return reader(message)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return Unknown(kind)
 
 
 def channel(body: Mapping[str, Any]) -> Channel:
     """A `Channel` resource; KeyError, TypeError or ValueError when it is not one."""
+    if not isinstance(body, Mapping):
+        raise TypeError("not an object")
     caller = _mapping(body.get("caller"))
     dialplan = _mapping(body.get("dialplan"))
     created = body.get("creationtime")

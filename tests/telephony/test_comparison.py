@@ -1,0 +1,176 @@
+"""What follows from the difference between the ledger and the PBX."""
+
+from collections.abc import Collection
+
+import pytest
+
+from changgu.acd.call_state import CallState
+from changgu.acd.commands import ConnectCall, PlayMusicOnHold
+from changgu.acd.events import (
+    AgentAnswered,
+    AgentHungUp,
+    CallerHungUp,
+    CallLost,
+    PartiesConnected,
+    RingFailed,
+)
+from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.acd.records import CallView
+from changgu.telephony.ari.messages import Channel
+from changgu.telephony.comparison import Findings, LegFound, Snapshot, compare
+from changgu.telephony.legs import AgentLeg, Caller, Returned, agent_leg, bridge_of
+
+CALL, ALICE, OFFER = CallId("c1"), AgentId("alice"), OfferId(7)
+LEG = agent_leg(OFFER, CALL)
+PURPOSE = AgentLeg(OFFER, CALL, ALICE)
+BOOTED, STARTED = 1_000.0, 2_000.0
+
+
+def view(state: CallState, *, started_at: float = STARTED) -> CallView:
+    offered = state in (CallState.OFFERED, CallState.CONNECTING, CallState.TALKING, CallState.HELD)
+    return CallView(
+        CALL, state, "010", "1000", None if state is CallState.IN_MENU else QueueName("pc"), 0, frozenset(), started_at,
+        None, ALICE if offered else None, OFFER if offered else None, None,
+    )  # fmt: skip
+
+
+def caller(name: str = CALL, data: str = "changgu,inbound,1000") -> Channel:
+    return Channel(name, f"PJSIP/x-{name}", "Up", "010", "", "1000", "Stasis", data, STARTED)
+
+
+def leg(*, answered: bool, name: str = LEG) -> Channel:
+    app, data = ("Stasis", f"changgu,agent,{OFFER},{CALL},{ALICE}") if answered else ("", "")
+    return Channel(name, "PJSIP/agent-alice-1", "Up" if answered else "Ringing", "", "", "", app, data)
+
+
+def snapshot(*channels: Channel, bridged: Collection[str] | None = None, booted_at: float = BOOTED) -> Snapshot:
+    bridges = {} if bridged is None else {bridge_of(CALL): frozenset(bridged)}
+    return Snapshot("changgu", booted_at, {channel.id: channel for channel in channels}, bridges)
+
+
+def found(state: CallState, pbx: Snapshot) -> Findings:
+    return compare([view(state)], pbx)
+
+
+ALL_OPEN = [state for state in CallState if state is not CallState.ENDED]
+
+
+@pytest.mark.parametrize("state", ALL_OPEN)
+def test_a_caller_who_left_meanwhile_hung_up(state: CallState) -> None:
+    findings = found(state, snapshot())
+
+    assert findings.events == [CallerHungUp(CALL)]
+    assert findings.gone_callers == [CALL]
+
+
+@pytest.mark.parametrize("state", ALL_OPEN)
+def test_a_call_from_before_the_pbx_was_started_is_lost(state: CallState) -> None:
+    assert found(state, snapshot(booted_at=STARTED + 1)).events == [CallLost(CALL)]
+
+
+def test_a_caller_in_the_menu_starts_it_again() -> None:
+    assert [name.id for name, _ in found(CallState.IN_MENU, snapshot(caller())).menu_again] == [CALL]
+
+
+def test_a_waiting_caller_keeps_their_place_and_hears_music() -> None:
+    findings = found(CallState.WAITING, snapshot(caller()))
+
+    assert findings.events == []
+    assert findings.commands == [PlayMusicOnHold(CALL, QueueName("pc"))]
+
+
+def test_a_phone_that_still_rings_goes_on_ringing() -> None:
+    findings = found(CallState.OFFERED, snapshot(caller(), leg(answered=False)))
+
+    assert (findings.events, findings.commands, findings.orphans) == ([], [], [])
+    assert findings.legs == [LegFound(PURPOSE, answered=False, bridged=False, joined=False)]
+
+
+def test_a_phone_that_was_picked_up_meanwhile_is_told() -> None:
+    findings = found(CallState.OFFERED, snapshot(caller(), leg(answered=True)))
+
+    assert findings.events == [AgentAnswered(ALICE, CALL, OFFER)]
+
+
+def test_an_offer_whose_leg_is_gone_came_to_nothing() -> None:
+    assert found(CallState.OFFERED, snapshot(caller())).events == [RingFailed(ALICE, CALL, OFFER, "gone")]
+
+
+def test_a_join_that_was_done_but_not_told_is_told() -> None:
+    pbx = snapshot(caller(), leg(answered=True), bridged={CALL, LEG})
+
+    assert found(CallState.CONNECTING, pbx).events == [PartiesConnected(ALICE, CALL, OFFER)]
+
+
+@pytest.mark.parametrize("bridged", [None, set(), {LEG}])
+@pytest.mark.parametrize("state", [CallState.CONNECTING, CallState.TALKING])
+def test_a_join_that_was_not_done_is_done(state: CallState, bridged: Collection[str] | None) -> None:
+    findings = found(state, snapshot(caller(), leg(answered=True), bridged=bridged))
+
+    assert findings.commands == [ConnectCall(ALICE, CALL, OFFER)]
+    assert findings.events == []
+
+
+def test_a_conversation_is_left_alone() -> None:
+    findings = found(CallState.TALKING, snapshot(caller(), leg(answered=True), bridged={CALL, LEG}))
+
+    assert (findings.events, findings.commands, findings.orphans, findings.empty_bridges) == ([], [], [], [])
+    assert findings.legs == [LegFound(PURPOSE, answered=True, bridged=True, joined=True)]
+
+
+def test_a_caller_on_hold_stays_on_hold() -> None:
+    findings = found(CallState.HELD, snapshot(caller(), leg(answered=True), bridged={LEG}))
+
+    assert (findings.events, findings.commands) == ([], [])
+
+
+@pytest.mark.parametrize("state", [CallState.CONNECTING, CallState.TALKING, CallState.HELD])
+def test_an_agent_who_left_meanwhile_hung_up(state: CallState) -> None:
+    findings = found(state, snapshot(caller(), bridged={CALL}))
+
+    assert findings.events == [AgentHungUp(ALICE, CALL, OFFER)]
+
+
+def test_what_belongs_to_no_call_is_ended() -> None:
+    stray = leg(answered=False, name="offer-3-c9")
+    pbx = Snapshot("changgu", BOOTED, {stray.id: stray}, {"call-c9": frozenset(), "conference": frozenset()})
+
+    findings = compare([], pbx)
+
+    assert findings.orphans == ["offer-3-c9"]
+    assert findings.empty_bridges == ["call-c9"]
+
+
+def test_an_earlier_offers_leg_is_ended_and_the_present_one_is_not() -> None:
+    old = leg(answered=False, name=agent_leg(OfferId(6), CALL))
+
+    assert found(CallState.OFFERED, snapshot(caller(), old, leg(answered=False))).orphans == [old.id]
+
+
+def test_callers_of_whom_nothing_is_known_are_new() -> None:
+    fresh, back = caller("c2"), caller("c3", "changgu,returned,network")
+
+    findings = compare([], snapshot(fresh, back))
+
+    assert findings.newcomers == [(fresh, Caller("1000")), (back, Returned(QueueName("network")))]
+
+
+def test_a_caller_whose_call_had_ended_is_hung_up() -> None:
+    findings = compare([], snapshot(caller()), ended=lambda call: call == CALL)
+
+    assert (findings.orphans, findings.newcomers) == ([CALL], [])
+
+
+def test_what_another_desk_does_on_the_same_pbx_is_left_alone() -> None:
+    theirs = caller("c9", "other,inbound,1000")
+    their_leg = leg(answered=False, name="offer-1-c9")
+    pbx = Snapshot("changgu", BOOTED, {theirs.id: theirs, their_leg.id: their_leg}, {"call-c9": frozenset({"c9"})})
+
+    assert compare([], pbx) == Findings()
+
+
+@pytest.mark.parametrize("state", ALL_OPEN)
+def test_a_call_with_a_command_under_way_is_left_for_the_next_look(state: CallState) -> None:
+    findings = compare([view(state)], snapshot(bridged={CALL}), busy=lambda call: True)
+
+    assert findings == Findings()

@@ -1,0 +1,260 @@
+"""Callers from the first ring through the menu, on a fake PBX."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from changgu.acd.commands import Farewell
+from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp, Event, MenuEnded, MenuStepReached
+from changgu.acd.identity import CallId, QueueName
+from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt, TextPrompt
+from changgu.ivr_flows.service import load_file, shipped_menu
+from changgu.telephony.ari.client import Ari
+from changgu.telephony.ari.messages import AriEvent
+from changgu.telephony.ari.stream import AriStream
+from changgu.telephony.farewells import fixed_sentences
+from changgu.telephony.inbound import Desk, Inbound
+from changgu.telephony.ivr_player import IvrPlayer
+from changgu.telephony.numbers import NumberPlan
+from tests.support.fake_ari import FakeAri
+from tests.support.waiting import eventually
+
+CALL = CallId("c1")
+MENU = load_file(shipped_menu())
+NUMBERS = NumberPlan("1000", {"1002": QueueName("network")})
+
+
+class NameVoice:
+    """Every prompt is a sound of its own name."""
+
+    async def playlist(self, prompts: Sequence[Prompt], language: str) -> list[str]:
+        return [f"sound:{self._name(prompt)}" for prompt in prompts]
+
+    @staticmethod
+    def _name(prompt: Prompt) -> str:
+        match prompt:
+            case NamedPrompt(name):
+                return name
+            case DigitsPrompt(digits):
+                return digits
+            case TextPrompt(text):
+                return text
+
+
+@dataclass
+class FakeTickets:
+    """One ticket, or trouble."""
+
+    trouble: Exception | None = None
+
+    async def look_up(self, kind: str, argument: str) -> Mapping[str, str] | None:
+        if self.trouble is not None:
+            raise self.trouble
+        return {"number": argument, "state": "resolved"} if argument == "1234567" else None
+
+
+@dataclass
+class Lobby:
+    """Inbound on a fake PBX."""
+
+    pbx: FakeAri
+    posted: list[Event] = field(default_factory=list)
+    tickets: FakeTickets = field(default_factory=FakeTickets)
+    broken_menu: bool = False
+    keys: int = 0
+
+    def __post_init__(self) -> None:
+        self.stream = AriStream(self.pbx.address, self._hear)
+        self.ari = Ari(self.stream, self.pbx.address)
+        player = IvrPlayer(self.ari, NameVoice(), self.tickets, self.posted.append)
+        self.inbound = Inbound(self.ari, player, self.posted.append, Desk(lambda: NUMBERS, self._menu))
+
+    def _menu(self, dialled: str) -> Flow:
+        if self.broken_menu:
+            raise KeyError("no such menu")
+        return MENU
+
+    def _hear(self, event: AriEvent) -> None:
+        self.inbound.hear(event)
+
+    async def press(self, keys: str, call: str = CALL) -> None:
+        for key in keys:
+            self.keys += 1
+            await self.pbx.press(call, key, at=f"2026-03-01T09:{self.keys:02}:00.000+0900")
+
+    async def until_posted(self, event: Event) -> None:
+        async def so() -> bool:
+            return event in self.posted
+
+        try:
+            await eventually(so, within=5, every=0.01)
+        except AssertionError:
+            raise AssertionError(f"no {event}; posted {self.posted}") from None
+
+    def said(self) -> list[str]:
+        """Every prompt that was started, in order."""
+        return [
+            media.removeprefix("sound:")
+            for asked in self.pbx.asked
+            if asked.path.endswith("/play")
+            for media in asked.body["media"]
+        ]
+
+
+@pytest.fixture
+async def lobby() -> AsyncIterator[Lobby]:
+    async with FakeAri() as pbx:
+        lobby = Lobby(pbx)
+        running = [asyncio.create_task(lobby.stream.run()), asyncio.create_task(lobby.inbound.run())]
+        await lobby.stream.wait_connected()
+        yield lobby
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_a_caller_is_answered_greeted_and_led_to_a_queue(lobby: Lobby) -> None:
+    await lobby.pbx.call_in(CALL)
+    await lobby.until_posted(MenuStepReached(CALL, "services"))
+    await lobby.press("2")
+    await lobby.until_posted(CallArrived(CALL, QueueName("network")))
+
+    assert lobby.posted[0] == CallerDialledIn(CALL, "01012345678", "1000")
+    assert lobby.pbx.asked[1].path == "channels/c1/answer"
+    assert lobby.said()[:2] == ["greeting", "recording_notice"]
+    assert MenuStepReached(CALL, "network", "2") in lobby.posted
+
+
+async def test_a_queues_own_number_has_a_greeting_and_no_menu(lobby: Lobby) -> None:
+    await lobby.pbx.call_in(CALL, "1002")
+    await lobby.until_posted(CallArrived(CALL, QueueName("network")))
+
+    assert lobby.said() == ["greeting", "recording_notice"]
+    assert not [event for event in lobby.posted if isinstance(event, MenuStepReached)]
+
+
+async def test_a_key_stops_the_menu_at_once_and_is_not_swallowed(lobby: Lobby) -> None:
+    lobby.pbx.prompts_end_at_once = False
+    await lobby.pbx.call_in(CALL)
+    await lobby.pbx.until_asked("POST", "/play")
+    await lobby.press("1")
+    await lobby.pbx.finish("c1-sound-1")  # the mandatory greeting is heard to its end, and the key waits
+
+    await lobby.pbx.until_asked("POST", "/play", times=2)
+    assert "services" not in lobby.said(), "a key pressed ahead answers the menu before it is said"
+    await lobby.pbx.finish("c1-sound-2")
+    await lobby.until_posted(CallArrived(CALL, QueueName("pc")))
+
+
+async def test_a_prompt_is_deleted_when_a_key_cuts_it_short(lobby: Lobby) -> None:
+    lobby.pbx.prompts_end_at_once = False
+    await lobby.pbx.call_in(CALL)
+    await lobby.pbx.until_asked("POST", "/play")
+    await lobby.pbx.finish("c1-sound-1")
+    await lobby.until_posted(MenuStepReached(CALL, "services"))
+    await lobby.pbx.until_asked("POST", "/play", times=2)
+    await lobby.press("4")
+
+    await lobby.pbx.until_asked("DELETE", "playbacks/c1-sound-2")
+
+
+async def test_a_ticket_is_looked_up_and_read_out(lobby: Lobby) -> None:
+    await lobby.pbx.call_in(CALL)
+    await lobby.until_posted(MenuStepReached(CALL, "services"))
+    await lobby.press("8")
+    await lobby.until_posted(MenuStepReached(CALL, "ticket_status", "8"))
+    await lobby.press("1234567#")
+    await lobby.until_posted(MenuStepReached(CALL, "after_ticket_status"))
+    await lobby.press("3")
+    await lobby.until_posted(MenuEnded(CALL, served=True))
+
+    assert {"1234567", "ticket_state_resolved"} <= set(lobby.said())
+
+
+async def test_when_nothing_can_be_looked_up_the_caller_reaches_a_person(lobby: Lobby) -> None:
+    lobby.tickets.trouble = ConnectionError("the ticket system is down")
+    await lobby.pbx.call_in(CALL)
+    await lobby.until_posted(MenuStepReached(CALL, "services"))
+    await lobby.press("8")
+    await lobby.until_posted(MenuStepReached(CALL, "ticket_status", "8"))
+    await lobby.press("1234567#")
+
+    await lobby.until_posted(CallArrived(CALL, QueueName("helpdesk")))
+    assert "look_up_failed" in lobby.said()
+
+
+async def test_a_caller_who_hangs_up_is_told_once(lobby: Lobby) -> None:
+    await lobby.pbx.call_in(CALL)
+    await lobby.until_posted(MenuStepReached(CALL, "services"))
+    await lobby.pbx.hang_up(CALL)
+    await lobby.until_posted(CallerHungUp(CALL))
+    await lobby.ari.request("GET", "channels")  # everything said before it has been heard
+
+    assert lobby.posted.count(CallerHungUp(CALL)) == 1
+    assert not lobby.inbound.knows(CALL)
+
+
+async def test_a_visit_that_fails_ends_with_an_apology_and_others_go_on(lobby: Lobby) -> None:
+    await lobby.pbx.call_in("other")
+    await lobby.until_posted(MenuStepReached(CallId("other"), "services"))
+    lobby.broken_menu = True
+    await lobby.pbx.call_in(CALL)
+    await lobby.until_posted(MenuEnded(CALL, served=False))
+    await lobby.pbx.until_asked("DELETE", "channels/c1")
+    await lobby.press("2", "other")
+    await lobby.until_posted(CallArrived(CallId("other"), QueueName("network")))
+
+    assert lobby.inbound.failed == 1
+    assert any(sentence in lobby.said() for sentence in fixed_sentences("ko"))
+
+
+async def test_a_prompt_is_said_again_when_the_line_dropped_under_it(lobby: Lobby) -> None:
+    lobby.pbx.silent = True
+    await lobby.pbx.call_in(CALL)
+    await lobby.pbx.until_asked("POST", "/answer")
+    lobby.pbx.silent = False
+    await lobby.pbx.drop()
+
+    await lobby.until_posted(MenuStepReached(CALL, "services"))
+
+
+async def test_after_a_gap_a_prompt_that_ended_unheard_of_is_over(lobby: Lobby) -> None:
+    lobby.pbx.prompts_end_at_once = False
+    await lobby.pbx.call_in(CALL)
+    await lobby.pbx.until_asked("POST", "/play")
+    lobby.pbx.playbacks.clear()  # it ended while nobody listened
+    await lobby.inbound.after_gap()
+
+    await lobby.until_posted(MenuStepReached(CALL, "services"))
+
+
+async def test_a_caller_from_the_plain_queue_hears_no_menu_again(lobby: Lobby) -> None:
+    await lobby.pbx.call_in(CALL)
+    await lobby.until_posted(MenuStepReached(CALL, "services"))
+    await lobby.pbx.hang_up(CALL)
+    await lobby.until_posted(CallerHungUp(CALL))
+    lobby.posted.clear()
+    asked = len(lobby.pbx.asked)
+    channel = {"id": "c2", "name": "PJSIP/x", "state": "Up", "caller": {"number": "021234567", "name": ""}}
+    await lobby.pbx.say("StasisStart", channel=channel, args=["returned", "network"])
+    await lobby.until_posted(CallArrived(CallId("c2"), QueueName("network")))
+
+    assert lobby.posted[0] == CallerDialledIn(CallId("c2"), "021234567", "1000")
+    assert not [one for one in lobby.pbx.asked[asked:] if one.path.endswith("/play")]
+
+
+async def test_the_farewell_is_said_in_the_desks_language(lobby: Lobby) -> None:
+    await lobby.pbx.call_in(CALL)
+    await lobby.until_posted(MenuStepReached(CALL, "services"))
+    await lobby.inbound.say_farewell(CALL, Farewell.DESK_CLOSED)
+
+    assert lobby.said()[-1] == fixed_sentences("ko")[0]
+
+
+async def test_a_withheld_number_is_none(lobby: Lobby) -> None:
+    await lobby.pbx.call_in(CALL, number="anonymous")
+
+    await lobby.until_posted(CallerDialledIn(CALL, None, "1000"))

@@ -1,0 +1,342 @@
+"""The switch: commands in, requests out, and what came of them back as events."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from changgu.acd.commands import (
+    ConnectCall,
+    Farewell,
+    HangUpAgent,
+    HangUpCaller,
+    PlayMusicOnHold,
+    RingAgent,
+    StopRinging,
+)
+from changgu.acd.events import (
+    AgentAnswered,
+    AgentHungUp,
+    CallHeld,
+    CallResumed,
+    ConnectFailed,
+    Event,
+    PartiesConnected,
+    RingFailed,
+)
+from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.telephony.ari.client import Ari
+from changgu.telephony.ari.stream import AriStream
+from changgu.telephony.call_control import CallControl, NotTalking, SwitchAway
+from changgu.telephony.handset import CallerIdentity
+from changgu.telephony.switch import MUSIC_AFTER, Switch
+from tests.support.fake_ari import FakeAri, FakeChannel
+from tests.support.waiting import eventually
+
+CALL, ALICE, OFFER = CallId("c1"), AgentId("alice"), OfferId(7)
+LEG = "offer-7-c1"
+RING = RingAgent(ALICE, CALL, OFFER, timedelta(seconds=20))
+CONNECT = ConnectCall(ALICE, CALL, OFFER)
+
+
+@dataclass
+class FakeCallers:
+    """Callers who are all called the same."""
+
+    gone: list[CallId] = field(default_factory=list)
+    released: list[CallId] = field(default_factory=list)
+    farewells: list[tuple[CallId, Farewell]] = field(default_factory=list)
+
+    def identity(self, call: CallId) -> CallerIdentity | None:
+        return CallerIdentity("01012345678", "김민수", "1000")
+
+    def left(self, call: CallId) -> None:
+        self.gone.append(call)
+
+    def release(self, call: CallId) -> None:
+        self.released.append(call)
+
+    async def say_farewell(self, call: CallId, farewell: Farewell) -> None:
+        self.farewells.append((call, farewell))
+
+
+@dataclass
+class Board:
+    """A switch on a fake PBX with one caller on the line."""
+
+    pbx: FakeAri
+    callers: FakeCallers = field(default_factory=FakeCallers)
+    posted: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stream = AriStream(self.pbx.address, self._hear)
+        self.ari = Ari(self.stream, self.pbx.address)
+        self.switch = Switch(self.ari, self.callers, self.posted.append)
+        self.control = CallControl(self.ari, self.switch, self.posted.append)
+
+    def _hear(self, event: object) -> None:
+        self.control.hear(event)  # type: ignore[arg-type]
+        self.switch.hear(event)  # type: ignore[arg-type]
+
+    async def until_posted(self, *events: Event) -> None:
+        async def so() -> bool:
+            return all(event in self.posted for event in events)
+
+        await eventually(so, within=5, every=0.01)
+
+    async def until_idle(self) -> None:
+        async def so() -> bool:
+            return not self.switch.is_busy(CALL)
+
+        await eventually(so, within=5, every=0.01)
+
+    async def talking(self) -> None:
+        """Bring the caller and alice together."""
+        self.switch.do(RING)
+        await self.pbx.until_asked("POST", "channels")
+        await self.pbx.start(LEG)
+        await self.until_posted(AgentAnswered(ALICE, CALL, OFFER))
+        self.switch.do(CONNECT)
+        await self.until_posted(PartiesConnected(ALICE, CALL, OFFER))
+
+    def requests(self) -> list[str]:
+        return [f"{asked.method} {asked.path}" for asked in self.pbx.asked if "eventFilter" not in asked.path]
+
+
+@pytest.fixture
+async def board() -> AsyncIterator[Board]:
+    async with FakeAri() as pbx:
+        pbx.channels[CALL] = FakeChannel(CALL, "inbound,1000")
+        board = Board(pbx)
+        running = [asyncio.create_task(board.stream.run()), asyncio.create_task(board.switch.run())]
+        await board.stream.wait_connected()
+        yield board
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_an_agent_is_rung_under_a_name_that_tells_offer_and_call(board: Board) -> None:
+    board.switch.do(RING)
+    asked = await board.pbx.until_asked("POST", "channels")
+
+    assert asked.query == {
+        "endpoint": "PJSIP/agent-alice", "app": "changgu", "appArgs": "agent,7,c1,alice", "channelId": LEG,
+        "callerId": '"김민수" <01012345678>', "timeout": "25", "originator": "c1",
+    }  # fmt: skip
+
+
+async def test_a_call_that_is_answered_at_once_costs_five_requests(board: Board) -> None:
+    board.switch.do(PlayMusicOnHold(CALL, QueueName("pc")))
+    await board.talking()
+    await board.pbx.hang_up(CALL)
+    board.switch.do(HangUpAgent(ALICE, CALL, OFFER))
+    await board.until_idle()
+
+    assert sorted(board.requests()) == sorted(
+        ["POST channels", "POST bridges/call-c1", "POST bridges/call-c1/addChannel", f"DELETE channels/{LEG}",
+         "DELETE bridges/call-c1"]
+    )  # fmt: skip
+    assert board.pbx.bridges == {}
+
+
+async def test_music_starts_after_a_while_and_ends_before_the_two_are_joined(board: Board) -> None:
+    board.switch.do(PlayMusicOnHold(CALL, QueueName("pc")))
+    await board.pbx.until_asked("POST", "moh")
+    await board.talking()
+
+    assert board.requests().index("DELETE channels/c1/moh") < board.requests().index("POST bridges/call-c1/addChannel")
+    assert not board.pbx.channels[CALL].music
+
+
+async def test_a_caller_who_leaves_before_the_music_starts_costs_no_request(board: Board) -> None:
+    board.switch.do(PlayMusicOnHold(CALL, QueueName("pc")))
+    await board.until_idle()
+    await board.pbx.hang_up(CALL)
+    await asyncio.sleep(MUSIC_AFTER + 0.1)
+
+    assert board.requests() == []
+
+
+@pytest.mark.parametrize(("cause", "word"), [(17, "busy"), (21, "declined"), (20, "unreachable"), (127, "error")])
+async def test_a_phone_that_fails_is_told_with_its_reason(board: Board, cause: int, word: str) -> None:
+    board.switch.do(RING)
+    await board.pbx.until_asked("POST", "channels")
+    await board.pbx.hang_up(LEG, cause, stasis_end=False)
+
+    await board.until_posted(RingFailed(ALICE, CALL, OFFER, word))
+
+
+async def test_a_phone_that_is_not_registered_is_unreachable(board: Board) -> None:
+    board.pbx.refuse("POST", "channels", 500)
+    board.switch.do(RING)
+
+    await board.until_posted(RingFailed(ALICE, CALL, OFFER, "unreachable"))
+
+
+async def test_ringing_that_was_taken_back_is_no_failure(board: Board) -> None:
+    board.switch.do(RING)
+    await board.pbx.until_asked("POST", "channels")
+    board.switch.do(StopRinging(ALICE, CALL, OFFER))
+    await board.until_idle()
+
+    assert board.posted == []
+    assert LEG not in board.pbx.channels
+
+
+async def test_an_offer_that_is_taken_back_before_it_rang_never_rings(board: Board) -> None:
+    board.switch.do(RING)
+    board.switch.do(StopRinging(ALICE, CALL, OFFER))
+    await board.until_idle()
+
+    assert "POST channels" not in board.requests()
+
+
+async def test_a_late_answer_is_told_so_that_the_acd_can_hang_up(board: Board) -> None:
+    board.switch.do(RING)
+    await board.pbx.until_asked("POST", "channels")
+    board.pbx.refuse("DELETE", LEG, 404)
+    board.switch.do(StopRinging(ALICE, CALL, OFFER))
+    await board.pbx.start(LEG)
+    await board.until_posted(AgentAnswered(ALICE, CALL, OFFER))
+    board.switch.do(HangUpAgent(ALICE, CALL, OFFER))
+    await board.until_idle()
+
+    assert LEG not in board.pbx.channels
+    assert board.posted == [AgentAnswered(ALICE, CALL, OFFER)]
+
+
+async def test_an_agent_who_hangs_up_is_told_once_and_the_bridge_goes(board: Board) -> None:
+    await board.talking()
+    await board.pbx.hang_up(LEG)
+    await board.until_posted(AgentHungUp(ALICE, CALL, OFFER))
+    await board.until_idle()
+
+    assert board.posted.count(AgentHungUp(ALICE, CALL, OFFER)) == 1
+    assert board.pbx.bridges == {}
+
+
+async def test_a_join_is_tried_again_when_the_answer_overtook_the_books(board: Board) -> None:
+    board.pbx.refuse("POST", "addChannel", 422)
+    await board.talking()
+
+    assert board.pbx.bridges == {"call-c1": {CALL, LEG}}
+
+
+@pytest.mark.parametrize(("status", "cause"), [(422, "gone"), (404, "gone"), (500, "congestion")])
+async def test_a_join_that_fails_twice_is_told_and_leaves_no_bridge(board: Board, status: int, cause: str) -> None:
+    board.pbx.refuse("POST", "addChannel", status, times=2)
+    board.switch.do(RING)
+    await board.pbx.until_asked("POST", "channels")
+    await board.pbx.start(LEG)
+    await board.until_posted(AgentAnswered(ALICE, CALL, OFFER))
+    board.switch.do(CONNECT)
+    await board.until_posted(ConnectFailed(ALICE, CALL, OFFER, cause))
+    await board.until_idle()
+
+    assert board.pbx.bridges == {}
+
+
+async def test_a_join_survives_a_lost_line(board: Board) -> None:
+    board.switch.do(RING)
+    await board.pbx.until_asked("POST", "channels")
+    await board.pbx.start(LEG)
+    await board.until_posted(AgentAnswered(ALICE, CALL, OFFER))
+    board.pbx.silent = True
+    board.switch.do(CONNECT)
+    await board.pbx.until_asked("POST", "addChannel")
+    board.pbx.silent = False
+    await board.pbx.drop()
+
+    await board.until_posted(PartiesConnected(ALICE, CALL, OFFER))
+    assert board.pbx.bridges == {"call-c1": {CALL, LEG}}
+
+
+async def test_ringing_is_not_repeated_after_a_lost_line(board: Board) -> None:
+    board.pbx.silent = True
+    board.switch.do(RING)
+    await board.pbx.until_asked("POST", "channels")
+    board.pbx.silent = False
+    await board.pbx.drop()
+    await board.until_idle()
+
+    assert board.requests().count("POST channels") == 1
+    assert board.posted == [], "whether it rings is found out by looking"
+
+
+async def test_a_caller_hears_the_farewell_and_is_hung_up(board: Board) -> None:
+    board.switch.do(HangUpCaller(CALL, Farewell.NO_SUCH_QUEUE))
+    await board.until_idle()
+
+    assert board.callers.farewells == [(CALL, Farewell.NO_SUCH_QUEUE)]
+    assert board.callers.released == [CALL]
+    assert CALL not in board.pbx.channels
+
+
+async def test_a_caller_who_is_gone_already_is_gone(board: Board) -> None:
+    del board.pbx.channels[CALL]
+    board.switch.do(HangUpCaller(CALL, Farewell.NONE))
+    await board.until_idle()
+
+    assert board.callers.gone == [CALL]
+    assert board.callers.farewells == []
+
+
+async def test_calls_do_not_wait_for_each_other(board: Board) -> None:
+    board.pbx.channels["c2"] = FakeChannel("c2", "inbound,1000")
+    board.pbx.refuse("DELETE", "nothing", 404)
+    board.pbx.silent = True
+    board.switch.do(HangUpCaller(CALL, Farewell.NONE))
+    await board.pbx.until_asked("DELETE", CALL)
+    board.switch.do(HangUpCaller(CallId("c2"), Farewell.NONE))
+
+    await board.pbx.until_asked("DELETE", "c2")
+
+
+# ---- the agent's own hand -------------------------------------------------------------------------------------------
+
+
+async def test_hold_takes_the_caller_out_and_resume_brings_them_back(board: Board) -> None:
+    await board.talking()
+    await board.control.hold(ALICE, CALL)
+    assert board.pbx.bridges == {"call-c1": {LEG}}
+    assert board.pbx.channels[CALL].music
+    await board.control.resume(ALICE, CALL)
+
+    assert board.pbx.bridges == {"call-c1": {CALL, LEG}}
+    assert not board.pbx.channels[CALL].music
+    assert board.posted[-2:] == [CallHeld(ALICE, CALL), CallResumed(ALICE, CALL)]
+
+
+async def test_hold_by_the_phones_key_is_told_once(board: Board) -> None:
+    await board.talking()
+    leg = board.pbx.channels[LEG].resource()
+    for kind in ("ChannelHold", "ChannelHold", "ChannelUnhold", "ChannelUnhold"):
+        await board.pbx.say(kind, channel=leg)
+    await board.pbx.say("ChannelHold", channel=board.pbx.channels[CALL].resource())
+    await board.until_posted(CallResumed(ALICE, CALL))
+
+    assert board.posted[-2:] == [CallHeld(ALICE, CALL), CallResumed(ALICE, CALL)]
+
+
+async def test_an_agent_hangs_up_from_the_desktop(board: Board) -> None:
+    await board.talking()
+    await board.control.hang_up(ALICE, CALL)
+
+    await board.until_posted(AgentHungUp(ALICE, CALL, OFFER))
+
+
+async def test_only_who_talks_can_hold(board: Board) -> None:
+    with pytest.raises(NotTalking):
+        await board.control.hold(ALICE, CALL)
+    await board.talking()
+    with pytest.raises(NotTalking):
+        await board.control.hold(AgentId("bob"), CALL)
+    board.pbx.refuse("POST", "removeChannel", 409)
+    with pytest.raises(NotTalking):
+        await board.control.hold(ALICE, CALL)
+    board.pbx.refuse("POST", "removeChannel", 500)
+    with pytest.raises(SwitchAway):
+        await board.control.hold(ALICE, CALL)
