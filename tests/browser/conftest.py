@@ -1,8 +1,8 @@
 """Debian's Chromium, headless, with a tone for a microphone, and the small house of the desktop."""
 
 import math
-import wave
 import os
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -26,7 +26,31 @@ FLAGS = (
 CLEAN = "window.changguMicrophone = {echoCancellation: false, noiseSuppression: false, autoGainControl: false}"
 """Chromium's corrections would flatten a tone."""
 
+LOUDEST = """async () => {
+  const stream = document.getElementById("sound").srcObject;
+  if (!stream) return 0;
+  window.ear ??= new AudioContext();
+  const analyser = new AnalyserNode(ear, { fftSize: 8192 });
+  ear.createMediaStreamSource(stream).connect(analyser);
+  const bins = new Float32Array(analyser.frequencyBinCount);
+  await new Promise((heard) => setTimeout(heard, 400));
+  analyser.getFloatFrequencyData(bins);
+  const best = bins.indexOf(Math.max(...bins));
+  return bins[best] < -70 ? 0 : (best * ear.sampleRate) / analyser.fftSize;
+}"""
+"""The loudest tone that this page hears, in hertz; 0 for silence."""
+
 Launch = Callable[..., Awaitable[Browser]]
+
+
+async def hears(page: Page, hertz: float) -> None:
+    """Within ten seconds the page hears this tone, give or take what sampling does to it."""
+    heard = 0.0
+    for _ in range(20):
+        heard = await page.evaluate(LOUDEST)
+        if abs(heard - hertz) < 15:
+            return
+    raise AssertionError(f"heard {heard:.0f} Hz instead of {hertz:.0f} Hz")
 
 
 def tone(path: Path, hertz: float) -> Path:
