@@ -119,10 +119,26 @@ async def test_a_hundred_guesses_at_once_are_still_five(accounts: Accounts) -> N
     assert sum(isinstance(answer, TooManyGuesses) for answer in answers) == 95
 
 
+def test_a_list_of_names_cannot_be_tried_from_one_address() -> None:
+    limit = GuessLimit(lambda: 1.0)
+    for n in range(60):
+        limit.begin(f"login{n}", "10.0.0.9")
+    with pytest.raises(TooManyGuesses):
+        limit.begin("login60", "10.0.0.9")
+    limit.begin("login60", "10.0.0.10")
+
+
+def test_an_office_that_signs_in_behind_one_address_is_not_held_up() -> None:
+    limit = GuessLimit(lambda: 1.0)
+    for n in range(200):
+        limit.begin(f"login{n}", "10.0.0.9")
+        limit.succeeded(f"login{n}", "10.0.0.9")
+
+
 def test_guessers_are_forgotten_before_they_fill_the_memory() -> None:
     limit = GuessLimit(lambda: 1.0)
     for n in range(10_050):
-        limit.begin(f"login{n}", "10.0.0.9")
+        limit.begin("admin", f"10.0.{n // 250}.{n % 250}")
     assert len(limit._guesses) <= 10_000
 
 

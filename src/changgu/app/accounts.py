@@ -5,7 +5,7 @@ copy of the database opens nothing.
 
 Trouble
 ├── WrongPassword      401   the same words and the same time for an unknown login
-├── TooManyGuesses     429   five wrong guesses a minute per login and address; passes by itself, locks nobody out
+├── TooManyGuesses     429   five wrong guesses a minute per login and address, 60 per address; passes by itself
 ├── LastAdministrator  409   somebody must remain who can mend things
 ├── AccountExists      409
 └── NoSuchAccount      404
@@ -40,6 +40,8 @@ SESSION_LIMIT = timedelta(days=7)
 SEEN_PRECISION = timedelta(minutes=1)
 """How often a session's or token's last use is written down: reading a page should not cost a write."""
 GUESSES = 5
+ADDRESS_GUESSES = 60
+"""Of one address, whatever the logins: a whole office behind one address may mistype, a list of names may not run."""
 GUESS_WINDOW = 60.0
 REMEMBERED_GUESSERS = 10_000
 GENERATED_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -184,21 +186,30 @@ class GuessLimit:
             TooManyGuesses: five wrong ones within the last minute.
         """
         now = self._now()
-        guesses = self._guesses.setdefault((login.casefold(), address), deque())
-        while guesses and guesses[0] <= now - GUESS_WINDOW:
-            guesses.popleft()
-        if len(guesses) >= GUESSES:
-            raise TooManyGuesses(guesses[0] + GUESS_WINDOW - now)
-        guesses.append(now)
+        counted = [(self._recent((login.casefold(), address), now), GUESSES)]
+        counted.append((self._recent(("", address), now), ADDRESS_GUESSES))
+        for guesses, most in counted:
+            if len(guesses) >= most:
+                raise TooManyGuesses(guesses[0] + GUESS_WINDOW - now)
+        for guesses, _ in counted:
+            guesses.append(now)
         if len(self._guesses) > REMEMBERED_GUESSERS:
             self._forget(now)
 
     def succeeded(self, login: str, address: str) -> None:
         """It was the right password: the guesses before it are forgiven."""
         self._guesses.pop((login.casefold(), address), None)
+        if whole := self._guesses.get(("", address)):
+            whole.pop()
+
+    def _recent(self, key: tuple[str, str], now: float) -> deque[float]:
+        guesses = self._guesses.setdefault(key, deque())
+        while guesses and guesses[0] <= now - GUESS_WINDOW:
+            guesses.popleft()
+        return guesses
 
     def _forget(self, now: float) -> None:
-        for key in [key for key, times in self._guesses.items() if times[-1] <= now - GUESS_WINDOW]:
+        for key in [key for key, times in self._guesses.items() if not times or times[-1] <= now - GUESS_WINDOW]:
             del self._guesses[key]
         while len(self._guesses) > REMEMBERED_GUESSERS:
             del self._guesses[next(iter(self._guesses))]
