@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 
 from changgu.acd.events import Event, PhoneReachable, PhoneUnreachable
 from changgu.acd.identity import AgentId
-from changgu.telephony.ami.client import Ami, AmiTrouble, Message
+from changgu.telephony.ami.client import Ami, AmiRefused, AmiTrouble, Message
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,12 @@ class AgentPhones:
                     self._look.set()
 
     async def _read_all(self) -> None:
-        entries = await self._ami.listing("PJSIPShowEndpoints")
+        try:
+            entries = await self._ami.listing("PJSIPShowEndpoints")
+        except AmiRefused as refusal:
+            if "No endpoints" not in str(refusal):
+                raise
+            entries = []
         found = {
             agent: reachable(entry.get("DeviceState", ""))
             for entry in entries

@@ -7,7 +7,7 @@ it would begin a header, or an action, of its own.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,12 +170,13 @@ class Ami:
 
     async def listing(self, name: str, *, deadline: float = DEADLINE, **headers: str) -> list[Message]:
         """Send an action that is answered by a list; its entries, without the response and the end mark."""
-        replies = await self._send(name, headers, deadline, as_list=True)
-        messages = replies if isinstance(replies, Sequence) else [replies]
+        # panoramisk tells a list by `EventList: start`; told to expect one, it would wait for ever after an error.
+        replies = await self._send(name, headers, deadline, as_list=None)
+        messages = replies if isinstance(replies, list) else [replies]
         _checked(name, messages[0])
         return [dict(entry.items()) for entry in messages[1:] if not str(entry.event).endswith("Complete")]
 
-    async def _send(self, name: str, headers: Mapping[str, str], deadline: float, *, as_list: bool) -> Any:
+    async def _send(self, name: str, headers: Mapping[str, str], deadline: float, *, as_list: bool | None) -> Any:
         action = {"Action": name, **headers}
         for header, value in action.items():
             if any(mark in f"{header}{value}" for mark in "\r\n\0"):
