@@ -7,6 +7,7 @@ extensions of the site's own plan. Everything else, such as a withheld number, h
 import re
 import unicodedata
 from enum import StrEnum
+from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType, ValidationResult
@@ -16,6 +17,9 @@ EXTENSION = "ext:"
 
 MAX_WRITTEN = 200
 """Longer is no telephone number, whatever it contains."""
+
+REMEMBERED = 8192
+"""Readings kept: the same numbers call again and again."""
 
 _MAX_DIGITS = 20
 _BRACKETED = re.compile(r"<([^<>]*)>")
@@ -55,9 +59,13 @@ class Numbering:
             self._extensions = re.compile(extension_pattern) if extension_pattern else None
         except re.error as trouble:
             raise ValueError(f"the extension plan is not a regular expression: {trouble}") from trouble
+        self._read = lru_cache(maxsize=REMEMBERED)(self._canonical)
 
     def canonical(self, raw: str | None) -> str | None:
         """The one form of this number, or None when it is withheld, or no number. Never raises."""
+        return self._read(raw) if raw and len(raw) <= MAX_WRITTEN else None
+
+    def _canonical(self, raw: str) -> str | None:
         written = _written(raw)
         if written is None:
             return None
@@ -126,10 +134,8 @@ class Numbering:
         return phonenumbers.format_number(number, PhoneNumberFormat.E164) if is_possible else None
 
 
-def _written(raw: str | None) -> str | None:
+def _written(raw: str) -> str | None:
     """The part of what the network or a person wrote that can hold a number."""
-    if not raw or len(raw) > MAX_WRITTEN:
-        return None
     text = unicodedata.normalize("NFKC", raw)
     bracketed = _BRACKETED.findall(text)
     if bracketed:

@@ -200,16 +200,23 @@ class Directory:
         Raises:
             RowErrors: with every mistake; nothing was imported.
         """
-        # Reading thousands of numbers takes a second, which the loop that routes calls does not have.
-        listed = await asyncio.to_thread(read_people, file_name, content, self.numbering)
+        # Thousands of people take seconds, which the loop that routes calls does not have: a thread has its own.
         try:
-            async with self._database.transaction() as session:
-                return await self._import(session, listed, actor)
+            return await asyncio.to_thread(asyncio.run, self._import_apart(file_name, content, actor))
         except IntegrityError as trouble:
             raise Conflict(
                 "가져오는 동안 다른 사람이 같은 사번이나 자산을 등록했습니다. 다시 가져와 주십시오.",
                 "somebody entered the same employee or asset meanwhile; import again",
             ) from trouble
+
+    async def _import_apart(self, file_name: str, content: bytes, actor: str) -> ImportSummary:
+        listed = read_people(file_name, content, self.numbering)
+        database = Database(self._database.engine.url.render_as_string(hide_password=False))
+        try:
+            async with database.transaction() as session:
+                return await self._import(session, listed, actor)
+        finally:
+            await database.close()
 
     async def _import(self, session: AsyncSession, listed: Sequence[ListedPerson], actor: str) -> ImportSummary:
         known = await store.by_employee_numbers(session, (entry.employee_number for entry in listed))
@@ -217,7 +224,7 @@ class Directory:
         assets = await store.assets_by_tag(session, tags)
         added = updated = 0
         touched: set[str] = set()
-        for done, entry in enumerate(listed):
+        for entry in listed:
             row = known.get(entry.employee_number)
             is_new = row is None
             row = row or self._new(IMPORT)
@@ -226,8 +233,6 @@ class Directory:
             touched |= numbers
             added += is_new
             updated += changed and not is_new
-            if done % 50 == 0:
-                await asyncio.sleep(0)  # calls go first
         await session.flush()
         await store.mark_shared(session, touched)
         return ImportSummary(added, updated, len(listed) - added - updated)

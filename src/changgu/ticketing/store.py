@@ -208,7 +208,7 @@ def ticket_of(row: TicketRow) -> Ticket:
 
 
 async def next_running(session: AsyncSession) -> int:
-    """The next running number; held until the transaction ends. Must be the transaction's first statement.
+    """The next running number; held until the transaction ends. Must come before any reading.
 
     A transaction of SQLite that begins with a read cannot wait for another writer; one that begins with a write can.
     """
@@ -221,7 +221,7 @@ async def next_running(session: AsyncSession) -> int:
 
 
 async def locked(session: AsyncSession, number: TicketNumber, now: datetime) -> TicketRow | None:
-    """The ticket, held against other writers until the transaction ends. Must be its first statement."""
+    """The ticket, held against other writers until the transaction ends. Must come before any reading."""
     await session.execute(update(TicketRow).where(TicketRow.number == number).values(updated_at=now))
     return await by_number(session, number)
 
