@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from changgu.acd.fact_json import KINDS, UnreadableFact, from_json, kind_of, to_json
@@ -12,6 +12,7 @@ from changgu.acd.identity import CallId, QueueName
 
 
 @pytest.mark.parametrize("kind", FACTS, ids=lambda kind: kind.__name__)
+@settings(deadline=None)  # the first example builds the strategies
 @given(data=st.data())
 def test_every_kind_of_fact_reads_as_it_was_written(kind: type, data: st.DataObject) -> None:
     fact: Fact = data.draw(st.from_type(kind))

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from changgu.acd.api import CallDesk
@@ -119,6 +119,7 @@ SAID_ELSEWHERE = (NewsIgnored, NextStateRequested, PhoneStateChanged)
 
 @pytest.mark.parametrize("lang", ["ko", "en"])
 @pytest.mark.parametrize("kind", [kind for kind in get_args(Fact) if kind not in SAID_ELSEWHERE])
+@settings(deadline=None)  # the first example builds the strategies
 @given(data=st.data())
 def test_every_fact_of_a_call_has_its_sentence(lang: str, kind: type, data: st.DataObject) -> None:
     (line,) = tell([Recorded(1, 0.0, data.draw(st.from_type(kind)))], Floor())
