@@ -15,28 +15,13 @@ from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, agent_pho
 from changgu.asterisk_conf.render import render
 from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
 from changgu.telephony.pbx_packages import install
-from tests.browser.conftest import CLEAN, Launch
+from tests.browser.conftest import CLEAN, Launch, hears
 from tests.browser.desk_house import DeskHouse, open_house
 from tests.support.service import free_ports
 
 SECRET = "only-for-this-test"
 VISITOR_HERTZ, AGENT_HERTZ = 440.0, 1000.0
 FLOOR = PbxFloor((agent_phone("choi", "browser", SECRET),), (ShadowQueue("network", "1002", ("choi",)),))
-
-LOUDEST = """async () => {
-  const stream = document.getElementById("sound").srcObject;
-  if (!stream) return 0;
-  window.ear ??= new AudioContext();
-  const analyser = new AnalyserNode(ear, { fftSize: 8192 });
-  ear.createMediaStreamSource(stream).connect(analyser);
-  const bins = new Float32Array(analyser.frequencyBinCount);
-  await new Promise((heard) => setTimeout(heard, 400));
-  analyser.getFloatFrequencyData(bins);
-  const best = bins.indexOf(Math.max(...bins));
-  return bins[best] < -70 ? 0 : (best * ear.sampleRate) / analyser.fftSize;
-}"""
-"""The loudest tone that this page hears, in hertz; 0 for silence."""
-
 
 @dataclass
 class PhoneHouse:
@@ -78,16 +63,6 @@ async def phones(tmp_path: Path) -> AsyncIterator[PhoneHouse]:
             yield PhoneHouse(house, address, plan, pbx)
     finally:
         await pbx.stop()
-
-
-async def hears(page: Page, hertz: float) -> None:
-    """Within ten seconds the page hears this tone, give or take what sampling does to it."""
-    heard = 0.0
-    for _ in range(20):
-        heard = await page.evaluate(LOUDEST)
-        if abs(heard - hertz) < 15:
-            return
-    raise AssertionError(f"heard {heard:.0f} Hz instead of {hertz:.0f} Hz")
 
 
 async def test_a_visitor_calls_the_desk_and_both_hear_each_other(phones: PhoneHouse, chromium: Launch) -> None:
