@@ -116,7 +116,7 @@ class Oracle:
             case e.CallerHungUp(call):
                 self.over.add(call)
                 self._caller_gone(call)
-            case e.CallLost(call):
+            case e.CallLost(call) | e.DeskClosed(call):
                 self._caller_gone(call)
             case e.DeadlinePassed():
                 while self.deadline() <= self.now:

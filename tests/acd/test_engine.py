@@ -29,6 +29,7 @@ from changgu.acd.events import (
     CallResumed,
     ConnectFailed,
     DeadlinePassed,
+    DeskClosed,
     Event,
     MenuEnded,
     MenuStepReached,
@@ -794,6 +795,7 @@ def test_a_caller_of_whom_nobody_told_us_is_refused_and_counted() -> None:
         MenuEnded(C1, served=True),
         CallerHungUp(C1),
         CallLost(C1),
+        DeskClosed(C1),
         RingFailed(ALICE, C1, ONE, "busy"),
         PartiesConnected(ALICE, C1, ONE),
         ConnectFailed(ALICE, C1, ONE, "error"),
@@ -917,6 +919,44 @@ def test_a_conversation_that_the_pbx_lost_is_wrapped_up() -> None:
         HangUpAgent(ALICE, C1, ONE),
         CallEnded(C1, Outcome.LOST, Ender.DESK),
         change(ALICE, TALKING, WRAP_UP, C1),
+    ]
+
+
+# Closing the desk
+
+
+def test_a_caller_who_waits_when_the_desk_closes_is_told_and_counted_as_refused() -> None:
+    floor = Floor()
+    floor.call("c1")
+    assert floor.tell(DeskClosed(C1)) == [
+        CallEnded(C1, Outcome.REFUSED, Ender.DESK),
+        HangUpCaller(C1, Farewell.DESK_CLOSED),
+    ]
+
+
+def test_a_phone_that_rings_when_the_desk_closes_falls_silent() -> None:
+    floor = Floor("alice")
+    floor.ready("alice")
+    floor.call("c1")
+    assert floor.tell(DeskClosed(C1)) == [
+        StopRinging(ALICE, C1, ONE),
+        OfferEnded(C1, ALICE, ONE, OfferEnd.CALLER_LEFT),
+        CallEnded(C1, Outcome.REFUSED, Ender.DESK),
+        change(ALICE, RESERVED, READY, C1),
+        HangUpCaller(C1, Farewell.DESK_CLOSED),
+    ]
+
+
+def test_a_conversation_cut_by_the_closing_desk_was_answered_all_the_same() -> None:
+    floor = Floor("alice")
+    floor.ready("alice")
+    floor.call("c1")
+    floor.talk("alice")
+    assert floor.tell(DeskClosed(C1)) == [
+        HangUpAgent(ALICE, C1, ONE),
+        CallEnded(C1, Outcome.ANSWERED, Ender.DESK),
+        change(ALICE, TALKING, WRAP_UP, C1),
+        HangUpCaller(C1, Farewell.NONE),
     ]
 
 

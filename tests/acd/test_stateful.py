@@ -21,6 +21,7 @@ from changgu.acd.events import (
     CallResumed,
     ConnectFailed,
     DeadlinePassed,
+    DeskClosed,
     Event,
     MenuEnded,
     MenuStepReached,
@@ -39,7 +40,7 @@ from tests.support.floor import OPENING, a_queue
 QUEUES = [QueueName(name) for name in ("helpdesk", "network", "pc")]
 SKILLS = ["vpn", "english"]
 LOGINS = [AgentId(login) for login in ("alice", "bob", "carol", "dave")]
-LENGTHS = [0.0, 0.0, 5.0, 10.0]
+LENGTHS = [0.0, 5.0, 10.0, 10.0]
 
 ATTEMPT_NEWS = [AgentAnswered, PartiesConnected, AgentHungUp, CallHeld, CallResumed, RingFailed, ConnectFailed]
 AGENT_NEWS = [AgentReady, AgentSignedIn, AgentSignedOut, PhoneReachable, PhoneUnreachable]
@@ -52,13 +53,20 @@ indexes = st.integers(min_value=0, max_value=30)
 
 @st.composite
 def a_plan(draw: st.DrawFn) -> Floor:
-    kept = draw(st.lists(queues, unique=True, min_size=1))
-    listed = draw(st.lists(logins, unique=True, min_size=1))
+    """Most floors have all queues and agents; some lack one or the other."""
+    closed = draw(st.sampled_from([None, None, None, *QUEUES]))
+    absent = draw(st.sampled_from([None, None, None, *LOGINS]))
     plan: list[Queue] = []
-    for name in kept:
+    for name in QUEUES:
         ring_limit, wrap_up = draw(st.sampled_from([5, 10])), draw(st.sampled_from(LENGTHS))
-        plan.append(a_queue(name, ring_limit=ring_limit, wrap_up=wrap_up, misses=draw(st.integers(1, 3))))
-    agents = [Agent(login, login, draw(st.frozensets(queues, min_size=1)), draw(skill_sets)) for login in listed]
+        if name != closed:
+            plan.append(a_queue(name, ring_limit=ring_limit, wrap_up=wrap_up, misses=draw(st.integers(1, 3))))
+    few, many = st.frozensets(queues, min_size=1, max_size=2), st.just(frozenset(QUEUES))
+    agents = [
+        Agent(login, login, draw(few | many), draw(skill_sets | st.just(frozenset(SKILLS))))
+        for login in LOGINS
+        if login != absent
+    ]
     return Floor(tuple(plan), tuple(agents))
 
 
@@ -73,7 +81,7 @@ class AnyFloor(RuleBasedStateMachine):
         self.oracle = Oracle(plan)
         self.calls: list[CallId] = []
         self.attempts: list[CallOffered] = []
-        for login in LOGINS[:3]:
+        for login in LOGINS:
             self.tell(PhoneReachable(login))
             self.tell(AgentReady(login))
 
@@ -113,7 +121,7 @@ class AnyFloor(RuleBasedStateMachine):
     def the_menu_hands_over(self, index: int, queue: QueueName, skills: frozenset[str]) -> None:
         self.tell(CallArrived(self.call(index), queue, 0, skills))
 
-    @rule(index=indexes, kind=st.sampled_from(["again", "step", "served", "gave up", "hung up", "lost"]))
+    @rule(index=indexes, kind=st.sampled_from(["again", "step", "served", "gave up", "hung up", "lost", "closed"]))
     def news_of_a_caller(self, index: int, kind: str) -> None:
         call = self.call(index)
         news: dict[str, Event] = {
@@ -123,6 +131,7 @@ class AnyFloor(RuleBasedStateMachine):
             "gave up": MenuEnded(call, served=False),
             "hung up": CallerHungUp(call),
             "lost": CallLost(call),
+            "closed": DeskClosed(call),
         }
         self.tell(news[kind])
 
@@ -131,17 +140,68 @@ class AnyFloor(RuleBasedStateMachine):
         self.calls.append(CallId(f"c{len(self.calls)}"))
         self.tell(CallerHungUp(self.calls[-1]))
 
+    @rule(queue=queues)
+    def three_call_at_once(self, queue: QueueName) -> None:
+        for priority in (0, 1, 0):
+            self.somebody_calls(queue, priority, frozenset())
+
     # Offers
 
-    @rule(index=indexes)
-    def an_agent_takes_the_call(self, index: int) -> None:
-        agent, call, offer = self.attempt(index)
-        self.tell(AgentAnswered(agent, call, offer))
-        self.tell(PartiesConnected(agent, call, offer))
+    def open_attempts(self, *states: AgentState) -> list[tuple[AgentId, CallId, OfferId]]:
+        """The attempts that are not over, of agents in these states."""
+        return [
+            (agent.login, agent.call, agent.offer)
+            for agent in self.engine.agents.values()
+            if agent.state in states and agent.call is not None and agent.offer is not None
+        ]
+
+    @rule(index=indexes, joined=st.sampled_from([True, True, False]))
+    def an_agent_takes_the_call(self, index: int, joined: bool) -> None:
+        if ringing := self.open_attempts(AgentState.RESERVED):
+            agent, call, offer = ringing[index % len(ringing)]
+            self.tell(AgentAnswered(agent, call, offer))
+            if joined:
+                self.tell(PartiesConnected(agent, call, offer))
+
+    @rule(held=st.booleans(), by_caller=st.booleans())
+    def everybody_who_rings_is_served(self, held: bool, by_caller: bool) -> None:
+        for agent, call, offer in self.open_attempts(AgentState.RESERVED):
+            self.tell(AgentAnswered(agent, call, offer))
+            self.tell(PartiesConnected(agent, call, offer))
+            if held:
+                self.tell(CallHeld(agent, call))
+            self.tell(CallerHungUp(call) if by_caller else AgentHungUp(agent, call, offer))
+
+    @rule(held=st.booleans())
+    def everybody_who_rings_talks(self, held: bool) -> None:
+        for agent, call, offer in self.open_attempts(AgentState.RESERVED):
+            self.tell(AgentAnswered(agent, call, offer))
+            self.tell(PartiesConnected(agent, call, offer))
+            if held:
+                self.tell(CallHeld(agent, call))
+
+    @rule(index=indexes, by_caller=st.booleans())
+    def a_conversation_ends(self, index: int, by_caller: bool) -> None:
+        if talking := self.open_attempts(AgentState.TALKING, AgentState.HOLD):
+            agent, call, offer = talking[index % len(talking)]
+            self.tell(CallerHungUp(call) if by_caller else AgentHungUp(agent, call, offer))
+
+    @rule(index=indexes, kind=st.sampled_from(ATTEMPT_NEWS))
+    def something_becomes_of_an_open_attempt(self, index: int, kind: type) -> None:
+        if attempts := self.open_attempts(AgentState.RESERVED, AgentState.TALKING, AgentState.HOLD):
+            self.tell_of_attempt(kind, *attempts[index % len(attempts)])
+
+    @rule(index=indexes, lost=st.booleans())
+    def a_caller_of_an_open_attempt_is_gone(self, index: int, lost: bool) -> None:
+        if attempts := self.open_attempts(AgentState.RESERVED, AgentState.TALKING, AgentState.HOLD):
+            call = attempts[index % len(attempts)][1]
+            self.tell(CallLost(call) if lost else CallerHungUp(call))
 
     @rule(index=indexes, kind=st.sampled_from(ATTEMPT_NEWS))
     def news_of_an_attempt(self, index: int, kind: type) -> None:
-        agent, call, offer = self.attempt(index)
+        self.tell_of_attempt(kind, *self.attempt(index))
+
+    def tell_of_attempt(self, kind: type, agent: AgentId, call: CallId, offer: OfferId) -> None:
         if kind in (CallHeld, CallResumed):
             self.tell(kind(agent, call))
         elif kind in (RingFailed, ConnectFailed):
@@ -154,6 +214,12 @@ class AnyFloor(RuleBasedStateMachine):
     @rule(login=logins, kind=st.sampled_from(AGENT_NEWS))
     def an_agent_or_their_phone(self, login: AgentId, kind: type) -> None:
         self.tell(kind(login))
+
+    @rule()
+    def everybody_is_willing(self) -> None:
+        for login in LOGINS:
+            self.tell(PhoneReachable(login))
+            self.tell(AgentReady(login))
 
     @rule(login=logins, reason=st.sampled_from(NotReadyReason))
     def an_agent_goes_away(self, login: AgentId, reason: NotReadyReason) -> None:
@@ -176,8 +242,10 @@ class AnyFloor(RuleBasedStateMachine):
 
     # The service
 
-    @rule(plan=a_plan())
-    def the_floor_is_set_up_anew(self, plan: Floor) -> None:
+    @rule(plan=a_plan(), now_and_then=st.integers(0, 3))
+    def the_floor_is_set_up_anew(self, plan: Floor, now_and_then: int) -> None:
+        if now_and_then:
+            return
         effects = self.engine.configure(plan, self.now)
         self.watch.floor = plan
         self.settle(None, effects, self.oracle.configure(plan, self.now))
@@ -210,6 +278,6 @@ class AnyFloor(RuleBasedStateMachine):
 
 
 AnyFloor.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 TestAnyFloor = AnyFloor.TestCase

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from changgu.telephony.soft_phone import SoftPhones
 from tests.support.desk import Desk
@@ -18,7 +19,7 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"caller": write_tone(folder / "440.wav", 440), "agent": write_tone(folder / "800.wav", 800)}
 
 
-@pytest.fixture(scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Changgu]:
     """One running service with the test desk's queues, agents and people."""
     changgu = Changgu(tmp_path_factory.mktemp("desk"), rtp=(21000, 21199))
@@ -31,7 +32,7 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cha
         await changgu.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk(service: Changgu, tones: dict[str, Path], tmp_path: Path) -> AsyncIterator[Desk]:
     """The desk with everybody signed out before and nothing left in the PBX afterwards."""
     async with SoftPhones() as phones, SoftPhones() as callers:

@@ -34,6 +34,7 @@ from changgu.acd.events import (
     CallLost,
     CallResumed,
     ConnectFailed,
+    DeskClosed,
     PartiesConnected,
     PhoneReachable,
     PhoneUnreachable,
@@ -78,7 +79,7 @@ AGENT_EVENTS: tuple[type, ...] = (
     AgentSignedIn, AgentSignedOut, AgentReady, AgentNotReady,
     PhoneReachable, PhoneUnreachable,
     AgentAnswered, RingFailed, PartiesConnected, ConnectFailed, AgentHungUp,
-    CallHeld, CallResumed, CallerHungUp, CallLost,
+    CallHeld, CallResumed, CallerHungUp, CallLost, DeskClosed,
     Offered, RingLimitPassed, WrapUpPassed,
 )  # fmt: skip
 """All that can happen to an agent."""
@@ -114,12 +115,13 @@ MOVES: dict[tuple[AgentState, type], AgentState | Next] = {
     (RESERVED, AgentHungUp): Next.AFTER_A_MISS,
     (RESERVED, CallerHungUp): Next.AS_WISHED,
     (RESERVED, CallLost): Next.AS_WISHED,
+    (RESERVED, DeskClosed): Next.AS_WISHED,
     # The conversation
     (TALKING, PartiesConnected): Next.SAME,
     (TALKING, ConnectFailed): Next.AS_WISHED,
     (TALKING, CallHeld): HOLD,
     (HOLD, CallResumed): TALKING,
-    **dict.fromkeys(product(ON_A_CALL, (AgentHungUp, CallerHungUp, CallLost)), Next.AFTER_THE_CALL),
+    **dict.fromkeys(product(ON_A_CALL, (AgentHungUp, CallerHungUp, CallLost, DeskClosed)), Next.AFTER_THE_CALL),
     # After it
     (WRAP_UP, WrapUpPassed): Next.AS_WISHED,
     (WRAP_UP, AgentHungUp): Next.SAME,  # the echo of our own hang-up
@@ -144,7 +146,7 @@ STALE: dict[tuple[AgentState, type], str] = {
     **dict.fromkeys(
         product(
             RESTING,
-            (PartiesConnected, ConnectFailed, AgentHungUp, CallHeld, CallResumed, CallerHungUp, CallLost),
+            (PartiesConnected, ConnectFailed, AgentHungUp, CallHeld, CallResumed, CallerHungUp, CallLost, DeskClosed),
         ),
         "no call is on this agent's hands",
     ),
@@ -154,7 +156,10 @@ STALE: dict[tuple[AgentState, type], str] = {
     (TALKING, CallResumed): "not on hold",
     (HOLD, CallHeld): "on hold already",
     **dict.fromkeys(
-        product((WRAP_UP,), (PartiesConnected, ConnectFailed, CallHeld, CallResumed, CallerHungUp, CallLost)), _OVER
+        product(
+            (WRAP_UP,), (PartiesConnected, ConnectFailed, CallHeld, CallResumed, CallerHungUp, CallLost, DeskClosed)
+        ),
+        _OVER,
     ),
     # After it
     **dict.fromkeys(product([s for s in _EVERY_STATE if s is not WRAP_UP], (WrapUpPassed,)), "not in wrap-up"),

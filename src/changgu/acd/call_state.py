@@ -26,6 +26,7 @@ from changgu.acd.events import (
     CallLost,
     CallResumed,
     ConnectFailed,
+    DeskClosed,
     MenuEnded,
     MenuStepReached,
     PartiesConnected,
@@ -65,7 +66,7 @@ CALL_EVENTS: tuple[type, ...] = (
     CallerDialledIn, MenuStepReached, CallArrived, MenuEnded,
     Offered, RingLimitPassed, AgentAnswered, RingFailed,
     PartiesConnected, ConnectFailed, AgentHungUp, CallHeld, CallResumed,
-    CallerHungUp, CallLost,
+    CallerHungUp, CallLost, DeskClosed,
 )  # fmt: skip
 """All that can happen to a call."""
 
@@ -90,7 +91,7 @@ MOVES: dict[tuple[CallState, type], CallState] = {
     (HELD, CallResumed): TALKING,
     (TALKING, AgentHungUp): ENDED,
     (HELD, AgentHungUp): ENDED,
-    **dict.fromkeys(product([s for s in _EVERY_STATE if s is not ENDED], (CallerHungUp, CallLost)), ENDED),
+    **dict.fromkeys(product([s for s in _EVERY_STATE if s is not ENDED], (CallerHungUp, CallLost, DeskClosed)), ENDED),
 }
 """Legal, with where it leads."""
 

@@ -45,6 +45,7 @@ from changgu.acd.events import (
     CallResumed,
     ConnectFailed,
     DeadlinePassed,
+    DeskClosed,
     Event,
     MenuEnded,
     MenuStepReached,
@@ -126,6 +127,7 @@ class Engine:
             MenuEnded: self._menu_ended,
             CallerHungUp: self._caller_hung_up,
             CallLost: self._call_lost,
+            DeskClosed: self._desk_closed,
             AgentAnswered: self._agent_answered,
             RingFailed: self._ring_failed,
             PartiesConnected: self._parties_connected,
@@ -265,6 +267,14 @@ class Engine:
     def _call_lost(self, event: CallLost, now: Instant) -> None:
         if self._call_may(event, now):
             self._end(event, self._calls[event.call], Outcome.LOST, Ender.DESK, now)
+
+    def _desk_closed(self, event: DeskClosed, now: Instant) -> None:
+        if self._call_may(event, now):
+            call = self._calls[event.call]
+            spoken = call.state in SPOKEN
+            outcome, farewell = (Outcome.ANSWERED, Farewell.NONE) if spoken else (Outcome.REFUSED, Farewell.DESK_CLOSED)
+            self._end(event, call, outcome, Ender.DESK, now)
+            self._effects.append(HangUpCaller(event.call, farewell))
 
     def _end(self, event: Event, call: CallRecord, outcome: Outcome, by: Ender, now: Instant) -> None:
         agent = self._agents.get(call.agent) if call.agent is not None else None

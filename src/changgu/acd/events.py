@@ -65,6 +65,13 @@ class CallLost:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskClosed:
+    """The desk stops taking calls and ends this one."""
+
+    call: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class AgentAnswered:
     """The agent's phone was picked up for this offer."""
 
@@ -177,7 +184,7 @@ class DeadlinePassed:
 
 
 CallEvent = (
-    CallerDialledIn | MenuStepReached | CallArrived | MenuEnded | CallerHungUp | CallLost
+    CallerDialledIn | MenuStepReached | CallArrived | MenuEnded | CallerHungUp | CallLost | DeskClosed
     | PartiesConnected | CallHeld | CallResumed
 )
 AgentEvent = (

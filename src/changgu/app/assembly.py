@@ -4,6 +4,7 @@ Reading `Service.listeners` answers what happens when a call is answered; readin
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -17,7 +18,9 @@ from changgu import __version__
 from changgu.acd import api as call_api
 from changgu.acd import pages as call_pages
 from changgu.acd.api import CallDesk
+from changgu.acd.call_state import CallState
 from changgu.acd.engine import Engine
+from changgu.acd.events import DeskClosed
 from changgu.acd.facts import Recorded
 from changgu.acd.identity import AgentId
 from changgu.acd.ledger.store import Ledger
@@ -31,16 +34,23 @@ from changgu.app.accounts import Accounts
 from changgu.app.fact_log import FactLog
 from changgu.app.floor_keeper import FloorKeeper
 from changgu.app.generated_secrets import GeneratedSecrets
-from changgu.app.joins import CallLinks, MenuLookUps, TicketLines, WhoCalled
+from changgu.app.joins import CallLinks, MenuLookUps, PersonPast, TicketLines, WhoCalled
 from changgu.app.pbx_settings import ami_access, ari_access
 from changgu.app.rendering import SitePages
 from changgu.app.settings import Settings
 from changgu.app.web import Health, build_app
 from changgu.asterisk_conf.plan import endpoint_name
 from changgu.directory import api as people_api
+from changgu.directory import pages as people_pages
 from changgu.directory.numbers import Numbering
 from changgu.directory.service import Directory
 from changgu.ground.database import Database
+from changgu.recordings import api as recording_api
+from changgu.recordings import pages as recording_pages
+from changgu.recordings.api import Listening
+from changgu.recordings.retention import Retention
+from changgu.recordings.service import Recordings
+from changgu.recordings.store import RecordingStore
 from changgu.screenpop import api as phone_api
 from changgu.screenpop import pages as desk_pages
 from changgu.screenpop.api import SipAccount
@@ -56,10 +66,12 @@ from changgu.telephony.ami.queue_log_writer import QueueLogWriter
 from changgu.telephony.ari.stream import AriAddress
 from changgu.telephony.inbound import Desk
 from changgu.telephony.phone_proxy import build_phone_proxy
+from changgu.telephony.recorder import MixMonitorRecorder
 from changgu.telephony.service import Telephony
 from changgu.telephony.shadow_queues import ShadowQueueKeeper
 from changgu.telephony.speech.prompts import PromptStore
 from changgu.ticketing import api as ticket_api
+from changgu.ticketing import pages as ticket_pages
 from changgu.ticketing.runner import TicketOpener
 from changgu.ticketing.service import Tickets
 from changgu.wallboard import api as wallboard_api
@@ -137,10 +149,23 @@ class Service:
             self.ami, lambda event: self.runner.post(event), keeper.logins, self._phone_is_up
         )
 
+        self.recordings = Recordings(
+            RecordingStore(database),
+            MixMonitorRecorder(self.ami),
+            settings.recordings_folder,
+            lambda: {queue.name: queue.record for queue in keeper.floor.queues},
+            keeper.notice_nodes,
+            zone=zone,
+            retention=Retention(settings.recordings.days),
+        )
+        for recorded in past.tail:
+            self.recordings.remember(recorded)
+
         # The spine: facts go to the ledger, then to these, in this order; commands go to the switch.
         self.listeners: Sequence[Callable[[Recorded], None]] = (
             FactLog().hear,
             self.screen_pop.hear,
+            self.recordings.hear,
             self.ticket_opener.hear,
             self.feed.hear,
             self.queue_log_writer.hear,
@@ -162,6 +187,8 @@ class Service:
         )
         visitor = VISITOR_PHONES[settings.visitor_phone.enabled]
         who_called = WhoCalled(self.directory, identified, lambda: self.engine.calls)
+        person_past = PersonPast(self.calls, identified, self.tickets, lambda: self.keeper.floor)
+        listening = Listening(RecordingStore(self.database), self.recordings.file_of)
         return build_app(
             version=__version__,
             gate=gate,
@@ -170,9 +197,15 @@ class Service:
             routers=[
                 account_pages.build_pages(gate, pages, self.accounts),
                 call_api.build_router(gate, call_desk, self.floor_store, self.engine, self.runner),
-                call_pages.build_pages(gate, pages, call_desk, self.floor_store, zone, ["/calls/{id}/recordings"]),
+                call_pages.build_pages(
+                    gate, pages, call_desk, self.floor_store, zone, [recording_pages.SLOT], self.keeper.node_title
+                ),
+                recording_api.build_router(gate, listening),
+                recording_pages.build_pages(gate, pages, listening),
                 people_api.build_router(gate, self.directory),
+                people_pages.build_pages(gate, pages, self.directory, person_past, person_past.tickets),
                 ticket_api.build_router(gate, self.tickets, who_called),
+                ticket_pages.build_pages(gate, pages, self.tickets, who_called, self.directory, zone),
                 phone_api.build_router(gate, self.screen_pop, self._sip_account),
                 build_desktop(gate, self.screen_pop, self.runner.ask, self.telephony.control),
                 desk_pages.build_pages(
@@ -190,15 +223,21 @@ class Service:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for part in (
-                    self.ledger, self.runner, self.screen_pop, self.ticket_opener, self.feed,
+                    self.ledger, self.runner, self.screen_pop, self.recordings, self.ticket_opener, self.feed,
                     self.ami, self.queue_log_writer, self.shadow_queues, self.agent_phones, self.telephony,
                 ):  # fmt: skip
                     tasks.create_task(part.run(), name=type(part).__name__)
                 self.runner.configure(self.keeper.floor)  # settles what the ledger's last lines left open
                 tasks.create_task(self.ticket_opener.catch_up(self._past_answers), name="tickets of past answers")
+                tasks.create_task(self._settle_recordings(), name="recordings of past calls")
         finally:
             await self.ledger.flush()
             await self.database.close()
+
+    async def _settle_recordings(self) -> None:
+        """Once we know which calls the PBX still has: every recording goes on or gets its end."""
+        await self.telephony.reconciler.done.wait()
+        await self.recordings.reconcile(set(self.engine.calls))
 
     async def ready(self, limit: float = 30.0) -> None:
         """Return once calls can be taken; raises TimeoutError."""
@@ -206,6 +245,20 @@ class Service:
             await self.ami.wait_connected(limit)
             await self.telephony.ari.wait_connected(limit)
             await self.telephony.reconciler.done.wait()
+
+    async def close_desk(self, limit: float) -> None:
+        """End every call: those who wait first, so that no agent rings for somebody who is about to be sent away.
+
+        Returns when all callers are gone, at the latest after `limit` seconds.
+        """
+        last = (CallState.OFFERED, CallState.CONNECTING, CallState.TALKING, CallState.HELD)
+        for call in sorted(self.engine.calls.values(), key=lambda one: one.state in last):
+            self.runner.post(DeskClosed(call.call))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                while self.engine.calls or self.telephony.inbound.callers or self.telephony.switch.legs:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        await self.recordings.settle()
 
     async def health(self) -> Health:
         """Whether the parts are up that calls need."""
@@ -258,10 +311,10 @@ class Past:
         await ledger.recover()
         midnight = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
         tail = await ledger.recovery_tail()
-        since = min(midnight.timestamp(), *(one.at for one in tail[:1])) if tail else midnight.timestamp()
+        earlier = [recorded for recorded in tail if recorded.at < midnight.timestamp()]
         return cls(
             tail,
-            await ledger.read(since=since),
+            [*earlier, *await ledger.read(since=midnight.timestamp())],
             await ledger.last_seq(),
             await ledger.last_at(),
             await ledger.last_offer() + 1,

@@ -10,10 +10,12 @@ from changgu.acd.store import FloorStore
 from changgu.app.settings import Settings
 from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.nodes import HandOver, NodeName, TicketStatus
+from changgu.ivr_flows.nodes import HandOver, NamedPrompt, NodeName, Say, TicketStatus
 from changgu.telephony.numbers import NumberPlan
 
 logger = logging.getLogger(__name__)
+
+RECORDING_NOTICE = NamedPrompt("recording_notice")
 
 
 class FloorKeeper:
@@ -74,6 +76,16 @@ class FloorKeeper:
     def logins(self) -> list[AgentId]:
         """Everybody who has a phone."""
         return [agent.login for agent in self.floor.agents]
+
+    def notice_nodes(self) -> frozenset[str]:
+        """Nodes of the menu that say the notice of recording to its end, whatever is pressed."""
+        if self.flow is None:
+            return frozenset()
+        return frozenset(
+            name
+            for name, node in self.flow.nodes.items()
+            if isinstance(node, Say) and node.mandatory and RECORDING_NOTICE in node.prompts
+        )
 
     def node_title(self, node: str) -> str | None:
         """What a node of the menu is called on an agent's screen; None for one that needs no mention."""

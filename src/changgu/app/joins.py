@@ -6,9 +6,14 @@ from datetime import UTC, datetime, tzinfo
 from changgu.acd.api import PersonRef
 from changgu.acd.call_record import CallRecord
 from changgu.acd.identity import CallId
+from changgu.acd.queues import Floor
 from changgu.acd.records import CallView
-from changgu.directory.person import PersonCard
+from changgu.acd.store import CallStore
+from changgu.directory.pages import CallLine
+from changgu.directory.pages import TicketLine as PersonTicketLine
+from changgu.directory.person import PersonCard, PersonId
 from changgu.directory.service import Directory
+from changgu.ground.database import moment
 from changgu.ground.trouble import NotFound
 from changgu.ivr_flows.spoken import ticket_found
 from changgu.screenpop.pop import TicketLine
@@ -97,6 +102,49 @@ def ticket_line(ticket: Ticket) -> TicketLine:
         opened_at=ticket.opened_at.timestamp(),
         open=CATEGORY[ticket.state] not in (StateCategory.SOLVED, StateCategory.CLOSED),
     )
+
+
+class PersonPast:
+    """A person's calls for their page. Answers `directory.PastCalls`; `tickets` answers `directory.PastTickets`."""
+
+    def __init__(
+        self, calls: CallStore, identified: IdentifiedCalls, tickets: Tickets, floor: Callable[[], Floor]
+    ) -> None:
+        self._calls = calls
+        self._identified = identified
+        self._floor = floor
+        self.tickets = PersonTickets(tickets)
+
+    async def of_person(self, ids: Sequence[PersonId], numbers: Sequence[str], limit: int) -> Sequence[CallLine]:
+        """Newest first: the calls whose caller was this person."""
+        found = await self._identified.calls_of([str(one) for one in ids], limit)
+        records = [record for call in found if (record := await self._calls.get(call)) is not None]
+        titles = {queue.name: queue.title for queue in self._floor().queues}
+        names = {agent.login: agent.name for agent in self._floor().agents}
+        return [
+            CallLine(
+                id=record.id,
+                at=moment(record.arrived_at),
+                queue=titles.get(record.queue, record.queue) if record.queue else "",
+                agent=names.get(record.agent, record.agent) if record.agent else "",
+                outcome=record.outcome.value if record.outcome else "open",
+            )
+            for record in records
+        ]
+
+
+class PersonTickets:
+    """A person's tickets for their page."""
+
+    def __init__(self, tickets: Tickets) -> None:
+        self._tickets = tickets
+
+    async def of_person(self, ids: Sequence[PersonId], limit: int) -> Sequence[PersonTicketLine]:
+        """Newest first."""
+        return [
+            PersonTicketLine(ticket.number, ticket.title, *STATE_NAMES[ticket.state], ticket.opened_at)
+            for ticket in await self._tickets.for_person(ids, limit)
+        ]
 
 
 class MenuLookUps:

@@ -28,11 +28,13 @@ def _metadata() -> MetaData:
 
 
 METADATA = _metadata()
+MIGRATIONS = Path(__file__).parent / "migrations"
+VERSIONS = MIGRATIONS / "versions"
 
 
 def _config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     return config
 
@@ -44,7 +46,8 @@ def _upgrade(connection: Connection) -> None:
 def _new_migration(connection: Connection, why: str) -> None:
     config = _config(connection)
     command.upgrade(config, "head")
-    command.revision(config, why, autogenerate=True)
+    number = len(list(VERSIONS.glob("[0-9]*.py"))) + 1
+    command.revision(config, why, autogenerate=True, rev_id=f"{number:04}")
 
 
 def _differences(connection: Connection) -> list[object]:

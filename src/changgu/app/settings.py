@@ -235,6 +235,12 @@ class RecordingSettings(Group):
     """Recorded conversations."""
 
     folder: str = option("", "녹취 파일 폴더. 비우면 DATA/recordings", "Their folder; empty means DATA/recordings")
+    days: Annotated[int, Field(ge=1, le=3650)] = option(
+        180,
+        "녹취를 보관하는 날수. 지나면 지워집니다",
+        "How long they are kept; then they are destroyed",
+        unit="days / 일",
+    )
 
 
 class DemoSettings(Group):

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import uvicorn
@@ -31,7 +31,7 @@ from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.problems import FlowErrors
 from changgu.telephony.farewells import fixed_sentences
 from changgu.telephony.pbx import PrivatePbx, existing_version
-from changgu.telephony.pbx_packages import PbxRelease, dotted, install
+from changgu.telephony.pbx_packages import PbxRelease, default_folder, dotted, install
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.prompts import PromptStore
 
@@ -75,7 +75,10 @@ async def _run(settings: Settings) -> None:
     kind = DeskKind.DEMO if settings.demo.enabled else DeskKind.REAL
     with DataFolder(settings.data, kind):
         stop = Stop()
-        await Opening(settings, secrets_of(settings.data), stop).open_and_serve()
+        opening = Opening(settings, secrets_of(settings.data), stop)
+        stop.opening = asyncio.create_task(opening.open_and_serve())
+        with contextlib.suppress(asyncio.CancelledError):
+            await stop.opening
 
 
 class Stop:
@@ -83,6 +86,8 @@ class Stop:
 
     def __init__(self) -> None:
         self.wanted = asyncio.Event()
+        self.opening: asyncio.Task[None] | None = None
+        """Set while the desk is not open yet: then there is nothing to close, and the opening ends at once."""
         self.reload = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -94,12 +99,8 @@ class Stop:
             sys.exit(SECOND_SIGNAL)
         say("창구를 닫습니다 · closing the desk")
         self.wanted.set()
-
-
-@dataclass(frozen=True, slots=True)
-class _Web:
-    server: uvicorn.Server
-    sockets: list[socket.socket]
+        if self.opening is not None:
+            self.opening.cancel()
 
 
 class Opening:
@@ -146,7 +147,7 @@ class Opening:
         data, language = self._settings.data, self._settings.desk.language
         languages = (language, *(other for other in menus.LANGUAGES if other != language))
         return PromptStore(
-            data / "sounds",
+            default_folder(os.environ).parent / "sounds",  # by content, so one folder serves every desk of this user
             data / "prompts" / "recorded",
             EspeakSynthesiser(),
             {one: menus.sentences(one, data / "prompts") for one in languages},
@@ -208,7 +209,14 @@ class Opening:
         self, service: Service, web_socket: socket.socket, pbx: PrivatePbx | None, demo: DemoDesk | None
     ) -> None:
         server = _Server(
-            uvicorn.Config(service.web, log_config=None, access_log=False, lifespan="off", server_header=False)
+            uvicorn.Config(
+                service.web,
+                log_config=None,
+                access_log=False,
+                ws_per_message_deflate=False,
+                lifespan="off",
+                server_header=False,
+            )
         )
         parts = [asyncio.create_task(service.run(), name="service")]
         try:
@@ -217,6 +225,7 @@ class Opening:
             parts.append(asyncio.create_task(self._reload_when_asked(service.keeper), name="reload"))
             if demo is not None:
                 parts.append(asyncio.create_task(demo.run(service), name="demo"))
+            self._stop.opening = None
             self._say_ready()
             stopping = asyncio.create_task(self._stop.wanted.wait())
             await asyncio.wait([stopping, *parts], return_when=asyncio.FIRST_COMPLETED)

@@ -229,7 +229,7 @@ class Inbound:
         await self._answer(call)
         match self._desk.numbers().destination(identity.dialled):
             case ToQueueDirectly(queue):
-                await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=True)
+                await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=False)
                 self._post(CallArrived(call, queue))
             case ToMenu():
                 await self._walk(visitor, self._desk.menu(identity.dialled))

@@ -219,7 +219,7 @@ def _person(random: Random, number: int) -> tuple[str, ...]:
     if random.random() < 0.15:
         phones.append(f"02-2100-{random.randint(1000, 1099)}")
     assets = "; ".join(
-        f"A{number:05}-{place}:{kind}:{model}:{random.randint(2019, 2026)}-{random.randint(1, 12):02}-15"
+        f"A{number:05}-{place}|{kind}|{model}||{random.randint(2019, 2026)}-{random.randint(1, 12):02}-15"
         for place, (kind, model) in enumerate(random.sample(_ASSETS, random.randint(1, 3)), 1)
     )
     return (
