@@ -201,6 +201,8 @@ class FakeAri:
                 channel = asked.query["channelId"]
                 if channel in self.channels:
                     return 409, {"message": "exists"}
+                if asked.query.get("originator", channel) not in {*self.channels, channel}:
+                    return 400, {"message": "Provided originator channel was not found"}
                 self.channels[channel] = FakeChannel(channel, asked.query["appArgs"], "", "Ringing", in_stasis=False)
                 return 200, {}
             case "DELETE", ["channels", channel] if channel in self.channels:

@@ -176,6 +176,16 @@ async def test_a_phone_that_is_not_registered_is_unreachable(board: Board) -> No
     await board.until_posted(RingFailed(ALICE, CALL, OFFER, "unreachable"))
 
 
+async def test_a_caller_who_leaves_as_the_phone_is_to_ring_costs_the_agent_nothing(board: Board) -> None:
+    del board.pbx.channels[CALL]
+    board.switch.do(RING)
+    await board.pbx.until_asked("POST", "channels")
+    await board.until_idle()
+
+    assert board.callers.gone == [CALL]
+    assert board.posted == []
+
+
 async def test_ringing_that_was_taken_back_is_no_failure(board: Board) -> None:
     board.switch.do(RING)
     await board.pbx.until_asked("POST", "channels")

@@ -148,6 +148,10 @@ class Switch:
                 return leg.purpose
         return None
 
+    def has_agent(self, call: CallId) -> bool:
+        """Whether an agent picked up for this call and is still there."""
+        return self.conversation(call) is not None
+
     def leg(self, channel: str) -> AgentLeg | None:
         """The agent's leg with this channel id, if it is up and ours."""
         found = self._legs.get(channel)
@@ -295,6 +299,13 @@ class Switch:
             raise
         except AriConflict:
             logger.info("the agent's leg exists already", extra={"call_id": command.call})
+        except AriRefused as trouble:
+            if "originator" not in trouble.reason:
+                raise
+            # The caller left in this very moment: their fault, not the agent's.
+            logger.info("the caller left before the agent's phone rang", extra={"call_id": command.call})
+            self._legs.pop(channel, None)
+            self._callers.left(command.call)
 
     async def _connect(self, command: ConnectCall) -> None:
         bridge, leg = bridge_of(command.call), agent_leg(command.offer, command.call)

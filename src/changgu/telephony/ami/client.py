@@ -21,7 +21,8 @@ LOGIN_LIMIT = 5.0
 DEADLINE = 5.0
 """Seconds for an action that does not say otherwise."""
 
-EVENT_CLASSES = "system,call,agent"
+CLASS_OF_EVENT = {"CEL": "call", "DeviceStateChange": "call"}
+"""Privilege classes of the events that are not of class `system`; a class that nobody listens to is not asked for."""
 
 Message = Mapping[str, str]
 
@@ -61,13 +62,13 @@ class AmiAddress:
 class _Connection(Manager):  # type: ignore[misc]  # panoramisk carries no types
     """One connection that is not set up again by itself."""
 
-    def __init__(self, address: AmiAddress) -> None:
+    def __init__(self, address: AmiAddress, classes: str) -> None:
         loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[None] = loop.create_future()
         self.ready: asyncio.Future[bool] = loop.create_future()
         super().__init__(
             host=address.host, port=address.port, username=address.user, secret=address.password,
-            events=EVENT_CLASSES, loop=loop, ping_delay=5, ping_interval=5, log=logger,
+            events=classes, loop=loop, ping_delay=5, ping_interval=5, log=logger,
         )  # fmt: skip
 
     def connection_made(self, f: "asyncio.Task[Any]") -> None:
@@ -128,7 +129,8 @@ class Ami:
         """Connect, listen, connect again; until cancelled."""
         pause = FIRST_RETRY
         while True:
-            connection = _Connection(self._address)
+            classes = {"system", *(CLASS_OF_EVENT.get(event, "system") for event, _ in self._listeners)}
+            connection = _Connection(self._address, ",".join(sorted(classes)))
             try:
                 for event, hear in self._listeners:
                     connection.register_event(event, _plainly(hear))
