@@ -44,8 +44,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ALICE, BOB = AgentId("alice"), AgentId("bob")
 AGENT_HERTZ, CALLER_HERTZ = 800, 440
-WAV_HEADER = 44
-"""Bytes; a phone writes them, and the sound, when its call has ended."""
 
 
 @pytest.fixture(scope="module")
@@ -456,28 +454,6 @@ async def test_the_plain_queues_do_not_ring_who_is_not_ready(room: Room, phones:
 async def _paused(room: Room, login: str, wanted: bool) -> bool:
     members = [entry for entry in await room.ami.listing("QueueStatus") if entry.get("Name") == login]
     return bool(members) and all((member["Paused"] == "1") is wanted for member in members)
-
-
-async def test_when_the_desk_closes_callers_are_told_and_nobody_is_left(
-    room: Room, phones: Phones, tmp_path: Path
-) -> None:
-    await phones.agent(ALICE)
-    await room.ready(ALICE)
-    await phones.caller("talking", "1001")
-    talking = (await room.fact(CallConnected)).call
-    await phones.caller("waiting", "1001")
-    waiting = (await room.fact(CallQueued, where=lambda fact: fact.call != talking)).call
-    await room.telephony.end_calls()
-    await room.fact(CallEnded, call=talking, outcome=Outcome.LOST)
-    await room.fact(CallEnded, call=waiting, outcome=Outcome.LOST)
-    await phones.ended("waiting")
-    await phones.ended("alice-1")
-
-    await eventually(lambda: _apologised(tmp_path / "waiting.wav"))
-
-
-async def _apologised(recording: Path) -> bool:
-    return recording.stat().st_size > WAV_HEADER and tone_seconds(recording, MENU_HERTZ) > 0.1
 
 
 async def test_calls_that_a_crashed_pbx_took_with_it_are_lost_and_the_desk_goes_on(

@@ -4,9 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from changgu.acd.commands import Command, Farewell
-from changgu.acd.events import CallLost, Event
-from changgu.acd.identity import CallId
+from changgu.acd.commands import Command
+from changgu.acd.events import Event
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriTrouble
 from changgu.telephony.ari.messages import AriEvent
@@ -30,7 +29,6 @@ class Telephony:
         self, address: AriAddress, *, desk: Desk, voice: Voice, look_ups: LookUps, post: Callable[[Event], None],
         calls: OpenCalls, shadow: ShadowQueues | None = None,
     ) -> None:  # fmt: skip
-        self._post = post
         self.stream = AriStream(address, self._hear, on_connected=self._connected)
         self.ari = Ari(self.stream, address)
         self.player = IvrPlayer(self.ari, voice, look_ups, post)
@@ -58,31 +56,6 @@ class Telephony:
                     tasks.create_task(part.run(), name=type(part).__name__)
         finally:
             await self.ari.close()
-
-    async def end_calls(self, limit: float = 10.0) -> None:
-        """Before the desk closes for good: apologise to who waits, hang up on everybody, and report each call lost.
-
-        Returns when nobody is on the line any more, or after `limit` seconds.
-        """
-        ending = [asyncio.create_task(self._end_call(call)) for call in self.inbound.callers]
-        if ending:
-            logger.info("the desk closes: %d calls are ended", len(ending))
-            _, late = await asyncio.wait(ending, timeout=limit)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*ending, return_exceptions=True)
-
-    async def _end_call(self, call: CallId) -> None:
-        if not self.switch.has_agent(call):
-            await self.inbound.say_farewell(call, Farewell.ERROR)
-        if not self.inbound.knows(call):
-            return
-        self.inbound.release(call)
-        self._post(CallLost(call))
-        try:
-            await self.ari.request("DELETE", path("channels", call))
-        except AriTrouble as trouble:
-            logger.info("a caller could not be hung up: %s", trouble, extra={"call_id": call})
 
     def _connected(self) -> None:
         self.reconciler.ask()

@@ -148,10 +148,6 @@ class Switch:
                 return leg.purpose
         return None
 
-    def has_agent(self, call: CallId) -> bool:
-        """Whether an agent picked up for this call and is still there."""
-        return self.conversation(call) is not None
-
     def leg(self, channel: str) -> AgentLeg | None:
         """The agent's leg with this channel id, if it is up and ours."""
         found = self._legs.get(channel)
