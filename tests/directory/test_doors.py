@@ -1,5 +1,6 @@
 """People over REST and on pages: who may do what, and nothing typed can turn against the reader."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -204,3 +205,22 @@ async def test_a_search_with_one_answer_goes_straight_there(agent: httpx.AsyncCl
     hana = await add(agent, name="김하나", numbers=["1234"])
     answer = await agent.get("/people?q=1234")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/people/{hana}")
+
+
+@pytest.mark.parametrize("strange", ["\x00", "\ud800", "\u202e\u0000x", "가" * 300, "' OR 1=1 --", "{{ 7*7 }}"])
+async def test_no_text_in_any_field_is_an_accident(agent: httpx.AsyncClient, strange: str) -> None:
+    hana = await add(agent, name="김하나")
+    fields = ("name", "employee_number", "department", "title", "email", "location", "computer_id", "fax")
+    bodies: list[dict[str, object]] = [{field: strange} for field in fields]
+    bodies += [{"numbers": [strange]}, {"assets": [{"tag": strange, "model": strange}]}]
+    for body in bodies:
+        for method, target in (("POST", "/api/v1/people"), ("PATCH", f"/api/v1/people/{hana}")):
+            answer = await agent.request(
+                method,
+                target,
+                content=json.dumps({"name": "x", **body}),  # escapes what UTF-8 cannot say
+                headers={"Content-Type": "application/json"},
+            )
+            assert answer.status_code < 500, (target, body)
+    for page in ("/people", f"/people/{hana}"):
+        assert (await agent.get(page)).status_code == 200

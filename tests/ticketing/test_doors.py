@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -318,3 +319,29 @@ async def test_a_new_ticket_for_a_person_is_filled_in_from_the_directory(
     answer = await agent.post("/tickets/new", data=typed)
     assert answer.status_code == 303
     assert f"/people/{hana.id}" in (await agent.get(answer.headers["location"])).text
+
+
+@pytest.mark.parametrize("strange", ["\x00", "\ud800", "\u202e\u0000x", "가" * 300, "' OR 1=1 --", "{{ 7*7 }}"])
+async def test_no_text_in_any_field_is_an_accident(agent: httpx.AsyncClient, strange: str) -> None:
+    fields = ("title", "description", "requester", "department", "contact", "configuration_item", "owner", "queue")
+    codes = ("grade", "type_code", "cause_code", "resolution_code", "assignee", "group", "reason", "action", "call")
+    number = (await opened(agent))["number"]
+    path = f"/api/v1/tickets/{number}"
+    for field in (*fields, *codes):
+        body = json.dumps({**INCIDENT, field: strange})  # escapes what UTF-8 cannot say
+        move = json.dumps({"to": "assigned", "group": "pc", field: strange})
+        for method, target, content in (
+            ("POST", "/api/v1/tickets", body),
+            ("PATCH", path, body),
+            ("POST", f"{path}/moves", move),
+            ("POST", f"{path}/calls", json.dumps({"call": strange})),
+            ("POST", f"{path}/actions", json.dumps({"text": strange})),
+            ("POST", f"{path}/callbacks", json.dumps({"note": strange, "call": strange})),
+        ):
+            answer = await agent.request(
+                method, target, content=content, headers={"Content-Type": "application/json"}
+            )
+            assert answer.status_code < 500, (target, field)
+    for page in (f"/tickets/{number}", "/tickets?view=all"):
+        drawn_page = await agent.get(page)
+        assert drawn_page.status_code == 200

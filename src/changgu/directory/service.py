@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from changgu.directory import store
-from changgu.directory.items import Asset
+from changgu.directory.items import Asset, clean_asset
 from changgu.directory.numbers import Numbering
 from changgu.directory.people_csv import ListedPerson, read_people
 from changgu.directory.person import (
@@ -250,7 +250,7 @@ class Directory:
     async def _write(
         self, session: AsyncSession, row: PersonRow, written: PersonWritten, actor: str, source: str
     ) -> None:
-        assets = await store.assets_by_tag(session, (asset.tag for asset in written.assets or ()))
+        assets = await store.assets_by_tag(session, (clean_asset(asset).tag for asset in written.assets or ()))
         touched, _ = self._change(session, row, written, actor, source, assets)
         session.add(row)
         await session.flush()
@@ -330,7 +330,7 @@ class Directory:
         before = _tags(row.assets)
         details_changed = False
         keep: list[AssetRow] = []
-        for asset in wanted:
+        for asset in map(clean_asset, wanted):
             kept = known.get(asset.tag)
             if kept is None:
                 kept = known[asset.tag] = AssetRow(tag=asset.tag)

@@ -124,7 +124,8 @@ class Tickets:
         if new.call:
             check_call(new.call)
         async with self._writing() as session:
-            row = await self._insert(session, checked, by, queue=new.queue, follows=follows)
+            queue = clean_line(new.queue or "")[:64] or None
+            row = await self._insert(session, checked, by, queue=queue, follows=follows)
             if new.call:
                 await self._link(session, row, new.call, CallRole.CREATED, checked["owner"])
                 await self._answer_suggestion(session, new.call)
@@ -256,6 +257,7 @@ class Tickets:
             Forbidden: a complaint is settled by a supervisor (CMP-01).
         """
         move = tidy(move)
+        self._checked({field: getattr(move, field) for field in ("type_code", "cause_code", "resolution_code")})
         async with self._writing() as session:
             row = await self._held(session, number, may_be_closed=True)
             before = TicketState(row.state)
