@@ -389,6 +389,24 @@ def test_an_agent_who_picks_up_and_drops_before_the_two_are_joined_does_not_ring
     assert floor.agent("alice").misses == 1
 
 
+def test_an_agent_who_keeps_picking_up_and_dropping_is_set_not_ready() -> None:
+    """Row 5: doubled in ten weeks in production, because nothing ever stopped it."""
+    floor = Floor("alice")
+    floor.ready("alice")
+    floor.call("c1")
+    for _ in range(2):
+        floor.answer("alice")
+        floor.agent_hangs_up("alice")
+    floor.answer("alice")
+
+    assert floor.agent_hangs_up("alice") == [
+        OfferEnded(C1, ALICE, THREE, OfferEnd.AGENT_LEFT),
+        PlayMusicOnHold(C1, HELPDESK),
+        change(ALICE, TALKING, NOT_READY, C1, NotReadyReason.NO_ANSWER),
+    ]
+    assert floor.waiting() == ["c1"]
+
+
 def test_a_drop_that_is_heard_before_its_answer_ends_the_offer() -> None:
     floor = Floor("alice")
     floor.ready("alice")

@@ -13,7 +13,8 @@ The rules, in words. The tables below say the same for every pair of state and e
 5. Whoever wants 대기 while their phone is away is in 연결불가 instead, and in 대기 when the phone is back.
    In every other state the phone's coming and going is noted and changes nothing, except that an offer
    to a phone that goes away fails at once.
-6. Leaving the phone unanswered too often in a row is 이석 with the reason NO_ANSWER.
+6. Leaving the phone unanswered too often in a row is 이석 with the reason NO_ANSWER. Declining, and picking up only
+   to put down before the caller is heard, count the same.
 7. News about an attempt (`offer`) is believed only while it is this agent's attempt; the engine checks
    that before it looks here.
 """
@@ -63,7 +64,9 @@ class Next(Enum):
     AVAILABLE = "대기, or 연결불가 while the phone is away"
     AS_WISHED = "the requested next state; else available"
     AFTER_A_MISS = "the requested next state; else 이석 (NO_ANSWER) after too many misses; else available"
-    AFTER_THE_CALL = "후처리 when the two have spoken and the queue has one; else as wished"
+    AFTER_THE_CALL = (
+        "후처리 when they have spoken and the queue has one; after a miss when the agent left; else as wished"
+    )
     REQUESTED = "the present state; the wish becomes the requested next state"
     SAME = "the present state"
 

@@ -411,7 +411,10 @@ class Engine:
         """Carries out the agent's line of the table, if the pair has one."""
         after = agent_state.MOVES.get((agent.state, occasion), Next.SAME)
         if after is Next.AFTER_THE_CALL:
-            after = WRAP_UP if spoken and self._state.queue(agent.queue).wrap_up > timedelta(0) else Next.AS_WISHED
+            if spoken:
+                after = WRAP_UP if self._state.queue(agent.queue).wrap_up > timedelta(0) else Next.AS_WISHED
+            else:
+                after = Next.AFTER_A_MISS if occasion is AgentHungUp else Next.AS_WISHED
         if after is Next.AFTER_A_MISS and agent.requested is None:
             if agent.misses >= self._state.queue(agent.queue).misses_before_not_ready:
                 after, reason = NOT_READY, NotReadyReason.NO_ANSWER
