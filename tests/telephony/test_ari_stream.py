@@ -9,7 +9,7 @@ import pytest
 
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriBroken, AriConflict, AriLate, AriNotFound, AriNotOurs, AriRefused
-from changgu.telephony.ari.messages import ApplicationReplaced, AriEvent, ChannelDtmfReceived, StasisStart
+from changgu.telephony.ari.messages import AriEvent, ChannelDtmfReceived, StasisStart
 from changgu.telephony.ari.stream import AriStream
 from tests.support.fake_ari import FakeAri
 from tests.support.waiting import eventually
@@ -168,17 +168,20 @@ async def test_a_listener_that_fails_does_not_stop_the_news(line: Line) -> None:
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_another_desk_taking_our_application_is_reported_loudly(
+async def test_a_desk_whose_application_is_taken_stands_back_and_says_so(
     line: Line, caplog: pytest.LogCaptureFixture
 ) -> None:
     await line.pbx.say("ApplicationReplaced")
 
-    async def heard() -> bool:
-        return line.heard == [ApplicationReplaced("changgu")]
+    async def stood_back() -> bool:
+        return line.downs == 1 and not line.stream.connected
 
-    await eventually(heard)
-    assert line.stream.replaced == 1
+    await eventually(stood_back)
+    assert line.stream.replaced
     assert any(record.levelname == "ERROR" for record in caplog.records)
+    with pytest.raises(AriAway):
+        await line.ari.request("GET", path("channels"), deadline=0.5)
+    assert line.ups == 1, "taking it back would be answered in kind"
 
 
 async def test_nobody_answers_at_the_address() -> None:

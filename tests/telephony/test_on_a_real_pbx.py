@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from changgu.acd.agent_state import AgentState, NotReadyReason
-from changgu.acd.events import AgentNotReady, CallArrived
+from changgu.acd.events import AgentNotReady, CallArrived, DeskClosed
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
@@ -44,6 +44,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ALICE, BOB = AgentId("alice"), AgentId("bob")
 AGENT_HERTZ, CALLER_HERTZ = 800, 440
+WAV_HEADER = 44
+"""Bytes; a phone writes them, and the sound, when its call has ended."""
 
 
 @pytest.fixture(scope="module")
@@ -454,6 +456,53 @@ async def test_the_plain_queues_do_not_ring_who_is_not_ready(room: Room, phones:
 async def _paused(room: Room, login: str, wanted: bool) -> bool:
     members = [entry for entry in await room.ami.listing("QueueStatus") if entry.get("Name") == login]
     return bool(members) and all((member["Paused"] == "1") is wanted for member in members)
+
+
+async def test_when_the_desk_closes_callers_are_told_and_nobody_is_left(
+    room: Room, phones: Phones, tmp_path: Path
+) -> None:
+    await phones.agent(ALICE)
+    await room.ready(ALICE)
+    await phones.caller("talking", "1001")
+    talking = (await room.fact(CallConnected)).call
+    await phones.caller("waiting", "1001")
+    waiting = (await room.fact(CallQueued, where=lambda fact: fact.call != talking)).call
+    room.post(DeskClosed(waiting))
+    room.post(DeskClosed(talking))
+    await room.fact(CallEnded, call=talking)
+    await room.fact(CallEnded, call=waiting)
+    for call in ("waiting", "talking", "alice-1"):
+        await phones.ended(call)
+    await eventually(lambda: _apologised(tmp_path / "waiting.wav"))
+
+
+async def _apologised(recording: Path) -> bool:
+    return recording.stat().st_size > WAV_HEADER and tone_seconds(recording, MENU_HERTZ) > 0.1
+
+
+async def test_a_pbx_that_stands_still_for_a_while_keeps_its_calls(
+    room: Room, phones: Phones, pbx: PrivatePbx
+) -> None:
+    await phones.agent(ALICE)
+    await room.ready(ALICE)
+    await phones.caller("c1", "1001")
+    call = (await room.fact(CallConnected)).call
+    assert pbx.pid is not None
+    room.telephony.reconciler.done.clear()
+    os.kill(pbx.pid, signal.SIGSTOP)
+    try:
+        await eventually(lambda: _disconnected(room), within=8)
+    finally:
+        os.kill(pbx.pid, signal.SIGCONT)
+    await asyncio.wait_for(room.telephony.reconciler.done.wait(), 15)
+
+    assert call in room.engine.calls
+    await phones.hang_up("c1")
+    await room.fact(CallEnded, call=call, outcome=Outcome.ANSWERED)
+
+
+async def _disconnected(room: Room) -> bool:
+    return not room.telephony.connected
 
 
 async def test_calls_that_a_crashed_pbx_took_with_it_are_lost_and_the_desk_goes_on(

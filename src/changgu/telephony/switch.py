@@ -263,7 +263,6 @@ class Switch:
             case ConnectCall():
                 await self._connect(command)
             case HangUpCaller(call, farewell):
-                self._forget_music(call)
                 await self._hang_up_caller(call, farewell)
             case _DropBridge(call):
                 await self._drop_bridge(call)
@@ -342,7 +341,10 @@ class Switch:
         return timer is None
 
     async def _hang_up_caller(self, call: CallId, farewell: Farewell) -> None:
+        music = self._forget_music(call)
         if farewell is not Farewell.NONE:
+            if music:
+                await self._tolerating_gone("DELETE", path("channels", call, "moh"))
             await self._callers.say_farewell(call, farewell)
         gone = await self._tolerating_gone("DELETE", path("channels", call))
         if gone:

@@ -91,8 +91,8 @@ class AriStream:
         self._up = asyncio.Event()
         self.unknown = 0
         """Frames that could not be read or were not asked for."""
-        self.replaced = 0
-        """Times that another program took our application away."""
+        self.replaced = False
+        """Another program took our application away; events go there now."""
         self.requests = 0
         """Requests sent, for the count per call."""
 
@@ -124,7 +124,7 @@ class AriStream:
             await self._socket.close()
 
     async def run(self) -> None:
-        """Connect, listen, connect again; until cancelled."""
+        """Connect, listen, connect again; until cancelled, or until another desk takes our place."""
         pause = FIRST_RETRY
         while True:
             try:
@@ -138,6 +138,10 @@ class AriStream:
                 pause = min(LONGEST_RETRY, pause * 2)
                 continue
             came_up = await self._listen(socket)
+            if self.replaced:
+                # Taking it back would be answered in kind, and each would answer the other's callers.
+                logger.error("this desk stands back from Asterisk until it is started again")
+                return
             pause = FIRST_RETRY if came_up else min(LONGEST_RETRY, pause * 2)
             await asyncio.sleep(pause)
 
@@ -217,9 +221,10 @@ class AriStream:
                 logger.debug("unknown message from ARI: %s", message.kind)
                 continue
             if isinstance(message, ApplicationReplaced):
-                self.replaced += 1
+                self.replaced = True
                 logger.error("another program has taken the Stasis application %s: two desks on one PBX?",
                              message.application)
+                return
             try:
                 self._hear(message)
             except Exception:  # one event's edge: the line carries everybody's news
