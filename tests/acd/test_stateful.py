@@ -278,6 +278,6 @@ class AnyFloor(RuleBasedStateMachine):
 
 
 AnyFloor.TestCase.settings = settings(
-    max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 TestAnyFloor = AnyFloor.TestCase

@@ -65,7 +65,7 @@ class Next(Enum):
     AS_WISHED = "the requested next state; else available"
     AFTER_A_MISS = "the requested next state; else 이석 (NO_ANSWER) after too many misses; else available"
     AFTER_THE_CALL = (
-        "후처리 when they have spoken and the queue has one; after a miss when the agent left; else as wished"
+        "후처리 when they have spoken (if the queue has one); a miss when the agent left before; else as wished"
     )
     REQUESTED = "the present state; the wish becomes the requested next state"
     SAME = "the present state"
