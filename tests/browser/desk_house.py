@@ -36,6 +36,7 @@ from changgu.directory.person import NumberWritten, PersonWritten
 from changgu.directory.service import Directory
 from changgu.ground.access import Role
 from changgu.ground.database import Base, Database, moment
+from changgu.ground.trouble import BadInput
 from changgu.screenpop.api import SipAccount, build_router
 from changgu.screenpop.caller import Confidence
 from changgu.screenpop.desktop import build_desktop
@@ -105,6 +106,7 @@ class DeskHouse:
         self.accounts = Accounts(database, hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         self.pages = SitePages(site="행정안전부 서비스데스크")
         gate = AccessGate(self.accounts)
+        self.must_classify = False
         self.own_calls: list[dict[str, Any]] = []
         self.ticket_bodies: dict[str, dict[str, Any]] = {}
         self.app = build_app(
@@ -180,7 +182,10 @@ class DeskHouse:
 
         @router.patch("/tickets/{number}")
         async def change(number: str, request: Request) -> dict[str, Any]:
-            self.ticket_bodies[number].update(await request.json())
+            changes = await request.json()
+            if self.must_classify and not changes["kind"]:
+                raise BadInput("접수 건을 판별해 주십시오.", "say what kind of ticket it is", field="kind")
+            self.ticket_bodies[number].update(changes)
             return self.ticket_bodies[number]
 
         @router.post("/tickets")

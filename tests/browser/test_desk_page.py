@@ -132,6 +132,31 @@ async def test_words_not_yet_saved_are_saved_when_the_next_call_comes(house: Hou
     assert house[0].ticket_bodies["2026031"]["description"] == "아직 저장하지 않은 내용"
 
 
+async def test_words_that_the_service_refuses_are_kept_until_the_agent_finishes_them(
+    house: House, desktop: Desktop
+) -> None:
+    page = await desktop("kim")
+    await ready(house[0])
+    await talk(house[0], await ring(house[0]))
+    house[0].open_ticket("2026031", call=C1, title="네트워크 문의")
+    house[0].must_classify = True
+    await page.fill("#ticket-description", "종류를 고르기 전에 다음 전화가 왔다")
+    await house[0].news(CallerHungUp(C1), AgentReady(KIM))
+    await ring(house[0], call=CallId("c2"))
+    await expect(page.locator("#problem")).to_contain_text("저장하지 못한 내용이 남아 있습니다")
+    await house[0].news(CallerHungUp(CallId("c2")))
+    page.on("dialog", lambda dialog: dialog.accept())
+    await page.reload()
+
+    await page.get_by_role("button", name="접수 2026031 이어 쓰기").click()
+    await page.select_option("#ticket-kind", "inquiry")
+    await page.keyboard.press("Control+s")
+
+    await expect(page.locator("#ticket-said")).to_contain_text("저장함")
+    await expect(page.locator("#ticket-kept")).to_be_empty()
+    assert house[0].ticket_bodies["2026031"]["description"] == "종류를 고르기 전에 다음 전화가 왔다"
+
+
 async def test_an_agent_chooses_among_the_owners_of_a_shared_number(house: House, desktop: Desktop) -> None:
     page = await desktop("kim")
     await ready(house[0])

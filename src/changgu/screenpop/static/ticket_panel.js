@@ -7,6 +7,8 @@ import { hour, say } from "/static/screenpop/words.js";
 const $ = (id) => document.getElementById(id);
 /** 접수 건 판별 (ENUM-04) */
 const KINDS = ["inquiry", "incident", "service_request", "complaint"];
+/** Words that the service has not taken yet, by ticket or call; they outlive the next call and a reload. */
+const DRAFTS = `changgu-ticket-drafts-${$("desk").dataset.login}`;
 const FIELDS = ["kind", "grade", "title", "description"];
 
 export class TicketPanel {
@@ -16,10 +18,17 @@ export class TicketPanel {
     this.call = null;
     this.dirty = false;
     this.shape = null;
+    this.deskCall = null;
+    this.resumedDuring = undefined;
+    this.drafts = new Map(JSON.parse(sessionStorage.getItem(DRAFTS) ?? "[]"));
+    this.#showDrafts();
   }
 
   /** Follow the desk: the call's newest ticket, or how it will come to one. */
   draw({ call, pop }) {
+    this.deskCall = call?.call ?? null;
+    if (this.resumedDuring === this.deskCall) return; // an older ticket is being finished
+    this.resumedDuring = undefined;
     const ticket = pop?.call_tickets.at(-1) ?? null;
     if (ticket && ticket.number !== this.number) {
       if (this.dirty && this.call === pop.call && !this.number) return; // being written by hand: the agent's words first
@@ -55,30 +64,60 @@ export class TicketPanel {
     const form = $("ticket-form");
     if (!form || this.saving) return;
     this.saving = true;
-    const { number, call } = this;
-    const body = Object.fromEntries(FIELDS.map((name) => [name, form.elements[name].value || (name === "description" ? "" : null)]));
+    const draft = this.#draft(form);
     this.dirty = false;
     try {
-      const saved = number
-        ? await api(`/api/v1/tickets/${number}`, { method: "PATCH", body })
-        : await api("/api/v1/tickets", { method: "POST", body: { ...body, call } });
-      if (this.#shows(form)) {
-        this.number = saved.number;
-        this.#numbered(saved.number);
-        this.#mark(null);
-        this.#said(this.dirty ? say("desk.ticket_unsaved") : say("desk.ticket_saved", { time: hour(Date.now() / 1000) }));
-      }
+      const saved = await this.#send(draft);
+      if (!this.#shows(form)) return;
+      this.number = saved.number;
+      this.#numbered(saved.number);
+      this.#mark(null);
+      this.#said(this.dirty ? say("desk.ticket_unsaved") : say("desk.ticket_saved", { time: hour(Date.now() / 1000) }));
+      if (!this.dirty) this.resumedDuring = undefined;
     } catch (trouble) {
-      if (this.#shows(form)) {
-        this.dirty = true;
-        this.#mark(trouble.field);
-        this.#said(trouble.message, "bad");
-      } else {
-        this.problem(`${say("desk.ticket_kept", { number: number ?? "" })} ${trouble.message}`);
-      }
+      if (!this.#shows(form)) return; // kept when the form was left
+      this.dirty = true;
+      this.#mark(trouble.field);
+      this.#said(trouble.message, "bad");
     } finally {
       this.saving = false;
     }
+  }
+
+  #draft(form) {
+    const body = Object.fromEntries(FIELDS.map((name) => [name, form.elements[name].value || (name === "description" ? "" : null)]));
+    return { number: this.number, call: this.call, body };
+  }
+
+  async #send(draft) {
+    const saved = draft.number
+      ? await api(`/api/v1/tickets/${draft.number}`, { method: "PATCH", body: draft.body })
+      : await api("/api/v1/tickets", { method: "POST", body: { ...draft.body, call: draft.call } });
+    this.drafts.delete(draft.number ?? draft.call);
+    this.#showDrafts();
+    return saved;
+  }
+
+  #showDrafts() {
+    sessionStorage.setItem(DRAFTS, JSON.stringify([...this.drafts]));
+    $("ticket-kept").replaceChildren(
+      ...[...this.drafts.values()].map((draft) => {
+        const button = el("button", { type: "button", class: "button small" }, say("desk.ticket_resume", { number: draft.number ?? draft.body.title ?? "" }));
+        button.addEventListener("click", () => this.#resume(draft));
+        return el("p", {}, button);
+      }),
+    );
+  }
+
+  #resume(draft) {
+    this.#leave();
+    this.resumedDuring = this.deskCall;
+    this.number = draft.number;
+    this.call = draft.call;
+    this.shape = "form";
+    this.#fill({ ...draft.body, number: draft.number });
+    this.dirty = true;
+    this.#said(say("desk.ticket_unsaved"));
   }
 
   #shows(form) {
@@ -93,9 +132,15 @@ export class TicketPanel {
     document.querySelector(".ticket-number").textContent = spaced(String(number));
   }
 
-  /** A new call comes while the last ticket still has unsaved words: save them as they are. */
+  /** The panel turns to something else: words not yet saved are kept first, then sent as they are. */
   #leave() {
-    if (this.dirty) this.save();
+    const form = $("ticket-form");
+    if (this.dirty && form) {
+      const draft = this.#draft(form);
+      this.drafts.set(draft.number ?? draft.call, draft);
+      this.#showDrafts();
+      this.#send(draft).catch((trouble) => this.problem(`${say("desk.ticket_kept", { number: draft.number ?? "" })} ${trouble.message}`));
+    }
     this.dirty = false;
   }
 
