@@ -1,7 +1,8 @@
 """A desk with a real PBX and real phones, shared by the real-call tests."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -10,6 +11,19 @@ from changgu.telephony.soft_phone import SoftPhones
 from tests.support.desk import Desk
 from tests.support.service import Changgu
 from tests.support.tones import write_tone
+
+
+_running: list[Changgu] = []
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    """What the service said belongs to the report of a test that failed."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for service in _running:
+            report.sections.append(("the service's last lines", "\n".join(service.said[-80:])))
 
 
 @pytest.fixture(scope="session")
@@ -24,11 +38,14 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cha
     """One running service with the test desk's queues, agents and people."""
     changgu = Changgu(tmp_path_factory.mktemp("desk"), rtp=(21000, 21199))
     try:
+        Desk.short_sentences(changgu)
         await changgu.up()
+        _running.append(changgu)
         await Desk.furnish(changgu)
         yield changgu
         assert await changgu.down() == 0
     finally:
+        _running.clear()
         await changgu.close()
 
 

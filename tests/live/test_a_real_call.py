@@ -32,14 +32,14 @@ async def test_a_caller_presses_2_and_talks_with_an_agent(desk: Desk) -> None:
     assert row["queue"] == "network"
     assert row["caller"] == "01012345678"
     assert row["person"]["name"] == "홍길동"
-    assert "2" in row["menu_path"]
+    assert row["menu_path"][-1] == {"node": "network", "key": "2"}
     assert 0 <= row["wait_seconds"] < 10
     assert row["time_to_first_answer_seconds"] >= row["wait_seconds"]
     assert row["talk_seconds"] >= 2
     assert row["arrived_at"] < row["queued_at"] < row["answered_at"] < row["ended_at"]
     assert len(row["tickets"]) == 1
     ticket = await desk.service.get(f"/tickets/{row['tickets'][0]}")
-    assert ticket["state"] == "신규"
+    assert ticket["state"] == "new"
     await desk.service.agent_is("kim", "ready")
 
 

@@ -30,6 +30,17 @@ PEOPLE = """employee_number,name,department,title,email,location,computer_id,pho
 20190003,이몽룡,총무과,주무관,lee@example.go.kr,별관 2층,PC-0003,010-4444-5555;02-2100-7777
 """
 FIXED_PORT = 25061
+SENTENCES = """greeting = "안녕하세요."
+recording_notice = "녹음됩니다."
+services = "번호를 누르십시오."
+services_person = "상담원은 영번."
+to_pc = "연결합니다."
+to_network = "연결합니다."
+to_application = "연결합니다."
+to_account = "연결합니다."
+to_person = "연결합니다."
+"""
+"""The site's own short sentences: the tests need not hear the long ones each time."""
 
 
 class Desk:
@@ -44,6 +55,13 @@ class Desk:
         self.tones = tones
         self.heard = folder
         self._lines: set[str] = set()
+
+    @staticmethod
+    def short_sentences(service: Changgu) -> None:
+        """Before the first start: say less."""
+        folder = service.data / "prompts"
+        folder.mkdir(parents=True)
+        (folder / "ko.toml").write_text(SENTENCES)
 
     @staticmethod
     async def furnish(service: Changgu) -> None:

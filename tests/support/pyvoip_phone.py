@@ -6,11 +6,10 @@ import time
 import uuid
 from typing import Any
 
-from pyVoIP.SIP import SIPClient
-from pyVoIP.VoIP import CallState, InvalidStateError, VoIPCall, VoIPPhone
+from pyVoIP.VoIP import CallState, InvalidStateError, VoIP, VoIPCall, VoIPPhone
 
 # The library repeats its Call-ID in every new process, which a PBX takes for a repeated request.
-setattr(SIPClient, "gen_call_id", lambda self: f"{uuid.uuid4().hex}@127.0.0.1")  # noqa: B010 - not ours to subclass: the phone makes it
+setattr(VoIP.SIP.SIPClient, "gen_call_id", lambda self: f"{uuid.uuid4().hex}@127.0.0.1")  # noqa: B010 - not ours to subclass: the phone makes it
 
 
 class PyVoipAgent:

@@ -31,7 +31,7 @@ NPM_LIMIT = 600
 """Seconds for the download; a slow line is no reason to fail, a dead one is."""
 
 
-class BundleFailed(Exception):  # noqa: N818 - named for what happened
+class BundleFailed(Exception):
     """The phone could not be built; the message says what to do."""
 
 
@@ -100,7 +100,7 @@ def _tool(name: str) -> str:
 def _run(command: Sequence[str], folder: Path, trouble: str) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     try:
-        done = subprocess.run(  # noqa: S603 - our own fixed command lines
+        done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, timeout=NPM_LIMIT, check=False
         )
     except subprocess.TimeoutExpired as error:

@@ -57,7 +57,8 @@ class _Call(pj.Call):
             tell("ended", line=self.line.name, call=self.name, code=info.lastStatusCode, reason=info.lastReason)
 
     def onCallMediaState(self, prm: Any) -> None:  # noqa: N802
-        for index, media in enumerate(self.getInfo().media):
+        info = self.getInfo()  # owns the list of media
+        for index, media in enumerate(info.media):
             if media.type != pj.PJMEDIA_TYPE_AUDIO or media.status != pj.PJSUA_CALL_MEDIA_ACTIVE:
                 continue
             audio = self.getAudioMedia(index)
