@@ -36,7 +36,7 @@ from changgu.telephony.numbers import NumberPlan, ToMenu, ToQueueDirectly, prese
 logger = logging.getLogger(__name__)
 
 SHORT_GREETING: tuple[Prompt, ...] = (NamedPrompt("greeting"), NamedPrompt("recording_notice"))
-"""What a caller hears who dialled a queue's own number."""
+"""What a caller hears, to its end, who dialled a queue's own number."""
 
 
 @dataclass(slots=True)

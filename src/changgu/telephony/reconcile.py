@@ -103,20 +103,23 @@ class Reconciler:
 
     async def _look_until_settled(self) -> bool:
         """Whether everything could be compared; False when the line dropped, and will ask again."""
+        unsettled: set[CallId] | None = None
         while True:
             try:
-                if await self._look():
-                    return True
+                unsettled = await self._look(unsettled)
             except AriAway:
                 logger.info("the line dropped while we looked at the PBX")
                 return False
             except AriTrouble as trouble:
                 logger.warning("the PBX could not be looked at: %s", trouble)
+            if unsettled is not None and not unsettled:
+                return True
             await asyncio.sleep(AGAIN_AFTER)
             if self._wanted.is_set():
                 return False
 
-    async def _look(self) -> bool:
+    async def _look(self, only: set[CallId] | None) -> set[CallId]:
+        """Compare all calls, or `only` these; returns those for which a command was under way."""
         self._gone_meanwhile = set()
         try:
             snapshot = await self._snapshot()
@@ -129,10 +132,12 @@ class Reconciler:
             {name: channel for name, channel in snapshot.channels.items() if name not in gone},
             {name: members - gone for name, members in snapshot.bridges.items()},
         )
-        busy_calls = {view.call for view in self._calls.calls.values() if self._switch.is_busy(view.call)}
-        findings = compare(
-            list(self._calls.calls.values()), snapshot, ended=self._calls.recently_ended, busy=self._switch.is_busy
-        )
+
+        def skip(call: CallId) -> bool:
+            return self._switch.is_busy(call) or (only is not None and call not in only)
+
+        busy = {call for call in self._calls.calls if self._switch.is_busy(call) and (only is None or call in only)}
+        findings = compare(list(self._calls.calls.values()), snapshot, ended=self._calls.recently_ended, busy=skip)
         # No waiting from here to the last event, so that no news comes between what we saw and what we say.
         self._take_over(findings)
         for orphan in findings.orphans:
@@ -140,7 +145,7 @@ class Reconciler:
         for bridge in findings.empty_bridges:
             await self._delete("bridges", bridge)
         await self._inbound.after_gap()
-        return not busy_calls
+        return busy
 
     def _take_over(self, findings: Findings) -> None:
         for call in findings.gone_callers:

@@ -1,0 +1,199 @@
+"""Coming back after a gap, on a fake PBX: what is looked at, when, and how often."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from changgu.acd.call_state import CallState
+from changgu.acd.commands import Farewell, HangUpCaller, RingAgent
+from changgu.acd.events import CallerDialledIn, CallerHungUp, CallLost, Event, RingFailed
+from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.acd.records import CallView
+from changgu.telephony.inbound import Desk
+from changgu.telephony.service import Telephony
+from tests.support.fake_ari import FakeAri, FakeChannel
+from tests.support.waiting import eventually
+from tests.telephony.test_inbound import MENU, NUMBERS, FakeTickets, NameVoice
+
+ALICE = AgentId("alice")
+
+
+@dataclass
+class FakeEngine:
+    """Open calls as the test says."""
+
+    calls: dict[CallId, CallView] = field(default_factory=dict)
+    over: set[CallId] = field(default_factory=set)
+
+    def recently_ended(self, call: CallId) -> bool:
+        return call in self.over
+
+    def has(self, call: str, state: CallState, offer: int | None = None) -> None:
+        agent = ALICE if offer is not None else None
+        self.calls[CallId(call)] = CallView(
+            CallId(call), state, "010", "1000", QueueName("pc"), 0, frozenset(), 2e9, None, agent,
+            OfferId(offer) if offer is not None else None, None,
+        )  # fmt: skip
+
+
+@dataclass
+class FakeShadow:
+    """Counts how often callers were fetched."""
+
+    sweeps: int = 0
+    trouble: OSError | None = None
+
+    async def fetch_waiting(self) -> int:
+        self.sweeps += 1
+        if self.trouble is not None:
+            raise self.trouble
+        return 0
+
+
+@dataclass
+class House:
+    """The telephone side on a fake PBX."""
+
+    pbx: FakeAri
+    engine: FakeEngine = field(default_factory=FakeEngine)
+    shadow: FakeShadow = field(default_factory=FakeShadow)
+    posted: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.telephony = Telephony(
+            self.pbx.address, desk=Desk(lambda: NUMBERS, lambda dialled: MENU), voice=NameVoice(),
+            look_ups=FakeTickets(), post=self.posted.append, calls=self.engine, shadow=self.shadow,
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["House"]:
+        running = asyncio.create_task(self.telephony.run())
+        try:
+            await asyncio.wait_for(self.telephony.reconciler.done.wait(), 5)
+            yield self
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    async def until(self, *events: Event) -> None:
+        async def so() -> bool:
+            return all(event in self.posted for event in events)
+
+        await eventually(so, within=5, every=0.01)
+
+
+@pytest.fixture
+async def pbx() -> AsyncIterator[FakeAri]:
+    async with FakeAri() as pbx:
+        yield pbx
+
+
+async def test_a_quiet_start_asks_three_questions_and_says_nothing(pbx: FakeAri) -> None:
+    async with House(pbx).open() as house:
+        assert house.posted == []
+        assert house.telephony.connected
+    assert [asked.path for asked in pbx.asked if asked.method == "GET" and "info" not in asked.path] == [
+        "channels", "bridges",
+    ]  # fmt: skip
+
+
+async def test_asterisks_version_is_known_once_connected(pbx: FakeAri) -> None:
+    async with House(pbx).open() as house:
+
+        async def known() -> bool:
+            return house.telephony.version == "22.10.1"
+
+        await eventually(known)
+
+
+async def test_orphans_are_hung_up_and_empty_bridges_deleted(pbx: FakeAri) -> None:
+    pbx.channels["offer-3-c9"] = FakeChannel("offer-3-c9", "agent,3,c9,alice", in_stasis=False)
+    pbx.channels["over"] = FakeChannel("over", "inbound,1000")
+    pbx.bridges["call-c9"] = set()
+    house = House(pbx)
+    house.engine.over.add(CallId("over"))
+    async with house.open():
+        assert pbx.channels == {}
+        assert pbx.bridges == {}
+        assert house.posted == []
+
+
+async def test_a_new_caller_found_on_the_line_is_welcomed_once(pbx: FakeAri) -> None:
+    pbx.channels["c2"] = FakeChannel("c2", "inbound,1000")
+    async with House(pbx).open() as house:
+        await house.until(CallerDialledIn(CallId("c2"), "01012345678", "1000"))
+        await pbx.start("c2")
+        await house.telephony.ari.request("GET", "channels")
+        assert house.posted.count(CallerDialledIn(CallId("c2"), "01012345678", "1000")) == 1
+
+
+async def test_what_ends_while_we_look_is_not_taken_for_present(pbx: FakeAri) -> None:
+    house = House(pbx)
+    house.engine.has("c1", CallState.WAITING)
+    pbx.channels["c1"] = FakeChannel("c1", "inbound,1000")
+    async with house.open():
+        pbx.silent = True
+        house.telephony.reconciler.ask()
+        asked = len([one for one in pbx.asked if one.path == "channels"])
+        pbx.silent = False
+        await pbx.hang_up("c1")
+        await house.until(CallerHungUp(CallId("c1")))
+        assert not house.telephony.inbound.knows(CallId("c1"))
+        assert asked >= 1
+
+
+async def test_a_call_with_a_command_under_way_is_looked_at_again_when_it_is_done(pbx: FakeAri) -> None:
+    house = House(pbx)
+    house.engine.has("c1", CallState.OFFERED, offer=7)
+    pbx.channels["c1"] = FakeChannel("c1", "inbound,1000")
+    async with house.open():
+        await house.until(RingFailed(ALICE, CallId("c1"), OfferId(7), "gone"))
+        house.posted.clear()
+        house.telephony.do(RingAgent(ALICE, CallId("c1"), OfferId(7), timedelta(seconds=20)))
+        house.telephony.reconciler.ask()
+        await pbx.until_asked("POST", "channels")
+        await asyncio.wait_for(house.telephony.reconciler.done.wait(), 5)
+        assert house.posted == [], "the leg that was about to ring is not gone"
+
+
+async def test_a_pbx_that_was_started_anew_has_lost_our_calls(pbx: FakeAri) -> None:
+    pbx.started_at = "2099-01-01T00:00:00.000+0000"
+    house = House(pbx)
+    house.engine.has("c1", CallState.TALKING, offer=7)
+    async with house.open():
+        await house.until(CallLost(CallId("c1")))
+
+
+async def test_each_new_line_is_followed_by_a_look_and_a_sweep(pbx: FakeAri) -> None:
+    house = House(pbx)
+    house.shadow.trouble = TimeoutError("AMI is away")
+    async with house.open():
+        await pbx.drop()
+
+        async def twice() -> bool:
+            return house.shadow.sweeps >= 2 and house.telephony.reconciler.done.is_set()
+
+        await eventually(twice)
+
+
+async def test_a_pbx_that_refuses_to_be_looked_at_is_asked_again(pbx: FakeAri) -> None:
+    pbx.refuse("GET", "bridges", 500)
+    async with House(pbx).open():
+        assert len([asked for asked in pbx.asked if asked.path == "bridges"]) == 2
+
+
+async def test_a_caller_whom_the_desk_hung_up_is_no_news(pbx: FakeAri) -> None:
+    async with House(pbx).open() as house:
+        await pbx.call_in("c1")
+        await house.until(CallerDialledIn(CallId("c1"), "01012345678", "1000"))
+        house.telephony.do(HangUpCaller(CallId("c1"), Farewell.NONE))
+
+        async def gone() -> bool:
+            return not house.telephony.inbound.knows(CallId("c1"))
+
+        await eventually(gone)
+        assert CallerHungUp(CallId("c1")) not in house.posted
