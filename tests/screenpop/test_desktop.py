@@ -105,7 +105,8 @@ async def test_the_first_message_is_everything_and_numbers_have_no_gaps(house: D
 
     assert hello["type"] == "hello"
     assert hello["agent"] == {
-        "login": "kim", "name": "김상담", "seat": True, "phone": "register", "queues": ["네트워크", "PC·OA기기"],
+        "login": "kim", "name": "김상담", "seat": True, "phone": "register",
+        "queues": {"network": "네트워크", "pc": "PC·OA기기"},
     }  # fmt: skip
     assert (hello["state"]["state"], hello["call"], hello["pop"]) == ("logged_out", None, None)
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-WITHHELD_FORMS = frozenset({"", "anonymous", "unavailable", "restricted", "private", "withheld", "unknown"})
-"""What networks write in place of a number that the caller hides (RFC 3323 and the habits of carriers)."""
+WITHHELD_FORMS = frozenset({"", "anonymous", "unavailable", "restricted", "private", "withheld", "unknown", "visitor"})
+"""What networks write in place of a number that the caller hides (RFC 3323 and the habits of carriers); `visitor` is
+our own page `/phone`, which has none."""
 
 MOST_CANDIDATES = 20
 """A switchboard's number may belong to a whole ministry; nobody reads more than a screenful while it rings."""

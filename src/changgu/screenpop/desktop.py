@@ -142,7 +142,7 @@ async def _tell(websocket: WebSocket, desktop: Desktop, screen_pop: ScreenPop, a
             "name": seat.name if seat else name,
             "seat": seat is not None,
             "phone": seat.phone if seat else None,
-            "queues": screen_pop.queue_titles(seat.queues) if seat else [],
+            "queues": screen_pop.queue_titles(seat.queues) if seat else {},
         },
         "state": screen_pop.state_of(agent),
         "call": screen_pop.call_of(agent),

@@ -268,9 +268,9 @@ class ScreenPop:
         """How the floor knows this agent; None for somebody without a seat."""
         return next((one for one in self._floor().agents if one.login == agent), None)
 
-    def queue_titles(self, names: Collection[QueueName]) -> list[str]:
+    def queue_titles(self, names: Collection[QueueName]) -> dict[str, str]:
         """What people call these queues, in the order of the floor."""
-        return [queue.title for queue in self._floor().queues if queue.name in names]
+        return {queue.name: queue.title for queue in self._floor().queues if queue.name in names}
 
     def state_of(self, agent: AgentId) -> StateShown:
         """The state part of the page."""

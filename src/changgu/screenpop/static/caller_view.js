@@ -23,7 +23,7 @@ export class CallerView {
 
   /** Draw what the desk says; nothing is redrawn that has not changed, so that focus and selection stay. */
   draw({ agent, state, call, pop }) {
-    this.login = agent.login;
+    this.agent = agent;
     if (pop?.call !== this.call) {
       this.call = pop?.call ?? null;
       this.#closeFinder();
@@ -64,8 +64,8 @@ export class CallerView {
   /** Between calls: the agent's own last ones, with the tickets that may still want a word. */
   async #ownCalls() {
     try {
-      const { items } = await api(`/api/v1/calls?agent=${encodeURIComponent(this.login)}&limit=10`);
-      $("own-calls").replaceChildren(ownTable(items));
+      const { items } = await api(`/api/v1/calls?agent=${encodeURIComponent(this.agent.login)}&limit=10`);
+      $("own-calls").replaceChildren(ownTable(items, this.agent.queues));
     } catch (trouble) {
       $("own-calls").replaceChildren(el("p", { class: "empty" }, trouble.message));
     }
@@ -247,14 +247,14 @@ function callTable(calls) {
   );
 }
 
-function ownTable(calls) {
+function ownTable(calls, titles) {
   if (!calls.length) return el("p", { class: "empty" }, say("desk.no_past_calls"));
   return table(
-    ["call_at", "caller", "queue", "call_outcome", "call_talk", "ticket_number"],
+    ["call_at", "caller", "queue", "call_outcome", "call_talk", "ticket_short"],
     calls.map((call) => [
       el("a", { href: `/calls/${encodeURIComponent(call.id)}`, class: "nowrap" }, day(Date.parse(call.arrived_at) / 1000)),
       [call.person?.name, call.person?.department].filter(Boolean).join(" · ") || call.caller || say("desk.withheld"),
-      call.queue ?? "",
+      titles[call.queue] ?? call.queue ?? "",
       el("span", { class: "badge", "data-tone": call.outcome === "answered" ? "good" : "quiet" }, say(`outcome.${call.outcome ?? "open"}`)),
       el("span", { class: "num" }, call.talk_seconds === null ? "" : clock(call.talk_seconds)),
       el("span", {}, ...call.tickets.map((number) => el("a", { href: `/tickets/${number}`, class: "mono" }, `${number} `))),

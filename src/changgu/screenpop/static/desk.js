@@ -98,7 +98,7 @@ function drawState({ agent, state }) {
     button.setAttribute("aria-pressed", String(chosen));
   }
   $("sign-off").hidden = state.state === "logged_out";
-  $("my-queues").replaceChildren(...agent.queues.map((queue) => Object.assign(document.createElement("span"), { className: "chip", textContent: queue })));
+  $("my-queues").replaceChildren(...Object.values(agent.queues).map((queue) => Object.assign(document.createElement("span"), { className: "chip", textContent: queue })));
   $("notify").hidden = !("Notification" in window) || Notification.permission !== "default";
 }
 
