@@ -1,0 +1,1 @@
+"""Puts the desk together and opens it: settings, accounts, pages, commands."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from changgu import __version__
-from changgu.app import desk_commands, pbx_commands
+from changgu.app import acd_commands, desk_commands, pbx_commands
 from changgu.app.options import ConfigOption, DataOption, settings_from
 from changgu.app.settings import SettingsError, describe
 from changgu.ground.trouble import Trouble
@@ -24,6 +24,7 @@ app = typer.Typer(
 settings_app = typer.Typer(help="설정 · the options of changgu", no_args_is_help=True)
 app.add_typer(settings_app, name="settings")
 app.add_typer(pbx_commands.app, name="pbx")
+app.add_typer(acd_commands.app, name="acd")
 desk_commands.attach(app)
 
 

@@ -1,0 +1,1 @@
+"""Everything that talks to the telephone network, and nothing that decides."""

@@ -1,0 +1,1 @@
+"""Asterisk's manager interface: phones' states, the queue log, recordings, the plain queues."""
