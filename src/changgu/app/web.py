@@ -103,7 +103,8 @@ def build_app(
     async def api_docs(request: Request) -> Response:
         visitor = await gate.visitor(request)
         actor = visitor.actor if visitor else None
-        return pages.render(request, "app_api.html", actor, openapi=app.openapi(), role=Role)
+        origin = str(request.base_url).rstrip("/")
+        return pages.render(request, "app_api.html", actor, openapi=app.openapi(), role=Role, origin=origin)
 
     for name, folder in {**_package_statics(), **(static or {})}.items():
         app.mount(f"/static/{name}", RevalidatedFiles(directory=folder, check_dir=False), name=f"static-{name}")
