@@ -12,7 +12,6 @@ from tests.support.desk import Desk
 from tests.support.service import Changgu
 from tests.support.tones import write_tone
 
-
 _running: list[Changgu] = []
 
 

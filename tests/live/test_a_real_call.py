@@ -69,20 +69,20 @@ async def test_the_conversation_is_recorded_one_file_for_each_leg(desk: Desk) ->
 async def test_a_queue_can_be_dialled_directly(desk: Desk) -> None:
     """Nobody who knows the extension is sent through the menu."""
     await desk.agent("lee")
-    await desk.call("1002")
+    await desk.call("1002", number="01099990010")
     await desk.service.agent_is("lee", "talking")
     await desk.hang_up("c1")
-    row = await desk.service.call_where(outcome="answered", agent="lee", dialled="1002")
+    row = await desk.service.call_where(caller="01099990010", outcome="answered", agent="lee", dialled="1002")
     assert row["queue"] == "network"
 
 
 async def test_0_reaches_a_person_from_the_menu(desk: Desk) -> None:
     """SELF-03."""
     await desk.agent("kim")
-    await desk.call("1000", keys="0")
+    await desk.call("1000", number="01099990000", keys="0")
     await desk.service.agent_is("kim", "talking")
     await desk.hang_up("c1")
-    assert (await desk.service.call_where(outcome="answered"))["queue"] == "helpdesk"
+    assert (await desk.service.call_where(caller="01099990000", outcome="answered"))["queue"] == "helpdesk"
 
 
 async def test_a_caller_who_hangs_up_in_the_menu_is_not_an_abandoned_queue_call(desk: Desk) -> None:

@@ -6,10 +6,42 @@ import time
 import uuid
 from typing import Any
 
+import pyVoIP
 from pyVoIP.VoIP import CallState, InvalidStateError, VoIP, VoIPCall, VoIPPhone
 
-# The library repeats its Call-ID in every new process, which a PBX takes for a repeated request.
-setattr(VoIP.SIP.SIPClient, "gen_call_id", lambda self: f"{uuid.uuid4().hex}@127.0.0.1")  # noqa: B010 - not ours to subclass: the phone makes it
+# importing these by their own names first would be circular
+SIP: Any = VoIP.SIP  # type: ignore[attr-defined]
+RTP: Any = VoIP.RTP  # type: ignore[attr-defined]
+
+
+class _Client(SIP.SIPClient):  # type: ignore[misc]  # the library carries no types
+    """The library's SIP client, mended where a PBX insists on the standard."""
+
+    def gen_call_id(self) -> str:
+        """Its own repeats in every new process, which a PBX takes for a repeated request."""
+        return f"{uuid.uuid4().hex}@127.0.0.1"
+
+    def parse_message(self, message: Any) -> None:
+        """It leaves OPTIONS unanswered, by which a PBX asks whether the phone is there (RFC 3261, 11)."""
+        if message.type == SIP.SIPMessageType.MESSAGE and message.method == "OPTIONS":
+            self.out.sendto(self.gen_ok(message).encode(), (self.server, self.port))
+            return
+        super().parse_message(message)
+
+
+class _Audio(RTP.RTPClient):  # type: ignore[misc]  # the library carries no types
+    """The library's audio, with A-law spoken where A-law was agreed on; it sends µ-law under that name."""
+
+    def encode_packet(self, payload: bytes) -> bytes:
+        """One packet of 8-bit samples in the codec agreed on."""
+        if self.preference == RTP.PayloadType.PCMA:
+            return bytes(self.encode_pcma(payload))
+        return bytes(super().encode_packet(payload))
+
+
+RTP.RTPClient = _Audio
+SIP.SIPClient = _Client  # the phone makes its own client by this name
+pyVoIP.SIPCompatibleMethods.append("OPTIONS")
 
 
 class PyVoipAgent:

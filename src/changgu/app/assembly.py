@@ -34,7 +34,7 @@ from changgu.app.accounts import Accounts
 from changgu.app.fact_log import FactLog
 from changgu.app.floor_keeper import FloorKeeper
 from changgu.app.generated_secrets import GeneratedSecrets
-from changgu.app.joins import CallLinks, MenuLookUps, PersonPast, TicketLines, WhoCalled
+from changgu.app.joins import CallerConfirmed, CallLinks, MenuLookUps, PersonPast, TicketLines, WhoCalled
 from changgu.app.pbx_settings import ami_access, ari_access
 from changgu.app.rendering import SitePages
 from changgu.app.settings import Settings
@@ -122,6 +122,7 @@ class Service:
             floor=lambda: keeper.floor,
             now=now,
             node_title=keeper.node_title,
+            confirmed=CallerConfirmed(self.tickets).confirmed,
         )
         self.screen_pop.restore(past.tail)
         self.tickets.tell(self.screen_pop.ticket_changed)

@@ -13,9 +13,11 @@ from changgu.directory.pages import CallLine
 from changgu.directory.pages import TicketLine as PersonTicketLine
 from changgu.directory.person import PersonCard, PersonId
 from changgu.directory.service import Directory
+from changgu.ground.access import Actor, Role
 from changgu.ground.database import moment
 from changgu.ground.trouble import NotFound
 from changgu.ivr_flows.spoken import ticket_found
+from changgu.screenpop.caller import CallerCard
 from changgu.screenpop.pop import TicketLine
 from changgu.screenpop.store import IdentifiedCalls
 from changgu.ticketing.entries import Caller
@@ -72,6 +74,18 @@ class CallLinks:
         """Numbers of the tickets linked with each call."""
         linked = await self._tickets.for_calls(calls)
         return {call: [ticket.number for ticket in tickets] for call, tickets in linked.items()}
+
+
+class CallerConfirmed:
+    """An agent's word about who calls, taken over into the call's tickets."""
+
+    def __init__(self, tickets: Tickets) -> None:
+        self._tickets = tickets
+
+    async def confirmed(self, call: CallId, card: CallerCard | None, by: str) -> None:
+        """The caller is this person, or none of those proposed."""
+        caller = Caller("", int(card.id), card.name, card.department) if card is not None else Caller()
+        await self._tickets.set_caller(call, caller, Actor(by, by, Role.AGENT))
 
 
 class TicketLines:

@@ -26,6 +26,9 @@ from typing import Any
 
 import pjsua2 as pj
 
+ENDINGS = {"busy": 486, "decline": 603, "hang_up": 200}
+"""SIP status by order; 200 is a plain hang-up once the call is up."""
+
 
 def tell(news: str, **details: Any) -> None:
     """Say one piece of news to the parent."""
@@ -33,7 +36,7 @@ def tell(news: str, **details: Any) -> None:
     sys.stdout.flush()
 
 
-class _Call(pj.Call):
+class _Call(pj.Call):  # type: ignore[misc]  # the library carries no types
     """One call of one line."""
 
     def __init__(self, line: "_Line", name: str, call_id: int = pj.PJSUA_INVALID_ID) -> None:
@@ -85,7 +88,7 @@ class _Call(pj.Call):
             self.hangup(order)
 
 
-class _Line(pj.Account):
+class _Line(pj.Account):  # type: ignore[misc]  # the library carries no types
     """One phone: an account with its habits."""
 
     def __init__(self, house: "_House", order: dict[str, Any]) -> None:
@@ -175,15 +178,9 @@ class _House:
                 call.makeCall(order["to"], pj.CallOpParam(True))
             case "answer":
                 self.answer(order["call"])
-            case "busy":
-                if call := self.calls.get(order["call"]):
-                    call.end(486)
-            case "decline":
-                if call := self.calls.get(order["call"]):
-                    call.end(603)
-            case "hang_up":
-                if call := self.calls.get(order["call"]):
-                    call.end(200)
+            case "busy" | "decline" | "hang_up" as ending:
+                if going_on := self.calls.get(order["call"]):
+                    going_on.end(ENDINGS[ending])
             case "hold":
                 self.calls[order["call"]].setHold(pj.CallOpParam(True))
             case "resume":
@@ -193,8 +190,7 @@ class _House:
             case "dtmf":
                 self.calls[order["call"]].dialDtmf(order["digits"])
             case "remove":
-                if line := self.lines.pop(order["line"], None):
-                    line.shutdown()
+                self.lines.pop(order["line"]).shutdown()
             case "unregister":
                 self.lines[order["line"]].setRegistration(False)
             case "register":
