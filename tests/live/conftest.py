@@ -51,6 +51,8 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cha
 @pytest_asyncio.fixture(loop_scope="session")
 async def desk(service: Changgu, tones: dict[str, Path], tmp_path: Path) -> AsyncIterator[Desk]:
     """The desk with everybody signed out before and nothing left in the PBX afterwards."""
+    if not service.running:  # the test before failed while it was away
+        await service.up()
     async with SoftPhones() as phones, SoftPhones() as callers:
         desk = Desk(service, phones, callers, tones, tmp_path)
         await desk.clear()

@@ -55,6 +55,11 @@ class Changgu:
         self.http = httpx.AsyncClient(base_url=self.url, timeout=20)
 
     @property
+    def running(self) -> bool:
+        """Whether the service's process lives."""
+        return self.process is not None and self.process.returncode is None
+
+    @property
     def url(self) -> str:
         """Where the pages are."""
         return f"http://127.0.0.1:{self.web}"

@@ -28,7 +28,7 @@ def write_tone(path: Path, hertz: float, seconds: float = 20.0, amplitude: float
 def read_samples(path: Path) -> tuple[npt.NDArray[np.float64], int]:
     """Samples in −1…1 and their rate; the header's length is not trusted (a live recorder writes it last)."""
     raw = path.read_bytes()
-    rate = int.from_bytes(raw[24:28], "little")
+    rate = int.from_bytes(raw[24:28], "little") or RATE  # a recorder writes its header after its first sound
     data = raw.find(b"data")
     body = raw[data + 8 :]
     return np.frombuffer(body[: len(body) // 2 * 2], dtype="<i2").astype(np.float64) / 32768, rate

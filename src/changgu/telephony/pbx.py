@@ -32,6 +32,8 @@ START_LIMIT: Final = 60.0
 """Seconds until a PBX that was started must answer; it takes about one on a quiet machine."""
 STOP_LIMIT: Final = 15.0
 """Seconds a PBX may take to say goodbye to its phones."""
+PORT_PATIENCE: Final = 2.0
+"""Seconds for which a port may be taken before somebody is told."""
 LOOK_EVERY: Final = 0.2
 """Seconds between two looks at whether it runs or answers."""
 FIRST_PAUSE: Final = 0.5
@@ -131,7 +133,7 @@ class PrivatePbx:
             await self.stop()
             self._stopping = False
             self.adopted = False
-        self._check_ports()
+        await self._ports_are_free()
         self._write(files, self._changed(files))
         self._pending.unlink(missing_ok=True)
         self._launch()
@@ -179,7 +181,7 @@ class PrivatePbx:
             if self._stopping:
                 return
             try:
-                self._check_ports()
+                await self._ports_are_free()
                 self._launch()
                 await self._answers()
             except PbxUnavailable as trouble:
@@ -278,6 +280,19 @@ class PrivatePbx:
             f"내장 PBX가 {START_LIMIT:.0f}초 안에 응답하지 않았습니다: {why} ({self._log_folder} 참고)",
             f"The private PBX did not answer within {START_LIMIT:.0f} s: {why} (see {self._log_folder})",
         )
+
+    async def _ports_are_free(self) -> None:
+        """Returns when all can be had: the kernel may still be taking them from a PBX that has just ended."""
+        deadline = time.monotonic() + PORT_PATIENCE
+        while True:
+            try:
+                self._check_ports()
+            except PbxUnavailable:
+                if time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(LOOK_EVERY)
+            else:
+                return
 
     def _check_ports(self) -> None:
         plan = self._plan
