@@ -83,6 +83,8 @@ MATRIX: Mapping[tuple[str, str], Role | None] = {
     ("POST", "/api/v1/tickets/{number}/callbacks"): AGENT,
     # the floor
     ("GET", "/floor"): SUPERVISOR,
+    ("GET", "/calls/{id}/trace"): SUPERVISOR,
+    ("GET", "/api/v1/calls/{id}/trace"): SUPERVISOR,
     ("GET", "/tickets.csv"): SUPERVISOR,
     ("POST", "/api/v1/people/import"): SUPERVISOR,
     ("POST", "/api/v1/people/{id}/merge"): SUPERVISOR,

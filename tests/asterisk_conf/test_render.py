@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changgu.asterisk_conf.pbx_modules import MODULES
+from changgu.asterisk_conf.pbx_modules import AMI_EVENTS, MODULES
 from changgu.asterisk_conf.plan import (
     AgentPhone,
     Folders,
@@ -83,6 +83,25 @@ def test_the_management_interfaces_listen_on_loopback_and_grant_the_least() -> N
     assert "enable_static = no" in lines(http)
     assert "allowed_origins" not in "".join(lines(ari))
     assert "live_dangerously = no" in lines(files["asterisk.conf"])
+
+
+def test_a_moments_pause_of_ours_does_not_cut_the_ari_line() -> None:
+    """Asterisk drops a WebSocket that does not take what it writes; by default within a tenth of a second."""
+    assert "websocket_write_timeout = 5000" in section(render(PLAN, FLOOR)["ari.conf"], "general")
+
+
+def test_the_pbx_gives_its_own_account_of_every_call() -> None:
+    files = render(PLAN, FLOOR)
+    assert {"enable = yes", "apps = queue"} <= set(section(files["cel.conf"], "general"))
+    assert section(files["cel.conf"], "manager") == ["enabled = yes"]
+    kinds = next(line for line in section(files["cel.conf"], "general") if line.startswith("events = "))
+    assert {"CHAN_START", "ANSWER", "BRIDGE_ENTER", "HANGUP", "LINKEDID_END"} <= set(kinds[9:].split(","))
+    assert "ALL" not in kinds
+    assert "DTMF" not in kinds, "keys may be secrets"
+    assert "CEL" in AMI_EVENTS
+    assert "eventfilter(action(include),name(CEL)) =" in lines(files["manager.conf"])
+    assert "timestampevents = yes" in section(files["manager.conf"], "general"), "CEL itself tells whole seconds only"
+    assert "cel_manager" in MODULES
 
 
 def test_only_written_out_numbers_can_be_dialled() -> None:

@@ -5,6 +5,7 @@ Reading `Service.listeners` answers what happens when a call is answered; readin
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from changgu.acd.call_state import CallState
 from changgu.acd.engine import Engine
 from changgu.acd.events import DeskClosed
 from changgu.acd.facts import Recorded
-from changgu.acd.identity import AgentId
+from changgu.acd.identity import AgentId, CallId
 from changgu.acd.ledger.store import Ledger
 from changgu.acd.queue_log import QueueLog
 from changgu.acd.queues import Floor
@@ -60,10 +61,14 @@ from changgu.screenpop.people import DirectoryPeople
 from changgu.screenpop.service import ScreenPop
 from changgu.screenpop.store import IdentifiedCalls
 from changgu.screenpop.visitor import VisitorPhone
+from changgu.telephony import api as trace_api
+from changgu.telephony import pages as trace_pages
 from changgu.telephony.agent_phones import AgentPhones
 from changgu.telephony.ami.client import Ami, AmiAddress
 from changgu.telephony.ami.queue_log_writer import QueueLogWriter
+from changgu.telephony.api import Tracing
 from changgu.telephony.ari.stream import AriAddress
+from changgu.telephony.cel_writer import CelWriter
 from changgu.telephony.inbound import Desk
 from changgu.telephony.phone_proxy import build_phone_proxy
 from changgu.telephony.recorder import MixMonitorRecorder
@@ -78,6 +83,11 @@ from changgu.wallboard import api as wallboard_api
 from changgu.wallboard import pages as wallboard_pages
 from changgu.wallboard.board import Board
 from changgu.wallboard.feed import Feed
+
+logger = logging.getLogger(__name__)
+
+SETTLE_AGAIN = 10.0
+"""Seconds until what could not be settled for lack of the database is tried again."""
 
 VISITOR_PHONES = {
     "off": VisitorPhone.OFF,
@@ -126,7 +136,7 @@ class Service:
         )
         self.screen_pop.restore(past.tail)
         self.tickets.tell(self.screen_pop.ticket_changed)
-        self.ticket_opener = TicketOpener(self.tickets, who_called, keeper.queue, self.ledger.read)
+        self.ticket_opener = TicketOpener(self.tickets, who_called, keeper.queue, self._facts_after)
         queue_log = QueueLog(keeper.queues_of)
         for recorded in past.tail:
             queue_log.rows(recorded)  # written before
@@ -135,6 +145,7 @@ class Service:
 
         # The telephone side
         self.ami = Ami(_ami_address(settings, secrets))
+        self.cel_writer = CelWriter(self.ami, database)
         self.shadow_queues = ShadowQueueKeeper(self.ami, lambda: self.engine.agents)
         self.queue_log_writer = QueueLogWriter(self.ami, queue_log.rows, without_pauses=True)
         self.telephony = Telephony(
@@ -190,6 +201,7 @@ class Service:
         who_called = WhoCalled(self.directory, identified, lambda: self.engine.calls)
         person_past = PersonPast(self.calls, identified, self.tickets, lambda: self.keeper.floor)
         listening = Listening(RecordingStore(self.database), self.recordings.file_of)
+        trace = Tracing(self.calls, self.cel_writer.store, self.cel_writer.flush)
         return build_app(
             version=__version__,
             gate=gate,
@@ -199,10 +211,13 @@ class Service:
                 account_pages.build_pages(gate, pages, self.accounts),
                 call_api.build_router(gate, call_desk, self.floor_store, self.engine, self.runner),
                 call_pages.build_pages(
-                    gate, pages, call_desk, self.floor_store, zone, [recording_pages.SLOT], self.keeper.node_title
+                    gate, pages, call_desk, self.floor_store, zone, [recording_pages.SLOT, trace_pages.SLOT],
+                    self.keeper.node_title,
                 ),
                 recording_api.build_router(gate, listening),
                 recording_pages.build_pages(gate, pages, listening),
+                trace_api.build_router(gate, trace),
+                trace_pages.build_pages(gate, pages, trace),
                 people_api.build_router(gate, self.directory),
                 people_pages.build_pages(gate, pages, self.directory, person_past, person_past.tickets),
                 ticket_api.build_router(gate, self.tickets, who_called),
@@ -225,7 +240,8 @@ class Service:
             async with asyncio.TaskGroup() as tasks:
                 for part in (
                     self.ledger, self.runner, self.screen_pop, self.recordings, self.ticket_opener, self.feed,
-                    self.ami, self.queue_log_writer, self.shadow_queues, self.agent_phones, self.telephony,
+                    self.ami, self.queue_log_writer, self.cel_writer, self.shadow_queues, self.agent_phones,
+                    self.telephony,
                 ):  # fmt: skip
                     tasks.create_task(part.run(), name=type(part).__name__)
                 self.runner.configure(self.keeper.floor)  # settles what the ledger's last lines left open
@@ -235,29 +251,47 @@ class Service:
             await self.ledger.flush()
             await self.database.close()
 
+    async def _facts_after(self, seq: int) -> list[Recorded]:
+        """All facts after this one, also those that were heard a moment ago."""
+        await self.ledger.flush()
+        return await self.ledger.read(seq)
+
     async def _settle_recordings(self) -> None:
         """Once we know which calls the PBX still has: every recording goes on or gets its end."""
         await self.telephony.reconciler.done.wait()
-        await self.recordings.reconcile(set(self.engine.calls))
+        while True:
+            try:
+                await self.recordings.reconcile(set(self.engine.calls))
+            except (SQLAlchemyError, OSError) as trouble:  # the database is away: calls go on, this can wait
+                logger.warning("the recordings of past calls are not settled yet: %s", trouble)
+                await asyncio.sleep(SETTLE_AGAIN)
+            else:
+                return
 
     async def ready(self, limit: float = 30.0) -> None:
         """Return once calls can be taken; raises TimeoutError."""
         async with asyncio.timeout(limit):
-            await self.ami.wait_connected(limit)
-            await self.telephony.ari.wait_connected(limit)
+            await self.ami.wait_connected(2 * limit)  # theirs are other exceptions; ours comes first
+            await self.telephony.ari.wait_connected(2 * limit)
             await self.telephony.reconciler.done.wait()
 
     async def close_desk(self, limit: float) -> None:
         """End every call: those who wait first, so that no agent rings for somebody who is about to be sent away.
 
-        Returns when all callers are gone, at the latest after `limit` seconds.
+        Whoever still calls meanwhile is told at once that the desk closes. Returns when all callers are gone, at the
+        latest after `limit` seconds.
         """
         last = (CallState.OFFERED, CallState.CONNECTING, CallState.TALKING, CallState.HELD)
-        for call in sorted(self.engine.calls.values(), key=lambda one: one.state in last):
-            self.runner.post(DeskClosed(call.call))
+        told: set[CallId] = set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit):
-                while self.engine.calls or self.telephony.inbound.callers or self.telephony.switch.legs:  # noqa: ASYNC110
+                while True:
+                    for call in sorted(self.engine.calls.values(), key=lambda one: one.state in last):
+                        if call.call not in told:
+                            told.add(call.call)
+                            self.runner.post(DeskClosed(call.call))
+                    if not (self.engine.calls or self.telephony.inbound.callers or self.telephony.switch.legs):
+                        break
                     await asyncio.sleep(0.05)
         await self.recordings.settle()
 

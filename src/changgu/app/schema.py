@@ -17,6 +17,7 @@ ROOMS_WITH_TABLES = (
     "changgu.ticketing.store",
     "changgu.recordings.store",
     "changgu.screenpop.store",
+    "changgu.telephony.store",
     "changgu.app.accounts",
 )
 
