@@ -81,9 +81,9 @@ async def test_one_call_is_told_line_by_line(desk: Desk, show: Show) -> None:
     await answered_call(desk)
     page = await show("/calls/c1")
     told = [
-        "01012345678에서 1000(으)로 전화가 옴", "메뉴: 대표 안내", "2번을 눌러 network(으)로",
+        "1000번으로 전화가 옴 (발신 01012345678)", "메뉴: 대표 안내", "2번을 누름",
         "네트워크 대기열에 들어감",
-        "김지은의 전화를 울림", "김지은과(와) 연결됨", "요원이 끊음: 응답", "김지은: 후처리 → 대기",
+        "김지은의 전화를 울림", "김지은 요원과 연결됨", "요원이 끊음: 응답", "김지은: 후처리 → 대기",
     ]  # fmt: skip
     places = [page.index(line) for line in told]
     assert places == sorted(places)

@@ -102,7 +102,7 @@ def build_pages(
 
 def _vocabulary(plan: Floor, node_title: NodeTitle) -> dict[str, Any]:
     return {
-        "node_name": lambda node: node_title(node) or node,
+        "node_name": node_title,
         "titles": {queue.name: queue.title for queue in plan.queues},
         "names": {agent.login: agent.name for agent in plan.agents},
         "tones": TONES,

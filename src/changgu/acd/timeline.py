@@ -57,7 +57,7 @@ def tell(recorded: Iterable[Recorded], floor: Floor, node_title: NodeTitle = lam
     for entry in recorded:
         began = entry.at if began is None else began
         told = _sentence(entry.fact, names, node_title)
-        if told is not None:
+        if told is not None and not (told[0] == "menu_plain" and lines and lines[-1].key == "timeline.menu_plain"):
             key, words, said = told
             lines.append(Line(entry.at, max(0.0, entry.at - began), f"timeline.{key}", words, said))
     return lines
@@ -72,9 +72,11 @@ def _sentence(
         case CallStarted(caller=caller, dialled=dialled):
             return "started", {"caller": caller or "", "dialled": dialled}, {}
         case MenuStepTaken(node=node, key=None):
-            return "menu", {"node": node_title(node) or node}, {}
+            title = node_title(node)
+            return ("menu_plain", {}, {}) if title is None else ("menu", {"node": title}, {})
         case MenuStepTaken(node=node, key=key):
-            return "menu_key", {"node": node_title(node) or node, "pressed": key or ""}, {}
+            title, pressed = node_title(node), {"pressed": key or ""}
+            return ("menu_key_plain", pressed, {}) if title is None else ("menu_key", {"node": title, **pressed}, {})
         case CallQueued(queue=queue, skills=skills):
             words = {"queue": names.get(queue, queue), "skills": ", ".join(sorted(skills))}
             return "queued_skills" if skills else "queued", words, {}

@@ -12,6 +12,7 @@ from changgu import __version__
 from changgu.app import acd_commands, desk_commands, pbx_commands
 from changgu.app.options import ConfigOption, DataOption, settings_from
 from changgu.app.settings import SettingsError, describe
+from changgu.ground.csv_rows import RowErrors
 from changgu.ground.trouble import Trouble
 
 app = typer.Typer(
@@ -84,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a trouble of the person's making is said in both languages, without a traceback."""
     try:
         app(args=arguments, prog_name="changgu")
+    except RowErrors as wrong:
+        typer.echo(f"{wrong}\n아무것도 가져오지 않았습니다 · nothing was imported", err=True)
+        sys.exit(1)
     except Trouble as trouble:
         for line in dict.fromkeys((trouble.ko, trouble.en)):
             typer.echo(line, err=True)
