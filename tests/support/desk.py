@@ -99,11 +99,11 @@ class Desk:
         self._lines.add(login)
 
     async def ready(self, login: str) -> None:
-        """The agent presses 대기."""
+        """The agent presses 대기; a caller who waits already may be with them a moment later."""
 
         async def accepted() -> bool:
             await self.service.post(f"/agents/{login}/state", {"state": "ready"}, status=(200, 409))
-            return await self.service.agent_state(login) == "ready"
+            return await self.service.agent_state(login) in ("ready", "reserved", "talking")
 
         await eventually(accepted, within=15, every=0.2)
 
