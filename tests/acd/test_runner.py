@@ -9,7 +9,7 @@ import pytest
 
 from changgu.acd.agent_state import NotReadyReason
 from changgu.acd.commands import Command, Farewell, HangUpCaller
-from changgu.acd.engine import Effect, Engine, RequestRefused
+from changgu.acd.engine import Effect, Engine, HalfDecided, RequestRefused
 from changgu.acd.events import (
     AgentNotReady,
     AgentReady,
@@ -20,7 +20,7 @@ from changgu.acd.events import (
     Event,
     PhoneReachable,
 )
-from changgu.acd.facts import CallEnded, CallStarted, Direction, Ender, MenuStepTaken, Outcome, Recorded
+from changgu.acd.facts import CallEnded, CallQueued, CallStarted, Direction, Ender, MenuStepTaken, Outcome, Recorded
 from changgu.acd.identity import AgentId, CallId, Instant, QueueName
 from changgu.acd.queues import Agent, Floor, Queue
 from changgu.acd.runner import InboxFull, Runner, SteadyClock
@@ -74,8 +74,10 @@ class SmallEngine:
 class Floorful:
     """A runner with everything around it noted in one list."""
 
-    def __init__(self, clock: HandWoundClock | None = None, first_seq: int = 1) -> None:
-        self.engine = SmallEngine()
+    def __init__(
+        self, clock: HandWoundClock | None = None, first_seq: int = 1, *, engine: SmallEngine | None = None
+    ) -> None:
+        self.engine = engine or SmallEngine()
         self.clock = clock or HandWoundClock()
         self.noted: list[tuple[str, object]] = []
         self.runner = Runner(
@@ -189,6 +191,39 @@ async def test_a_fault_at_one_call_ends_no_other(caplog: pytest.LogCaptureFixtur
     assert {what.fact.call for who, what in floor.noted if isinstance(what, Recorded)} == {"c2"}  # type: ignore[union-attr]
     assert floor.runner.failed_events == 2
     assert caplog.records[0].__dict__["call_id"] == "c1"
+
+
+class FaultyEngine(SmallEngine):
+    """Fails after it has made a caller's start true."""
+
+    def handle(self, event: Event, now: Instant) -> list[Effect]:
+        if isinstance(event, CallerDialledIn):
+            raise HalfDecided([CallStarted(event.call, Direction.INBOUND, None, "1000")])
+        return super().handle(event, now)
+
+
+async def test_what_the_engine_made_true_before_it_failed_is_written_down_all_the_same() -> None:
+    floor = Floorful(engine=FaultyEngine())
+    async with floor.running():
+        floor.runner.post(dial("c1"))
+        await floor.settle()
+    assert [(who, what.fact) for who, what in floor.noted if isinstance(what, Recorded)] == [
+        (who, CallStarted(CallId("c1"), Direction.INBOUND, None, "1000")) for who in ("ledger", "pop", "board")
+    ]
+    assert floor.runner.failed_events == 1
+
+
+def test_an_engine_that_fails_half_way_says_what_is_true_already() -> None:
+    class Torn(Engine):
+        def _distribute(self, now: Instant) -> None:
+            raise AssertionError("a fault of ours")
+
+    engine = Torn(Floor((Queue(QueueName("pc"), "PC"),), ()))
+    engine.handle(dial("c1"), T0)
+    with pytest.raises(HalfDecided) as half:
+        engine.handle(CallArrived(CallId("c1"), QueueName("pc")), T0)
+    written = [effect for effect in half.value.effects if isinstance(effect, CallQueued)]
+    assert [fact.call for fact in written] == ["c1"]
 
 
 async def test_whoever_asks_is_told_after_their_wish_was_handled() -> None:

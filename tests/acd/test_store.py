@@ -28,6 +28,7 @@ from changgu.acd.facts import (
     Recorded,
 )
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.acd.ledger.service import Spool
 from changgu.acd.ledger.store import Ledger
 from changgu.acd.queues import Agent, Queue, TicketPolicy
 from changgu.acd.store import DEFAULT_QUEUES, CallFilter, CallStore, FloorStore
@@ -239,6 +240,38 @@ async def test_a_service_killed_while_it_spools_loses_nothing(database: Database
     facts = stamped([*story("c1"), *story("c2")])
     assert await restarted.read() == facts
     assert {r.id: r for r in (await CallStore(database).page(CallFilter())).records} == fold(facts)
+
+
+async def test_an_event_that_a_crash_cut_off_in_the_spool_is_brought_in_whole_or_not_at_all(
+    database: Database, spool: Path
+) -> None:
+    c1, alice = CallId("c1"), ALICE
+    begun = [Recorded(seq, T0 + seq, fact) for seq, fact in enumerate(story("c1")[:6], start=1)]
+    ended = [
+        Recorded(7, T0 + 7, CallEnded(c1, Outcome.ANSWERED, Ender.CALLER)),
+        Recorded(8, T0 + 7, AgentStateChanged(alice, AgentState.TALKING, AgentState.WRAP_UP, call=c1)),
+    ]
+    Spool(spool, 10_000).append([*begun, *ended])
+    written = spool.read_bytes()
+    spool.write_bytes(written[:-20])
+
+    restarted = Ledger(database, spool)
+    await restarted.recover()
+
+    assert await restarted.read() == begun
+
+
+async def test_a_spool_is_read_in_pieces_that_tear_no_event_apart(spool: Path) -> None:
+    facts = [Recorded(seq, T0 + seq // 3, fact) for seq, fact in enumerate(story("c1"), start=3)]
+    held = Spool(spool, 10_000)
+    held.append(facts)
+
+    first, offset = held.read(0, 2)
+    second, offset = held.read(offset, 2)
+    third, offset = held.read(offset, 2)
+
+    assert [first, second, third] == [facts[:3], facts[3:6], facts[6:]]
+    assert held.read(offset, 2) == ([], offset)
 
 
 async def test_a_full_disk_keeps_facts_in_memory_and_what_does_not_fit_is_counted(

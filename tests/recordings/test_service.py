@@ -21,7 +21,8 @@ from changgu.acd.facts import (
     Recorded,
 )
 from changgu.acd.identity import AgentId, CallId, OfferId
-from changgu.recordings.store import Leg, RecordingState
+from changgu.ground.database import Database
+from changgu.recordings.store import Leg, Recording, RecordingState, RecordingStore
 from tests.recordings.conftest import NETWORK, SECRET, T0, Office, write_tone
 
 C1 = CallId("c1")
@@ -175,6 +176,37 @@ async def test_a_conversation_that_began_while_we_were_away_is_recorded_from_now
         office.end()
     assert C1 in office.recorder.started
     assert {one.state for one in await office.store.of_call(C1)} == {RecordingState.COMPLETE}
+
+
+class BusyStore(RecordingStore):
+    """While it is asked about a call, another caller arrives."""
+
+    office: Office
+
+    async def of_call(self, call: CallId) -> list[Recording]:
+        self.office.happen(CallStarted(CallId(f"after-{call}"), Direction.INBOUND, None, "1002"))
+        return await super().of_call(call)
+
+
+async def test_callers_who_arrive_while_the_past_is_settled_disturb_nothing(
+    database: Database, tmp_path: Path
+) -> None:
+    office = Office(database, tmp_path / "recordings")
+    office.store = BusyStore(database)
+    office.store.office = office
+    office.service = office.new_service()
+    for number, call in enumerate((C1, CallId("c2"))):
+        for fact in (
+            CallStarted(call, Direction.INBOUND, None, "1002"),
+            CallQueued(call, NETWORK, 0),
+            CallConnected(call, AgentId("alice"), OfferId(number)),
+        ):
+            office.service.remember(Recorded(1, T0, fact))
+    await office.service.reconcile({C1, CallId("c2")})
+    async with office.open():
+        office.end()
+        office.end("c2")
+    assert set(office.recorder.started) == {C1, CallId("c2")}
 
 
 async def test_what_is_overdue_is_destroyed_for_good_and_the_rest_stays(office: Office) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from changgu.acd.facts import CallAnswered, CallConnected, Recorded
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
@@ -43,6 +43,7 @@ class Desk:
         self.tickets = tickets
         self.callers = Callers()
         self.ledger: list[Recorded] = []
+        self.unreadable = 0
         self.opener = TicketOpener(
             tickets,
             self.callers,
@@ -53,6 +54,9 @@ class Desk:
         )
 
     async def read(self, after_seq: int) -> Sequence[Recorded]:
+        if self.unreadable:
+            self.unreadable -= 1
+            raise OSError("the database is away")
         return self.ledger[after_seq:]
 
     def answered(self, call: str, queue: str = "automatic") -> Recorded:
@@ -136,6 +140,30 @@ async def test_one_call_that_cannot_be_dealt_with_does_not_stop_the_next(
     desk.answered("c2")
     assert len(await desk.numbers()) == 1
     assert "call_id=c1" in caplog.text
+
+
+async def test_a_ticket_that_the_database_refuses_for_what_it_says_does_not_hold_up_the_others(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.callers.failures = [DataError("INSERT …", {}, ValueError("too long")) for _ in range(3)]
+    desk.answered("c1")
+    desk.answered("c2")
+    assert len(await desk.numbers()) == 1
+    assert "call_id=c1 no ticket could be opened" in caplog.text
+
+
+async def test_a_ledger_that_cannot_be_read_just_now_is_read_later(tickets: Tickets) -> None:
+    desk = Desk(tickets, remembered=1)
+    desk.unreadable = 2
+    for call in ("c1", "c2", "c3"):
+        desk.answered(call)
+    work = asyncio.create_task(desk.opener.run())
+    try:
+        assert len(await desk.numbers()) == 3
+    finally:
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
 
 
 async def test_more_answers_than_it_can_remember_are_read_again_from_the_ledger(tickets: Tickets) -> None:

@@ -107,6 +107,14 @@ class RequestRefused:
 Effect = Command | Fact | RequestRefused
 
 
+class HalfDecided(Exception):
+    """The engine failed in the middle of an event, a fault of ours; `effects` are those that are true already."""
+
+    def __init__(self, effects: list[Effect]) -> None:
+        super().__init__("the engine failed in the middle of a decision")
+        self.effects = effects
+
+
 class Engine:
     """Distributes callers to agents on one floor.
 
@@ -158,13 +166,16 @@ class Engine:
         """Takes in one event at one time; answers with what has happened and what is to be done.
 
         All returned facts have been applied. Facts of one event belong together: whoever writes them down
-        writes all or none.
+        writes all or none. Raises `HalfDecided` when it fails, so that even then memory and ledger stay the same.
         """
         effects: list[Effect] = []
         self._effects = effects
-        self._deciders[type(event)](event, now)
-        if self._state.fresh or self._state.returned:
-            self._distribute(now)
+        try:
+            self._deciders[type(event)](event, now)
+            if self._state.fresh or self._state.returned:
+                self._distribute(now)
+        except Exception as fault:
+            raise HalfDecided(effects) from fault
         return effects
 
     def configure(self, floor: Floor, now: Instant) -> list[Effect]:

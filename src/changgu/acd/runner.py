@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from changgu.acd.commands import Command
-from changgu.acd.engine import Effect, RequestRefused
+from changgu.acd.engine import Effect, HalfDecided, RequestRefused
 from changgu.acd.events import DeadlinePassed, Event
 from changgu.acd.facts import Fact, Recorded
 from changgu.acd.identity import Instant
@@ -201,6 +201,8 @@ class Runner:
             self.failed_events += 1
             call = getattr(entry.news, "call", None)
             logger.exception("the engine failed at %s", type(entry.news).__name__, extra={"call_id": call})
+            if isinstance(trouble, HalfDecided):  # what is true in memory must be true in the ledger
+                self._carry_out(trouble.effects, now)
             if entry.asker is not None and not entry.asker.done():
                 entry.asker.set_exception(trouble)
             self._wind_timer()

@@ -281,7 +281,7 @@ class Recordings:
                 with self._one_calls_edge(recording.call):
                     found = await asyncio.to_thread(self._look, recording)
                     await self._write_down(recording, found, await asyncio.to_thread(self._written_at, recording))
-        for call, visit in self._visits.items():
+        for call, visit in list(self._visits.items()):  # calls come and go while the store is asked
             if call in live and call not in known and visit.agent and not await self._store.of_call(call):
                 self._put(_Start(call, visit, self._now()))
 

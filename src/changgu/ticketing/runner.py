@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from changgu.acd.facts import CallAnswered, Recorded
 from changgu.acd.identity import CallId, QueueName
@@ -20,6 +20,9 @@ REMEMBERED = 10_000
 """Answers waiting for their ticket; more are read again from the ledger."""
 
 LONGEST_PAUSE = timedelta(seconds=30)
+
+TRIES_AT_A_FAULT = 3
+"""After so many, a call whose ticket the database refuses for what it says is given up: others wait behind it."""
 
 
 class Callers(Protocol):
@@ -72,7 +75,7 @@ class TicketOpener:
             recorded = await self._waiting.get()
             try:
                 await self._until_done(recorded)
-                if self._waiting.empty() and self._missed_from is not None:
+                if self._waiting.empty():
                     await self._read_again()
             finally:
                 self._waiting.task_done()
@@ -88,12 +91,21 @@ class TicketOpener:
                 await self._until_done(past)
 
     async def _read_again(self) -> None:
-        missed_from, self._missed_from = self._missed_from, None
-        if missed_from is not None:
-            await self.catch_up(await self._read_ledger(missed_from - 1))
+        pause = self._first_pause
+        while (missed_from := self._missed_from) is not None:
+            self._missed_from = None  # what is missed from now on is read the next time
+            try:
+                missed = await self._read_ledger(missed_from - 1)
+            except (SQLAlchemyError, OSError) as trouble:
+                self._missed_from = missed_from
+                logger.warning("the ledger cannot be read again yet: %s", type(trouble).__name__)
+                await asyncio.sleep(pause.total_seconds())
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                await self.catch_up(missed)
 
     async def _until_done(self, recorded: Recorded) -> None:
-        pause = self._first_pause
+        pause, tries = self._first_pause, 0
         while True:
             fact = recorded.fact
             if not isinstance(fact, CallAnswered):
@@ -101,6 +113,10 @@ class TicketOpener:
             try:
                 await self._deal_with(fact)
             except (SQLAlchemyError, OSError) as trouble:
+                tries += 1
+                if isinstance(trouble, DataError | IntegrityError | ProgrammingError) and tries >= TRIES_AT_A_FAULT:
+                    logger.exception("call_id=%s no ticket could be opened", fact.call)
+                    return
                 logger.warning("call_id=%s no ticket yet, trying again: %s", fact.call, type(trouble).__name__)
                 await asyncio.sleep(pause.total_seconds())
                 pause = min(pause * 2, LONGEST_PAUSE)

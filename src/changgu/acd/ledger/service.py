@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from changgu.acd.facts import Recorded
 
 
 class Spool:
-    """One fact a line, in order."""
+    """One fact a line, in order; `more` marks those that another fact of the same event follows."""
 
     def __init__(self, path: Path, limit: int) -> None:
         self.path = path
@@ -26,7 +25,11 @@ class Spool:
 
     def append(self, batch: Sequence[Recorded]) -> None:
         """Write a batch and wait until the disk has it; raises `OSError`, and then nothing of it is kept."""
-        lines = b"".join(orjson.dumps(_line(entry)) + b"\n" for entry in batch)
+        after = [*batch[1:], None]
+        lines = b"".join(
+            orjson.dumps(_line(entry, more=following is not None and following.at == entry.at)) + b"\n"
+            for entry, following in zip(batch, after, strict=True)
+        )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
             before = file.tell()
@@ -41,18 +44,27 @@ class Spool:
                 raise
 
     def read(self, offset: int, limit: int) -> tuple[list[Recorded], int]:
-        """Up to `limit` facts from a place in the file, and the place after them.
+        """About `limit` facts from a place in the file, and the place after them; facts of one event stay together.
 
-        A line that was cut off by a crash was never promised to anyone; it ends the reading.
+        An event that was cut off by a crash was never promised to anyone; it ends the reading.
         """
         batch: list[Recorded] = []
+        event: list[Recorded] = []
+        length = 0
         with self.path.open("rb") as file:
             file.seek(offset)
-            for line in islice(file, limit):
-                if not line.endswith(b"\n"):
+            for written in file:
+                if not written.endswith(b"\n"):
                     break
-                batch.append(_recorded(orjson.loads(line)))
-                offset += len(line)
+                line = orjson.loads(written)
+                event.append(_recorded(line))
+                length += len(written)
+                if not line.get("more"):
+                    batch += event
+                    offset += length
+                    event, length = [], 0
+                    if len(batch) >= limit:
+                        break
         return batch, offset
 
     def clear(self) -> None:
@@ -60,8 +72,9 @@ class Spool:
         self.path.unlink(missing_ok=True)
 
 
-def _line(entry: Recorded) -> dict[str, Any]:
-    return {"seq": entry.seq, "at": entry.at, "kind": kind_of(entry.fact), "body": to_json(entry.fact)}
+def _line(entry: Recorded, *, more: bool) -> dict[str, Any]:
+    line = {"seq": entry.seq, "at": entry.at, "kind": kind_of(entry.fact), "body": to_json(entry.fact)}
+    return {**line, "more": True} if more else line
 
 
 def _recorded(line: Mapping[str, Any]) -> Recorded:
