@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from changgu.acd.agent_state import AgentState, NotReadyReason
+from changgu.acd.call_record import fold
 from changgu.acd.events import AgentNotReady, CallArrived, DeskClosed
 from changgu.acd.facts import (
     AgentStateChanged,
@@ -28,9 +29,14 @@ from changgu.acd.facts import (
     Outcome,
 )
 from changgu.acd.identity import AgentId, QueueName
+from changgu.app.schema import upgrade
 from changgu.asterisk_conf.plan import PbxPlan
 from changgu.asterisk_conf.render import render
-from changgu.telephony.legs import agent_leg
+from changgu.ground.database import Database
+from changgu.telephony.cel import LINKEDID_END, CelEvent
+from changgu.telephony.cel_audit import cel_check
+from changgu.telephony.cel_writer import CelWriter
+from changgu.telephony.legs import agent_leg, bridge_of
 from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
 from changgu.telephony.pbx_packages import install
 from changgu.telephony.recorder import AGENT, CALLER, MixMonitorRecorder
@@ -315,6 +321,47 @@ async def test_what_happened_stands_in_asterisks_own_queue_log(room: Room, phone
     assert await eventually(events) == ["ENTERQUEUE", "CONNECT", "COMPLETECALLER"]
 
 
+async def test_the_pbxs_own_account_of_a_call_agrees_with_the_ledger(
+    pbx: PrivatePbx, plan: PbxPlan, phones: Phones, tmp_path: Path
+) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'changgu.db'}")
+    await upgrade(database)
+    room = Room(plan, tmp_path)
+    writer = CelWriter(room.ami, database)
+    async with room:
+        writing = asyncio.create_task(writer.run())
+        await phones.agent(ALICE, answer_after=1.5)
+        await room.ready(ALICE)
+        await phones.caller("c1", "1001")
+        call = (await room.fact(CallConnected)).call
+        await asyncio.sleep(1.5)  # talk, for longer than the tolerance
+        await phones.hang_up("c1")
+        await room.fact(CallEnded)
+
+        async def account() -> list[CelEvent]:
+            events = await writer.store.of_call(call)
+            return events if any(event.kind == LINKEDID_END for event in events) else []
+
+        events = await eventually(account)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+    await database.close()
+    leg = agent_leg((await room.fact(CallConnected)).offer, call)
+    kinds = {one: [event.kind for event in events if event.unique_id == one] for one in (call, leg)}
+
+    assert kinds[call] == ["CHAN_START", "ANSWER", "BRIDGE_ENTER", "BRIDGE_EXIT", "HANGUP", "CHAN_END"]
+    assert kinds[leg][:3] == ["CHAN_START", "ANSWER", "BRIDGE_ENTER"]
+    assert events[-1].kind == LINKEDID_END
+    assert len(events) == len(kinds[call]) + len(kinds[leg]), "no other channel had a part in it"
+    assert {event.bridge for event in events if event.kind == "BRIDGE_ENTER"} == {bridge_of(call)}
+    assert writer.dropped == 0
+    record = fold(room.ledger)[call]
+    assert cel_check(events, record) == []
+    assert record.answered_at is not None
+    entered = max(event.at.timestamp() for event in events if event.kind == "BRIDGE_ENTER")
+    assert abs(record.answered_at - entered) < 0.5, "to the fraction of a second, though CEL tells whole ones"
+
+
 # ---- changgu goes away and comes back ------------------------------------------------------------------------------
 
 
@@ -480,9 +527,7 @@ async def _apologised(recording: Path) -> bool:
     return recording.stat().st_size > WAV_HEADER and tone_seconds(recording, MENU_HERTZ) > 0.1
 
 
-async def test_a_pbx_that_stands_still_for_a_while_keeps_its_calls(
-    room: Room, phones: Phones, pbx: PrivatePbx
-) -> None:
+async def test_a_pbx_that_stands_still_for_a_while_keeps_its_calls(room: Room, phones: Phones, pbx: PrivatePbx) -> None:
     await phones.agent(ALICE)
     await room.ready(ALICE)
     await phones.caller("c1", "1001")

@@ -1,0 +1,443 @@
+"""The PBX's own account of a call: read, kept, and held against the ledger."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import HTTPConnection
+
+from changgu.acd.call_record import CallRecord
+from changgu.acd.facts import Direction, Ender
+from changgu.acd.identity import CallId
+from changgu.app import schema
+from changgu.app.rendering import SitePages
+from changgu.asterisk_conf.plan import PbxFloor
+from changgu.asterisk_conf.render import render
+from changgu.ground.access import Actor, Role
+from changgu.ground.database import Database
+from changgu.ground.trouble import Trouble
+from changgu.telephony import cel_writer
+from changgu.telephony.ami.client import Ami, AmiAddress
+from changgu.telephony.api import Tracing, build_router
+from changgu.telephony.cel import KINDS, CelEvent, parse_cel
+from changgu.telephony.cel_audit import Difference, Milestone, cel_check
+from changgu.telephony.cel_writer import KEPT, CelWriter
+from changgu.telephony.pages import build_pages
+from changgu.telephony.store import CelStore
+from tests.asterisk_conf.test_render import PLAN
+from tests.support.fake_ami import FakeAmi
+from tests.support.waiting import eventually
+
+T0 = datetime(2026, 11, 21, 10, 42, 57, tzinfo=UTC)
+NOWHERE = AmiAddress("127.0.0.1", 9, "changgu", "secret")
+CALL = "desk1-1795257777.0"
+LEG = f"offer-1-{CALL}"
+BRIDGE = f"call-{CALL}"
+
+
+def headers(kind: str, after: float = 0.0, unique_id: str = CALL, *, zone: int = 0, **more: str) -> dict[str, str]:
+    """What Asterisk sends; `zone` is the PBX's, in minutes east of UTC."""
+    at = T0 + timedelta(seconds=after)
+    said = {
+        "Event": "CEL", "Privilege": "call,all", "Timestamp": f"{at.timestamp():.6f}", "EventName": kind,
+        "CallerIDnum": "01012345678", "CallerIDname": "김민수", "Exten": "1001", "Context": "from-callers",
+        "Channel": "PJSIP/anonymous-00000000" if unique_id == CALL else "PJSIP/agent-alice-00000001",
+        "Application": "Stasis", "AppData": "changgu,inbound,1001", "UniqueID": unique_id, "LinkedID": CALL, "Peer": "",
+        "EventTime": (at + timedelta(minutes=zone)).strftime("%Y-%m-%d %H:%M:%S"),
+    }  # fmt: skip
+    if kind.startswith("BRIDGE"):
+        said["Extra"] = f'{{"bridge_id":"{BRIDGE}","bridge_technology":"simple_bridge"}}'
+    if kind == "HANGUP":
+        said["Extra"] = '{"hangupcause":16,"hangupsource":"PJSIP/anonymous-00000000","dialstatus":""}'
+    return said | more
+
+
+def event(kind: str, after: float = 0.0, unique_id: str = CALL, *, zone: int = 0, **more: str) -> CelEvent:
+    found = parse_cel(headers(kind, after, unique_id, zone=zone, **more), T0)
+    assert found is not None
+    return found
+
+
+def answered_call() -> list[CelEvent]:
+    """Arrives, waits a minute, talks for two, and hangs up."""
+    return [
+        event("CHAN_START", 0.0),
+        event("ANSWER", 0.01),
+        event("CHAN_START", 55.0, LEG),
+        event("ANSWER", 60.0, LEG),
+        event("BRIDGE_ENTER", 60.01),
+        event("BRIDGE_ENTER", 60.02, LEG),
+        event("BRIDGE_EXIT", 180.0),
+        event("HANGUP", 180.0),
+        event("CHAN_END", 180.0),
+        event("BRIDGE_EXIT", 180.01, LEG),
+        event("HANGUP", 180.02, LEG),
+        event("CHAN_END", 180.02, LEG),
+        event("LINKEDID_END", 180.02, LEG),
+    ]
+
+
+def row(**changes: object) -> CallRecord:
+    start = T0.timestamp()
+    record = CallRecord(
+        CallId(CALL), Direction.INBOUND, "01012345678", "1001", start + 0.1, answered_at=start + 60.1,
+        ended_at=start + 180.1, ended_by=Ender.CALLER,
+    )  # fmt: skip
+    return replace(record, **changes)  # type: ignore[arg-type]
+
+
+# ---- reading -------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_says_what_happened_to_which_channel_of_which_call() -> None:
+    entered = event("BRIDGE_ENTER", 0.25, LEG, Peer="PJSIP/anonymous-00000000")
+
+    assert entered.at == T0 + timedelta(seconds=0.25)
+    assert (entered.kind, entered.unique_id, entered.linked_id) == ("BRIDGE_ENTER", LEG, CALL)
+    assert (entered.caller, entered.extension, entered.context) == ("01012345678", "1001", "from-callers")
+    assert (entered.application, entered.application_data) == ("Stasis", "changgu,inbound,1001")
+    assert (entered.bridge, entered.peer) == (BRIDGE, "PJSIP/anonymous-00000000")
+    assert entered.details["bridge_technology"] == "simple_bridge"
+
+
+def test_every_kind_that_is_asked_for_has_a_word_in_both_languages() -> None:
+    line = next(line for line in render(PLAN, PbxFloor())["cel.conf"].splitlines() if line.startswith("events = "))
+    assert set(line.removeprefix("events = ").split(",")) == KINDS
+    for language, messages in SitePages().catalogue.messages.items():
+        assert not [kind for kind in KINDS if f"trace.kind_{kind}" not in messages], language
+
+
+@pytest.mark.parametrize("minutes", [0, 540, -300, 345, 840, -720, 330])
+def test_the_pbx_may_live_in_any_zone(minutes: int) -> None:
+    assert event("ANSWER", 0.5, zone=minutes).at == T0 + timedelta(seconds=0.5)
+
+
+def test_an_event_that_was_sent_late_stays_in_its_own_second() -> None:
+    late = headers("ANSWER", 0.0) | {"Timestamp": f"{T0.timestamp() + 7:.6f}"}
+    found = parse_cel(late, T0)
+    assert found is not None
+    assert T0 <= found.at < T0 + timedelta(seconds=1)
+
+
+def test_without_a_stamp_the_second_is_known_all_the_same() -> None:
+    said = headers("ANSWER", 0.0, zone=540)
+    del said["Timestamp"]
+    found = parse_cel(said, T0 + timedelta(seconds=0.2))
+    assert found is not None
+    assert found.at == T0 + timedelta(seconds=0.2)
+
+
+@pytest.mark.parametrize("time", ["", "never", "2026-13-45 99:99:99", "1970-01-01 00:00:00"])
+def test_a_time_that_cannot_be_is_replaced_by_that_of_sending(time: str) -> None:
+    assert event("ANSWER", 0.75, EventTime=time).at == T0 + timedelta(seconds=0.75)
+
+
+def test_a_kind_that_nobody_knows_is_kept_as_it_is() -> None:
+    assert event("STREAM_BEGIN").kind == "STREAM_BEGIN"
+    assert event("USER_DEFINED", UserDefType="VIP").label == "VIP"
+
+
+@pytest.mark.parametrize("extra", ["", "{", "[1]", "null", "1e999999", '{"bridge_id":7}', "[" * 5000])
+def test_an_extra_that_cannot_be_read_is_kept_and_says_nothing(extra: str) -> None:
+    found = event("ANSWER", Extra=extra)
+    assert (found.extra, found.bridge) == (extra, None)
+
+
+@pytest.mark.parametrize("missing", ["EventName", "UniqueID"])
+def test_what_says_nothing_is_nothing(missing: str) -> None:
+    said = headers("ANSWER")
+    del said[missing]
+    assert parse_cel(said, T0) is None
+
+
+@given(st.dictionaries(st.sampled_from([*headers("HANGUP"), "UserDefType"]), st.text()))
+def test_nothing_that_the_pbx_may_say_stops_us(said: dict[str, str]) -> None:
+    found = parse_cel(headers("HANGUP") | said, T0)
+    if found is not None:
+        assert found.at.utcoffset() == timedelta(0)
+        found.extra.encode()
+
+
+# ---- holding it against the ledger ---------------------------------------------------------------------------------
+
+
+def test_a_call_that_both_tell_alike_has_no_differences() -> None:
+    assert cel_check(answered_call(), row()) == []
+
+
+def test_the_order_in_which_channels_tell_does_not_matter() -> None:
+    assert cel_check(reversed(answered_call()), row()) == []
+
+
+def test_a_moment_that_is_off_by_more_than_a_second_is_named() -> None:
+    start = T0.timestamp()
+    found = cel_check(answered_call(), row(answered_at=start + 57.0))
+    assert found == [Difference(Milestone.ANSWERED, start + 57.0, start + 60.02)]
+    assert found[0].seconds == 3.02
+
+
+def test_an_answer_of_which_the_pbx_knows_nothing() -> None:
+    rang_only = [one for one in answered_call() if not one.kind.startswith("BRIDGE")]
+    (found,) = cel_check(rang_only, row())
+    assert (found.milestone, found.pbx, found.seconds) == (Milestone.ANSWERED, None, None)
+
+
+def test_a_conversation_of_which_the_ledger_knows_nothing() -> None:
+    (found,) = cel_check(answered_call(), row(answered_at=None))
+    assert (found.milestone, found.ledger) == (Milestone.ANSWERED, None)
+
+
+def test_a_caller_who_hangs_up_while_being_connected_was_not_answered() -> None:
+    short = [replace(one, at=T0 + timedelta(seconds=60.1)) if one.at > T0 + timedelta(seconds=61) else one
+             for one in answered_call()]  # fmt: skip
+    assert cel_check(short, row(answered_at=None, ended_at=T0.timestamp() + 60.1)) == []
+
+
+def test_waiting_together_with_music_is_no_conversation() -> None:
+    holding = '{"bridge_id":"music","bridge_technology":"holding_bridge"}'
+    told = [
+        event("CHAN_START"),
+        event("BRIDGE_ENTER", 1, Extra=holding),
+        event("BRIDGE_ENTER", 1, "another", Extra=holding),
+        event("BRIDGE_EXIT", 20, Extra=holding),
+        event("HANGUP", 20),
+    ]
+    assert cel_check(told, row(answered_at=None, ended_at=T0.timestamp() + 20)) == []
+
+
+def test_a_call_that_the_pbx_has_not_seen_end() -> None:
+    (found,) = cel_check(answered_call()[:6], row())
+    assert (found.milestone, found.pbx) == (Milestone.ENDED, None)
+
+
+def test_a_call_that_the_ledger_has_not_seen_end() -> None:
+    (found,) = cel_check(answered_call(), row(ended_at=None, ended_by=None))
+    assert (found.milestone, found.ledger) == (Milestone.ENDED, None)
+
+
+def test_a_call_that_goes_on_agrees_so_far() -> None:
+    assert cel_check(answered_call()[:6], row(ended_at=None, ended_by=None)) == []
+
+
+def test_a_caller_may_hear_the_farewell_to_its_end() -> None:
+    told = [event("CHAN_START"), event("HANGUP", 8)]
+    refused = row(answered_at=None, ended_at=T0.timestamp() + 0.2)
+    assert cel_check(told, replace(refused, ended_by=Ender.DESK)) == []
+    assert [one.milestone for one in cel_check(told, refused)] == [Milestone.ENDED]
+
+
+def test_an_account_that_begins_late_is_judged_by_what_it_has() -> None:
+    assert cel_check(answered_call()[1:], row()) == [], "ANSWER stands in for the beginning"
+    (found,) = cel_check(answered_call()[2:], row())
+    assert (found.milestone, found.pbx) == (Milestone.ARRIVED, None)
+
+
+# ---- keeping it ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'changgu.db'}")
+    await schema.upgrade(database)
+    yield database
+    await database.close()
+
+
+async def test_what_is_kept_is_what_was_told(database: Database) -> None:
+    store = CelStore(database)
+    await store.add(answered_call())
+    assert await store.of_call(CALL) == answered_call()
+    assert await store.of_call(LEG) == [], "a leg belongs to its call"
+
+
+async def test_an_event_heard_twice_is_one(database: Database) -> None:
+    store = CelStore(database)
+    await store.add([*answered_call(), *answered_call()])
+    await store.add(answered_call())
+    assert await store.of_call(CALL) == answered_call()
+
+
+async def test_the_same_happening_twice_is_two(database: Database) -> None:
+    store = CelStore(database)
+    await store.add([event("BRIDGE_ENTER", 1.0), event("BRIDGE_EXIT", 1.1), event("BRIDGE_ENTER", 1.2)])
+    assert len(await store.of_call(CALL)) == 3
+
+
+async def test_words_that_are_too_long_are_cut(database: Database) -> None:
+    store = CelStore(database)
+    await store.add([event("ANSWER", Peer="x" * 5000, Extra="y" * 5000)])
+    (kept,) = await store.of_call(CALL)
+    assert (len(kept.peer), len(kept.extra)) == (400, 5000)
+
+
+async def test_only_what_is_old_is_taken_out(database: Database) -> None:
+    writer = CelWriter(Ami(NOWHERE), database, now=lambda: T0 + KEPT + timedelta(seconds=60.015))
+    await writer.store.add(answered_call())
+    await writer.purge()
+    assert await writer.store.of_call(CALL) == answered_call()[5:]
+
+
+async def test_what_ami_tells_is_written(database: Database) -> None:
+    async with FakeAmi() as pbx:
+        ami = Ami(pbx.address)
+        writer = CelWriter(ami, database)
+        tasks = [asyncio.create_task(part.run()) for part in (ami, writer)]
+        await ami.wait_connected()
+        await pbx.tell(**_told(headers("CHAN_START")))
+        await pbx.tell("CEL", EventName="ANSWER")  # of no channel
+        await pbx.tell(**_told(headers("LINKEDID_END", 5.0)))
+
+        async def written() -> list[CelEvent]:
+            found = await writer.store.of_call(CALL)
+            return found if len(found) == 2 else []
+
+        assert [one.kind for one in await eventually(written, within=5)] == ["CHAN_START", "LINKEDID_END"]
+        assert writer.dropped == 1
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _told(said: dict[str, str]) -> dict[str, str]:
+    said = dict(said)
+    return {"event": said.pop("Event"), **said}
+
+
+async def test_the_last_words_are_written_when_the_service_ends(database: Database) -> None:
+    writer = CelWriter(Ami(NOWHERE), database)
+    task = asyncio.create_task(writer.run())
+    await asyncio.sleep(0)
+    writer.hear(headers("HANGUP"))
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert [one.kind for one in await writer.store.of_call(CALL)] == ["HANGUP"]
+
+
+async def test_while_the_database_is_away_events_wait_and_those_beyond_the_limit_are_counted(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cel_writer, "EVENTS_WAITING", 3)
+    monkeypatch.setattr(cel_writer, "RETRY", 0.05)
+    monkeypatch.setattr(cel_writer, "LINGER", 0.01)
+    writer = CelWriter(Ami(NOWHERE), database)
+    await _rename(database, "cel_events", "elsewhere")
+    task = asyncio.create_task(writer.run())
+    for after in range(5):
+        writer.hear(headers("ANSWER", float(after)))
+    with pytest.raises(SQLAlchemyError):
+        await writer.flush()
+    await _rename(database, "elsewhere", "cel_events")
+
+    async def written() -> bool:
+        return len(await writer.store.of_call(CALL)) == 3
+
+    assert await eventually(written, within=5)
+    assert writer.dropped == 2
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _rename(database: Database, before: str, after: str) -> None:
+    async with database.transaction() as session:
+        await session.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
+
+
+# ---- showing it ----------------------------------------------------------------------------------------------------
+
+BOSS = Actor("boss", "이팀장", Role.SUPERVISOR)
+
+
+class OpenGate:
+    def require(self, role: Role) -> Callable[..., Awaitable[Actor]]:
+        async def actor() -> Actor:
+            assert BOSS.may(role)
+            return BOSS
+
+        return actor
+
+    async def admit(self, websocket: HTTPConnection, role: Role) -> Actor | None:
+        raise NotImplementedError
+
+
+class Calls:
+    def __init__(self, *records: CallRecord) -> None:
+        self._records = {record.id: record for record in records}
+
+    async def get(self, call: CallId) -> CallRecord | None:
+        return self._records.get(call)
+
+
+async def ask(
+    database: Database, path: str, *records: CallRecord, heard: list[CelEvent] | None = None
+) -> httpx.Response:
+    store = CelStore(database)
+
+    async def written() -> None:
+        await store.add(heard or [])
+
+    tracing = Tracing(Calls(*records), store, written)
+    app = FastAPI()
+    app.include_router(build_router(OpenGate(), tracing))
+    app.include_router(build_pages(OpenGate(), SitePages(), tracing))
+
+    @app.exception_handler(Trouble)
+    async def trouble(request: Request, error: Trouble) -> JSONResponse:
+        return JSONResponse({"ko": error.ko}, error.status)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://desk") as web:
+        return await web.get(path)
+
+
+async def test_a_program_gets_both_accounts_side_by_side(database: Database) -> None:
+    late = row(ended_at=T0.timestamp() + 183)
+    answer = (await ask(database, f"/api/v1/calls/{CALL}/trace", late, heard=answered_call())).json()
+
+    assert (answer["call"], answer["agrees"], answer["closed"]) == (CALL, False, True)
+    assert [(one["milestone"], one["seconds"]) for one in answer["differences"]] == [("ended", -3.0)]
+    assert len(answer["events"]) == 13
+    assert answer["events"][0]["at"] == "2026-11-21T10:42:57Z"
+    hung_up = next(one for one in answer["events"] if one["kind"] == "HANGUP")
+    assert hung_up["extra"]["hangupcause"] == 16
+
+
+async def test_a_call_of_which_only_the_pbx_knows_is_not_judged(database: Database) -> None:
+    answer = (await ask(database, f"/api/v1/calls/{CALL}/trace", heard=answered_call())).json()
+    assert (answer["agrees"], answer["differences"], len(answer["events"])) == (None, [], 13)
+
+
+async def test_a_call_of_which_nobody_knows(database: Database) -> None:
+    for path in (f"/api/v1/calls/{CALL}/trace", f"/calls/{CALL}/trace"):
+        assert (await ask(database, path)).status_code == 404
+
+
+async def test_the_page_says_whether_the_two_agree(database: Database) -> None:
+    path = f"/calls/{CALL}/trace"
+    nothing = (await ask(database, path, row())).text
+    agrees = (await ask(database, path, row(), heard=answered_call())).text
+    differs = (await ask(database, path, row(answered_at=None))).text
+
+    assert "이 통화의 PBX 기록이 없음" in nothing
+    assert "PBX 기록과 일치" in agrees
+    assert "기록 13건 보기" in agrees
+    assert "19:43:57.020" in agrees, "the site's clock, to the millisecond"
+    assert "PBX 기록과 다름" in differs
+    assert "요원과 처음 연결" in differs
+    assert "기록 없음" in differs
+
+
+async def test_what_a_channel_is_called_cannot_become_markup(database: Database) -> None:
+    told = [event("CHAN_START", Channel="<script>alert(1)</script>")]
+    page = (await ask(database, f"/calls/{CALL}/trace", heard=told)).text
+    assert "<script>" not in page
