@@ -66,7 +66,7 @@ def test_a_queues_number_leads_to_the_queue_and_everything_else_to_the_menu() ->
     assert plan.destination("4711") == ToMenu()
 
 
-@pytest.mark.parametrize("withheld", ["", "anonymous", "Anonymous", "unknown", " restricted ", "\r\n"])
+@pytest.mark.parametrize("withheld", ["", "anonymous", "Anonymous", "unknown", " restricted ", "\r\n", "visitor"])
 def test_a_withheld_number_is_none(withheld: str) -> None:
     assert presented(withheld) is None
 

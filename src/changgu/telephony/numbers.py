@@ -9,9 +9,10 @@ from changgu.acd.identity import QueueName
 
 _WITHHELD = frozenset({
     "", "anonymous", "restricted", "unavailable", "unknown", "private", "withheld", "asterisk", "invalid", "<unknown>",
-    "s",
+    "s", "visitor",
 })
-"""What networks and phones send when the caller wants to stay unknown (RFC 3323 and habit)."""
+"""What networks and phones send when the caller wants to stay unknown (RFC 3323 and habit), and the name of the account
+that all visitors' browser phones share."""
 
 LONGEST_NUMBER = 64
 LONGEST_NAME = 80
