@@ -253,7 +253,9 @@ class Service:
 
     async def _facts_after(self, seq: int) -> list[Recorded]:
         """All facts after this one, also those that were heard a moment ago."""
-        await self.ledger.flush()
+        await self.ledger.flush(limit=2.0)
+        if self.ledger.spooling:
+            raise OSError("the database is away; the ledger waits on disk")
         return await self.ledger.read(seq)
 
     async def _settle_recordings(self) -> None:

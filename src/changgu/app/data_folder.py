@@ -48,10 +48,14 @@ class DataFolder:
                 f"{self.path}에서 이미 changgu가 실행 중입니다. 다른 --data를 지정하십시오.",
                 f"changgu already runs with {self.path}. Choose another folder with --data.",
             ) from None
-        os.ftruncate(lock, 0)
-        os.write(lock, f"{os.getpid()}\n".encode())
+        try:
+            os.ftruncate(lock, 0)
+            os.write(lock, f"{os.getpid()}\n".encode())
+            claim(self.path, self._kind)
+        except BaseException:
+            os.close(lock)
+            raise
         self._lock = lock
-        claim(self.path, self._kind)
         return self
 
     def __exit__(

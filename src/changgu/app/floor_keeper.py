@@ -18,42 +18,71 @@ logger = logging.getLogger(__name__)
 RECORDING_NOTICE = NamedPrompt("recording_notice")
 
 
+Prepare = Callable[[Floor, Flow], Awaitable[object]]
+"""Makes ready for a floor and a menu that are to be taken up; raises when that cannot be."""
+
+
 class FloorKeeper:
-    """Queues, agents and the menu, read from the data folder. `changed` are told in order, the PBX first."""
+    """Queues, agents and the menu, read from the data folder.
+
+    A change is first made ready for by those who may refuse it (the prompts, the PBX); only when all have, it is true
+    for everybody at once. When one refuses, those before it are given the old floor again.
+    """
 
     def __init__(self, settings: Settings, store: FloorStore) -> None:
         self._settings = settings
         self._store = store
-        self._changed: list[Callable[[Floor], Awaitable[None] | None]] = []
+        self._prepare: list[Prepare] = []
+        self._changed: list[Callable[[Floor], None]] = []
         self.floor = Floor()
         self.flow: Flow | None = None
 
-    def tell(self, listeners: Sequence[Callable[[Floor], Awaitable[None] | None]]) -> None:
-        """From now on tell these, in order, whenever the floor was read anew."""
+    def prepare(self, *preparations: Prepare) -> None:
+        """From now on ask these, in order, before a change is taken up."""
+        self._prepare.extend(preparations)
+
+    def tell(self, listeners: Sequence[Callable[[Floor], None]]) -> None:
+        """From now on tell these, in order, when a change has been taken up."""
         self._changed.extend(listeners)
 
     async def read(self) -> None:
         """Read floor and menu; raises `FlowErrors` when the menu cannot be used."""
+        self.floor, self.flow = await self._read()
+
+    async def reload(self) -> bool:
+        """Take up what has changed; what cannot be used is said in the log, and the old goes on (False)."""
+        try:
+            floor, flow = await self._read()
+        except Exception:  # the edge of one reload: calls go on with the floor as it was
+            logger.exception("the floor was not taken up")
+            return False
+        for number, prepare in enumerate(self._prepare):
+            try:
+                await prepare(floor, flow)
+            except Exception:  # the same
+                logger.exception("the floor was not taken up")
+                await self._take_back(self._prepare[: number + 1])
+                return False
+        self.floor, self.flow = floor, flow
+        for listener in self._changed:
+            listener(floor)
+        logger.info("the floor has %d queues and %d agents", len(floor.queues), len(floor.agents))
+        return True
+
+    async def _read(self) -> tuple[Floor, Flow]:
         floor = await self._store.load_floor()
-        self.flow = menus.load_file(
+        flow = menus.load_file(
             menu_file(self._settings.data), [queue.name for queue in floor.queues], self._settings.data / "prompts"
         )
-        self.floor = floor
+        return floor, flow
 
-    async def reload(self) -> None:
-        """Take up what has changed; what cannot be used is said in the log, and the old goes on."""
-        before = self.floor, self.flow
-        try:
-            await self.read()
-            for listener in self._changed:
-                told = listener(self.floor)
-                if told is not None:
-                    await told
-        except Exception:  # the edge of one reload: calls go on with the floor as it was
-            self.floor, self.flow = before
-            logger.exception("the floor was not taken up")
-            return
-        logger.info("the floor has %d queues and %d agents", len(self.floor.queues), len(self.floor.agents))
+    async def _take_back(self, preparations: Sequence[Prepare]) -> None:
+        assert self.flow is not None, "read before the first change"
+        for prepare in reversed(preparations):
+            try:
+                await prepare(self.floor, self.flow)
+            except Exception as trouble:  # whoever refuses both is left as it is; the next change is tried on it again
+                logger.warning("the floor that goes on could not be restored everywhere: %s", trouble)
 
     def menu(self, _dialled: str) -> Flow:
         """The menu that answers the desk's number."""

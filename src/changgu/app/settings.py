@@ -202,8 +202,8 @@ class PbxSettings(Group):
     ami_password: str = option("", "기존 Asterisk의 AMI 비밀번호", "AMI password of the existing one")
     stop_with_service: bool = option(
         True,
-        "changgu를 멈추면 내장 PBX도 멈출지. 끄면 통화가 계속되고 대기자는 예비 큐로 갑니다",
-        "Whether the private PBX stops with changgu; if not, calls go on and callers wait in the plain queues",
+        "changgu를 멈추면 통화를 끝내고 내장 PBX도 멈출지. 끄면 통화가 계속되고 새로 건 사람은 예비 큐에서 기다립니다",
+        "Whether calls and the private PBX end with changgu; if not, calls go on and new callers get the plain queues",
     )
     configuration_folder: str = option(
         "",

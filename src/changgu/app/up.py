@@ -7,11 +7,13 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import uvicorn
 
+from changgu.acd.identity import AgentId
 from changgu.acd.ledger.store import Ledger
 from changgu.acd.queues import Floor
 from changgu.acd.store import FloorStore
@@ -22,24 +24,31 @@ from changgu.app.data_folder import DataFolder, DeskKind
 from changgu.app.demo.desk import DemoDesk
 from changgu.app.floor_keeper import FloorKeeper
 from changgu.app.generated_secrets import GeneratedSecrets, secrets_of
+from changgu.app.pbx_care import Care, looked_after
 from changgu.app.pbx_settings import ari_access, pbx_floor, pbx_plan
 from changgu.app.settings import Settings
-from changgu.asterisk_conf.render import render
+from changgu.asterisk_conf.plan import PbxPlan
+from changgu.asterisk_conf.render import NumberError, render
 from changgu.ground.database import Database
-from changgu.ground.trouble import Trouble
+from changgu.ground.trouble import BadInput, Trouble
 from changgu.ivr_flows import service as menus
+from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.problems import FlowErrors
-from changgu.telephony.farewells import fixed_sentences
-from changgu.telephony.pbx import PrivatePbx, existing_version
+from changgu.telephony.existing_pbx import ExistingPbx
+from changgu.telephony.farewells import away_prompt, fixed_sentences
+from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.pbx_packages import PbxRelease, default_folder, dotted, install
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.prompts import PromptStore
+from changgu.telephony.speech.synthesiser import Synthesiser
 
 logger = logging.getLogger(__name__)
 
 DATABASE = "changgu.sqlite"
 FAREWELL_LIMIT = 12.0
 """Seconds that the callers who still wait may take to hear that the desk closes."""
+PAGES_LIMIT = 5
+"""Seconds that open pages and downloads may take to end."""
 SECOND_SIGNAL = 130
 
 
@@ -51,13 +60,27 @@ class MenuUnusable(Trouble):
     """The menu tree has mistakes; the message names each with its line."""
 
 
+class NumbersClash(BadInput):
+    """A number leads to the desk and to a queue."""
+
+
 class NotReady(Trouble):
     """The parts did not come up in time."""
 
 
+class PartEnded(Trouble):
+    """A part of the service came to an end that nobody asked for."""
+
+
 def say(line: str) -> None:
     """A line of progress."""
-    print(f"  {line}", flush=True)
+    tell(f"  {line}")
+
+
+def tell(line: str) -> None:
+    """A line for whoever started us; when their terminal is gone, the desk goes on without it."""
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
 
 
 def run(settings: Settings) -> None:
@@ -73,8 +96,8 @@ def run(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> None:
     kind = DeskKind.DEMO if settings.demo.enabled else DeskKind.REAL
+    stop = Stop()  # first: whoever finds the folder in use may send us a signal
     with DataFolder(settings.data, kind):
-        stop = Stop()
         opening = Opening(settings, secrets_of(settings.data), stop)
         stop.opening = asyncio.create_task(opening.open_and_serve())
         with contextlib.suppress(asyncio.CancelledError):
@@ -97,8 +120,8 @@ class Stop:
     def _signalled(self) -> None:
         if self.wanted.is_set():
             sys.exit(SECOND_SIGNAL)
-        say("창구를 닫습니다 · closing the desk")
         self.wanted.set()
+        say("창구를 닫습니다 · closing the desk")
         if self.opening is not None:
             self.opening.cancel()
 
@@ -106,10 +129,14 @@ class Stop:
 class Opening:
     """One opening of the desk, from the database to the `ready:` line and back."""
 
-    def __init__(self, settings: Settings, secrets: GeneratedSecrets, stop: Stop) -> None:
+    def __init__(
+        self, settings: Settings, secrets: GeneratedSecrets, stop: Stop, synthesiser: Synthesiser | None = None
+    ) -> None:
         self._settings = settings
+        self._synthesiser = synthesiser or EspeakSynthesiser()
         self._secrets = secrets
         self._stop = stop
+        self._care = Care()
         self._password: str | None = None
 
     async def open_and_serve(self) -> None:
@@ -131,12 +158,16 @@ class Opening:
             except FlowErrors as wrong:
                 raise MenuUnusable(str(wrong), str(wrong)) from wrong
             prompts = self._prompts()
-            release, _ = await asyncio.gather(self._release(), self._speak(prompts, keeper))
-            async with self._pbx(release, keeper, prompts, floors) as pbx:
+            assert keeper.flow is not None
+            release, _ = await asyncio.gather(self._release(), self._speak(prompts, keeper.flow))
+            pbx, files = await self._pbx(release, keeper, prompts, floors)
+            async with looked_after(pbx, await files(keeper.floor), self._care):
+                if isinstance(pbx, ExistingPbx) and pbx.version is not None:
+                    say(f"기존 Asterisk {dotted(pbx.version)} · the existing Asterisk")
                 ledger = Ledger(database, settings.data / "spool.jsonl")
                 past = await Past.read(ledger, ZoneInfo(settings.desk.time_zone))
                 service = Service(settings, self._secrets, database, keeper, prompts, ledger, past)
-                await self._serve(service, web_socket, pbx, demo)
+                await self._serve(service, web_socket, demo)
         finally:
             web_socket.close()
             await database.close()
@@ -149,65 +180,51 @@ class Opening:
         return PromptStore(
             default_folder(os.environ).parent / "sounds",  # by content, so one folder serves every desk of this user
             data / "prompts" / "recorded",
-            EspeakSynthesiser(),
+            self._synthesiser,
             {one: menus.sentences(one, data / "prompts") for one in languages},
         )
 
-    async def _speak(self, prompts: PromptStore, keeper: FloorKeeper) -> None:
+    async def _speak(self, prompts: PromptStore, flow: Flow) -> None:
         language = self._settings.desk.language
-        assert keeper.flow is not None
-        texts: dict[str, list[str]] = {language: [*fixed_sentences(language), *keeper.flow.written_sentences()]}
+        texts: dict[str, list[str]] = {language: [*fixed_sentences(language), *flow.written_sentences()]}
 
         def progress(done: int, wanted: int) -> None:
             if done == wanted or done % 40 == 0:
                 say(f"안내 음성 · prompts {done}/{wanted}")
 
-        prepared = await prompts.prepare((language,), texts, progress)
+        prepared = await prompts.prepare((language,), texts, progress if self._stop.opening is not None else None)
         for name, why in prepared.failed.items():
             logger.warning("the prompt %s cannot be spoken: %s", name, why)
 
     async def _release(self) -> PbxRelease | None:
-        if self._settings.pbx.kind == "existing":
-            access = ari_access(self._settings, self._secrets)
-            version = await existing_version(access.url, access.user, access.password)
-            say(f"기존 Asterisk {dotted(version)} · the existing Asterisk")
-            return None
-        return await asyncio.to_thread(install, say)
+        """The private PBX's programs; None when somebody else's PBX is used."""
+        return None if self._settings.pbx.kind == "existing" else await asyncio.to_thread(install, say)
 
-    @contextlib.asynccontextmanager
     async def _pbx(
         self, release: PbxRelease | None, keeper: FloorKeeper, prompts: PromptStore, floors: FloorStore
-    ) -> AsyncIterator[PrivatePbx | None]:
-        if release is None:
-            yield None
-            return
-        settings = self._settings
-        plan = pbx_plan(settings, self._secrets, release)
+    ) -> tuple[PrivatePbx | ExistingPbx, Callable[[Floor], Awaitable[dict[str, str]]]]:
+        """The PBX and what makes its configuration for a floor; a changed floor is taken up by it first."""
+        language = self._settings.desk.language
+        away = await prompts.sound(away_prompt(language), language)
+        plan = pbx_plan(self._settings, self._secrets, release, away_sound=Path(away[0]) if away else None)
+        pbx = PrivatePbx(release, plan, say=say) if release is not None else self._existing()
 
         async def files(floor: Floor) -> dict[str, str]:
-            return render(plan, pbx_floor(floor, await floors.sip_passwords()))
+            return configuration(plan, floor, await floors.sip_passwords())
 
-        pbx = PrivatePbx(release, plan, say=say)
-
-        async def take_up(floor: Floor) -> None:
+        async def take_up(floor: Floor, _flow: Flow) -> None:
             await pbx.apply(await files(floor))
 
-        keeper.tell([take_up])
-        await pbx.start(await files(keeper.floor))
-        supervision = asyncio.create_task(pbx.supervise(), name="PBX")
-        try:
-            yield pbx
-        finally:
-            supervision.cancel()
-            await asyncio.gather(supervision, return_exceptions=True)
-            if settings.pbx.stop_with_service:
-                await pbx.stop()
+        keeper.prepare(lambda _floor, flow: self._speak(prompts, flow), take_up)
+        return pbx, files
+
+    def _existing(self) -> ExistingPbx:
+        access, folder = ari_access(self._settings, self._secrets), self._settings.pbx.configuration_folder
+        return ExistingPbx(access.url, access.user, access.password, Path(folder) if folder else None)
 
     # While the desk is open
 
-    async def _serve(
-        self, service: Service, web_socket: socket.socket, pbx: PrivatePbx | None, demo: DemoDesk | None
-    ) -> None:
+    async def _serve(self, service: Service, web_socket: socket.socket, demo: DemoDesk | None) -> None:
         server = _Server(
             uvicorn.Config(
                 service.web,
@@ -216,6 +233,7 @@ class Opening:
                 ws_per_message_deflate=False,
                 lifespan="off",
                 server_header=False,
+                timeout_graceful_shutdown=PAGES_LIMIT,
             )
         )
         parts = [asyncio.create_task(service.run(), name="service")]
@@ -226,13 +244,11 @@ class Opening:
             if demo is not None:
                 parts.append(asyncio.create_task(demo.run(service), name="demo"))
             self._stop.opening = None
+            self._care.opened = True
             self._say_ready()
-            stopping = asyncio.create_task(self._stop.wanted.wait())
-            await asyncio.wait([stopping, *parts], return_when=asyncio.FIRST_COMPLETED)
-            for part in parts:
-                if part.done():
-                    part.result()  # a part that ended by itself has failed
+            await self._until_told_to_close(parts)
             if self._settings.pbx.stop_with_service:
+                self._care.ends_with_desk = True
                 await service.close_desk(FAREWELL_LIMIT)
         finally:
             server.should_exit = True
@@ -240,6 +256,19 @@ class Opening:
                 if part.get_name() != "web":
                     part.cancel()
             await asyncio.gather(*parts, return_exceptions=True)
+
+    async def _until_told_to_close(self, parts: list[asyncio.Task[None]]) -> None:
+        stopping = asyncio.create_task(self._stop.wanted.wait())
+        try:
+            await asyncio.wait([stopping, *parts], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+        for part in parts:
+            if part.done():
+                if not part.cancelled():
+                    part.result()
+                name = part.get_name()
+                raise PartEnded(f"{name}: 저절로 끝났습니다.", f"{name}: it came to an end by itself.")
 
     async def _until_ready(self, service: Service, parts: list[asyncio.Task[None]]) -> None:
         ready = asyncio.create_task(service.ready())
@@ -266,7 +295,7 @@ class Opening:
     def _say_ready(self) -> None:
         settings = self._settings
         origin = settings.web.origin
-        print(f"ready: {origin}", flush=True)
+        tell(f"ready: {origin}")
         lines = [
             ("상담 화면 · agent's desk", f"{origin}/desk"),
             ("현황판 · wallboard", f"{origin}/wallboard"),
@@ -280,6 +309,16 @@ class Opening:
             lines.append(("처음 로그인 · first sign-in", f"admin  {self._password}"))
         for what, where in lines:
             say(f"{what}: {where}")
+
+
+def configuration(plan: PbxPlan, floor: Floor, sip_passwords: Mapping[AgentId, str]) -> dict[str, str]:
+    """Every file of the PBX for a floor; raises `NumbersClash`."""
+    try:
+        return render(plan, pbx_floor(floor, sip_passwords))
+    except NumberError as clash:
+        raise NumbersClash(
+            f"대표번호(desk.number)와 큐 번호가 겹칩니다: {clash}", f"{clash}; change desk.number or the queue's number"
+        ) from clash
 
 
 class _Server(uvicorn.Server):

@@ -1,4 +1,4 @@
-"""What a caller hears before the desk ends their call."""
+"""What a caller hears before the desk ends their call, or while it is away."""
 
 from collections.abc import Mapping
 
@@ -20,6 +20,18 @@ FAREWELLS: Mapping[str, Mapping[Farewell, TextPrompt]] = {
 """By language; `Farewell.NONE` says nothing. Synthesised at the start, like every fixed prompt."""
 
 
+AWAY: Mapping[str, TextPrompt] = {
+    "ko": TextPrompt("지금은 자동응답을 쓸 수 없습니다. 끊지 않고 기다리시면 상담원에게 연결해 드립니다."),
+    "en": TextPrompt("Our menu is not available now. Please hold the line; an agent will answer your call."),
+}
+"""What the plain queues say, which take callers over while changgu is away (they can hear nothing else of it)."""
+
+
+def away_prompt(language: str) -> TextPrompt:
+    """Why there is no menu, for whoever is put into a plain queue."""
+    return AWAY.get(language, AWAY["ko"])
+
+
 def farewell_prompts(language: str, farewell: Farewell) -> tuple[TextPrompt, ...]:
     """What to say, possibly nothing."""
     said = FAREWELLS.get(language, FAREWELLS["ko"]).get(farewell)
@@ -28,4 +40,5 @@ def farewell_prompts(language: str, farewell: Farewell) -> tuple[TextPrompt, ...
 
 def fixed_sentences(language: str) -> tuple[str, ...]:
     """Every sentence that may have to be said without notice, for the synthesiser's warm-up."""
-    return tuple(prompt.text for prompt in FAREWELLS.get(language, FAREWELLS["ko"]).values())
+    said = (*FAREWELLS.get(language, FAREWELLS["ko"]).values(), away_prompt(language))
+    return tuple(prompt.text for prompt in said)

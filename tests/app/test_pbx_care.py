@@ -1,0 +1,106 @@
+"""What becomes of the PBX when the desk does not open, closes, or breaks down."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from changgu.app.pbx_care import Care, looked_after
+
+FILES = {"pjsip.conf": ""}
+
+
+class SmallPbx:
+    """Says what was done with it."""
+
+    def __init__(self, *, adopted: bool = False, start: Callable[[], None] = lambda: None) -> None:
+        self.adopted = adopted
+        self._start = start
+        self.did: list[str] = []
+        self.failures = 0
+        self.supervised = asyncio.Event()
+
+    async def start(self, files: Mapping[str, str]) -> None:
+        self.did.append("start")
+        self._start()
+
+    async def supervise(self, back: Callable[[], None] = lambda: None) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("no more processes")
+        self.supervised.set()
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        self.did.append("stop")
+
+
+def fail() -> None:
+    raise RuntimeError("does not answer")
+
+
+async def test_a_pbx_that_does_not_come_up_is_not_left_behind() -> None:
+    pbx = SmallPbx(start=fail)
+    with pytest.raises(RuntimeError):
+        async with looked_after(pbx, FILES, Care()):
+            pytest.fail("the desk opened")
+    assert pbx.did == ["start", "stop"]
+
+
+async def test_a_desk_that_cannot_open_ends_the_pbx_it_has_started() -> None:
+    pbx = SmallPbx()
+    with pytest.raises(RuntimeError):
+        async with looked_after(pbx, FILES, Care()):
+            fail()
+    assert pbx.did == ["start", "stop"]
+
+
+async def test_a_desk_that_cannot_open_leaves_the_calls_of_a_pbx_that_ran_before() -> None:
+    pbx = SmallPbx(adopted=True)
+    with pytest.raises(RuntimeError):
+        async with looked_after(pbx, FILES, Care()):
+            fail()
+    assert pbx.did == ["start"]
+
+
+async def test_a_start_that_is_broken_off_ends_the_pbx() -> None:
+    pbx = SmallPbx()
+    inside = asyncio.Event()
+
+    async def opening() -> None:
+        async with looked_after(pbx, FILES, Care()):
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(opening())
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert pbx.did == ["start", "stop"]
+
+
+@pytest.mark.parametrize(("ends", "did"), [(True, ["start", "stop"]), (False, ["start"])])
+async def test_a_desk_that_closes_ends_the_pbx_if_it_is_set_to(ends: bool, did: list[str]) -> None:
+    pbx, care = SmallPbx(), Care()
+    async with looked_after(pbx, FILES, care):
+        care.opened, care.ends_with_desk = True, ends
+    assert pbx.did == did
+
+
+async def test_a_desk_that_breaks_down_leaves_conversations_to_the_pbx(caplog: pytest.LogCaptureFixture) -> None:
+    pbx, care = SmallPbx(), Care()
+    care.opened = True
+    with pytest.raises(RuntimeError):
+        async with looked_after(pbx, FILES, care):
+            fail()
+    assert pbx.did == ["start"]
+    assert "its calls go on" in caplog.text
+
+
+async def test_looking_after_the_pbx_goes_on_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("changgu.app.pbx_care.LOOK_AGAIN", 0.0)
+    pbx = SmallPbx()
+    pbx.failures = 2
+    async with looked_after(pbx, FILES, Care()):
+        await asyncio.wait_for(pbx.supervised.wait(), 5)
