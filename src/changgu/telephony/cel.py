@@ -27,7 +27,6 @@ KINDS: Final = frozenset({
 })  # fmt: skip
 """What the rendered cel.conf asks for. Another PBX may tell more; that is kept as it comes."""
 
-_TIME: Final = "%Y-%m-%d %H:%M:%S"
 _ZONE_STEP: Final = timedelta(minutes=15)
 """Every zone of the world lies a multiple of this from UTC."""
 _FARTHEST_ZONE: Final = timedelta(hours=14)
@@ -107,7 +106,7 @@ def _moment(event_time: str, sent: datetime) -> datetime:
     the moment of sending; so neither the PBX's zone nor a change to or from summer time matters.
     """
     try:
-        local = datetime.strptime(event_time, _TIME).replace(tzinfo=UTC)
+        local = datetime.fromisoformat(event_time).replace(tzinfo=UTC)
     except ValueError:
         return sent
     zone = round((local - sent) / _ZONE_STEP) * _ZONE_STEP
@@ -136,9 +135,9 @@ def _object(text: str) -> dict[str, object]:
 
 def _text(value: str) -> str:
     """Fit for any database: no half characters, no NUL."""
-    return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+    return (value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")).replace("\0", "")
 
 
 def _digest(said: Mapping[str, str]) -> str:
-    line = sorted((name, value) for name, value in said.items() if name not in _NOT_OURS)
-    return hashlib.sha256(json.dumps(line).encode()).hexdigest()
+    words = [f"{name}\0{value}" for name, value in sorted(said.items()) if name not in _NOT_OURS]
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()
