@@ -1,15 +1,18 @@
 """Tells the ACD which agents' phones can be reached: they register, answer our OPTIONS, or have gone.
 
-The whole list is read whenever the line to the PBX comes up; between, changes are told as they happen.
+The whole list is read whenever the line to the PBX comes up; between, changes are told as they happen. News and list
+come by different ways inside the PBX: a list may be older than news that came before it. So news is believed at once,
+and a list that says otherwise only when the PBX has had time to put it in its books.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
 from changgu.acd.events import Event, PhoneReachable, PhoneUnreachable
 from changgu.acd.identity import AgentId
-from changgu.telephony.ami.client import Ami, AmiRefused, AmiTrouble, Message
+from changgu.telephony.ami.client import AmiRefused, AmiTrouble, Message
 
 logger = logging.getLogger(__name__)
 
@@ -17,8 +20,15 @@ PREFIX = "agent-"
 GONE_STATES = frozenset({"unavailable", "invalid", "unknown"})
 """Device states in which a phone cannot be rung, in lower case."""
 
+NEWS = {"Reachable": True, "Registered": True, "Unreachable": False, "Unregistered": False}
+"""What a PeerStatus says about a phone."""
+
 LOOK_AGAIN = 2.0
 """Seconds until a list that could not be read is asked for again."""
+
+SETTLING = 0.5
+"""Seconds by which the PBX's list may be behind its news; also the least time between two lists, so that hundreds of
+phones that come back at once cost a few lists and not hundreds."""
 
 
 def agent_of_endpoint(endpoint: str) -> AgentId | None:
@@ -37,18 +47,42 @@ def reachable(device_state: str) -> bool:
     return device_state.strip().lower() not in GONE_STATES
 
 
+class Phones(Protocol):
+    """What is asked of AMI; `ami.client.Ami` is the one implementation."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether it can be asked."""
+        ...
+
+    def listen(self, event: str, hear: Callable[[Message], None]) -> None:
+        """Call `hear` with every such event."""
+        ...
+
+    def on_connected(self, tell: Callable[[], None]) -> None:
+        """Call `tell` each time the line came up."""
+        ...
+
+    async def listing(self, name: str) -> Sequence[Message]:
+        """The entries of a list."""
+        ...
+
+
 class AgentPhones:
     """`run` must be running. `agents` gives who has a phone now; `is_reachable` what the ACD believes."""
 
     def __init__(
-        self, ami: Ami, post: Callable[[Event], None], agents: Callable[[], Collection[AgentId]],
-        is_reachable: Callable[[AgentId], bool],
+        self, ami: Phones, post: Callable[[Event], None], agents: Callable[[], Collection[AgentId]],
+        is_reachable: Callable[[AgentId], bool], *, settling: float = SETTLING,
     ) -> None:  # fmt: skip
         self._ami = ami
+        self._settling = settling
         self._post = post
         self._agents = agents
         self._is_reachable = is_reachable
         self._told: dict[AgentId, bool] = {}
+        self._news: dict[AgentId, tuple[float, bool]] = {}
+        """When the PBX last told of a phone by itself, and what."""
         self._look = asyncio.Event()
         ami.on_connected(self.look_again)
         ami.listen("PeerStatus", self._peer_status)
@@ -71,8 +105,11 @@ class AgentPhones:
                 await asyncio.sleep(LOOK_AGAIN)
                 if self._ami.connected:
                     self._look.set()
+            else:
+                await asyncio.sleep(self._settling)
 
     async def _read_all(self) -> None:
+        believed_until = asyncio.get_running_loop().time() - self._settling
         try:
             entries = await self._ami.listing("PJSIPShowEndpoints")
         except AmiRefused as refusal:
@@ -85,14 +122,20 @@ class AgentPhones:
             if (agent := agent_of_endpoint(entry.get("ObjectName", ""))) is not None
         }
         for agent in self._agents():
-            self._tell(agent, found.get(agent, False))
+            is_up = found.get(agent, False)
+            at, news = self._news.get(agent, (believed_until, is_up))
+            if news != is_up and at > believed_until:
+                self._look.set()  # one of them is older than the other: a later list will tell
+            else:
+                self._tell(agent, is_up)
 
     def _peer_status(self, event: Message) -> None:
         endpoint = endpoint_of_peer(event.get("Peer", ""))
         agent = agent_of_endpoint(endpoint) if endpoint else None
         status = event.get("PeerStatus", "")
-        if agent is not None and status in ("Reachable", "Unreachable", "Registered", "Unregistered"):
-            self._tell(agent, status in ("Reachable", "Registered"))
+        if agent is not None and agent in self._agents() and status in NEWS:
+            self._news[agent] = asyncio.get_running_loop().time(), NEWS[status]
+            self._tell(agent, NEWS[status])
 
     def _contact_status(self, event: Message) -> None:
         # One contact's news says little about a phone with several; the endpoint's own state is read instead.

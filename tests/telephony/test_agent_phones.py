@@ -1,0 +1,113 @@
+"""Which phones can be reached, when the PBX's list and its news disagree."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+
+import pytest
+
+from changgu.acd.events import Event, PhoneReachable, PhoneUnreachable
+from changgu.acd.identity import AgentId
+from changgu.telephony.agent_phones import AgentPhones
+from changgu.telephony.ami.client import Message
+
+ALICE = AgentId("alice")
+UP = [{"ObjectName": "agent-alice", "DeviceState": "Not in use"}]
+GONE = [{"ObjectName": "agent-alice", "DeviceState": "Unavailable"}]
+
+
+class SlowList:
+    """A PBX whose list is answered when the test says so."""
+
+    connected = True
+
+    def __init__(self) -> None:
+        self._hears: dict[str, Callable[[Message], None]] = {}
+        self._asked: asyncio.Queue[asyncio.Future[Sequence[Message]]] = asyncio.Queue()
+        self.come_up: Callable[[], None] = lambda: None
+
+    def listen(self, event: str, hear: Callable[[Message], None]) -> None:
+        self._hears[event] = hear
+
+    def on_connected(self, tell: Callable[[], None]) -> None:
+        self.come_up = tell
+
+    async def listing(self, name: str) -> Sequence[Message]:
+        reply: asyncio.Future[Sequence[Message]] = asyncio.get_running_loop().create_future()
+        self._asked.put_nowait(reply)
+        return await reply
+
+    def tells(self, status: str) -> None:
+        self._hears["PeerStatus"]({"Peer": "PJSIP/agent-alice", "PeerStatus": status})
+
+    def contact_changed(self) -> None:
+        self._hears["ContactStatus"]({"EndpointName": "agent-alice"})
+
+    async def asked(self) -> "asyncio.Future[Sequence[Message]]":
+        """The list is asked for; the test answers it."""
+        return await asyncio.wait_for(self._asked.get(), 5)
+
+
+class Room:
+    """Alice's phone as the ACD sees it."""
+
+    def __init__(self) -> None:
+        self.pbx = SlowList()
+        self.posted: list[Event] = []
+        self.phones = AgentPhones(
+            self.pbx, self.posted.append, lambda: [ALICE], lambda agent: False, settling=0.05
+        )
+
+
+@pytest.fixture
+async def room() -> AsyncIterator[Room]:
+    room = Room()
+    running = asyncio.create_task(room.phones.run())
+    yield room
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_list_asked_for_before_a_phone_registered_does_not_take_it_away_again(room: Room) -> None:
+    room.pbx.come_up()
+    old = await room.pbx.asked()
+    room.pbx.tells("Reachable")
+    old.set_result(GONE)
+    later = await room.pbx.asked()  # the two disagreed, so it looks once more
+    later.set_result(UP)
+    room.pbx.contact_changed()
+    await room.pbx.asked()
+    assert room.posted == [PhoneReachable(ALICE)]
+
+
+async def test_a_list_that_is_not_yet_up_to_date_with_the_news_is_not_believed(room: Room) -> None:
+    room.pbx.tells("Registered")
+    room.pbx.contact_changed()
+    (await room.pbx.asked()).set_result(GONE)
+    (await room.pbx.asked()).set_result(UP)
+    room.pbx.contact_changed()
+    await room.pbx.asked()
+    assert room.posted == [PhoneReachable(ALICE)]
+
+
+async def test_a_list_that_keeps_saying_otherwise_is_believed_in_the_end(room: Room) -> None:
+    room.pbx.tells("Reachable")
+    room.pbx.contact_changed()
+    (await room.pbx.asked()).set_result(GONE)
+    (await room.pbx.asked()).set_result(GONE)
+    room.pbx.contact_changed()
+    await room.pbx.asked()
+    assert room.posted == [PhoneReachable(ALICE), PhoneUnreachable(ALICE)]
+
+
+async def test_many_phones_that_come_back_at_once_cost_one_more_list(room: Room) -> None:
+    room.pbx.contact_changed()
+    first = await room.pbx.asked()
+    for _ in range(300):
+        room.pbx.contact_changed()
+    first.set_result(UP)
+    (await room.pbx.asked()).set_result(UP)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.15):
+            await room.pbx.asked()
