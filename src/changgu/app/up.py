@@ -240,6 +240,7 @@ class Opening:
         try:
             await self._until_ready(service, parts)
             parts.append(asyncio.create_task(server.serve(sockets=[web_socket]), name="web"))
+            await self._until_serving(server, parts[-1])
             parts.append(asyncio.create_task(self._reload_when_asked(service.keeper), name="reload"))
             if demo is not None:
                 parts.append(asyncio.create_task(demo.run(service), name="demo"))
@@ -256,6 +257,13 @@ class Opening:
                 if part.get_name() != "web":
                     part.cancel()
             await asyncio.gather(*parts, return_exceptions=True)
+
+    async def _until_serving(self, server: "_Server", web: asyncio.Task[None]) -> None:
+        serving = asyncio.create_task(server.serving.wait())
+        await asyncio.wait([serving, web], return_when=asyncio.FIRST_COMPLETED)
+        if web.done():
+            serving.cancel()
+            web.result()
 
     async def _until_told_to_close(self, parts: list[asyncio.Task[None]]) -> None:
         stopping = asyncio.create_task(self._stop.wanted.wait())
@@ -323,6 +331,16 @@ def configuration(plan: PbxPlan, floor: Floor, sip_passwords: Mapping[AgentId, s
 
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: closing the desk comes before closing the pages."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.serving = asyncio.Event()
+        """Set once pages are answered."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, and say so."""
+        await super().startup(sockets)
+        self.serving.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
