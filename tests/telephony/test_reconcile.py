@@ -1,12 +1,14 @@
 """Coming back after a gap, on a fake PBX: what is looked at, when, and how often."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from websockets.asyncio.server import ServerConnection
 
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import Farewell, HangUpCaller, RingAgent
@@ -144,6 +146,53 @@ async def test_what_ends_while_we_look_is_not_taken_for_present(pbx: FakeAri) ->
         await house.until(CallerHungUp(CallId("c1")))
         assert not house.telephony.inbound.knows(CallId("c1"))
         assert asked >= 1
+
+
+class BusyAri(FakeAri):
+    """Things happen between the question for channels and the one for bridges."""
+
+    meanwhile: list[Callable[[], Awaitable[None]]]
+
+    async def _answer(self, socket: ServerConnection, request: dict[str, Any]) -> None:
+        if request["uri"] == "bridges" and self.meanwhile:
+            await self.meanwhile.pop()()
+        await super()._answer(socket, request)
+
+
+@pytest.fixture
+async def busy_pbx() -> AsyncIterator[BusyAri]:
+    async with BusyAri() as pbx:
+        pbx.meanwhile = []
+        yield pbx
+
+
+async def test_a_caller_who_arrives_while_we_look_is_not_taken_for_gone(busy_pbx: BusyAri) -> None:
+    house = House(busy_pbx)
+
+    async def arrive() -> None:
+        await busy_pbx.call_in("c9")
+        house.engine.has("c9", CallState.IN_MENU)
+
+    busy_pbx.meanwhile.append(arrive)
+    async with house.open():
+        assert CallerDialledIn(CallId("c9"), "01012345678", "1000") in house.posted
+        assert CallerHungUp(CallId("c9")) not in house.posted
+        assert house.telephony.inbound.knows(CallId("c9"))
+
+
+async def test_a_phone_that_is_rung_while_we_look_is_not_taken_for_gone(busy_pbx: BusyAri) -> None:
+    house = House(busy_pbx)
+    house.engine.has("c1", CallState.WAITING)
+    busy_pbx.channels["c1"] = FakeChannel("c1", "inbound,1000")
+
+    async def ring() -> None:
+        house.engine.has("c1", CallState.OFFERED, offer=7)
+        house.telephony.do(RingAgent(ALICE, CallId("c1"), OfferId(7), timedelta(seconds=20)))
+
+    busy_pbx.meanwhile.append(ring)
+    async with house.open():
+        assert "offer-7-c1" in busy_pbx.channels
+        assert house.posted == []
 
 
 async def test_a_call_with_a_command_under_way_is_looked_at_again_when_it_is_done(pbx: FakeAri) -> None:

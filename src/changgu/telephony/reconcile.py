@@ -119,7 +119,10 @@ class Reconciler:
                 return False
 
     async def _look(self, only: set[CallId] | None) -> set[CallId]:
-        """Compare all calls, or `only` these; returns those for which a command was under way."""
+        """Compare all calls, or `only` these; returns those that moved meanwhile, which say nothing."""
+        # Channels and bridges are told one after the other, while calls go on. A caller who arrives, or a leg that is
+        # rung, after the channels were told would be taken for gone: only who stood still is compared.
+        still = {call: view for call, view in self._calls.calls.items() if not self._switch.is_busy(call)}
         self._gone_meanwhile = set()
         try:
             snapshot = await self._snapshot()
@@ -133,10 +136,15 @@ class Reconciler:
             {name: members - gone for name, members in snapshot.bridges.items()},
         )
 
-        def skip(call: CallId) -> bool:
-            return self._switch.is_busy(call) or (only is not None and call not in only)
+        moved = {
+            call
+            for call, view in self._calls.calls.items()
+            if (only is None or call in only) and (self._switch.is_busy(call) or still.get(call) != view)
+        }
 
-        busy = {call for call in self._calls.calls if self._switch.is_busy(call) and (only is None or call in only)}
+        def skip(call: CallId) -> bool:
+            return self._switch.is_busy(call) or call in moved or (only is not None and call not in only)
+
         findings = compare(list(self._calls.calls.values()), snapshot, ended=self._calls.recently_ended, busy=skip)
         # No waiting from here to the last event, so that no news comes between what we saw and what we say.
         self._take_over(findings)
@@ -145,7 +153,7 @@ class Reconciler:
         for bridge in findings.empty_bridges:
             await self._delete("bridges", bridge)
         await self._inbound.after_gap()
-        return busy
+        return moved
 
     def _take_over(self, findings: Findings) -> None:
         for call in findings.gone_callers:
