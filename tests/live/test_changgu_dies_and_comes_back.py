@@ -94,8 +94,7 @@ async def test_the_pbx_dies_and_is_started_again(desk: Desk) -> None:
     await desk.agent("kim")
     await desk.call("1002", "c1", number="01088880041")
     await desk.service.agent_is("kim", "talking")
-    pid_file = next(desk.service.data.glob("pbx/**/asterisk.pid"))
-    os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+    os.kill(desk.service.pbx_pid, signal.SIGKILL)
     await desk.service.call_where(caller="01088880041", outcome="lost", within=30)
 
     async def healthy() -> bool:

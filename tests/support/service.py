@@ -55,6 +55,11 @@ class Changgu:
         self.http = httpx.AsyncClient(base_url=self.url, timeout=20)
 
     @property
+    def pbx_pid(self) -> int:
+        """The private PBX's process id."""
+        return int((self.data / "pbx" / "pid").read_text())
+
+    @property
     def running(self) -> bool:
         """Whether the service's process lives."""
         return self.process is not None and self.process.returncode is None
@@ -166,11 +171,9 @@ class Changgu:
             if self.process is not None and self.process.returncode is None:
                 await self.down()
         await self.http.aclose()
-        for pid_file in self.data.glob("pbx/**/*.pid"):
-            with suppress(ValueError, ProcessLookupError, OSError):
-                pid = int(pid_file.read_text().split()[0])
-                if str(self.data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    os.kill(pid, signal.SIGKILL)
+        with suppress(ValueError, OSError):
+            if str(self.data).encode() in Path(f"/proc/{self.pbx_pid}/cmdline").read_bytes():
+                os.kill(self.pbx_pid, signal.SIGKILL)
 
     async def get(self, path: str, **query: Any) -> Any:
         """GET under /api/v1, decoded."""
