@@ -16,7 +16,7 @@ from changgu.acd.queue_log import QueueLogRow
 from changgu.acd.records import AgentView
 from changgu.telephony.agent_phones import AgentPhones, agent_of_endpoint, endpoint_of_peer, reachable
 from changgu.telephony.ami import queue_log_writer
-from changgu.telephony.ami.client import Ami, AmiAddress, AmiAway, AmiLate, AmiRefused
+from changgu.telephony.ami.client import Ami, AmiAddress, AmiAway, AmiLate, AmiRefused, Message
 from changgu.telephony.ami.queue_log_writer import QueueLogWriter
 from changgu.telephony.recorder import MixMonitorRecorder, RecordingFailed
 from changgu.telephony.shadow_queues import Pause, ShadowQueueKeeper, pause_of
@@ -317,6 +317,36 @@ async def test_callers_who_wait_elsewhere_are_sent_back_to_us(pbx: FakeAmi) -> N
     sent = await pbx.until_asked("Redirect")
 
     assert (sent["Channel"], sent["Context"], sent["Exten"]) == ("PJSIP/x-1", "returned", "network")
+
+
+async def test_callers_in_somebody_elses_queue_are_left_there(pbx: FakeAmi) -> None:
+    pbx.answers["QueueStatus"] = listed(
+        {"Event": "QueueEntry", "Queue": "sales", "Channel": "PJSIP/x-1", "Position": "1"},
+        {"Event": "QueueEntry", "Queue": "pc", "Channel": "PJSIP/x-2", "Position": "1"},
+    )
+    ami = Ami(pbx.address)
+    async with running(ami):
+        assert await ShadowQueueKeeper(ami, dict, lambda queue: queue == "pc").fetch_waiting() == 1
+    assert [action["Channel"] for action in pbx.actions if action["Action"] == "Redirect"] == ["PJSIP/x-2"]
+
+
+class HastyAmi(Ami):
+    """Waits a tenth of a second for a list."""
+
+    async def listing(self, name: str, *, deadline: float = 0.1, **headers: str) -> list[Message]:
+        return await super().listing(name, deadline=0.1, **headers)
+
+
+async def test_queues_that_could_not_be_compared_in_time_are_compared_again(pbx: FakeAmi) -> None:
+    pbx.silent = True
+    ami = HastyAmi(pbx.address)
+    keeper = ShadowQueueKeeper(ami, lambda: {ALICE: agent(ALICE, AgentState.LOGGED_OUT)}, again_after=0.05)
+    async with running(ami, keeper):
+        await pbx.until_asked("QueueStatus")
+        pbx.answers["QueueStatus"] = listed(member("alice", "0"))
+        pbx.silent = False
+        paused = await pbx.until_asked("QueuePause")
+    assert paused["Interface"] == "PJSIP/agent-alice"
 
 
 # ---- recordings -----------------------------------------------------------------------------------------------------

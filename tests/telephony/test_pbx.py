@@ -266,3 +266,15 @@ def test_host_addresses_leave_loopback_out() -> None:
            /32 link BROADCAST
 """
     assert host_addresses(table) == ("192.0.2.7",)
+
+
+async def test_a_pbx_that_cannot_even_be_launched_is_tried_again(
+    plan: PbxPlan, release: PbxRelease, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("changgu.telephony.pbx.FIRST_PAUSE", 0.01)
+    pbx = PrivatePbx(release, plan, say=print)  # its folders do not exist, as on a disk that has gone
+    supervision = asyncio.create_task(pbx.supervise())
+    await until(lambda: caplog.text.count("could not be started") >= 2, "two tries")
+    assert not supervision.done()
+    supervision.cancel()
+    await asyncio.gather(supervision, return_exceptions=True)

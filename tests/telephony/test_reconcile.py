@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection
 
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import Farewell, HangUpCaller, RingAgent
-from changgu.acd.events import CallerDialledIn, CallerHungUp, CallLost, Event, RingFailed
+from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp, CallLost, Event, RingFailed
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.acd.records import CallView
 from changgu.telephony.inbound import Desk
@@ -161,8 +161,9 @@ class BusyAri(FakeAri):
 
 @pytest.fixture
 async def busy_pbx() -> AsyncIterator[BusyAri]:
-    async with BusyAri() as pbx:
-        pbx.meanwhile = []
+    pbx = BusyAri()
+    pbx.meanwhile = []
+    async with pbx:
         yield pbx
 
 
@@ -233,6 +234,49 @@ async def test_a_pbx_that_refuses_to_be_looked_at_is_asked_again(pbx: FakeAri) -
     pbx.refuse("GET", "bridges", 500)
     async with House(pbx).open():
         assert len([asked for asked in pbx.asked if asked.path == "bridges"]) == 2
+
+
+async def test_a_caller_who_hangs_up_during_the_farewell_keeps_nobody_waiting(pbx: FakeAri) -> None:
+    pbx.prompts_end_at_once = False
+    async with House(pbx).open() as house:
+        await pbx.call_in("c1")
+        await pbx.until(lambda: "c1-sound-1" in pbx.playbacks)
+        house.telephony.do(HangUpCaller(CallId("c1"), Farewell.ERROR))
+        await pbx.until(lambda: "c1-sound-2" in pbx.playbacks)
+        await pbx.hang_up("c1")
+
+        async def idle() -> bool:
+            return not house.telephony.switch.is_busy(CallId("c1"))
+
+        await eventually(idle, within=5)
+
+
+async def test_a_key_pressed_as_the_line_drops_costs_nobody_their_call(pbx: FakeAri) -> None:
+    pbx.prompts_end_at_once = False
+    async with House(pbx).open() as house:
+        await pbx.call_in("c1")
+        house.engine.has("c1", CallState.IN_MENU)
+
+        async def at_the_menu() -> str:
+            for asked in pbx.asked:
+                if asked.path.endswith("play") and "sound:services" in asked.body["media"]:
+                    return asked.query["playbackId"]
+            for playback in list(pbx.playbacks):
+                await pbx.finish(playback)
+            return ""
+
+        menu = await eventually(at_the_menu, within=5)
+        pbx.silent = True
+        await pbx.press("c1", "1")
+        await pbx.until_asked("DELETE", menu)
+        pbx.silent = False
+        await pbx.drop()
+
+        async def went_on() -> bool:
+            return any(isinstance(event, CallArrived) for event in house.posted) or bool({*pbx.playbacks} - {menu})
+
+        await eventually(went_on, within=10)
+        assert house.telephony.inbound.failed == 0
 
 
 async def test_a_caller_whom_the_desk_hung_up_is_no_news(pbx: FakeAri) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -27,10 +28,11 @@ from changgu.acd.events import (
     RingFailed,
 )
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
-from changgu.telephony.ari.client import Ari
+from changgu.telephony.ari.client import Ari, Value
 from changgu.telephony.ari.stream import AriStream
 from changgu.telephony.call_control import CallControl, NotTalking, SwitchAway
 from changgu.telephony.handset import CallerIdentity
+from changgu.telephony.legs import AgentLeg
 from changgu.telephony.switch import MUSIC_AFTER, Switch
 from tests.support.fake_ari import FakeAri, FakeChannel
 from tests.support.waiting import eventually
@@ -264,6 +266,29 @@ async def test_a_join_survives_a_lost_line(board: Board) -> None:
     assert board.pbx.bridges == {"call-c1": {CALL, LEG}}
 
 
+class HastyAri(Ari):
+    """Waits a tenth of a second for a reply."""
+
+    async def request(
+        self, method: str, uri: str, *, body: Any = None, deadline: float = 0.1, **query: Value
+    ) -> Any:
+        return await super().request(method, uri, body=body, deadline=0.1, **query)
+
+
+async def test_a_hang_up_without_a_reply_is_asked_for_again(board: Board) -> None:
+    switch = Switch(HastyAri(board.stream, board.pbx.address), board.callers, board.posted.append)
+    running = asyncio.create_task(switch.run())
+    board.pbx.silent = True
+    switch.do(HangUpCaller(CALL, Farewell.ERROR))
+    await board.pbx.until_asked("DELETE", CALL)
+    board.pbx.silent = False
+    await board.pbx.until_asked("DELETE", CALL, times=2)
+    await board.pbx.until(lambda: CALL not in board.pbx.channels)
+    running.cancel()
+
+    assert board.callers.farewells == [(CALL, Farewell.ERROR)], "said once"
+
+
 async def test_ringing_is_not_repeated_after_a_lost_line(board: Board) -> None:
     board.pbx.silent = True
     board.switch.do(RING)
@@ -329,6 +354,14 @@ async def test_hold_by_the_phones_key_is_told_once(board: Board) -> None:
     await board.until_posted(CallResumed(ALICE, CALL))
 
     assert board.posted[-2:] == [CallHeld(ALICE, CALL), CallResumed(ALICE, CALL)]
+
+
+async def test_a_hold_from_before_a_restart_is_ended_by_the_phones_key(board: Board) -> None:
+    board.pbx.channels[LEG] = FakeChannel(LEG, "agent,7,c1,alice")
+    board.switch.adopt(AgentLeg(OFFER, CALL, ALICE), answered=True, bridged=True, joined=True)
+    await board.pbx.say("ChannelUnhold", channel=board.pbx.channels[LEG].resource())
+
+    await board.until_posted(CallResumed(ALICE, CALL))
 
 
 async def test_an_agent_hangs_up_from_the_desktop(board: Board) -> None:

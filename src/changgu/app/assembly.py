@@ -146,7 +146,9 @@ class Service:
         # The telephone side
         self.ami = Ami(_ami_address(settings, secrets))
         self.cel_writer = CelWriter(self.ami, database)
-        self.shadow_queues = ShadowQueueKeeper(self.ami, lambda: self.engine.agents)
+        self.shadow_queues = ShadowQueueKeeper(
+            self.ami, lambda: self.engine.agents, lambda queue: keeper.queue(queue) is not None
+        )
         self.queue_log_writer = QueueLogWriter(self.ami, queue_log.rows, without_pauses=True)
         self.telephony = Telephony(
             _ari_address(settings, secrets),

@@ -45,7 +45,8 @@ class CallControl:
         self._ari = ari
         self._switch = switch
         self._post = post
-        self._held_by_phone: set[str] = set()
+        self._held_by_phone: dict[str, bool] = {}
+        """Legs whose phone has told us; of others we may have missed a hold while we were away."""
 
     async def hold(self, agent: AgentId, call: CallId) -> None:
         """Put the caller on hold; raises `NotTalking` or `SwitchAway`."""
@@ -70,15 +71,15 @@ class CallControl:
         """Take note of one event; never waits."""
         match event:
             case ChannelHold(channel_id):
-                if (leg := self._switch.leg(channel_id)) and channel_id not in self._held_by_phone:
-                    self._held_by_phone.add(channel_id)
+                if (leg := self._switch.leg(channel_id)) and not self._held_by_phone.get(channel_id, False):
+                    self._held_by_phone[channel_id] = True
                     self._post(CallHeld(leg.agent, leg.call))
             case ChannelUnhold(channel_id):
-                if (leg := self._switch.leg(channel_id)) and channel_id in self._held_by_phone:
-                    self._held_by_phone.discard(channel_id)
+                if (leg := self._switch.leg(channel_id)) and self._held_by_phone.get(channel_id, True):
+                    self._held_by_phone[channel_id] = False
                     self._post(CallResumed(leg.agent, leg.call))
             case StasisEnd(channel_id) | ChannelDestroyed(channel_id):
-                self._held_by_phone.discard(channel_id)
+                self._held_by_phone.pop(channel_id, None)
             case _:
                 return
 

@@ -59,28 +59,37 @@ class ExistingPbx:
         await self.apply(files)
 
     async def apply(self, files: Mapping[str, str]) -> list[str]:
-        """Writes what has changed of the files it includes and reloads the modules concerned, which it returns."""
+        """Writes what has changed of the files it includes and reloads the modules concerned, which it returns.
+
+        Raises PbxUnavailable when a reload is refused; the next call tries it again.
+        """
         if self._folder is None:
             return []
-        changed = [name for name in FOR_EXISTING if self._differs(name, files[name])]
-        if not changed:
-            return []
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for name in changed:
-            partial = self._folder / f"{name}.partial"
-            partial.write_text(files[name], encoding="utf-8")
-            partial.chmod(0o640)
-            partial.replace(self._folder / name)
+        try:
+            changed = [name for name in FOR_EXISTING if self._differs(name, files[name])]
+            if not changed:
+                return []
+            self._write(self._folder, files, changed)
+        except OSError as trouble:
+            raise PbxUnavailable(
+                f"기존 Asterisk의 설정 폴더(pbx.configuration_folder)에 쓸 수 없습니다: {trouble}",
+                f"The existing Asterisk's folder (pbx.configuration_folder) cannot be written: {trouble}",
+            ) from trouble
         modules = sorted((RELOADS[name] for name in changed), key=lambda module: module == "pbx_config.so")
         async with httpx.AsyncClient(auth=(self._user, self._password), timeout=10) as http:
             for module in modules:
-                answer = await http.put(f"{self._ari_url}/asterisk/modules/{module}")
-                if answer.is_error:
-                    raise PbxUnavailable(
-                        f"기존 Asterisk가 {module} 설정을 다시 읽지 못했습니다: {answer.text}",
-                        f"The existing Asterisk did not reload {module}: {answer.text}",
-                    )
+                await self._reload(http, module)
+        self._pending(self._folder).unlink(missing_ok=True)
         return modules
+
+    async def _reload(self, http: httpx.AsyncClient, module: str) -> None:
+        try:
+            (await http.put(f"{self._ari_url}/asterisk/modules/{module}")).raise_for_status()
+        except httpx.HTTPError as trouble:
+            raise PbxUnavailable(
+                f"기존 Asterisk가 {module} 설정을 다시 읽지 못했습니다: {trouble}",
+                f"The existing Asterisk did not reload {module}: {trouble}",
+            ) from trouble
 
     async def supervise(self, back: Callable[[], None] = lambda: None) -> None:
         """Somebody else looks after it: waits until cancelled."""
@@ -89,7 +98,23 @@ class ExistingPbx:
     async def stop(self) -> None:
         """Leaves it running."""
 
+    def _write(self, folder: Path, files: Mapping[str, str], names: list[str]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._pending(folder).write_text("\n".join(names), encoding="utf-8")
+        for name in names:
+            partial = folder / f"{name}.partial"
+            partial.write_text(files[name], encoding="utf-8")
+            partial.chmod(0o640)
+            partial.replace(folder / name)
+
+    @staticmethod
+    def _pending(folder: Path) -> Path:
+        """Names the files that were written but perhaps not yet loaded."""
+        return folder / "pending"
+
     def _differs(self, name: str, text: str) -> bool:
         assert self._folder is not None
-        there = self._folder / name
+        there, pending = self._folder / name, self._pending(self._folder)
+        if pending.exists() and name in pending.read_text(encoding="utf-8").split():
+            return True
         return not there.exists() or there.read_text(encoding="utf-8") != text

@@ -71,6 +71,11 @@ class Handset:
             self._playing = None
             self._news.set()
 
+    def hung_up(self) -> None:
+        """The caller is gone: nobody needs to wait for the end of a sound."""
+        self._playing = None
+        self._news.set()
+
     async def until_heard(self, playback: str, interruptible: bool) -> bool:
         """Wait for the end of the sound; True when a key cut it short."""
         while self._playing == playback:

@@ -169,6 +169,7 @@ class Inbound:
         visitor = self._visitors.pop(call, None)
         if visitor is None:
             return
+        visitor.handset.hung_up()
         if visitor.task is not None:
             visitor.task.cancel()
         if not visitor.released:
@@ -182,7 +183,10 @@ class Inbound:
     def forget(self, call: CallId) -> None:
         """The caller is gone, and whoever found out has reported it."""
         visitor = self._visitors.pop(call, None)
-        if visitor is not None and visitor.task is not None:
+        if visitor is None:
+            return
+        visitor.handset.hung_up()
+        if visitor.task is not None:
             visitor.task.cancel()
 
     async def say_farewell(self, call: CallId, farewell: Farewell) -> None:

@@ -120,6 +120,9 @@ class IvrPlayer:
             await self._ari.request("DELETE", path("playbacks", playback))
         except AriNotFound:
             logger.debug("the prompt had just ended", extra={"call_id": handset.call})
+        except (AriAway, AriLate):
+            # At worst it plays on to its end; a caller who pressed a key must not lose their call over it.
+            logger.info("a prompt could not be stopped", extra={"call_id": handset.call})
         handset.playback_finished(playback)
 
     async def _answer_to(self, handset: Handset, wait: Wait) -> Event:

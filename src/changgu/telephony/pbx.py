@@ -5,6 +5,7 @@ that was started with our configuration file, and adopts it instead of starting 
 """
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import os
@@ -184,8 +185,9 @@ class PrivatePbx:
                 await self._ports_are_free()
                 self._launch()
                 await self._answers()
-            except PbxUnavailable as trouble:
-                log.warning("the private PBX could not be started: %s", trouble.en)
+            except (PbxUnavailable, OSError) as trouble:
+                log.warning("the private PBX could not be started: %s", trouble)
+                await self._end()  # one that runs and does not answer carries no calls
                 continue
             alive_since = time.monotonic()
             self.restarts += 1
@@ -195,19 +197,23 @@ class PrivatePbx:
     async def stop(self) -> None:
         """Ends it and every call it carries; returns when its process is gone."""
         self._stopping = True
+        await self._end()
+
+    # The process
+
+    async def _end(self) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             pid = self.pid
             if pid is None:
                 break
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
             deadline = time.monotonic() + STOP_LIMIT
             while self.running and time.monotonic() < deadline:  # noqa: ASYNC110 - another's child sends us no signal
                 await asyncio.sleep(LOOK_EVERY / 4)
         if self._child is not None:
             self._child.wait()
         self._child = self._pid = None
-
-    # The process
 
     def _launch(self) -> None:
         command = self._release.command("-C", str(self._etc / "asterisk.conf"), "-f", "-n")

@@ -158,6 +158,7 @@ class Reconciler:
     def _take_over(self, findings: Findings) -> None:
         for call in findings.gone_callers:
             self._inbound.forget(call)
+            self._switch.forget_caller(call)
         for leg_name in findings.gone_legs:
             self._switch.forget(leg_name)
         # For callers we knew all along, what was decided was carried out or is reported as failed.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from changgu.acd.agent_state import AgentState, NotReadyReason
 from changgu.acd.facts import AgentStateChanged, Recorded
-from changgu.acd.identity import AgentId
+from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.records import AgentView
-from changgu.telephony.ami.client import Ami, AmiRefused, AmiTrouble
+from changgu.telephony.ami.client import Ami, AmiLate, AmiRefused, AmiTrouble
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +18,9 @@ CHANGES_KEPT = 2_000
 """Agents' changes that may wait for the PBX; beyond that the whole list is compared instead."""
 
 CONNECT_LIMIT = 10.0
+AGAIN_AFTER = 5.0
+"""Seconds until the queues are compared again with a PBX that did not reply."""
+
 RETURNED_CONTEXT = "returned"
 
 
@@ -45,11 +48,17 @@ def pause_of(state: AgentState, reason: NotReadyReason | None = None) -> Pause:
 class ShadowQueueKeeper:
     """Mirrors agents' states by `QueuePause` (Asterisk writes PAUSE into queue_log itself) and fetches callers.
 
-    `hear` takes facts; `run` must be running; `agents` is what the ACD knows (`Engine.agents`).
+    `hear` takes facts; `run` must be running; `agents` is what the ACD knows (`Engine.agents`). `is_ours` tells our
+    queues from those that somebody else's Asterisk has besides: their callers are not for us to fetch.
     """
 
-    def __init__(self, ami: Ami, agents: Callable[[], Mapping[AgentId, AgentView]]) -> None:
+    def __init__(
+        self, ami: Ami, agents: Callable[[], Mapping[AgentId, AgentView]],
+        is_ours: Callable[[QueueName], bool] = lambda queue: True, *, again_after: float = AGAIN_AFTER,
+    ) -> None:  # fmt: skip
         self._ami = ami
+        self._is_ours = is_ours
+        self._again_after = again_after
         self._agents = agents
         self._changes: deque[tuple[AgentId, Pause]] = deque(maxlen=CHANGES_KEPT)
         self._news = asyncio.Event()
@@ -86,14 +95,19 @@ class ShadowQueueKeeper:
                     await self._pause(agent, pause)
                     self._changes.popleft()
             except AmiTrouble as trouble:
-                # The comparison at the next connection makes up for it.
                 logger.info("the shadow queues are not in step: %s", trouble)
+                self._compare_all = True  # makes up for it, at the next connection or
+                if isinstance(trouble, AmiLate):  # on this one, which nobody will report anew
+                    await asyncio.sleep(self._again_after)
+                    self._news.set()
 
     async def fetch_waiting(self) -> int:
         """Send everybody who waits in a plain queue back to us; how many there were."""
         await self._ami.wait_connected(CONNECT_LIMIT)
         entries = [
-            entry for entry in await self._ami.listing("QueueStatus") if entry.get("Event") == "QueueEntry"
+            entry
+            for entry in await self._ami.listing("QueueStatus")
+            if entry.get("Event") == "QueueEntry" and self._is_ours(QueueName(entry.get("Queue", "")))
         ]
         fetched = 0
         for entry in entries:

@@ -180,6 +180,12 @@ class Switch:
         if leg is not None and leg.purpose.call in self._bridges:
             self._enqueue(leg.purpose.call, _DropBridge(leg.purpose.call))
 
+    def forget_caller(self, call: CallId) -> None:
+        """A caller whom the PBX no longer has; whoever found out has reported it."""
+        self._forget_music(call)
+        if call in self._bridges:
+            self._enqueue(call, _DropBridge(call))
+
     # ---- commands in -----------------------------------------------------------------------------------------------
 
     def do(self, command: Command) -> None:
@@ -219,10 +225,13 @@ class Switch:
     async def _with_patience(self, command: _Task) -> None:
         try:
             await self._carry_out(command)
-        except AriAway:
+        except (AriAway, AriLate):
+            # Whether it was done is unknown. All but ringing can be repeated; a leg that stayed up would be nobody's.
             if isinstance(command, RingAgent):
                 raise
             await self._ari.wait_connected(RECONNECT_LIMIT)
+            if isinstance(command, HangUpCaller):
+                command = HangUpCaller(command.call, Farewell.NONE)  # they have heard it, or never will
             await self._carry_out(command)
 
     def _report(self, command: _Task, trouble: Exception) -> None:

@@ -1,0 +1,39 @@
+"""An Asterisk that is not ours is never left with a configuration that it has not taken."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from changgu.asterisk_conf.render import FOR_EXISTING
+from changgu.telephony.existing_pbx import ExistingPbx
+from changgu.telephony.pbx_packages import PbxUnavailable
+from tests.support.existing_asterisk import ExistingAsterisk
+
+FILES = dict.fromkeys(FOR_EXISTING, "; as rendered\n")
+
+
+@pytest.fixture
+async def asterisk() -> AsyncIterator[ExistingAsterisk]:
+    async with ExistingAsterisk() as asterisk:
+        yield asterisk
+
+
+def existing(asterisk: ExistingAsterisk, folder: Path) -> ExistingPbx:
+    return ExistingPbx(str(asterisk.settings["ari_url"]), "changgu", "secret", folder)
+
+
+async def test_what_was_written_but_refused_is_loaded_the_next_time(asterisk: ExistingAsterisk, tmp_path: Path) -> None:
+    asterisk.refuses_reloads = True
+    with pytest.raises(PbxUnavailable, match="did not reload"):
+        await existing(asterisk, tmp_path / "etc").start(FILES)
+    asterisk.refuses_reloads = False
+    await existing(asterisk, tmp_path / "etc").start(FILES)
+    assert asterisk.reloaded == ["res_pjsip.so", "app_queue.so", "pbx_config.so"]
+    assert await existing(asterisk, tmp_path / "etc").apply(FILES) == []
+
+
+async def test_a_folder_that_cannot_be_written_is_said_in_words(asterisk: ExistingAsterisk, tmp_path: Path) -> None:
+    (tmp_path / "etc").write_text("a file where the folder should be")
+    with pytest.raises(PbxUnavailable, match="configuration_folder"):
+        await existing(asterisk, tmp_path / "etc").start(FILES)
