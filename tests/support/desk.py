@@ -166,9 +166,15 @@ class Desk:
         witness = await asyncio.to_thread(self.service.witness)
         try:
 
-            async def empty() -> bool:
-                return not await asyncio.to_thread(witness.channels) and not await asyncio.to_thread(witness.bridges)
+            left: list[str] = []
 
-            await eventually(empty, within=10)
+            async def empty() -> bool:
+                left[:] = [*await asyncio.to_thread(witness.channels), *await asyncio.to_thread(witness.bridges)]
+                return not left
+
+            try:
+                await eventually(empty, within=10)
+            except AssertionError:
+                raise AssertionError(f"still in the PBX: {left}") from None
         finally:
             await asyncio.to_thread(witness.close)
