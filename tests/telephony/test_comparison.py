@@ -102,6 +102,13 @@ def test_a_join_that_was_done_but_not_told_is_told() -> None:
     assert found(CallState.CONNECTING, pbx).events == [PartiesConnected(ALICE, CALL, OFFER)]
 
 
+def test_the_bridge_of_a_caller_who_left_meanwhile_is_taken_down() -> None:
+    """I6: their agent's leg is hung up by the ACD, and nobody else would think of the bridge."""
+    findings = found(CallState.TALKING, snapshot(leg(answered=True), bridged={LEG}))
+    assert findings.events == [CallerHungUp(CALL)]
+    assert findings.empty_bridges == [bridge_of(CALL)]
+
+
 @pytest.mark.parametrize("bridged", [None, set(), {LEG}])
 @pytest.mark.parametrize("state", [CallState.CONNECTING, CallState.TALKING])
 def test_a_join_that_was_not_done_is_done(state: CallState, bridged: Collection[str] | None) -> None:

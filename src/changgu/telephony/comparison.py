@@ -110,7 +110,7 @@ def compare(
         call = call_of_bridge(bridge)
         if call is None or busy(call) or not _of_this_desk(call, snapshot):
             continue
-        if call not in open_by_id or open_by_id[call].state not in CONVERSING:
+        if call not in open_by_id or open_by_id[call].state not in CONVERSING or call in found.gone_callers:
             found.empty_bridges.append(bridge)
     return found
 
