@@ -289,6 +289,33 @@ async def test_a_hang_up_without_a_reply_is_asked_for_again(board: Board) -> Non
     assert board.callers.farewells == [(CALL, Farewell.ERROR)], "said once"
 
 
+async def test_the_late_end_of_one_agents_leg_does_not_part_the_caller_from_the_next(board: Board) -> None:
+    await board.talking()
+    bob = RingAgent(AgentId("bob"), CALL, OfferId(8), timedelta(seconds=20))
+    board.switch.do(bob)
+    await board.pbx.until_asked("POST", "channels", times=2)
+    await board.pbx.start("offer-8-c1")
+    board.switch.do(ConnectCall(AgentId("bob"), CALL, OfferId(8)))
+    await board.until_posted(PartiesConnected(AgentId("bob"), CALL, OfferId(8)))
+    await board.pbx.hang_up(LEG)
+    await board.until_posted(AgentHungUp(ALICE, CALL, OFFER))
+    await board.until_idle()
+    assert board.pbx.bridges == {"call-c1": {CALL, "offer-8-c1"}}
+
+    await board.pbx.hang_up(CALL)
+    await board.pbx.hang_up("offer-8-c1")
+    await board.pbx.until(lambda: board.pbx.bridges == {})
+
+
+async def test_a_leg_that_is_gone_already_is_not_kept_in_mind(board: Board) -> None:
+    board.switch.do(RING)
+    await board.pbx.until_asked("POST", "channels")
+    del board.pbx.channels[LEG]  # and nobody told us
+    board.switch.do(StopRinging(ALICE, CALL, OFFER))
+    await board.until_idle()
+    assert board.switch.leg(LEG) is None
+
+
 async def test_ringing_is_not_repeated_after_a_lost_line(board: Board) -> None:
     board.pbx.silent = True
     board.switch.do(RING)

@@ -268,13 +268,17 @@ class Switch:
             case RingAgent():
                 await self._ring(command)
             case StopRinging(_, call, offer) | HangUpAgent(_, call, offer):
-                await self._tolerating_gone("DELETE", path("channels", agent_leg(offer, call)))
+                leg = agent_leg(offer, call)
+                if await self._tolerating_gone("DELETE", path("channels", leg)):
+                    self.forget(leg)  # its end was told while nobody listened, or is about to be
             case ConnectCall():
                 await self._connect(command)
             case HangUpCaller(call, farewell):
                 await self._hang_up_caller(call, farewell)
             case _DropBridge(call):
-                await self._drop_bridge(call)
+                # The news of one leg's end may come when the next agent is in the bridge already; it goes with theirs.
+                if self.conversation(call) is None:
+                    await self._drop_bridge(call)
             case _:
                 assert_never(command)
 
