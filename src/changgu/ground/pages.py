@@ -14,4 +14,6 @@ class Pages(Protocol):
     `actor` (or None), `local(datetime)` (the site's zone) and whatever is passed in `context`.
     """
 
-    def render(self, request: Request, template: str, actor: Actor | None, **context: Any) -> Response: ...
+    def render(self, request: Request, template: str, actor: Actor | None, **context: Any) -> Response:
+        """The page."""
+        ...
