@@ -260,6 +260,21 @@ async def test_a_deadline_wakes_the_engine_and_nothing_else_does() -> None:
     assert 1 <= len(floor.engine.handled) <= 3
 
 
+async def test_a_limit_that_ran_out_while_we_were_away_gives_way_to_what_happened_before_it() -> None:
+    floor = Floorful()
+    floor.engine.deadline = T0 - 60
+    floor.runner.hold_deadlines()
+    async with floor.running():
+        await floor.settle()
+        floor.runner.post(dial("c1"))
+        floor.runner.release_deadlines()
+        async with asyncio.timeout(5):
+            while floor.engine.deadline is not None:
+                await asyncio.sleep(0)
+    kinds = [type(event) for event, _ in floor.engine.handled]
+    assert kinds.index(CallerDialledIn) < kinds.index(DeadlinePassed)
+
+
 async def test_a_deadline_that_comes_nearer_is_not_slept_through() -> None:
     floor = Floorful()
     clock = SteadyClock()

@@ -132,6 +132,7 @@ class Runner:
         self._timer_for: Instant | None = None
         self._last: Instant = 0.0
         self._closed = False
+        self._deadlines_held = False
         self.failed_events = 0
         """Events at which the engine itself failed; anything but 0 is a fault of ours that someone should see."""
 
@@ -163,6 +164,15 @@ class Runner:
     def configure(self, floor: Floor) -> None:
         """Change queues and agents while calls go on; takes its turn in the inbox."""
         self._put(_Entry(_Reload(floor)))
+
+    def hold_deadlines(self) -> None:
+        """Let no limit run out for now: after a restart an agent may have picked up in time, and we have yet to see."""
+        self._deadlines_held = True
+
+    def release_deadlines(self) -> None:
+        """What happened while we were away is in the inbox: limits count again, those that have passed after it."""
+        self._deadlines_held = False
+        self._wind_timer()
 
     async def run(self) -> None:
         """Handle events until cancelled."""
@@ -242,6 +252,8 @@ class Runner:
                                exc_info=True, extra={"call_id": getattr(recorded.fact, "call", None)})
 
     def _wind_timer(self) -> None:
+        if self._deadlines_held:
+            return
         due = self.engine.next_deadline()
         if self._timer is not None:
             if due == self._timer_for:

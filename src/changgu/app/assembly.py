@@ -89,6 +89,9 @@ logger = logging.getLogger(__name__)
 SETTLE_AGAIN = 10.0
 """Seconds until what could not be settled for lack of the database is tried again."""
 
+LIMITS_HELD = 10.0
+"""Seconds after a start for which ring limits and wrap-ups do not run out unless the PBX has been looked at."""
+
 VISITOR_PHONES = {
     "off": VisitorPhone.OFF,
     "loopback": VisitorPhone.LOOPBACK,
@@ -247,6 +250,8 @@ class Service:
                 ):  # fmt: skip
                     tasks.create_task(part.run(), name=type(part).__name__)
                 self.runner.configure(self.keeper.floor)  # settles what the ledger's last lines left open
+                self.runner.hold_deadlines()
+                tasks.create_task(self._count_limits_again(), name="limits")
                 tasks.create_task(self.ticket_opener.catch_up(self._past_answers), name="tickets of past answers")
                 tasks.create_task(self._settle_recordings(), name="recordings of past calls")
         finally:
@@ -259,6 +264,13 @@ class Service:
         if self.ledger.spooling:
             raise OSError("the database is away; the ledger waits on disk")
         return await self.ledger.read(seq)
+
+    async def _count_limits_again(self) -> None:
+        """Once what happened while we were away has been told, or the PBX keeps us waiting for it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LIMITS_HELD):
+                await self.telephony.reconciler.done.wait()
+        self.runner.release_deadlines()
 
     async def _settle_recordings(self) -> None:
         """Once we know which calls the PBX still has: every recording goes on or gets its end."""

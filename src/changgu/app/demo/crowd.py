@@ -47,6 +47,14 @@ class Floor:
         self.not_ready = not_ready
 
 
+async def one_persons_edge(visit: Awaitable[None], name: str) -> None:
+    """One simulated person's trouble with their phone sends nobody else home."""
+    try:
+        await visit
+    except Exception:
+        logger.exception("a simulated person gave up: %s", name)
+
+
 class Crowd:
     """Runs until cancelled; every phone is gone afterwards."""
 
@@ -91,7 +99,8 @@ class Crowd:
             await asyncio.sleep(self._random.expovariate(self._rate / 60))
             phones = await free.get()
             self._calls += 1
-            self._tasks.create_task(self._one_call(f"caller{self._calls}", phones, free))
+            name = f"caller{self._calls}"
+            self._tasks.create_task(one_persons_edge(self._one_call(name, phones, free), name))
 
     async def _one_call(self, name: str, phones: SoftPhones, free: "asyncio.Queue[SoftPhones]") -> None:
         """One person's call: the menu, a key, the wait, the talk; some lose patience at each."""
@@ -108,10 +117,10 @@ class Crowd:
                 await phones.order(do="hang_up", call=name)
                 await self._within(self._ended[name], 10)
         finally:
-            await phones.order(do="remove", line=name)
             self._ended.pop(name, None)
             self._answered.pop(name, None)
             free.put_nowait(phones)
+            await phones.order(do="remove", line=name)
 
     async def _in_the_desk(self, name: str, phones: SoftPhones) -> None:
         random = self._random
@@ -148,7 +157,7 @@ class Crowd:
             return
         if news.what == "incoming":
             self._ended[news.call] = asyncio.Event()
-            self._tasks.create_task(self._take_call(phones, news.call))
+            self._tasks.create_task(one_persons_edge(self._take_call(phones, news.call), news.call))
         elif news.what == "ended" and news.call in self._ended:
             self._ended[news.call].set()
 
