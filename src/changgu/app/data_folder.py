@@ -38,7 +38,7 @@ class DataFolder:
         self._lock: int | None = None
 
     def __enter__(self) -> Self:
-        self.path.mkdir(parents=True, exist_ok=True)
+        _make(self.path)
         lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,7 +68,7 @@ class DataFolder:
 
 def claim(path: Path, kind: DeskKind) -> None:
     """Say what this folder holds; refuses when it holds the other kind."""
-    path.mkdir(parents=True, exist_ok=True)
+    _make(path)
     file = path / KIND
     if not file.exists():
         file.write_text(f"{kind}\n")
@@ -83,6 +83,11 @@ def claim(path: Path, kind: DeskKind) -> None:
         f"{path}에는 예시 자료가 있습니다. --demo로 열거나 다른 --data를 지정하십시오.",
         f"{path} holds example data. Open it with --demo, or choose another folder with --data.",
     )
+
+
+def _make(path: Path) -> None:
+    """A new folder is its owner's alone: it will hold people's numbers and voices, and passwords of phones."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def tell_running_service(path: Path) -> bool:

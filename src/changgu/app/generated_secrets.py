@@ -58,7 +58,7 @@ def secrets_of(data: Path) -> GeneratedSecrets:
                 )
     made = GeneratedSecrets(**known)
     if len(known) < len(fields(GeneratedSecrets)):
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(file, made)
     return made
 

@@ -1,5 +1,6 @@
 """One database, one metadata, one way to open a transaction."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -57,6 +58,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.engine: AsyncEngine = create_async_engine(url)
         if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine.sync_engine, "do_connect", _make_private)
             event.listen(self.engine.sync_engine, "connect", _tune_sqlite)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
@@ -69,6 +71,13 @@ class Database:
     async def close(self) -> None:
         """Give the connections back."""
         await self.engine.dispose()
+
+
+def _make_private(_dialect: Dialect, _record: Any, arguments: list[Any], _more: dict[str, Any]) -> None:
+    """A new database file is its owner's alone; SQLite gives its journal files the same mode."""
+    file = str(arguments[0])
+    if not file.startswith((":memory:", "file:")):
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

@@ -342,6 +342,7 @@ class Recordings:
         return f"{at.astimezone(self._zone):%Y/%m/%d}/{name}"
 
     def _make_folder(self, place: str, work: _Start) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # voices are nobody else's business
         folder = self.folder / place
         folder.mkdir(parents=True, exist_ok=True)
         note = {

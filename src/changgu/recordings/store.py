@@ -7,7 +7,7 @@ Tables: `recordings` (a row per file, and a row for each recording that was want
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -271,8 +271,3 @@ def _play(row: PlayRow) -> Play:
     return Play(
         row.at, row.login, row.via, row.address, row.recording, CallId(row.call), Leg(row.leg), row.whose, row.part
     )
-
-
-def playable(recordings: Sequence[Recording]) -> list[Recording]:
-    """Those that can be heard."""
-    return [recording for recording in recordings if recording.state is RecordingState.COMPLETE]
