@@ -104,9 +104,14 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+def version() -> str:
+    return "22.10.1"
+
+
+@pytest.fixture
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> AsyncIterator[House]:
     monkeypatch.setenv("CHANGGU_CACHE", str(tmp_path / "cache"))
-    async with ExistingAsterisk() as pbx:
+    async with ExistingAsterisk(version) as pbx:
         yield House(tmp_path, pbx)
 
 
@@ -135,6 +140,17 @@ async def test_without_a_folder_an_existing_asterisk_is_left_as_its_administrato
     async with house.open():
         assert house.pbx.reloaded == []
         assert not house.etc.exists()
+
+
+@pytest.mark.parametrize("version", ["20.6.0"])
+async def test_an_asterisk_from_before_rest_over_the_websocket_is_asked_over_http(house: House, version: str) -> None:
+    ari = house.pbx.ari
+    async with house.open():
+        await ari.call_in("c1", "1001")
+        await ari.until_asked("POST", "c1/moh")
+        about_c1 = [asked.path for asked in ari.asked if "c1" in asked.path]
+        assert about_c1[:2] == ["channels/c1/answer", "channels/c1/play"]
+    assert ari.channels == {}
 
 
 async def test_who_calls_while_the_desk_closes_is_told_so_too(house: House) -> None:

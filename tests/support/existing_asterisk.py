@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+import re
 from contextlib import AsyncExitStack
+from typing import Any
 
+from changgu.telephony.existing_pbx import takes_rest_over_websocket
+from changgu.telephony.pbx_packages import parse_version
 from tests.support.fake_ami import FakeAmi, listed
 from tests.support.fake_ari import FakeAri
 
@@ -11,12 +15,13 @@ from tests.support.fake_ari import FakeAri
 class ExistingAsterisk:
     """`async with ExistingAsterisk() as pbx:`; `ari` and `ami` are what happens in it, `reloaded` what it read anew."""
 
-    def __init__(self, version: str = "20.6.0") -> None:
+    def __init__(self, version: str = "22.10.1") -> None:
         self.ari = FakeAri()
         self.ami = FakeAmi()
         self.ami.answers["PJSIPShowEndpoints"] = listed()
         self.ami.answers["QueueStatus"] = listed()
         self.version = version
+        self.ari.rest_over_websocket = takes_rest_over_websocket(parse_version(version))
         self.reloaded: list[str] = []
         self.refuses_reloads = False
 
@@ -49,24 +54,28 @@ class ExistingAsterisk:
             if b"upgrade: websocket" in head.lower():
                 await self._pass_on(head, reader, writer)
             else:
-                writer.write(self._answer(*head.decode().split(" ")[:2]))
+                length = re.search(rb"content-length: (\d+)", head.lower())
+                body = await reader.readexactly(int(length[1])) if length else b""
+                method, path = head.decode().split(" ")[:2]
+                writer.write(await self._answer(method, path.removeprefix("/ari/"), json.loads(body or b"null")))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
             writer.close()
 
-    def _answer(self, method: str, path: str) -> bytes:
-        status, body = "404 Not Found", b"{}"
-        if method == "GET" and path.startswith("/ari/asterisk/info"):
-            status, body = "200 OK", json.dumps({"system": {"version": self.version}}).encode()
-        elif method == "PUT" and path.startswith("/ari/asterisk/modules/"):
-            if self.refuses_reloads:
-                status = "409 Conflict"
-            else:
-                status, body = "204 No Content", b""
-                self.reloaded.append(path.rpartition("/")[2])
-        return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+    async def _answer(self, method: str, path: str, asked: Any) -> bytes:
+        status, reply = 204, None
+        if path.startswith("asterisk/info?only=system"):
+            status, reply = 200, {"system": {"version": self.version}}
+        elif path.startswith("asterisk/modules/") and self.refuses_reloads:
+            status = 409
+        elif path.startswith("asterisk/modules/"):
+            self.reloaded.append(path.rpartition("/")[2])
+        else:
+            status, reply = await self.ari.over_http(method, path, asked)
+        body = b"" if reply is None else json.dumps(reply).encode()
+        return f"HTTP/1.1 {status} -\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
 
     async def _pass_on(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_connection(self.ari.address.host, self.ari.address.port)

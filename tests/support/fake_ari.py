@@ -67,6 +67,8 @@ class FakeAri:
     silent: bool = False
     """Requests arrive and are not answered."""
     prompts_end_at_once: bool = True
+    rest_over_websocket: bool = True
+    """An Asterisk of before 2025 does not even look at what comes over the websocket."""
     started_at: str = "2026-01-01T00:00:00.000+0000"
 
     async def __aenter__(self) -> "FakeAri":
@@ -164,6 +166,8 @@ class FakeAri:
             return
 
     async def _answer(self, socket: ServerConnection, request: dict[str, Any]) -> None:
+        if not self.rest_over_websocket:
+            return
         parts = urlsplit(request["uri"])
         query = dict(parse_qsl(parts.query)) | {one["name"]: one["value"] for one in request.get("query_strings", [])}
         body = json.loads(request["message_body"]) if "message_body" in request else None
@@ -179,6 +183,19 @@ class FakeAri:
             await event
         async with self._changed:
             self._changed.notify_all()
+
+    async def over_http(self, method: str, uri: str, body: Any) -> tuple[int, Any]:
+        """One request that came as HTTP; the reply is sent before what follows from it is told."""
+        parts = urlsplit(uri)
+        asked = Asked(method, unquote(parts.path), dict(parse_qsl(parts.query)), body)
+        self.asked.append(asked)
+        after: list[Any] = []
+        status, reply = self._refused(asked) or self._do(asked, after)
+        for event in after:
+            await event
+        async with self._changed:
+            self._changed.notify_all()
+        return status, reply
 
     def _refused(self, asked: Asked) -> tuple[int, Any] | None:
         for (method, ending), (status, times) in self.refusals.items():

@@ -105,7 +105,7 @@ class Service:
 
     def __init__(
         self, settings: Settings, secrets: GeneratedSecrets, database: Database, keeper: FloorKeeper,
-        prompts: PromptStore, ledger: Ledger, past: "Past",
+        prompts: PromptStore, ledger: Ledger, past: "Past", *, rest_over_websocket: bool = True,
     ) -> None:  # fmt: skip
         self.settings = settings
         self.database = database
@@ -154,7 +154,7 @@ class Service:
         )
         self.queue_log_writer = QueueLogWriter(self.ami, queue_log.rows, without_pauses=True)
         self.telephony = Telephony(
-            _ari_address(settings, secrets),
+            _ari_address(settings, secrets, rest_over_websocket),
             desk=Desk(keeper.numbers, keeper.menu, settings.desk.language),
             voice=prompts,
             look_ups=MenuLookUps(self.tickets, zone),
@@ -372,12 +372,15 @@ class Past:
         )
 
 
-def _ari_address(settings: Settings, secrets: GeneratedSecrets) -> AriAddress:
+def _ari_address(settings: Settings, secrets: GeneratedSecrets, rest_over_websocket: bool) -> AriAddress:
     access = ari_access(settings, secrets)
     url = urlsplit(access.url)
     tls = url.scheme == "https"
     assert url.hostname is not None
-    return AriAddress(url.hostname, url.port or (443 if tls else 80), access.user, access.password, tls=tls)
+    return AriAddress(
+        url.hostname, url.port or (443 if tls else 80), access.user, access.password, tls=tls,
+        rest_over_websocket=rest_over_websocket,
+    )  # fmt: skip
 
 
 def _ami_address(settings: Settings, secrets: GeneratedSecrets) -> AmiAddress:

@@ -34,7 +34,7 @@ from changgu.ground.trouble import BadInput, Trouble
 from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.problems import FlowErrors
-from changgu.telephony.existing_pbx import ExistingPbx
+from changgu.telephony.existing_pbx import ExistingPbx, takes_rest_over_websocket
 from changgu.telephony.farewells import away_prompt, fixed_sentences
 from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.pbx_packages import PbxRelease, default_folder, dotted, install
@@ -162,11 +162,16 @@ class Opening:
             release, _ = await asyncio.gather(self._release(), self._speak(prompts, keeper.flow))
             pbx, files = await self._pbx(release, keeper, prompts, floors)
             async with looked_after(pbx, await files(keeper.floor), self._care):
+                over_websocket = True
                 if isinstance(pbx, ExistingPbx) and pbx.version is not None:
                     say(f"기존 Asterisk {dotted(pbx.version)} · the existing Asterisk")
+                    over_websocket = takes_rest_over_websocket(pbx.version)
                 ledger = Ledger(database, settings.data / "spool.jsonl")
                 past = await Past.read(ledger, ZoneInfo(settings.desk.time_zone))
-                service = Service(settings, self._secrets, database, keeper, prompts, ledger, past)
+                service = Service(
+                    settings, self._secrets, database, keeper, prompts, ledger, past,
+                    rest_over_websocket=over_websocket,
+                )  # fmt: skip
                 await self._serve(service, web_socket, demo)
         finally:
             web_socket.close()

@@ -13,6 +13,15 @@ from changgu.telephony.pbx_packages import PbxUnavailable, Version, dotted, pars
 MINIMUM_EXISTING: Final[Version] = (20, 0, 0)
 
 
+REST_OVER_WEBSOCKET: Final[Mapping[int, Version]] = {20: (20, 14, 0), 21: (21, 9, 0), 22: (22, 4, 0)}
+"""The first release of each series that takes ARI requests over the event websocket; later series all do."""
+
+
+def takes_rest_over_websocket(version: Version) -> bool:
+    """Whether this Asterisk can be asked over the websocket; an older one is asked over HTTP."""
+    return version >= REST_OVER_WEBSOCKET.get(version[0], (23, 0, 0))
+
+
 async def existing_version(ari_url: str, user: str, password: str) -> Version:
     """The version of an Asterisk that is not ours; raises PbxUnavailable when it is too old or does not answer."""
     try:
