@@ -21,10 +21,10 @@ FAREWELLS: Mapping[str, Mapping[Farewell, TextPrompt]] = {
 
 
 AWAY: Mapping[str, TextPrompt] = {
-    "ko": TextPrompt("지금은 자동응답을 쓸 수 없습니다. 끊지 않고 기다리시면 상담원에게 연결해 드립니다."),
-    "en": TextPrompt("Our menu is not available now. Please hold the line; an agent will answer your call."),
+    "ko": TextPrompt("자동응답이 점검 중입니다. 상담원을 연결합니다."),
+    "en": TextPrompt("Our menu is not available now. We are connecting you to an agent."),
 }
-"""What the plain queues say, which take callers over while changgu is away (they can hear nothing else of it)."""
+"""What the plain queues say, which take callers over while changgu is away. Short: no agent rings before it is said."""
 
 
 def away_prompt(language: str) -> TextPrompt:
