@@ -29,6 +29,7 @@ class SmallPbx:
             self.failures -= 1
             raise OSError("no more processes")
         self.supervised.set()
+        back()
         await asyncio.Event().wait()
 
     async def stop(self) -> None:
@@ -96,6 +97,12 @@ async def test_a_desk_that_breaks_down_leaves_conversations_to_the_pbx(caplog: p
             fail()
     assert pbx.did == ["start"]
     assert "its calls go on" in caplog.text
+
+
+async def test_whoever_waits_for_the_pbx_is_told_when_it_is_back() -> None:
+    pbx, told = SmallPbx(), asyncio.Event()
+    async with looked_after(pbx, FILES, Care(), told.set):
+        await asyncio.wait_for(told.wait(), 5)
 
 
 async def test_looking_after_the_pbx_goes_on_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,12 +49,14 @@ class Care:
 
 
 @contextlib.asynccontextmanager
-async def looked_after(pbx: Pbx, files: Mapping[str, str], care: Care) -> AsyncIterator[None]:
-    """While this lasts the PBX runs, and is started again when it dies."""
+async def looked_after(
+    pbx: Pbx, files: Mapping[str, str], care: Care, back: Callable[[], None] = lambda: None
+) -> AsyncIterator[None]:
+    """While this lasts the PBX runs, and is started again when it dies; `back` is called when it answers again."""
     supervision: asyncio.Task[None] | None = None
     try:
         await pbx.start(files)
-        supervision = asyncio.create_task(_supervise(pbx), name="PBX")
+        supervision = asyncio.create_task(_supervise(pbx, back), name="PBX")
         yield
     finally:
         if supervision is not None:
@@ -66,10 +68,10 @@ async def looked_after(pbx: Pbx, files: Mapping[str, str], care: Care) -> AsyncI
             logger.warning("the PBX and its calls go on without the desk; `changgu up` takes them up again")
 
 
-async def _supervise(pbx: Pbx) -> None:
+async def _supervise(pbx: Pbx, back: Callable[[], None]) -> None:
     while True:
         try:
-            await pbx.supervise()
+            await pbx.supervise(back)
         except Exception:  # the PBX would stay down unnoticed
             logger.exception("the PBX could not be looked after")
         await asyncio.sleep(LOOK_AGAIN)

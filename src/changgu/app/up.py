@@ -137,6 +137,7 @@ class Opening:
         self._secrets = secrets
         self._stop = stop
         self._care = Care()
+        self._change_missed = False
         self._password: str | None = None
 
     async def open_and_serve(self) -> None:
@@ -161,7 +162,7 @@ class Opening:
             assert keeper.flow is not None
             release, _ = await asyncio.gather(self._release(), self._speak(prompts, keeper.flow))
             pbx, files = await self._pbx(release, keeper, prompts, floors)
-            async with looked_after(pbx, await files(keeper.floor), self._care):
+            async with looked_after(pbx, await files(keeper.floor), self._care, self._pbx_is_back):
                 over_websocket = True
                 if isinstance(pbx, ExistingPbx) and pbx.version is not None:
                     say(f"기존 Asterisk {dotted(pbx.version)} · the existing Asterisk")
@@ -303,7 +304,11 @@ class Opening:
         while True:
             await self._stop.reload.wait()
             self._stop.reload.clear()
-            await keeper.reload()
+            self._change_missed = not await keeper.reload()
+
+    def _pbx_is_back(self) -> None:
+        if self._change_missed:  # perhaps only because the PBX was down
+            self._stop.reload.set()
 
     def _say_ready(self) -> None:
         settings = self._settings
