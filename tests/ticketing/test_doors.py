@@ -19,7 +19,8 @@ from changgu.ground.database import Database
 from changgu.ticketing.api import build_router
 from changgu.ticketing.entries import Caller
 from changgu.ticketing.number import ticket_number
-from changgu.ticketing.pages import build_pages
+from changgu.ticketing.codes import DEFAULT_CODES
+from changgu.ticketing.pages import Words, build_pages
 from changgu.ticketing.service import Tickets
 from tests.support.site import Site
 
@@ -345,3 +346,8 @@ async def test_no_text_in_any_field_is_an_accident(agent: httpx.AsyncClient, str
     for page in (f"/tickets/{number}", "/tickets?view=all"):
         drawn_page = await agent.get(page)
         assert drawn_page.status_code == 200
+
+
+def test_people_of_the_desk_are_shown_by_name_and_strangers_by_login() -> None:
+    words = Words(DEFAULT_CODES, lambda: {"kim": "김상담"})
+    assert [words.staff(login) for login in ("kim", "admin", None)] == ["김상담", "admin", "–"]

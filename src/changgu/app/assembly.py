@@ -226,7 +226,9 @@ class Service:
                 people_api.build_router(gate, self.directory),
                 people_pages.build_pages(gate, pages, self.directory, person_past, person_past.tickets),
                 ticket_api.build_router(gate, self.tickets, who_called),
-                ticket_pages.build_pages(gate, pages, self.tickets, who_called, self.directory, zone),
+                ticket_pages.build_pages(
+                    gate, pages, self.tickets, who_called, self.directory, zone, self.keeper.names
+                ),
                 phone_api.build_router(gate, self.screen_pop, self._sip_account),
                 build_desktop(gate, self.screen_pop, self.runner.ask, self.telephony.control),
                 desk_pages.build_pages(

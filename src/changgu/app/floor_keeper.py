@@ -102,6 +102,10 @@ class FloorKeeper:
         """The queues an agent serves now."""
         return next((one.queues for one in self.floor.agents if one.login == agent), frozenset())
 
+    def names(self) -> dict[str, str]:
+        """The agents' names by login."""
+        return {one.login: one.name for one in self.floor.agents}
+
     def logins(self) -> list[AgentId]:
         """Everybody who has a phone."""
         return [agent.login for agent in self.floor.agents]

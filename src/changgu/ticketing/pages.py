@@ -1,6 +1,6 @@
 """The pages about tickets: the list, a new one, and one with everything that was done and can be done about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -67,8 +67,9 @@ _E = TypeVar("_E", bound=StrEnum)
 class Words:
     """The names of everything a ticket page shows, in the reader's language."""
 
-    def __init__(self, codes: Codes) -> None:
+    def __init__(self, codes: Codes, names: Callable[[], Mapping[str, str]] = dict) -> None:
         self.codes = codes
+        self._names = names
 
     @staticmethod
     def pick(pair: tuple[str, str], lang: str) -> str:
@@ -86,6 +87,10 @@ class Words:
     def priority(self, ticket: Ticket, lang: str) -> str:
         """우선순위."""
         return self.pick(PRIORITY_NAMES[ticket.priority], lang) if ticket.priority else "–"
+
+    def staff(self, login: str | None) -> str:
+        """요원의 이름; whoever has none in the floor, such as an administrator, by their login."""
+        return self._names().get(login, login) if login else "–"
 
     def role(self, role: CallRole, lang: str) -> str:
         """What a call was to the ticket."""
@@ -132,13 +137,17 @@ class Words:
 
 
 def build_pages(
-    gate: Gate, pages: Pages, tickets: Tickets, callers: Callers, directory: Directory, zone: ZoneInfo
-) -> APIRouter:
-    """The routes `/tickets`, `/tickets.csv`, `/tickets/new` and `/tickets/{number}` with its forms."""
+    gate: Gate, pages: Pages, tickets: Tickets, callers: Callers, directory: Directory, zone: ZoneInfo,
+    names: Callable[[], Mapping[str, str]] = dict,
+) -> APIRouter:  # fmt: skip
+    """The routes `/tickets`, `/tickets.csv`, `/tickets/new` and `/tickets/{number}` with its forms.
+
+    `names` gives the agents' names by login.
+    """
     router = APIRouter(include_in_schema=False)
     agent = Depends(gate.require(Role.AGENT))
     supervisor = Depends(gate.require(Role.SUPERVISOR))
-    words = Words(tickets.codes)
+    words = Words(tickets.codes, names)
 
     async def show(
         request: Request,
