@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from sqlalchemy.exc import SQLAlchemyError
 
 from changgu.app.access import CSRF_HEADER, SESSION_COOKIE, AccessGate
 from changgu.app.accounts import Visitor
+from changgu.app.web import Guarded
 from changgu.ground.access import Actor, Role
 from tests.app.whole_desk import doors_of, whole_desk
 
@@ -276,6 +278,73 @@ async def test_a_given_password_opens_only_the_page_that_changes_it(app: FastAPI
     assert (refusal.status_code, refusal.headers["location"]) == (303, "/password")
     assert (await web.get("/api/v1/wallboard", headers=headers)).status_code == 403
     assert await Socket(app, "/api/v1/wallboard", headers).knock() == 4403
+
+
+class Fickle(Roles):
+    """Knows everybody until told to forget them; cannot always be asked."""
+
+    def __init__(self) -> None:
+        self.forgotten = False
+        self.broken = False
+        self.asked = asyncio.Semaphore(0)
+
+    async def visitor_by_cookie(self, cookie: str) -> Visitor | None:
+        self.asked.release()
+        if self.broken:
+            raise SQLAlchemyError("the database is away")
+        return None if self.forgotten else await super().visitor_by_cookie(cookie)
+
+
+async def test_a_socket_is_cut_when_whoever_opened_it_is_shut_out() -> None:
+    fickle = Fickle()
+    gate = AccessGate(fickle)
+    gone = asyncio.Event()
+
+    async def room(scope: Any, receive: Any, send: Any) -> None:
+        websocket = WebSocket(scope, receive, send)
+        assert await gate.admit(websocket, Role.AGENT) is not None
+        await websocket.accept()
+        with pytest.raises(WebSocketDisconnect):
+            await websocket.receive_text()
+        with pytest.raises(WebSocketDisconnect):
+            await websocket.send_text("too late")
+        gone.set()
+
+    sent: list[Mapping[str, Any]] = []
+    closed = asyncio.Event()
+    coming = iter([{"type": "websocket.connect"}])
+
+    async def receive() -> Mapping[str, Any]:
+        if message := next(coming, None):
+            return message
+        await closed.wait()
+        return {"type": "websocket.disconnect", "code": 1012}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+        if message["type"] == "websocket.close":
+            closed.set()
+
+    headers = {"host": HOST, **by_cookie(Role.AGENT)}
+    scope = {
+        "type": "websocket", "scheme": "ws", "path": "/", "query_string": b"", "client": ("127.0.0.1", 40000),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }  # fmt: skip
+    line = asyncio.create_task(Guarded(room, gate, {}, recheck=0.01)(scope, receive, send))  # type: ignore[arg-type]
+    try:
+        async with asyncio.timeout(5):
+            for _ in range(3):
+                await fickle.asked.acquire()
+            fickle.broken = True
+            for _ in range(3):
+                await fickle.asked.acquire()
+            assert not closed.is_set(), "nobody is cut off because the database is away"
+            fickle.broken, fickle.forgotten = False, True
+            await gone.wait()
+            await line
+    finally:
+        line.cancel()
+    assert [message.get("code") for message in sent] == [None, 1012]
 
 
 async def test_an_unknown_cookie_or_token_is_nobody(web: httpx.AsyncClient) -> None:

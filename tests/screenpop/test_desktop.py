@@ -21,9 +21,11 @@ from changgu.acd.events import (
     PhoneReachable,
 )
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.app import web
 from changgu.app.access import SESSION_COOKIE
+from changgu.app.accounts import WrongPassword
 from changgu.screenpop.desktop import Desktop
-from tests.browser.desk_house import DeskHouse, open_house
+from tests.browser.desk_house import PASSWORD, DeskHouse, open_house
 
 KIM = AgentId("kim")
 C1 = CallId("c1")
@@ -124,6 +126,25 @@ async def test_the_pop_arrives_before_the_phone_is_answered(house: DeskHouse, pa
 
     assert pop["pop"]["identification"]["person"]["name"] == "홍길동"
     assert house.engine.calls[C1].answered_at is None
+
+
+async def test_the_page_of_an_agent_who_is_shut_out_is_cut_off_and_stays_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "RECHECK", 0.05)
+    async with open_house(tmp_path) as (house, address):
+        pages = Pages(house, address)
+        desk = await pages("kim")
+        await desk.next()
+
+        await house.accounts.set_disabled("kim", True)
+
+        with pytest.raises(websockets.ConnectionClosed) as cut:
+            await desk.until(lambda message: False)
+        assert cut.value.rcvd is not None
+        assert cut.value.rcvd.code == 1012
+        with pytest.raises(WrongPassword):
+            await house.accounts.check_password("kim", PASSWORD, "127.0.0.1")
 
 
 async def test_a_reconnected_page_knows_what_happened_meanwhile(house: DeskHouse, page: Pages) -> None:

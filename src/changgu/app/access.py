@@ -12,8 +12,8 @@ Trouble
 """
 
 import hmac
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeGuard
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
@@ -29,6 +29,8 @@ CSRF_HEADER = "x-csrf-token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CLOSE_SIGN_IN = 4401
 CLOSE_FORBIDDEN = 4403
+ADMITTED = "changgu.admitted"
+"""In a WebSocket's scope: a list of the least roles of the doors it came through, empty for one open to everybody."""
 
 
 class SignInNeeded(Trouble):
@@ -126,11 +128,17 @@ class AccessGate:
             await websocket.close(CLOSE_FORBIDDEN)
             return None
         visitor = await self.visitor(websocket)
-        if visitor is not None and not visitor.must_change and visitor.actor.may(role):
+        if _welcome(visitor, role):
+            websocket.scope.setdefault(ADMITTED, []).append(role)
             return visitor.actor
         await websocket.accept()
         await websocket.close(CLOSE_SIGN_IN if visitor is None else CLOSE_FORBIDDEN)
         return None
+
+    async def still_admits(self, websocket: HTTPConnection, roles: Sequence[Role]) -> bool:
+        """Whether whoever opened this WebSocket would still be let in: not signed out, shut out or moved down."""
+        visitor = await self.visitor(websocket)
+        return all(_welcome(visitor, role) for role in roles)
 
     def allowed_origin(self, connection: HTTPConnection) -> bool:
         """Whether this request can only have been made by a page of ours, or by a program with its own token.
@@ -185,3 +193,7 @@ class AccessGate:
         if not self.public_origin or not self.public_origin.startswith("https://"):
             return False
         return urlsplit(self.public_origin).netloc.lower() == connection.headers.get("host", "").lower()
+
+
+def _welcome(visitor: Visitor | None, role: Role) -> TypeGuard[Visitor]:
+    return visitor is not None and not visitor.must_change and visitor.actor.may(role)

@@ -37,7 +37,7 @@ LONGEST_PASSWORD = 256
 TOKEN_PREFIX = "changgu_"  # noqa: S105 - lets a secret scanner recognise a leaked token
 IDLE_LIMIT = timedelta(hours=12)
 SESSION_LIMIT = timedelta(days=7)
-SEEN_PRECISION = timedelta(minutes=1)
+SEEN_PRECISION = timedelta(minutes=5)
 """How often a session's or token's last use is written down: reading a page should not cost a write."""
 GUESSES = 5
 ADDRESS_GUESSES = 60
@@ -421,7 +421,7 @@ class Accounts:
             ).one_or_none()
             if found is None:
                 return None
-            held, row = found.tuple()
+            held, row = found
             if row.disabled or held.expires_at <= now or held.seen_at <= now - IDLE_LIMIT:
                 return None
             if now - held.seen_at >= SEEN_PRECISION:

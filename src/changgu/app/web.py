@@ -1,5 +1,6 @@
 """The web server's shape: every router, the pages' frame, how trouble is answered, which headers guard it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -14,15 +15,28 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.routing import iter_route_contexts
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from changgu.app.access import SAFE_METHODS, AccessGate, ForeignOrigin, Guard, PasswordChangeNeeded, SignInNeeded
+from changgu.app.access import (
+    ADMITTED,
+    SAFE_METHODS,
+    AccessGate,
+    ForeignOrigin,
+    Guard,
+    PasswordChangeNeeded,
+    SignInNeeded,
+)
 from changgu.app.rendering import SitePages, package_folders
 from changgu.ground.access import Role
 from changgu.ground.trouble import Trouble
+
+RECHECK = 30.0
+"""Seconds after which whoever was shut out, signed out or moved down has lost their open WebSockets, too."""
+CLOSE_ASK_AGAIN = 1012
 
 __all__ = ["Health", "HealthSource", "SitePages", "build_app"]
 
@@ -258,17 +272,23 @@ def guarding_headers(connect_to: Sequence[str] = ()) -> Mapping[str, str]:
 
 
 class Guarded:
-    """Stands before everything: foreign requests are turned away, and every answer carries its guarding headers."""
+    """Stands before everything: foreign requests are turned away, and every answer carries its guarding headers.
 
-    def __init__(self, app: ASGIApp, gate: AccessGate, headers: Mapping[str, str]) -> None:
+    A WebSocket may last for days, so who opened it is looked up again now and then.
+    """
+
+    def __init__(
+        self, app: ASGIApp, gate: AccessGate, headers: Mapping[str, str], *, recheck: float | None = None
+    ) -> None:
         self._app = app
         self._gate = gate
         self._headers = headers
+        self._recheck = RECHECK if recheck is None else recheck
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             if self._gate.allowed_origin(HTTPConnection(scope)):
-                await self._app(scope, receive, send)
+                await self._carry_line(scope, receive, send)
             else:
                 await send({"type": "websocket.close", "code": 4403, "reason": "foreign origin"})
             return
@@ -289,3 +309,34 @@ class Guarded:
             await JSONResponse(content, status_code=refusal.status)(scope, receive, send_guarded)
             return
         await self._app(scope, receive, send_guarded)
+
+    async def _carry_line(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket, cut when whoever opened it is no longer let in; their page knocks again and hears why."""
+        admitted: list[Role] = []
+        over = asyncio.Event()
+
+        async def send_while_open(message: Message) -> None:
+            if over.is_set():
+                raise OSError("the line was cut")  # Starlette takes it for what it is: a disconnect
+            if message["type"] == "websocket.close":
+                over.set()
+            await send(message)
+
+        async def watch() -> None:
+            while not over.is_set():
+                await asyncio.sleep(self._recheck)
+                try:
+                    if not admitted or await self._gate.still_admits(HTTPConnection(scope), admitted):
+                        continue
+                except SQLAlchemyError:
+                    continue  # nobody is cut off because the database cannot be asked
+                if not over.is_set():
+                    over.set()
+                    await send({"type": "websocket.close", "code": CLOSE_ASK_AGAIN, "reason": "access has changed"})
+
+        watching = asyncio.create_task(watch())
+        try:
+            await self._app({**scope, ADMITTED: admitted}, receive, send_while_open)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)

@@ -10,8 +10,6 @@ from changgu.ground.access import Actor, Gate, Role
 from changgu.wallboard.feed import Feed, SlowScreenError
 from changgu.wallboard.kpi import DEFINITIONS
 
-SOCKET_LIFE = 3600.0
-"""Seconds after which a socket is closed and the page connects again: whoever was shut out meanwhile stays out."""
 FAREWELL = 2.0
 CLOSE_TRY_AGAIN = 1013
 CLOSE_RENEW = 1012
@@ -59,7 +57,7 @@ async def _serve(websocket: WebSocket, feed: Feed) -> None:
     sending = asyncio.ensure_future(feed.serve(websocket.send_text))
     reading = asyncio.ensure_future(_until_gone(websocket))
     try:
-        done, _ = await asyncio.wait({sending, reading}, timeout=SOCKET_LIFE, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
         if reading not in done:
             slow = sending in done and isinstance(sending.exception(), SlowScreenError)
             async with asyncio.timeout(FAREWELL):
