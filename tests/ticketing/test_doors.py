@@ -17,9 +17,9 @@ from changgu.directory.person import NumberWritten, PersonWritten
 from changgu.directory.service import Directory
 from changgu.ground.database import Database
 from changgu.ticketing.api import build_router
+from changgu.ticketing.codes import DEFAULT_CODES
 from changgu.ticketing.entries import Caller
 from changgu.ticketing.number import ticket_number
-from changgu.ticketing.codes import DEFAULT_CODES
 from changgu.ticketing.pages import Words, build_pages
 from changgu.ticketing.service import Tickets
 from tests.support.site import Site
