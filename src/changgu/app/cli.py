@@ -4,12 +4,13 @@ import asyncio
 import re
 import sys
 from collections.abc import Sequence
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from changgu import __version__
-from changgu.app import acd_commands, desk_commands, pbx_commands
+from changgu.app import acd_commands, desk_commands, pbx_commands, schema_commands
 from changgu.app.options import ConfigOption, DataOption, settings_from
 from changgu.app.settings import SettingsError, describe
 from changgu.ground.csv_rows import RowErrors
@@ -23,9 +24,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 settings_app = typer.Typer(help="설정 · the options of changgu", no_args_is_help=True)
+migration_app = typer.Typer(help="데이터베이스 구조 · the database's shape, for contributors", no_args_is_help=True)
 app.add_typer(settings_app, name="settings")
+app.add_typer(migration_app, name="migration")
 app.add_typer(pbx_commands.app, name="pbx")
 app.add_typer(acd_commands.app, name="acd")
+app.add_typer(schema_commands.app, name="migration")
 desk_commands.attach(app)
 
 
@@ -68,6 +72,24 @@ def version() -> None:
 def describe_settings() -> None:
     """모든 설정을 설명과 함께. Print a file with every option, its sentence and its default."""
     typer.echo(describe(), nl=False)
+
+
+@migration_app.command("new")
+def new_migration(why: Annotated[str, typer.Argument(metavar="WHY")]) -> None:
+    """저장소의 선언대로 이전 파일을 씁니다. Write the migration to the tables that the stores now declare."""
+    from changgu.app import schema
+    from changgu.ground.database import Database
+
+    async def write(folder: str) -> None:
+        database = Database(f"sqlite+aiosqlite:///{folder}/changgu.sqlite")
+        try:
+            await schema.new_migration(database, why)
+        finally:
+            await database.close()
+
+    with TemporaryDirectory() as folder:
+        asyncio.run(write(folder))
+    typer.echo(str(schema.VERSIONS))
 
 
 def port_range(written: str) -> tuple[int, int]:

@@ -35,7 +35,7 @@ T = TypeVar("T")
 token_app = typer.Typer(help="프로그램용 토큰 · tokens for programs", no_args_is_help=True)
 accounts_app = typer.Typer(help="계정 · accounts", no_args_is_help=True)
 agents_app = typer.Typer(help="요원 · agents", no_args_is_help=True)
-queues_app = typer.Typer(help="큐 · queues", no_args_is_help=True)
+queues_app = typer.Typer(help="대기열 · queues", no_args_is_help=True)
 people_app = typer.Typer(help="사용자 · people", no_args_is_help=True)
 ivr_app = typer.Typer(help="자동응답 메뉴 · the menu tree", no_args_is_help=True)
 
@@ -156,7 +156,7 @@ def reset_password(login: Login, data: DataOption = None, config: ConfigOption =
 
 @queues_app.command("import")
 def import_queues(file: File, data: DataOption = None, config: ConfigOption = None) -> None:
-    """큐를 가져옵니다. Import queues: name,title,number,strategy,ring_seconds,wrap_up_seconds,ticket,record."""
+    """대기열을 가져옵니다. Import queues: name,title,number,strategy,ring_seconds,wrap_up_seconds,ticket,record."""
     settings = settings_from(data, config)
     content = read_file(file)
     taken = dict.fromkeys((settings.desk.number, *settings.desk.other_numbers), "desk.number")
@@ -167,16 +167,22 @@ def import_queues(file: File, data: DataOption = None, config: ConfigOption = No
         await floors.save(queues=queues)
         return len(queues)
 
-    note(f"큐 {with_database(settings, work)}개 · queues imported")
+    note(f"대기열 {with_database(settings, work)}개 · queues imported")
     take_up(settings)
 
 
 @queues_app.command("list")
 def list_queues(data: DataOption = None, config: ConfigOption = None) -> None:
-    """큐 목록. List the queues."""
+    """대기열 목록. List the queues."""
     floor = with_database(settings_from(data, config), lambda database: FloorStore(database).load_floor())
     for queue in floor.queues:
         typer.echo(f"{queue.number or '-':8} {queue.name:16} {queue.strategy:14} {queue.title}")
+
+
+async def known_agent(floors: FloorStore, login: str) -> None:
+    """Raises NotFound when nobody on the floor has this login."""
+    if login not in [agent.login for agent in (await floors.load_floor()).agents]:
+        raise NotFound(f"{login}: 등록되지 않은 요원입니다.", f"{login}: there is no such agent.")
 
 
 @agents_app.command("import")
@@ -221,8 +227,7 @@ def show_phone(
 
     async def work(database: Database) -> str:
         floors = FloorStore(database)
-        if login not in [agent.login for agent in (await floors.load_floor()).agents]:
-            raise NotFound(f"{login}: 등록되지 않은 요원입니다.", f"{login}: there is no such agent.")
+        await known_agent(floors, login)
         return await floors.sip_password(AgentId(login))
 
     shown = {
@@ -241,7 +246,14 @@ def show_phone(
 def remove_agent(login: Login, data: DataOption = None, config: ConfigOption = None) -> None:
     """요원을 편성에서 뺍니다(기록은 남습니다). Take an agent off the floor; their history stays."""
     settings = settings_from(data, config)
-    with_database(settings, lambda database: FloorStore(database).remove_agent(AgentId(login)))
+
+    async def work(database: Database) -> None:
+        floors = FloorStore(database)
+        await known_agent(floors, login)
+        await floors.remove_agent(AgentId(login))
+
+    with_database(settings, work)
+    note(f"{login}: 편성에서 뺐습니다 · taken off the floor")
     take_up(settings)
 
 

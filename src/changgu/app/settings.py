@@ -92,7 +92,7 @@ class DeskSettings(Group):
     )
     main_queue: Name = option(
         "helpdesk",
-        "changgu가 멈춘 동안 대표번호 전화를 받을 큐",
+        "changgu가 멈춘 동안 대표번호 전화를 받을 대기열",
         "The queue that takes the desk number's callers while changgu is away",
     )
     region: Annotated[str, Field(pattern="^[A-Z]{2}$")] = option(
@@ -202,7 +202,7 @@ class PbxSettings(Group):
     ami_password: str = option("", "기존 Asterisk의 AMI 비밀번호", "AMI password of the existing one")
     stop_with_service: bool = option(
         True,
-        "changgu를 멈추면 통화를 끝내고 내장 PBX도 멈출지. 끄면 통화가 계속되고 새로 건 사람은 예비 큐에서 기다립니다",
+        "changgu를 멈추면 통화를 끝내고 내장 PBX도 멈출지. 끄면 통화가 계속되고 새 발신자는 예비 대기열에서 기다립니다",
         "Whether calls and the private PBX end with changgu; if not, calls go on and new callers get the plain queues",
     )
     configuration_folder: str = option(
@@ -351,7 +351,8 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as trouble:
-        raise SettingsError(f"{file}: 읽을 수 없습니다: {trouble}", f"{file}: cannot be read: {trouble}") from trouble
+        why = trouble.strerror if isinstance(trouble, OSError) else trouble
+        raise SettingsError(f"{file}: 읽을 수 없습니다: {why}", f"{file}: cannot be read: {why}") from trouble
     except tomllib.TOMLDecodeError as trouble:
         raise SettingsError(f"{file}: TOML 문법 오류: {trouble}", f"{file}: is not TOML: {trouble}") from trouble
 

@@ -335,7 +335,8 @@ def configuration(plan: PbxPlan, floor: Floor, sip_passwords: Mapping[AgentId, s
         return render(plan, pbx_floor(floor, sip_passwords))
     except NumberError as clash:
         raise NumbersClash(
-            f"대표번호(desk.number)와 큐 번호가 겹칩니다: {clash}", f"{clash}; change desk.number or the queue's number"
+            f"대표번호(desk.number)와 대기열 번호가 겹칩니다: {clash}",
+            f"{clash}; change desk.number or the queue's number",
         ) from clash
 
 

@@ -35,7 +35,8 @@ def check_file(path: Path, queues: Collection[str] | None = None, prompts_folder
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as trouble:
-        unread = Problem(str(path), Place(), Severity.ERROR, "파일을 읽을 수 없습니다.", f"cannot be read: {trouble}")
+        why = trouble.strerror if isinstance(trouble, OSError) else trouble
+        unread = Problem(str(path), Place(), Severity.ERROR, f"읽을 수 없습니다: {why}", f"cannot be read: {why}")
         return Report(str(path), None, (unread,))
     return inspect(text, str(path), queues, catalogues)
 
