@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from changgu import __version__
-from changgu.app import acd_commands, desk_commands, pbx_commands, schema_commands
+from changgu.app import acd_commands, desk_commands, pbx_commands
 from changgu.app.options import ConfigOption, DataOption, settings_from
 from changgu.app.settings import SettingsError, describe
 from changgu.ground.csv_rows import RowErrors
@@ -29,7 +29,6 @@ app.add_typer(settings_app, name="settings")
 app.add_typer(migration_app, name="migration")
 app.add_typer(pbx_commands.app, name="pbx")
 app.add_typer(acd_commands.app, name="acd")
-app.add_typer(schema_commands.app, name="migration")
 desk_commands.attach(app)
 
 
