@@ -1,6 +1,7 @@
 """The browser phone's library: built once from the locked sources, and again only when they change."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,11 @@ def test_the_notices_in_the_repository_name_the_versions_of_the_lock_file() -> N
 
     for name in ("jssip", "sdp-transform", "events", "debug", "ms"):
         assert f"### {name} {lock[f'node_modules/{name}']['version']} (MIT)" in notices
+
+
+def test_every_package_that_the_service_installs_stands_on_the_page_of_licences() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "third-party.md").read_text("utf-8")
+    pinned = re.findall(r"^([a-z0-9._-]+)==[^;\n]*$", (root / "requirements" / "service.txt").read_text(), re.MULTILINE)
+    assert len(pinned) > 30
+    assert [name for name in pinned if f"| {name} |" not in page] == []

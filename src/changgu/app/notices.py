@@ -48,24 +48,32 @@ def write_notices(page: Path, bundled: Sequence[Bundled]) -> None:
 
 def _python_packages(root: str) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
+    seen: set[str] = set()
     waiting = [root]
     while waiting:
-        name = waiting.pop()
+        wanted = waiting.pop()
+        if wanted in seen:
+            continue
+        seen.add(wanted)
+        name, *extras = re.findall(r"[A-Za-z0-9._-]+", wanted)
         try:
             package = distribution(name)
         except PackageNotFoundError:
             continue  # for another Python or another system
-        if _key(name) in found:
-            continue
         found[_key(name)] = _licence(package)
-        waiting += _needs(package.requires or ())
+        waiting += _needs(package.requires or (), extras)
     found.pop(_key(root))
     return sorted(found.items())
 
 
-def _needs(requirements: Iterable[str]) -> list[str]:
-    """Names of the requirements that the service itself has: those of no extra."""
-    return [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in requirements if "extra ==" not in line]
+def _needs(requirements: Iterable[str], extras: Sequence[str]) -> list[str]:
+    """Such as `sqlalchemy[asyncio]`: the requirements of no extra, and those of the extras that are wanted."""
+    needed = []
+    for line in requirements:
+        extra = re.search(r"""extra == ['"]([^'"]+)""", line)
+        if (extra is None or extra[1] in extras) and (start := re.match(r"[A-Za-z0-9._-]+(\[[^\]]*\])?", line)):
+            needed.append(start[0])
+    return needed
 
 
 def _key(name: str) -> str:
@@ -80,4 +88,6 @@ def _licence(package: Distribution) -> str:
     if classifiers:
         return ", ".join(classifiers)
     stated = about["License"].strip() if "License" in about else ""
+    if "Permission is hereby granted, free of charge" in stated:
+        return "MIT"
     return stated.splitlines()[0] if stated else "see the package"
