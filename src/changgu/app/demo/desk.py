@@ -15,7 +15,7 @@ from changgu.acd.store import FloorStore
 from changgu.app.accounts import Accounts, generated_password
 from changgu.app.demo.crowd import AGENT_SAYS, CALLER_SAYS, AgentLine, Crowd, Floor
 from changgu.app.demo.organisation import Organisation, organisation
-from changgu.app.demo.past import enter_past_tickets
+from changgu.app.demo.past import enter_past_tickets, is_entered
 from changgu.app.settings import Settings
 from changgu.asterisk_conf.plan import endpoint_name
 from changgu.directory.numbers import Numbering
@@ -41,24 +41,24 @@ class DemoDesk:
         self._organisation: Organisation = organisation(Random(SEED))  # noqa: S311 - not a secret: the same each time
 
     async def fill(self, say: Callable[[str], None]) -> None:
-        """Import the organisation, once."""
+        """Import the organisation, once; a filling that was cut short is made complete the next time."""
+        if await is_entered(self._database):
+            return
         floors = FloorStore(self._database)
         directory = Directory(self._database, Numbering(self._settings.desk.region, self._settings.desk.extensions))
-        if await directory.count() > 0:
-            return
         say("예시 조직을 채웁니다 · filling in the example organisation")
         example = self._organisation
         floor = await floors.save(queues=read_queues("queues.csv", example.queues_csv, await floors.load_floor()))
         floor = await floors.save(agents=read_agents("agents.csv", example.agents_csv, floor))
-        password = generated_password()
+        note = self._settings.data / "demo-agents.txt"
+        password = note.read_text().split()[-1] if note.exists() and note.stat().st_size else generated_password()
+        note.touch(mode=0o600)
+        note.write_text(f"agent01 … agent{len(floor.agents):02}  {password}\n")
         await Accounts(self._database).ensure_accounts(
             [(one.login, one.name) for one in floor.agents], password=password
         )
         await directory.import_people("people.csv", example.people_csv, ACTOR)
         await enter_past_tickets(self._database, directory, example, datetime.now(UTC))
-        note = self._settings.data / "demo-agents.txt"
-        note.touch(mode=0o600)
-        note.write_text(f"agent01 … agent{len(floor.agents):02}  {password}\n")
         say(f"예시 요원 · example agents: agent01 … agent{len(floor.agents):02}  {password}  ({note})")
 
     async def run(self, service: "Service") -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from changgu.app.demo.organisation import Organisation, PastTicket, opened_at
 from changgu.directory.person import PersonCard
@@ -16,6 +16,12 @@ from changgu.ticketing.ticket import Channel, Kind, TicketState
 KINDS = {"장애": Kind.INCIDENT, "서비스 요청": Kind.SERVICE_REQUEST, "단순 문의": Kind.INQUIRY}
 CALLED_BACK_AFTER = timedelta(minutes=20)
 VIA = "demo"
+
+
+async def is_entered(database: Database) -> bool:
+    """Whether there are tickets already."""
+    async with database.transaction() as session:
+        return await session.scalar(select(TicketRow.number).limit(1)) is not None
 
 
 async def enter_past_tickets(
