@@ -216,11 +216,11 @@ async def test_the_answered_list_of_another_agent_cannot_be_had_by_a_filter(desk
 async def test_agents_show_state_reason_and_time_in_it(desk: Desk) -> None:
     await desk.happen(PhoneReachable(ALICE), AgentReady(ALICE))
     answer = await desk.ask("POST", "/agents/alice/state", "boss", json={"state": "not_ready", "reason": "meal"})
-    assert answer.json()["state_ko"] == "이석"
+    assert answer.json()["state_ko"] == "식사"
     desk.clock.time += 90
     alice, bob = (await desk.get("/agents", "bob"))["items"]
     assert alice == {
-        "login": "alice", "name": "김지은", "state": "not_ready", "state_ko": "이석", "reason": "meal",
+        "login": "alice", "name": "김지은", "state": "not_ready", "state_ko": "식사", "reason": "meal",
         "reason_ko": "식사", "since": "2026-09-21T14:13:20Z", "seconds": 90.0, "call": None, "requested_next": None,
         "phone": {"kind": "browser", "reachable": True}, "queues": ["network"], "skills": ["vpn"],
     }  # fmt: skip
@@ -235,7 +235,7 @@ async def test_a_wish_during_a_call_is_kept_for_after_the_wrap_up(desk: Desk) ->
     assert answer.status_code == 200
     body = answer.json()
     assert (body["state"], body["call"]) == ("talking", "c1")
-    assert body["requested_next"] == {"state": "not_ready", "state_ko": "이석", "reason": "training"}
+    assert body["requested_next"] == {"state": "not_ready", "state_ko": "교육", "reason": "training"}
 
 
 @pytest.mark.parametrize(

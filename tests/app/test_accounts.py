@@ -85,6 +85,12 @@ async def test_the_first_start_makes_an_administrator_and_the_second_does_not(da
     assert await accounts.first_administrator() is None
 
 
+async def test_the_first_administrator_is_not_called_like_the_role(database: Database) -> None:
+    accounts = Accounts(database, hasher=QUICK)
+    await accounts.first_administrator()
+    assert [account.name for account in await accounts.accounts()] == ["첫 관리자"]
+
+
 async def test_the_right_password_opens_and_a_wrong_one_does_not(accounts: Accounts) -> None:
     assert (await accounts.check_password("kim", RIGHT, "::1")).name == "김민준"
     with pytest.raises(WrongPassword):

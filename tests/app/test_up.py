@@ -17,7 +17,7 @@ from changgu.acd.queues import Queue
 from changgu.acd.store import FloorStore
 from changgu.app.generated_secrets import secrets_of
 from changgu.app.settings import Settings
-from changgu.app.up import NumbersClash, Opening, PartEnded, Stop
+from changgu.app.up import AddressTaken, NumbersClash, Opening, PartEnded, Stop
 from changgu.ground.database import Database
 from changgu.ground.trouble import Trouble
 from changgu.telephony.farewells import away_prompt
@@ -178,6 +178,16 @@ async def test_a_desk_number_that_is_a_queues_number_is_refused_in_words(house: 
     async with house.open() as task:
         with pytest.raises(NumbersClash, match="1001"):
             await task
+
+
+async def test_a_taken_web_port_is_named_with_its_option(house: House) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", house.settings.web.port))
+        other.listen()
+        async with house.open() as task:
+            with pytest.raises(AddressTaken) as refused:
+                await task
+    assert refused.value.ko.startswith(f"웹 포트를 쓸 수 없습니다: 127.0.0.1:{house.settings.web.port} (")
 
 
 async def test_a_change_that_the_pbx_refuses_is_taken_up_by_nobody(

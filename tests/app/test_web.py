@@ -302,6 +302,12 @@ async def test_the_api_describes_itself_without_the_internet(desk: Desk) -> None
     assert (await browser.get("/api/openapi.json")).json()["info"]["version"] == "1.2.3"
 
 
+async def test_every_operation_is_summed_up_in_words_and_not_by_its_function_s_name(desk: Desk) -> None:
+    described = whole_desk(desk.gate).openapi()
+    summaries = [one["summary"] for path in described["paths"].values() for one in path.values()]
+    assert [summary for summary in summaries if summary == summary.title()] == []
+
+
 async def test_the_description_names_the_role_that_each_operation_needs(desk: Desk) -> None:
     described = whole_desk(desk.gate).openapi()
     assert described["paths"]["/api/v1/wallboard"]["get"]["x-role"] == "agent"

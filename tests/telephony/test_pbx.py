@@ -160,6 +160,7 @@ async def test_a_taken_port_is_named_with_its_option(plan: PbxPlan, release: Pbx
             await PrivatePbx(release, plan, say=print).start(render(plan, FLOOR))
 
     assert f"UDP port {plan.sip_port} on 127.0.0.1 cannot be used" in refused.value.en
+    assert f"UDP 포트를 쓸 수 없습니다: 127.0.0.1:{plan.sip_port}" in refused.value.ko
     assert "--sip-port" in refused.value.ko
 
 

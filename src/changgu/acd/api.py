@@ -216,7 +216,7 @@ class AgentOut(BaseModel):
     login: str
     name: str
     state: AgentState
-    state_ko: str
+    state_ko: str = Field(description="With state not_ready the reason's word, such as 식사")
     reason: NotReadyReason | None = Field(description="Only with state not_ready")
     reason_ko: str | None
     since: datetime | None = Field(description="When the present state began; null before the first sign-in")
@@ -360,17 +360,22 @@ def _agent_out(agent: Agent, view: AgentView | None, now: Instant) -> AgentOut:
         login=agent.login,
         name=agent.name,
         state=state,
-        state_ko=AGENT_STATE_KO[state],
+        state_ko=_state_ko(state, view.reason if view else None),
         reason=view.reason if view else None,
         reason_ko=REASON_KO[view.reason] if view and view.reason else None,
         since=_moment(began),
         seconds=0.0 if began is None else round(max(0.0, now - began), 3),
         call=view.call if view else None,
-        requested_next=wish and WishOut(state=wish[0], state_ko=AGENT_STATE_KO[wish[0]], reason=wish[1]),
+        requested_next=wish and WishOut(state=wish[0], state_ko=_state_ko(*wish), reason=wish[1]),
         phone=PhoneOut(kind=PHONE_KINDS.get(agent.phone, "sip"), reachable=bool(view and view.phone_reachable)),
         queues=sorted(agent.queues),
         skills=sorted(agent.skills),
     )
+
+
+def _state_ko(state: AgentState, reason: NotReadyReason | None) -> str:
+    """The floor's word: somebody who is not ready is at 식사 or 교육; 이석 is only one of the reasons."""
+    return REASON_KO[reason] if state is AgentState.NOT_READY and reason is not None else AGENT_STATE_KO[state]
 
 
 def queues_now(floor: Floor, live: LiveFloor, now: Instant) -> list[QueueOut]:

@@ -46,6 +46,8 @@ GUESS_WINDOW = 60.0
 REMEMBERED_GUESSERS = 10_000
 GENERATED_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Nothing that is misread from a screen or misheard on the phone."""
+FIRST_ADMINISTRATOR = "첫 관리자"
+"""Their name, so that nobody takes it for the role."""
 
 
 class WrongPassword(Trouble):
@@ -241,7 +243,7 @@ class Accounts:
             if await session.scalar(select(func.count()).select_from(AccountRow)):
                 return None
         password = generated_password()
-        await self.create_account(login, "시스템관리자", Role.ADMIN, password, must_change=False)
+        await self.create_account(login, FIRST_ADMINISTRATOR, Role.ADMIN, password, must_change=False)
         return password
 
     async def create_account(

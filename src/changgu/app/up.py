@@ -370,7 +370,8 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError as trouble:
         listening.close()
         raise AddressTaken(
-            f"{web.host}:{web.port}을 쓸 수 없습니다({trouble.strerror}). 다른 포트를 지정하십시오: --port, web.port",
+            f"웹 포트를 쓸 수 없습니다: {web.host}:{web.port} ({trouble.strerror}). 다른 포트를 지정하십시오: "
+            "--port, web.port",
             f"{web.host}:{web.port} cannot be used ({trouble.strerror}); choose another: --port, web.port",
         ) from trouble
     return listening

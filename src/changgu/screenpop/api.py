@@ -38,7 +38,7 @@ def build_router(gate: Gate, screen_pop: ScreenPop, account_of: AccountOf) -> AP
     router = APIRouter(prefix="/api/v1", tags=["phone"])
     an_agent = Depends(gate.require(Role.AGENT))
 
-    @router.get("/phone/credentials")
+    @router.get("/phone/credentials", summary="The signed-in agent's own SIP account")
     async def own_credentials(response: Response, actor: Actor = an_agent) -> PhoneCredentials:
         """The signed-in agent's own SIP account; for the page of a person, never for a token."""
         if actor.via != "session":

@@ -317,7 +317,7 @@ class PrivatePbx:
                 except OSError as trouble:
                     transport = "UDP" if kind == socket.SOCK_DGRAM else "TCP"
                     raise PbxUnavailable(
-                        f"{address}의 {transport} 포트 {port}를 쓸 수 없습니다({trouble.strerror}). 다른 포트를 "
+                        f"{transport} 포트를 쓸 수 없습니다: {address}:{port} ({trouble.strerror}). 다른 포트를 "
                         f"지정하십시오: {option}",
                         f"{transport} port {port} on {address} cannot be used ({trouble.strerror}); "
                         f"choose another: {option}",
