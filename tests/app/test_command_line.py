@@ -52,12 +52,13 @@ def test_queues_and_agents_are_imported_and_every_new_agent_gets_a_password(type
 
 
 def test_every_mistake_is_told_with_file_line_and_column_and_nothing_is_imported(typed: CommandLine) -> None:
-    file = typed.file("agents.csv", "login,name,queues,phone\nkim,김하나,nowhere,register\nlee,이,helpdesk,tel:1\n")
+    file = typed.file("agents.csv", "login,name,queues,phone\nkim,김하나,nowhere,register\nlee,,helpdesk,tel:1\n")
 
     code, out, err = typed("agents", "import", file)
 
     assert (code, out) == (1, "")
     assert f"{file}:2:queues: " in err
+    assert f"{file}:3:name: " in err
     assert f"{file}:3:phone: " in err
     assert "nothing was imported" in err
     assert typed("agents", "list")[1] == ""

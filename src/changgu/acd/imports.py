@@ -75,8 +75,8 @@ def read_queues(file: str, content: bytes, floor: Floor, reserved: Mapping[str, 
     Raises:
         RowErrors: with every mistake in the file.
     """
-    rows = read_rows(file, content, QUEUE_REQUIRED, QUEUE_OPTIONAL, also_called=ALSO_CALLED)
     errors: list[RowError] = []
+    rows = read_rows(file, content, QUEUE_REQUIRED, QUEUE_OPTIONAL, also_called=ALSO_CALLED, mistakes=errors)
     before = {queue.name: queue for queue in floor.queues}
     queues = [_queue(row, before, errors) for row in rows]
     _refuse_repeats(rows, "name", [queue.name for queue in queues], before, errors)
@@ -95,8 +95,8 @@ def read_agents(file: str, content: bytes, floor: Floor) -> list[Agent]:
     Raises:
         RowErrors: with every mistake in the file.
     """
-    rows = read_rows(file, content, AGENT_REQUIRED, AGENT_OPTIONAL, also_called=ALSO_CALLED)
     errors: list[RowError] = []
+    rows = read_rows(file, content, AGENT_REQUIRED, AGENT_OPTIONAL, also_called=ALSO_CALLED, mistakes=errors)
     before = {agent.login: agent for agent in floor.agents}
     known = {queue.name for queue in floor.queues}
     agents = [_agent(row, before, known, errors) for row in rows]

@@ -73,8 +73,8 @@ def read_people(file_name: str, content: bytes, numbering: Numbering) -> list[Li
     Raises:
         RowErrors: with every mistake in the file.
     """
-    rows = read_rows(file_name, content, REQUIRED, OPTIONAL, also_called=ALSO_CALLED)
     errors: list[RowError] = []
+    rows = read_rows(file_name, content, REQUIRED, OPTIONAL, also_called=ALSO_CALLED, mistakes=errors)
     people: list[ListedPerson] = []
     line_of_person: dict[str, int] = {}
     line_of_tag: dict[str, int] = {}
@@ -85,7 +85,8 @@ def read_people(file_name: str, content: bytes, numbering: Numbering) -> list[Li
         employee_number = fields.get("employee_number") or ""
         if employee_number in line_of_person:
             errors.append(_twice(row, "employee_number", employee_number, line_of_person[employee_number]))
-        line_of_person.setdefault(employee_number, row.line)
+        if employee_number:
+            line_of_person.setdefault(employee_number, row.line)
         for asset in assets or ():
             if asset.tag in line_of_tag:
                 errors.append(_twice(row, "assets", asset.tag, line_of_tag[asset.tag]))

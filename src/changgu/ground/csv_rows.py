@@ -78,8 +78,12 @@ def read_rows(
     optional: Sequence[str] = (),
     *,
     also_called: Mapping[str, str] | None = None,
+    mistakes: list[RowError] | None = None,
 ) -> list[Row]:
     """Every row of the file, or `RowErrors` with every mistake.
+
+    With `mistakes` they are put there instead, and the rows that can be read are returned: whoever looks further into
+    them tells everything at once. A file whose headings or text cannot be understood is refused in any case.
 
     `required` columns must be there and filled in every row; `optional` ones may be missing or empty.
     `also_called` gives other headings for a column, such as {"사번": "employee_number"}.
@@ -95,13 +99,13 @@ def read_rows(
         raise _refusal(file_name, 1, "빈 파일입니다.", "the file is empty") from None
 
     columns, errors = _columns(file_name, line, header, known, required)
+    understood = not errors
     rows: list[Row] = []
     try:
         for line, record in records:
             if not any(cell.strip() for cell in record):
                 continue
             row = Row(file_name, line, _cells(columns, record))
-            rows.append(row)
             if len(record) > len(header) and any(cell.strip() for cell in record[len(header) :]):
                 errors.append(
                     row.error(
@@ -111,6 +115,8 @@ def read_rows(
                         f"{len(record)} cells under {len(header)} headings; quote values that contain commas",
                     )
                 )
+                continue
+            rows.append(row)
             errors += [
                 row.error(name, "값이 비어 있습니다.", "this must not be empty")
                 for name in required
@@ -118,8 +124,11 @@ def read_rows(
             ]
     except RowErrors as broken:
         errors += broken.errors
-    if errors:
+        understood = False
+    if errors and (mistakes is None or not understood):
         raise RowErrors(errors)
+    if mistakes is not None:
+        mistakes += errors
     return rows
 
 
