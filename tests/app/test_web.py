@@ -151,6 +151,17 @@ async def test_behind_a_proxy_that_ends_tls_the_cookie_is_secure_too(database: D
     assert "Secure" in answer.headers["set-cookie"]
 
 
+async def test_signing_in_again_ends_the_session_before(desk: Desk) -> None:
+    browser = await desk.signed_in("kim", Role.AGENT)
+    before = browser.cookies[SESSION_COOKIE]
+
+    await browser.post("/sign-in", data={"login": "kim", "password": PASSWORD})
+
+    assert browser.cookies[SESSION_COOKIE] != before
+    assert await desk.accounts.visitor_by_cookie(before) is None
+    assert await desk.accounts.visitor_by_cookie(browser.cookies[SESSION_COOKIE]) is not None
+
+
 async def test_whoever_asks_for_a_page_comes_back_to_it_after_signing_in(desk: Desk) -> None:
     await desk.accounts.create_account("root", "관리", Role.ADMIN, PASSWORD, must_change=False)
     browser = desk.browser()

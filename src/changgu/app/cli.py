@@ -4,6 +4,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
@@ -77,10 +78,9 @@ def describe_settings() -> None:
 def new_migration(why: Annotated[str, typer.Argument(metavar="WHY")]) -> None:
     """저장소의 선언대로 이전 파일을 씁니다. Write the migration to the tables that the stores now declare."""
     from changgu.app import schema
-    from changgu.ground.database import Database
 
     async def write(folder: str) -> None:
-        database = Database(f"sqlite+aiosqlite:///{folder}/changgu.sqlite")
+        database = schema.database_of(Path(folder))
         try:
             await schema.new_migration(database, why)
         finally:

@@ -27,7 +27,6 @@ from changgu.ground.trouble import BadInput, NotFound
 from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.problems import FlowErrors
 
-DATABASE = "changgu.sqlite"
 COMMAND_LINE = "command line"
 
 T = TypeVar("T")
@@ -66,7 +65,7 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
     """The database of a data folder, in its newest shape, whether the service runs or not."""
     if not (settings.data / "desk").exists():
         claim(settings.data, DeskKind.REAL)
-    database = Database(f"sqlite+aiosqlite:///{settings.data / DATABASE}")
+    database = schema.database_of(settings.data)
     try:
         await schema.upgrade(database)
         await FloorStore(database).seed()

@@ -76,6 +76,8 @@ def build_pages(gate: AccessGate, pages: SitePages, accounts: Accounts) -> APIRo
                 page.headers["Retry-After"] = str(refusal.seconds)
             return page
         logger.info("signed in: login=%s role=%s address=%s", account.login, account.role, address_of(request))
+        if before := request.cookies.get(SESSION_COOKIE):
+            await accounts.close_session(before)
         answer = _go("/password" if account.must_change else own_address(next))
         gate.give_cookie(request, answer, await accounts.open_session(account.login))
         return answer

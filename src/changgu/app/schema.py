@@ -29,6 +29,7 @@ def _metadata() -> MetaData:
 
 
 METADATA = _metadata()
+DATABASE = "changgu.sqlite"
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSIONS = MIGRATIONS / "versions"
 
@@ -54,6 +55,11 @@ def _new_migration(connection: Connection, why: str) -> None:
 def _differences(connection: Connection) -> list[object]:
     context = MigrationContext.configure(connection, opts={"compare_type": False})
     return list(compare_metadata(context, METADATA))
+
+
+def database_of(data: Path) -> Database:
+    """The database of a data folder."""
+    return Database(f"sqlite+aiosqlite:///{data / DATABASE}")
 
 
 async def upgrade(database: Database) -> None:

@@ -29,7 +29,6 @@ from changgu.app.pbx_settings import ari_access, pbx_floor, pbx_plan
 from changgu.app.settings import Settings
 from changgu.asterisk_conf.plan import PbxPlan
 from changgu.asterisk_conf.render import NumberError, render
-from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput, Trouble
 from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.flow import Flow
@@ -44,7 +43,6 @@ from changgu.telephony.speech.synthesiser import Synthesiser
 
 logger = logging.getLogger(__name__)
 
-DATABASE = "changgu.sqlite"
 FAREWELL_LIMIT = 12.0
 """Seconds that the callers who still wait may take to hear that the desk closes."""
 PAGES_LIMIT = 5
@@ -144,7 +142,7 @@ class Opening:
         """Everything, in order; returns when the desk is closed."""
         settings = self._settings
         web_socket = _listen(settings)
-        database = Database(f"sqlite+aiosqlite:///{settings.data / DATABASE}")
+        database = schema.database_of(settings.data)
         try:
             await schema.upgrade(database)
             floors = FloorStore(database)
