@@ -27,7 +27,8 @@ from changgu.acd.facts import (
 )
 from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
 from changgu.acd.queues import Agent, Floor, Queue
-from changgu.wallboard.board import AgentRow, Board, QueueRow, iso
+from changgu.wallboard.board import Board, iso
+from changgu.wallboard.rows import AgentRow, QueueRow
 from tests.wallboard.traffic import Traffic, example_floor
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -102,6 +103,42 @@ def test_an_answered_caller_waits_no_more_and_their_wait_is_kept() -> None:
     row = day.queue()
 
     assert (row["waiting"], row["answered"], row["asa"], row["service_level"]) == (0, 1, 12, 1.0)
+
+
+def test_a_quiet_queue_has_no_service_level_until_its_first_caller_is_answered_or_has_waited_too_long() -> None:
+    day = Day()
+    day.call("c1")
+    day.wait(20)
+    assert not day.board.turn_to(day.now)
+    assert day.board.next_turn == day.now
+    assert (day.queue()["service_level"], day.board.totals()["service_level"]) == (None, None)
+
+    day.board.take_changes()
+    day.wait(0.01)
+    assert day.board.turn_to(day.now)
+    assert (day.queue()["service_level"], day.board.totals()["service_level"]) == (0.0, 0.0)
+    changes = day.board.take_changes()
+    assert (changes.queues, changes.totals) == ({NETWORK}, True)
+    assert day.board.next_turn == day.board.day_end
+
+
+def test_a_caller_who_still_waits_does_not_spoil_the_service_level_of_those_before() -> None:
+    day = Day()
+    day.answer(day.call("c1"))
+    waiting = day.call("c2")
+    assert day.queue()["service_level"] == 1.0
+    day.wait(6)
+    day.abandon(waiting)
+    assert day.queue()["service_level"] == 0.5
+
+
+def test_a_shorter_target_counts_at_once_for_those_who_wait() -> None:
+    day = Day()
+    day.call("c1")
+    day.wait(15)
+    day.board.configure(Floor((Queue(NETWORK, "네트워크", service_level=timedelta(seconds=10)),), FLOOR.agents))
+    day.board.turn_to(day.now)
+    assert day.queue()["service_level"] == 0.0
 
 
 def test_ringing_is_still_waiting() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from changgu.wallboard import kpi
-from changgu.wallboard.board import Totals
+from changgu.wallboard.rows import Totals
 from changgu.wallboard.tiles import QUEUE_COLUMNS, SMALL_TILES, TILES
 
 
@@ -24,6 +24,11 @@ def test_answer_rate_with_and_without_short_abandons() -> None:
 def test_service_level_counts_abandoned_calls_against_us() -> None:
     # 70 of the 88 were answered within 20 s; the 2 short abandons are nobody's fault.
     assert kpi.service_level(answered_in_time=70, offered=100, short_abandoned=2) == pytest.approx(70 / 98)
+
+
+def test_a_caller_who_can_still_be_answered_in_time_is_not_counted_as_missed() -> None:
+    assert kpi.service_level(answered_in_time=0, offered=1, short_abandoned=0, undecided=1) is None
+    assert kpi.service_level(answered_in_time=3, offered=5, short_abandoned=0, undecided=1) == 0.75
 
 
 def test_the_other_service_levels_tell_other_stories_of_the_same_day() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from datetime import time as wall_time
-from typing import Protocol, TypedDict
+from typing import Protocol
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.facts import (
@@ -29,88 +29,12 @@ from changgu.acd.facts import (
 from changgu.acd.identity import AgentId, CallId, Instant, QueueName
 from changgu.acd.queues import Floor, Queue
 from changgu.wallboard import kpi
+from changgu.wallboard.rows import AgentRow, QueueRow, Snapshot, Totals
+from changgu.wallboard.undecided import Undecided
 
 HANDLING = frozenset({AgentState.TALKING, AgentState.HOLD, AgentState.WRAP_UP})
 RESTING = frozenset({AgentState.READY, AgentState.NOT_READY, AgentState.UNREACHABLE, AgentState.LOGGED_OUT})
 """States in which no wish for a next state is left open."""
-
-
-class QueueRow(TypedDict):
-    """One queue on the board. Times are ISO-8601 in UTC; rates are fractions or null."""
-
-    title: str
-    waiting: int
-    ringing: int
-    longest_wait_since: str | None
-    offered: int
-    answered: int
-    abandoned: int
-    short_abandoned: int
-    refused: int
-    lost: int
-    moved: int
-    abandonment_rate: float | None
-    answer_rate: float | None
-    service_level: float | None
-    service_level_seconds: float
-    asa: float | None
-    longest_waited: float | None
-    agents_ready: int
-    agents_signed_in: int
-
-
-class AgentRow(TypedDict):
-    """One agent on the board."""
-
-    name: str
-    state: str
-    reason: str | None
-    since: str | None
-    next_state: str | None
-    next_reason: str | None
-    phone: bool | None
-    call: str | None
-    call_queue: str | None
-    queues: list[str]
-    handled: int
-    aht: float | None
-
-
-class Totals(TypedDict):
-    """The whole desk."""
-
-    day: str
-    agents: int
-    signed_in: int
-    states: dict[str, int]
-    reasons: dict[str, int]
-    waiting: int
-    longest_wait_since: str | None
-    in_menu: int
-    in_call: int
-    offered: int
-    answered: int
-    abandoned: int
-    short_abandoned: int
-    refused: int
-    lost: int
-    moved: int
-    abandoned_in_menu: int
-    lost_in_menu: int
-    self_served: int
-    abandonment_rate: float | None
-    answer_rate: float | None
-    service_level: float | None
-    asa: float | None
-    aht: float | None
-
-
-class Snapshot(TypedDict):
-    """Everything the board shows."""
-
-    queues: dict[str, QueueRow]
-    agents: dict[str, AgentRow]
-    totals: Totals
 
 
 class AgentStanding(Protocol):
@@ -240,6 +164,7 @@ class Board:
         self._counts: dict[QueueName, _Counts] = {}
         self._waiting: dict[QueueName, dict[CallId, Instant]] = {}
         self._ringing: dict[CallId, QueueName] = {}
+        self._undecided = Undecided()
         self._calls: dict[CallId, _Call] = {}
         self._agents: dict[AgentId, _Agent] = {}
         self._in_menu = 0
@@ -269,6 +194,11 @@ class Board:
         self._changes.queues |= set(self._queues)
         self._changes.agents |= set(self._people)
         self._changes.totals = True
+        self._undecided.clear()  # a queue's target may be another now
+        for name, waiting in self._waiting.items():
+            for call, queued_at in waiting.items():
+                if self._calls[call].counted:
+                    self._undecided.enter(call, name, queued_at + self._limits(name)[0])
 
     def fold(self, recorded: Recorded) -> None:
         """Take in one fact."""
@@ -302,9 +232,12 @@ class Board:
                 pass
 
     def turn_to(self, now: Instant) -> bool:
-        """Begin a new day if midnight has passed; True when it had."""
+        """Take in that time has passed: a target missed, a new day; True when that changed a figure."""
+        late = self._undecided.turn_to(now)
+        for name in late:
+            self._touch_queue(name)
         if now < self._day_end:
-            return False
+            return bool(late)
         began = self._day_end > 0
         today = datetime.fromtimestamp(now, self._zone).date()
         self._day_start = datetime.combine(today, wall_time(), self._zone).timestamp()
@@ -313,6 +246,7 @@ class Board:
         self._changes.agents |= set(self._agents)
         self._changes.totals = True
         self._counts.clear()
+        self._undecided.clear()
         self._unrouted = _Counts()
         self._abandoned_in_menu = self._lost_in_menu = self._self_served = 0
         for call in self._calls.values():
@@ -325,6 +259,11 @@ class Board:
     def day_end(self) -> Instant:
         """When the present day ends."""
         return self._day_end
+
+    @property
+    def next_turn(self) -> Instant:
+        """After which moment a figure changes though nothing happens."""
+        return min(self._day_end, self._undecided.next or self._day_end)
 
     def take_changes(self) -> Changes:
         """What has changed since the last time this was asked."""
@@ -348,6 +287,7 @@ class Board:
         call.queue, call.queued_at, call.counted, call.connected = fact.queue, at, True, False
         self._count(fact.queue).queued += 1
         self._waiting.setdefault(fact.queue, {})[fact.call] = at
+        self._undecided.enter(fact.call, fact.queue, at + self._limits(fact.queue)[0])
         self._touch_queue(fact.queue)
 
     def _ring(self, call: CallId, queue: QueueName) -> None:
@@ -427,6 +367,7 @@ class Board:
         self._ringing.pop(name, None)
         if call.queue is not None:
             self._waiting.get(call.queue, {}).pop(name, None)
+            self._undecided.leave(name, call.queue)
             self._touch_queue(call.queue)
 
     def _count(self, name: QueueName) -> _Counts:
@@ -518,7 +459,9 @@ class Board:
             "moved": counts.moved,
             "abandonment_rate": kpi.abandonment_rate(counts.abandoned, counts.short_abandoned, counts.offered),
             "answer_rate": kpi.answer_rate(counts.answered, counts.offered),
-            "service_level": kpi.service_level(counts.answered_in_time, counts.offered, counts.short_abandoned),
+            "service_level": kpi.service_level(
+                counts.answered_in_time, counts.offered, counts.short_abandoned, self._undecided.count(name)
+            ),
             "service_level_seconds": self._limits(name)[0],
             "asa": kpi.average_speed_of_answer(counts.waited, counts.answered),
             "longest_waited": counts.longest_waited,
@@ -580,7 +523,9 @@ class Board:
             "self_served": self._self_served,
             "abandonment_rate": kpi.abandonment_rate(counts.abandoned, counts.short_abandoned, counts.offered),
             "answer_rate": kpi.answer_rate(counts.answered, counts.offered),
-            "service_level": kpi.service_level(counts.answered_in_time, counts.offered, counts.short_abandoned),
+            "service_level": kpi.service_level(
+                counts.answered_in_time, counts.offered, counts.short_abandoned, self._undecided.total
+            ),
             "asa": kpi.average_speed_of_answer(counts.waited, counts.answered),
             "aht": kpi.average_handling_time(
                 sum(agent.handled_seconds for agent in seats), sum(agent.handled for agent in seats)

@@ -149,7 +149,7 @@ class Feed:
             self._screens.discard(screen)
 
     def _until_something(self) -> float:
-        return max(0.01, min(HEARTBEAT, self._board.day_end - self._now()))
+        return max(0.01, min(HEARTBEAT, self._board.next_turn - self._now()))
 
     def _delta(self) -> Mapping[str, Any]:
         now = self._now()

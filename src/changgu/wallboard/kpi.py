@@ -49,9 +49,13 @@ def answer_rate(answered: int, offered: int, short_abandoned: int = 0) -> float 
     return _ratio(answered, offered - short_abandoned)
 
 
-def service_level(answered_in_time: int, offered: int, short_abandoned: int) -> float | None:
-    """서비스레벨: answered within T / (offered − short abandons); T is the queue's own, and `≤`."""
-    return _ratio(answered_in_time, offered - short_abandoned)
+def service_level(answered_in_time: int, offered: int, short_abandoned: int, undecided: int = 0) -> float | None:
+    """서비스레벨: answered within T / (offered − short abandons − undecided); T is the queue's own, and `≤`.
+
+    `undecided` are the calls that wait and can still be answered within T: to count them as missed would show 0 % while
+    the first caller of a quiet day hears the ringing. A call that has waited longer than T counts against us at once.
+    """
+    return _ratio(answered_in_time, offered - short_abandoned - undecided)
 
 
 def service_level_of_answered(answered_in_time: int, answered: int) -> float | None:
@@ -168,8 +172,8 @@ DEFINITIONS: Mapping[str, Definition] = {
     "service_level": Definition(
         "서비스레벨",
         "Service level",
-        "목표시간(대기열마다, 기본 20초) 이내 응답 ÷ (인입 − 단순포기)",
-        "answered within the target (per queue, 20 seconds unless set) ÷ (offered − short)",
+        "목표시간(대기열마다, 기본 20초) 이내 응답 ÷ (인입 − 단순포기 − 아직 목표시간 안에서 기다리는 전화)",
+        "answered within the target (per queue, 20 seconds unless set) ÷ (offered − short − waiting within the target)",
         Unit.RATE,
     ),
     "asa": Definition(
