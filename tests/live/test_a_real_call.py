@@ -116,7 +116,7 @@ async def test_a_caller_who_hangs_up_while_it_rings_frees_the_agent_at_once(desk
 
 
 async def test_an_agent_who_does_not_answer_is_passed_over_and_the_caller_keeps_their_place(desk: Desk) -> None:
-    """RONA, lessons 18 and 19: the next agent rings, and the first is not stuck in 호출."""
+    """RONA: the next agent rings, and the first is not stuck in 호출."""
     await desk.agent("kim", answer_after=None)
     await desk.call("1002", number="01099990004")
     await desk.phones.expect("incoming", line="kim")

@@ -1,4 +1,4 @@
-"""Killing the program that decides must not hurt the people who talk or wait (F1, F3, F6; lesson 48)."""
+"""Killing the program that decides must not hurt the people who talk or wait."""
 
 import asyncio
 import os

@@ -162,7 +162,7 @@ class Desk:
         await self.sign_everybody_out()
 
     async def nothing_is_left(self) -> None:
-        """The PBX itself, asked by an independent client, has no channel and no bridge (I6)."""
+        """The PBX itself, asked by an independent client, has no channel and no bridge."""
         witness = await asyncio.to_thread(self.service.witness)
         try:
 

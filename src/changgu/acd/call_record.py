@@ -72,7 +72,7 @@ class CallRecord:
     queue: QueueName | None = None
     """The queue it was in last."""
     agent: AgentId | None = None
-    """The first agent whom the caller heard; one whose phone only rang is not named (lesson: a missed offer is
+    """The first agent whom the caller heard; one whose phone only rang is not named (a missed offer is
     no answered call)."""
     outcome: Outcome | None = None
     ended_by: Ender | None = None

@@ -44,7 +44,7 @@ class OfferEnd(StrEnum):
     """Why an offer came to nothing."""
 
     NO_ANSWER = "no_answer"
-    """Ring limit passed: RONA, lesson 19."""
+    """Ring limit passed: RONA."""
     FAILED = "failed"
     CALLER_LEFT = "caller_left"
     AGENT_LEFT = "agent_left"

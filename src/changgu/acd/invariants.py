@@ -141,7 +141,7 @@ class Watch:
             case CallQueued(call):
                 books.calls[call] = CallState.WAITING
             case CallOffered(call, agent, offer, queue):
-                _insist(call not in books.open_offer, "one open offer per call (I1)", effect)
+                _insist(call not in books.open_offer, "one open offer per call", effect)
                 _insist(books.calls.get(call) is CallState.WAITING, "only who waits is offered", effect)
                 _insist(self._wrap_up_over(agent, now), "wrap-up is always honoured", effect)
                 books.calls[call], books.open_offer[call] = CallState.OFFERED, (agent, offer)
@@ -163,7 +163,7 @@ class Watch:
             case HoldEnded(call):
                 books.calls[call] = CallState.TALKING
             case CallEnded(call, outcome):
-                _insist(call not in books.outcomes, "one outcome per ended call (I5)", effect)
+                _insist(call not in books.outcomes, "one outcome per ended call", effect)
                 spoken = books.calls.pop(call, None) in (CallState.TALKING, CallState.HELD)
                 true = outcome is Outcome.LOST or spoken == (outcome is Outcome.ANSWERED)
                 _insist(true, "the outcome is true", effect)
@@ -182,7 +182,7 @@ class Watch:
     def _read_agent(self, fact: AgentStateChanged, now: Instant) -> None:
         books = self.books
         state, since = books.agents.get(fact.agent, (AgentState.LOGGED_OUT, now))
-        _insist(fact.before is state, "states follow one another without gap (I8)", fact)
+        _insist(fact.before is state, "states follow one another without gap", fact)
         _insist((fact.reason is not None) == (fact.after is AgentState.NOT_READY), "a reason goes with 이석", fact)
         if state is AgentState.LOGGED_OUT:
             books.signed_in_at[fact.agent] = now
@@ -228,21 +228,21 @@ def no_agent_has_two_calls(watch: Watch, step: Step) -> None:
         if call.agent is not None:
             held[call.agent] += 1
             agent = watch.engine.agents[call.agent]
-            _insist((agent.call, agent.offer) == (call.call, call.offer), "agent and call agree (I1)", (agent, call))
-            _insist(agent.state not in RESTING, "an agent with a call is not at rest (I1)", (agent, call))
-        _insist((call.agent is None) == (call.offer is None), "an agent comes with an offer (I1)", call)
-    _insist(not held or max(held.values()) == 1, "no agent has two calls (I1)", held)
+            _insist((agent.call, agent.offer) == (call.call, call.offer), "agent and call agree", (agent, call))
+            _insist(agent.state not in RESTING, "an agent with a call is not at rest", (agent, call))
+        _insist((call.agent is None) == (call.offer is None), "an agent comes with an offer", call)
+    _insist(not held or max(held.values()) == 1, "no agent has two calls", held)
     for agent in watch.engine.agents.values():
         if agent.offer is not None:
-            _insist(held[agent.login] == 1, "an offer is about a live call (I1)", agent)
+            _insist(held[agent.login] == 1, "an offer is about a live call", agent)
         if agent.state in (AgentState.RESERVED, AgentState.TALKING, AgentState.HOLD):
-            _insist(agent.offer is not None, "no agent is stuck in 호출 or 통화 without a call (I1)", agent)
+            _insist(agent.offer is not None, "no agent is stuck in 호출 or 통화 without a call", agent)
 
 
 def every_caller_is_in_exactly_one_place(watch: Watch, step: Step) -> None:
     """I2: the engine knows the live calls of the books, each in the books' state."""
     places = {call.call: call.state for call in watch.engine.calls.values()}
-    _insist(places == watch.books.calls, "every caller is in exactly one place (I2)", step)
+    _insist(places == watch.books.calls, "every caller is in exactly one place", step)
 
 
 def nobody_waits_beside_a_free_agent(watch: Watch, step: Step) -> None:
@@ -250,7 +250,7 @@ def nobody_waits_beside_a_free_agent(watch: Watch, step: Step) -> None:
     ready, waiting = watch.ready(), watch.waiting()
     for call in waiting:
         for agent in ready:
-            _insist(not watch.can_serve(agent.login, call), "no call is forgotten (I3)", (agent, call))
+            _insist(not watch.can_serve(agent.login, call), "no call is forgotten", (agent, call))
 
 
 def nobody_is_overtaken(watch: Watch, step: Step) -> None:
@@ -261,13 +261,13 @@ def nobody_is_overtaken(watch: Watch, step: Step) -> None:
     waiting, ready = watch.waiting(), watch.ready()
     for offer in offers:
         call, agent = watch.engine.calls.get(offer.call), watch.engine.agents[offer.agent]
-        _insist(call is not None, "an offer outlives its own making (I4)", offer)
+        _insist(call is not None, "an offer outlives its own making", offer)
         assert call is not None
         _insist(watch.can_serve(offer.agent, call), "queue and skills fit", offer)
         for other in waiting:
             if watch.can_serve(offer.agent, other):
                 ours, theirs = (-call.priority, call.queued_at or 0.0), (-other.priority, other.queued_at or 0.0)
-                _insist(ours <= theirs, "first come, first served within a priority (I4)", (offer, other))
+                _insist(ours <= theirs, "first come, first served within a priority", (offer, other))
         for free in ready:
             queue = watch.queues.get(offer.queue)
             if watch.can_serve(free.login, call) and (queue is None or queue.strategy == "longest_idle"):
@@ -278,19 +278,19 @@ def states_last_as_long_as_the_clock_says(watch: Watch, step: Step) -> None:
     """I8: the engine's state and its beginning are the books'; the spans since sign-in have no gap and no overlap."""
     for agent in watch.engine.agents.values():
         state, since = watch.books.agents.get(agent.login, (AgentState.LOGGED_OUT, agent.since))
-        _insist(state is agent.state, "the engine and the facts name one state (I8)", agent)
-        _insist(state is AgentState.LOGGED_OUT or since == agent.since, "a state begins with its fact (I8)", agent)
+        _insist(state is agent.state, "the engine and the facts name one state", agent)
+        _insist(state is AgentState.LOGGED_OUT or since == agent.since, "a state begins with its fact", agent)
     for login in {effect.agent for effect in step.effects if isinstance(effect, AgentStateChanged)}:
         ends = [watch.books.signed_in_at[login], *(end for _, end in watch.books.spans[login])]
         starts = [start for start, _ in watch.books.spans[login]]
-        _insist(ends[: len(starts)] == starts, "durations sum to the logged-in time (I8)", login)
+        _insist(ends[: len(starts)] == starts, "durations sum to the logged-in time", login)
 
 
 def the_facts_tell_everything(watch: Watch, step: Step) -> None:
     """I9: an engine that has only read the facts looks the same."""
     shadow = watch.shadow_picture()
     if shadow is not None:
-        _insist(shadow == watch.engine.picture(), "state lived = state rebuilt (I9)", step)
+        _insist(shadow == watch.engine.picture(), "state lived = state rebuilt", step)
 
 
 def every_limit_will_be_noticed(watch: Watch, step: Step) -> None:
@@ -325,7 +325,7 @@ def nothing_grows_for_ever(watch: Watch, step: Step) -> None:
     """I12: memory follows who is here, not who has ever been."""
     agents, calls = len(watch.engine.agents), len(watch.engine.calls)
     lines = 1 + sum(65 for _ in watch.floor.queues)
-    _insist(watch.engine.entries() <= 64 + 2 * agents + lines * (2 * agents + 70) + 3 * calls, "bounded (I12)", step)
+    _insist(watch.engine.entries() <= 64 + 2 * agents + lines * (2 * agents + 70) + 3 * calls, "bounded", step)
 
 
 Rule = Callable[[Watch, Step], None]

@@ -1,6 +1,6 @@
 """Performs the menu on a caller's line: says prompts, stops when a key is pressed, gathers keys, looks things up.
 
-Keys pressed while a prompt plays are kept and count (field lesson 12: a breakout digit swallowed by an announcement).
+Keys pressed while a prompt plays are kept and count: one that an announcement swallows has to be pressed twice.
 """
 
 import asyncio

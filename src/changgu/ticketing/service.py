@@ -136,7 +136,7 @@ class Tickets:
     ) -> tuple[Ticket, bool]:
         """The ticket that the queue's policy opens for an answered call, and whether it is new.
 
-        However often the answer is told, there is one (lesson: late and repeated news is normal).
+        However often the answer is told, there is one (late and repeated news is normal).
         """
         async with self._database.transaction() as session:
             known = await store.automatic_for(session, call)
