@@ -90,7 +90,7 @@ def test_a_free_agent_beside_a_waiting_caller_is_found_out() -> None:
 
 def test_a_second_offer_for_the_same_agent_is_found_out() -> None:
     ringing_tale().breaks(
-        r"agent and call agree \(I1\)",
+        r"agent and call agree",
         *waits(C2),
         CallOffered(C2, ALICE, TWO, HELPDESK),
         RingAgent(ALICE, C2, TWO, seconds(20)),
@@ -98,7 +98,7 @@ def test_a_second_offer_for_the_same_agent_is_found_out() -> None:
 
 
 def test_a_second_agent_for_the_same_call_is_found_out() -> None:
-    ringing_tale().breaks(r"one open offer per call \(I1\)", *is_ready(BOB), *rings(C1, BOB, TWO))
+    ringing_tale().breaks(r"one open offer per call", *is_ready(BOB), *rings(C1, BOB, TWO))
 
 
 def test_two_winners_are_found_out() -> None:
@@ -165,7 +165,7 @@ def test_a_gap_in_an_agents_day_is_found_out() -> None:
 
 
 def test_a_change_that_no_fact_tells_is_found_out() -> None:
-    """I9: a state that a restart would not bring back."""
+    """A state that a restart would not bring back."""
     tale = Tale()
     tale.goes(*is_ready(ALICE))
     tale.engine.apply(PhoneStateChanged(BOB, reachable=True), tale.now)

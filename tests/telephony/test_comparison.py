@@ -103,7 +103,7 @@ def test_a_join_that_was_done_but_not_told_is_told() -> None:
 
 
 def test_the_bridge_of_a_caller_who_left_meanwhile_is_taken_down() -> None:
-    """I6: their agent's leg is hung up by the ACD, and nobody else would think of the bridge."""
+    """Their agent's leg is hung up by the ACD, and nobody else would think of the bridge."""
     findings = found(CallState.TALKING, snapshot(leg(answered=True), bridged={LEG}))
     assert findings.events == [CallerHungUp(CALL)]
     assert findings.empty_bridges == [bridge_of(CALL)]
