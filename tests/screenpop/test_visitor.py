@@ -22,6 +22,8 @@ def test_somebody_at_this_machine_may_call(address: str, host: str) -> None:
         ("127.0.0.1", {}),
         ("127.0.0.1", {**HERE, "x-forwarded-for": "192.0.2.7"}),
         ("127.0.0.1", {**HERE, "forwarded": "for=192.0.2.7"}),
+        ("127.0.0.1", {**HERE, "x-real-ip": "192.0.2.7"}),
+        ("127.0.0.1", {**HERE, "via": "1.1 proxy"}),
     ],
 )
 def test_nobody_else_may_while_the_page_is_for_this_machine_only(

@@ -16,6 +16,10 @@ class VisitorPhone(StrEnum):
     """Anybody who can reach the page may ring the desk."""
 
 
+PROXIED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+"""Headers of which a proxy sets at least one."""
+
+
 def may_visit(setting: VisitorPhone, address: str | None, headers: Mapping[str, str]) -> bool:
     """Whether a request with these headers, from this address, may use the visitors' phone.
 
@@ -24,7 +28,7 @@ def may_visit(setting: VisitorPhone, address: str | None, headers: Mapping[str, 
     """
     if setting is VisitorPhone.EVERYONE:
         return True
-    if setting is VisitorPhone.OFF or "x-forwarded-for" in headers or "forwarded" in headers:
+    if setting is VisitorPhone.OFF or any(name in headers for name in PROXIED):
         return False
     return _is_loopback(address) and _is_loopback(urlsplit(f"//{headers.get('host', '')}").hostname)
 
