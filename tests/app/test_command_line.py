@@ -8,6 +8,9 @@ import pytest
 import typer
 
 from changgu.app.cli import app, main
+from changgu.app.data_folder import DataFolder, DeskKind
+from changgu.app.running import announced, as_running
+from changgu.app.settings import load
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,6 +90,36 @@ def test_what_cannot_be_done_is_said_in_both_languages(typed: CommandLine, words
     assert re.search("[가-힣]", korean)
     assert not re.search("[가-힣]", english)
     assert "Errno" not in err
+
+
+def test_a_phone_is_told_the_ports_that_the_running_service_was_given(typed: CommandLine) -> None:
+    typed("agents", "import", typed.file("agents.csv", "login,name,queues\nkim,김하나,helpdesk\n"))
+    typed.folder.joinpath("changgu.toml").write_text("[sip]\nport = 5070\n")
+    given = load(None, {"data": typed.folder, "sip.port": 5371, "web.port": 8371})
+
+    with DataFolder(typed.folder, DeskKind.REAL), announced(given):
+        assert stat.S_IMODE((typed.folder / "running.json").stat().st_mode) == 0o600
+        assert "server     127.0.0.1:5371\n" in typed("agents", "phone", "kim")[1]
+        assert "password" not in (typed.folder / "running.json").read_text()
+    assert "server     127.0.0.1:5070\n" in typed("agents", "phone", "kim")[1]
+    assert not (typed.folder / "running.json").exists()
+
+
+def test_an_import_knows_the_desk_number_that_the_running_service_was_given(typed: CommandLine) -> None:
+    typed("queues", "list")
+    clashing = typed.file("queues.csv", "name,title,number\nvpn,재택 접속,2000\n")
+    given = load(None, {"data": typed.folder, "desk.number": "2000"})
+
+    with DataFolder(typed.folder, DeskKind.REAL), announced(given):
+        code, _, err = typed("queues", "import", clashing)
+    assert (code, "2000" in err) == (1, True)
+
+
+def test_what_a_service_that_was_killed_left_behind_is_believed_by_nobody(typed: CommandLine) -> None:
+    typed("queues", "list")
+    given = load(None, {"data": typed.folder, "sip.port": 5371})
+    with announced(given):
+        assert as_running(load(None, {"data": typed.folder})).sip.port == 5060
 
 
 def test_a_token_is_shown_once_and_taken_back(typed: CommandLine) -> None:

@@ -90,17 +90,25 @@ def _make(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def tell_running_service(path: Path) -> bool:
-    """Have the service of this folder read its floor and menus anew; False when none runs."""
+def running_service(path: Path) -> int | None:
+    """The process id of the service that works in this folder, if one does."""
     try:
         lock = os.open(path / LOCK, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False
+        return None
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        os.kill(int(os.read(lock, 32)), signal.SIGHUP)
-        return True
+        return int(os.read(lock, 32))
     finally:
         os.close(lock)
-    return False
+    return None
+
+
+def tell_running_service(path: Path) -> bool:
+    """Have the service of this folder read its floor and menus anew; False when none runs."""
+    service = running_service(path)
+    if service is None:
+        return False
+    os.kill(service, signal.SIGHUP)
+    return True

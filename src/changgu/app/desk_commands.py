@@ -17,6 +17,7 @@ from changgu.app.accounts import Accounts
 from changgu.app.data_folder import DeskKind, claim, tell_running_service
 from changgu.app.floor_keeper import menu_file
 from changgu.app.options import ConfigOption, DataOption, settings_from
+from changgu.app.running import as_running
 from changgu.app.settings import Settings
 from changgu.asterisk_conf.plan import endpoint_name
 from changgu.directory.numbers import Numbering
@@ -53,6 +54,11 @@ def attach(app: typer.Typer) -> None:
         ("ivr", ivr_app),
     ):
         app.add_typer(sub, name=name)
+
+
+def desk_settings(data: Path | None, config: Path | None) -> Settings:
+    """The settings of the desk in this folder: the open one's own numbers and addresses, when it is open."""
+    return as_running(settings_from(data, config))
 
 
 def note(line: str) -> None:
@@ -111,14 +117,14 @@ def create_token(
     config: ConfigOption = None,
 ) -> None:
     """토큰을 만들어 한 번 보여 줍니다. Make a token and show it, once."""
-    settings = settings_from(data, config)
+    settings = desk_settings(data, config)
     typer.echo(with_database(settings, lambda database: Accounts(database).create_token(name, role)))
 
 
 @token_app.command("list")
 def list_tokens(data: DataOption = None, config: ConfigOption = None) -> None:
     """토큰 목록. List the tokens (not their secrets)."""
-    for token in with_database(settings_from(data, config), lambda database: Accounts(database).tokens()):
+    for token in with_database(desk_settings(data, config), lambda database: Accounts(database).tokens()):
         typer.echo(f"{token.name}  {token.role}  {token.created_at:%Y-%m-%d}")
 
 
@@ -127,7 +133,7 @@ def revoke_token(
     name: Annotated[str, typer.Argument(metavar="NAME")], data: DataOption = None, config: ConfigOption = None
 ) -> None:
     """토큰을 없앱니다. Take a token back."""
-    with_database(settings_from(data, config), lambda database: Accounts(database).revoke_token(name))
+    with_database(desk_settings(data, config), lambda database: Accounts(database).revoke_token(name))
 
 
 @accounts_app.command("create")
@@ -139,14 +145,14 @@ def create_account(
     config: ConfigOption = None,
 ) -> None:
     """계정을 만들고 첫 비밀번호를 보여 줍니다. Make an account and show its first password."""
-    settings = settings_from(data, config)
+    settings = desk_settings(data, config)
     typer.echo(with_database(settings, lambda database: Accounts(database).create_account(login, name, role)))
 
 
 @accounts_app.command("password")
 def reset_password(login: Login, data: DataOption = None, config: ConfigOption = None) -> None:
     """새 비밀번호를 만들어 보여 줍니다. Make a new password and show it."""
-    settings = settings_from(data, config)
+    settings = desk_settings(data, config)
     typer.echo(with_database(settings, lambda database: Accounts(database).set_password(login, None, must_change=True)))
 
 
@@ -156,7 +162,7 @@ def reset_password(login: Login, data: DataOption = None, config: ConfigOption =
 @queues_app.command("import")
 def import_queues(file: File, data: DataOption = None, config: ConfigOption = None) -> None:
     """대기열을 가져옵니다. Import queues: name,title,number,strategy,ring_seconds,wrap_up_seconds,ticket,record."""
-    settings = settings_from(data, config)
+    settings = desk_settings(data, config)
     content = read_file(file)
     taken = dict.fromkeys((settings.desk.number, *settings.desk.other_numbers), "desk.number")
 
@@ -173,7 +179,7 @@ def import_queues(file: File, data: DataOption = None, config: ConfigOption = No
 @queues_app.command("list")
 def list_queues(data: DataOption = None, config: ConfigOption = None) -> None:
     """대기열 목록. List the queues."""
-    floor = with_database(settings_from(data, config), lambda database: FloorStore(database).load_floor())
+    floor = with_database(desk_settings(data, config), lambda database: FloorStore(database).load_floor())
     for queue in floor.queues:
         typer.echo(f"{queue.number or '-':8} {queue.name:16} {queue.strategy:14} {queue.title}")
 
@@ -187,7 +193,7 @@ async def known_agent(floors: FloorStore, login: str) -> None:
 @agents_app.command("import")
 def import_agents(file: File, data: DataOption = None, config: ConfigOption = None) -> None:
     """요원을 가져오고 새 계정의 비밀번호를 보여 줍니다. Import agents: login,name,queues,skills,phone."""
-    settings = settings_from(data, config)
+    settings = desk_settings(data, config)
     content = read_file(file)
 
     async def work(database: Database) -> tuple[int, dict[str, str]]:
@@ -209,7 +215,7 @@ def import_agents(file: File, data: DataOption = None, config: ConfigOption = No
 @agents_app.command("list")
 def list_agents(data: DataOption = None, config: ConfigOption = None) -> None:
     """요원 목록. List the agents."""
-    floor = with_database(settings_from(data, config), lambda database: FloorStore(database).load_floor())
+    floor = with_database(desk_settings(data, config), lambda database: FloorStore(database).load_floor())
     for agent in floor.agents:
         typer.echo(f"{agent.login:16} {agent.phone:28} {','.join(sorted(agent.queues)):32} {agent.name}")
 
@@ -222,7 +228,7 @@ def show_phone(
     config: ConfigOption = None,
 ) -> None:
     """요원의 SIP 전화기에 넣을 값. What to enter into the agent's SIP phone."""
-    settings = settings_from(data, config)
+    settings = desk_settings(data, config)
 
     async def work(database: Database) -> str:
         floors = FloorStore(database)
@@ -244,7 +250,7 @@ def show_phone(
 @agents_app.command("remove")
 def remove_agent(login: Login, data: DataOption = None, config: ConfigOption = None) -> None:
     """요원을 편성에서 뺍니다(기록은 남습니다). Take an agent off the floor; their history stays."""
-    settings = settings_from(data, config)
+    settings = desk_settings(data, config)
 
     async def work(database: Database) -> None:
         floors = FloorStore(database)
@@ -259,7 +265,7 @@ def remove_agent(login: Login, data: DataOption = None, config: ConfigOption = N
 @people_app.command("import")
 def import_people(file: File, data: DataOption = None, config: ConfigOption = None) -> None:
     """사용자를 가져옵니다. Import people: employee_number,name,department,title,email,location,computer_id,phones…"""
-    settings = settings_from(data, config)
+    settings = desk_settings(data, config)
     content = read_file(file)
 
     async def work(database: Database) -> str:
@@ -287,7 +293,7 @@ def check_menu(
     config: ConfigOption = None,
 ) -> None:
     """메뉴를 검사합니다. Check a menu tree: dead ends, unknown queues, missing prompts."""
-    settings = settings_from(data, config)
+    settings = desk_settings(data, config)
     floor = with_database(settings, lambda database: FloorStore(database).load_floor())
     report = menus.check_file(
         _menu_named(name, settings), [queue.name for queue in floor.queues], settings.data / "prompts"
@@ -305,7 +311,7 @@ def walk_menu(
     config: ConfigOption = None,
 ) -> None:
     """이 키를 누르는 사람이 듣는 것. What a caller who presses these keys hears."""
-    settings = settings_from(data, config)
+    settings = desk_settings(data, config)
     _say_menu(lambda: menus.walk_file(_menu_named(name, settings), " ".join(keys or []), settings.desk.language))
 
 
@@ -316,7 +322,7 @@ def draw_menu(
     config: ConfigOption = None,
 ) -> None:
     """메뉴를 그립니다. Draw the tree."""
-    settings = settings_from(data, config)
+    settings = desk_settings(data, config)
     _say_menu(lambda: menus.draw_file(_menu_named(name, settings), settings.desk.language))
 
 

@@ -26,6 +26,7 @@ from changgu.app.floor_keeper import FloorKeeper
 from changgu.app.generated_secrets import GeneratedSecrets, secrets_of
 from changgu.app.pbx_care import Care, looked_after
 from changgu.app.pbx_settings import ari_access, pbx_floor, pbx_plan
+from changgu.app.running import announced
 from changgu.app.settings import Settings
 from changgu.asterisk_conf.plan import PbxPlan
 from changgu.asterisk_conf.render import NumberError, render
@@ -95,7 +96,7 @@ def run(settings: Settings) -> None:
 async def _run(settings: Settings) -> None:
     kind = DeskKind.DEMO if settings.demo.enabled else DeskKind.REAL
     stop = Stop()  # first: whoever finds the folder in use may send us a signal
-    with DataFolder(settings.data, kind):
+    with DataFolder(settings.data, kind), announced(settings):
         opening = Opening(settings, secrets_of(settings.data), stop)
         stop.opening = asyncio.create_task(opening.open_and_serve())
         with contextlib.suppress(asyncio.CancelledError):
