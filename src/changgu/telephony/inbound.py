@@ -116,7 +116,8 @@ class Inbound:
             case PlaybackFinished(playback_id, channel_id, failed):
                 if visitor := self._visitors.get(CallId(channel_id)):
                     if failed:
-                        logger.warning("a prompt could not be played", extra={"call_id": channel_id})
+                        # Also when the caller hung up meanwhile, of which we hear a moment later.
+                        logger.info("a prompt was not played to its end", extra={"call_id": channel_id})
                     visitor.handset.playback_finished(playback_id)
             case _:
                 return
