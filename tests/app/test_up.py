@@ -4,7 +4,7 @@ import asyncio
 import io
 import socket
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ import pytest
 from changgu.acd.identity import QueueName
 from changgu.acd.queues import Queue
 from changgu.acd.store import FloorStore
+from changgu.app.assembly import Service
+from changgu.app.demo.desk import DemoDesk
 from changgu.app.generated_secrets import secrets_of
 from changgu.app.settings import Settings
-from changgu.app.up import AddressTaken, NumbersClash, Opening, PartEnded, Stop
+from changgu.app.up import AddressTaken, ExampleDesk, NumbersClash, Opening, PartEnded, Stop
 from changgu.ground.database import Database
 from changgu.ground.trouble import Trouble
 from changgu.telephony.farewells import away_prompt
@@ -67,6 +69,7 @@ class House:
             "pbx": {**pbx.settings, "configuration_folder": str(self.etc)},
         }
         self.voice = Hum()
+        self.example: Callable[[Settings, Database], ExampleDesk] = DemoDesk
 
     @property
     def settings(self) -> Settings:
@@ -77,7 +80,7 @@ class House:
         settings = self.settings
         settings.data.mkdir(exist_ok=True)
         self.stop = Stop()
-        opening = Opening(settings, secrets_of(settings.data), self.stop, self.voice)
+        opening = Opening(settings, secrets_of(settings.data), self.stop, self.voice, self.example)
         task = asyncio.create_task(opening.open_and_serve())
         try:
             async with httpx.AsyncClient(trust_env=False) as http:
@@ -171,6 +174,50 @@ async def test_who_calls_while_the_desk_closes_is_told_so_too(house: House) -> N
 
         await eventually(said_to_both, within=10, every=0.1)
         assert ari.channels == {}
+
+
+class StubbornCrowd:
+    """An example desk whose people call until they are stopped, and take their time to hang up."""
+
+    def __init__(self, *_: object) -> None:
+        self.stopped = asyncio.Event()
+        self.gone = asyncio.Event()
+
+    async def fill(self, say: Callable[[str], None]) -> None:
+        return
+
+    async def run(self, service: Service) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.stopped.set()
+            await self.gone.wait()
+
+
+async def test_the_example_desk_s_crowd_stops_calling_before_the_desk_closes(house: House) -> None:
+    house.groups["demo"] = {"enabled": True}
+    crowd = StubbornCrowd()
+    house.example = lambda *_: crowd
+    ari = house.pbx.ari
+    ari.prompts_end_at_once = False
+    async with house.open() as task:
+        await ari.call_in("c1")
+        await ari.until(lambda: "c1-sound-1" in ari.playbacks)
+        house.stop.wanted.set()
+        await asyncio.wait_for(crowd.stopped.wait(), 10)
+        assert "c1-sound-2" not in ari.playbacks, "the farewell comes after"
+        await ari.until(lambda: "c1-sound-2" in ari.playbacks)  # though the crowd's phones are still there
+        await ari.finish("c1-sound-2")
+        crowd.gone.set()
+        await asyncio.wait_for(asyncio.shield(task), 20)
+
+
+async def test_a_desk_that_closes_as_it_was_told_to_warns_nobody(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with house.open():
+        caplog.clear()
+    assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == []
 
 
 async def test_a_desk_number_that_is_a_queues_number_is_refused_in_words(house: House) -> None:

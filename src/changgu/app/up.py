@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import uvicorn
@@ -30,6 +31,7 @@ from changgu.app.running import announced
 from changgu.app.settings import Settings
 from changgu.asterisk_conf.plan import PbxPlan
 from changgu.asterisk_conf.render import NumberError, render
+from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput, Trouble
 from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.flow import Flow
@@ -125,13 +127,27 @@ class Stop:
             self.opening.cancel()
 
 
+class ExampleDesk(Protocol):
+    """What is opened with `--demo`: `demo.desk.DemoDesk`."""
+
+    async def fill(self, say: Callable[[str], None]) -> None:
+        """Put its people and its past into the data folder, once."""
+        ...
+
+    async def run(self, service: Service) -> None:
+        """Let its people call, until cancelled."""
+        ...
+
+
 class Opening:
     """One opening of the desk, from the database to the `ready:` line and back."""
 
     def __init__(
-        self, settings: Settings, secrets: GeneratedSecrets, stop: Stop, synthesiser: Synthesiser | None = None
-    ) -> None:
+        self, settings: Settings, secrets: GeneratedSecrets, stop: Stop, synthesiser: Synthesiser | None = None,
+        example: Callable[[Settings, Database], ExampleDesk] = DemoDesk,
+    ) -> None:  # fmt: skip
         self._settings = settings
+        self._example = example
         self._synthesiser = synthesiser or EspeakSynthesiser()
         self._secrets = secrets
         self._stop = stop
@@ -149,7 +165,7 @@ class Opening:
             floors = FloorStore(database)
             await floors.seed()
             self._password = await Accounts(database).first_administrator()
-            demo = DemoDesk(settings, database) if settings.demo.enabled else None
+            demo = self._example(settings, database) if settings.demo.enabled else None
             if demo is not None:
                 await demo.fill(say)
             keeper = FloorKeeper(settings, floors)
@@ -229,7 +245,7 @@ class Opening:
 
     # While the desk is open
 
-    async def _serve(self, service: Service, web_socket: socket.socket, demo: DemoDesk | None) -> None:
+    async def _serve(self, service: Service, web_socket: socket.socket, demo: ExampleDesk | None) -> None:
         server = _Server(
             uvicorn.Config(
                 service.web,
@@ -253,13 +269,16 @@ class Opening:
             self._care.opened = True
             self._say_ready()
             await self._until_told_to_close(parts)
+            for part in parts:
+                if part.get_name() == "demo":
+                    part.cancel()  # or its crowd would keep calling a desk that closes
             if self._settings.pbx.stop_with_service:
                 self._care.ends_with_desk = True
                 await service.close_desk(FAREWELL_LIMIT)
         finally:
             server.should_exit = True
             for part in reversed(parts):
-                if part.get_name() != "web":
+                if part.get_name() != "web" and not part.cancelling():
                     part.cancel()
             await asyncio.gather(*parts, return_exceptions=True)
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -55,6 +55,22 @@ async def one_persons_edge(visit: Awaitable[None], name: str) -> None:
         logger.exception("a simulated person gave up: %s", name)
 
 
+@contextlib.asynccontextmanager
+async def _houses() -> AsyncIterator[list[SoftPhones]]:
+    """The processes in which the phones live; in the end all are told to go at once, for each takes its seconds."""
+    houses: list[SoftPhones] = []
+    try:
+        yield houses
+    finally:
+        await asyncio.gather(*(phones.stop() for phones in houses))
+
+
+async def _opened(houses: list[SoftPhones], phones: SoftPhones) -> SoftPhones:
+    houses.append(phones)  # first: a process that is still starting is ended too
+    await phones.start()
+    return phones
+
+
 class Crowd:
     """Runs until cancelled; every phone is gone afterwards."""
 
@@ -77,7 +93,7 @@ class Crowd:
 
     async def run(self) -> None:
         """Seat the agents, then let people call at the chosen rate."""
-        async with contextlib.AsyncExitStack() as houses, asyncio.TaskGroup() as tasks:
+        async with _houses() as houses, asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             for first in range(0, len(self._agents), CALLS_PER_PROCESS):
                 await self._seat(houses, self._agents[first : first + CALLS_PER_PROCESS])
@@ -86,7 +102,7 @@ class Crowd:
             processes = min(MOST_CALLER_PROCESSES, 1 + math.ceil(self._rate * 1.5 / CALLS_PER_PROCESS))
             free: asyncio.Queue[SoftPhones] = asyncio.Queue()
             for _ in range(processes):
-                phones = await houses.enter_async_context(SoftPhones(heard=self._hear_caller))
+                phones = await _opened(houses, SoftPhones(heard=self._hear_caller))
                 for _ in range(CALLS_PER_PROCESS):
                     free.put_nowait(phones)
             await self._let_people_call(free)
@@ -137,9 +153,8 @@ class Crowd:
 
     # Agents
 
-    async def _seat(self, houses: contextlib.AsyncExitStack, agents: Sequence[AgentLine]) -> None:
-        phones = SoftPhones(heard=lambda news: self._hear_agent(phones, news))
-        await houses.enter_async_context(phones)
+    async def _seat(self, houses: list[SoftPhones], agents: Sequence[AgentLine]) -> None:
+        phones = await _opened(houses, SoftPhones(heard=lambda news: self._hear_agent(phones, news)))
         for agent in agents:
             await phones.account(
                 agent.login,

@@ -178,7 +178,7 @@ class AriStream:
         frames: asyncio.Queue[str | bytes | None] = asyncio.Queue(FRAMES_KEPT)
         reader = asyncio.create_task(self._read(socket, frames), name="ari-reader")
         dispatcher = asyncio.create_task(self._dispatch(frames), name="ari-dispatcher")
-        came_up = False
+        came_up = closing = False
         try:
             try:
                 await self._ask("PUT", f"applications/{self._address.app}/eventFilter", (), EVENT_FILTER, DEADLINE)
@@ -190,6 +190,9 @@ class AriStream:
                 logger.warning("the ARI connection could not be set up: %s", trouble)
                 await socket.close()
             await dispatcher
+        except asyncio.CancelledError:
+            closing = True
+            raise
         finally:
             self._up.clear()
             self._socket = None
@@ -202,7 +205,10 @@ class AriStream:
             self._replies.clear()
             await socket.close()
             if came_up:
-                logger.warning("the ARI connection is lost")
+                if closing:
+                    logger.info("the ARI connection is closed")
+                else:
+                    logger.warning("the ARI connection is lost")
                 self._on_lost()
         return came_up
 
