@@ -19,6 +19,7 @@ from changgu.acd.queues import Floor
 from changgu.acd.store import CallStore, FloorStore
 from changgu.acd.timeline import tell
 from changgu.app.rendering import SitePages
+from changgu.ground.access import Role
 from changgu.ground.database import Database
 from tests.acd.test_api import NETWORK, Desk, Joins, OpenGate, answered_call, desk
 
@@ -35,7 +36,7 @@ def show(desk: Desk, database: Database) -> Show:
     calls = CallDesk(CallStore(database), desk.ledger, floor, Joins())
     zone = ZoneInfo("Asia/Seoul")
     titles = {"main": "대표 안내"}
-    slots = ["/calls/{id}/recordings"]
+    slots = {"/calls/{id}/recordings": Role.AGENT, "/calls/{id}/trace": Role.SUPERVISOR}
     desk.app.include_router(build_pages(OpenGate(), SITE, calls, floor, zone, slots, titles.get))
 
     async def shown(path: str, actor: str = "boss", lang: str = "ko", status: int = 200) -> str:
@@ -52,7 +53,8 @@ def show(desk: Desk, database: Database) -> Show:
 async def test_the_list_shows_who_called_and_what_became_of_it(desk: Desk, show: Show) -> None:
     await answered_call(desk)
     page = await show("/calls")
-    for expected in ("홍길동", "총무과", "01012345678", "네트워크", "김지은", "응답", "0:15", "/tickets/1000008"):
+    told = ("홍길동", "총무과", "01012345678", "네트워크", "김지은", "응답", "0:15", "/tickets/1000008", ">100-0008<")
+    for expected in told:
         assert expected in page, expected
     assert "2026-09-21 23:13:20" in page  # the site's clock
     assert 'data-definition="대기열에 들어간 때부터' in page
@@ -90,6 +92,14 @@ async def test_one_call_is_told_line_by_line(desk: Desk, show: Show) -> None:
     assert 'data-slot="/calls/c1/recordings"' in page
     assert "data-live" not in page
     assert "Connected with 김지은" in await show("/calls/c1", lang="en")
+
+
+async def test_a_call_s_page_asks_for_no_part_that_its_reader_may_not_see(desk: Desk, show: Show) -> None:
+    await answered_call(desk)
+    assert 'data-slot="/calls/c1/trace"' in await show("/calls/c1", "boss")
+    own = await show("/calls/c1", "alice")
+    assert 'data-slot="/calls/c1/recordings"' in own
+    assert "trace" not in own
 
 
 async def test_a_call_that_goes_on_keeps_its_page_alive(desk: Desk, show: Show) -> None:

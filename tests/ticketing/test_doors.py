@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,7 @@ from changgu.ticketing.api import build_router
 from changgu.ticketing.codes import DEFAULT_CODES
 from changgu.ticketing.entries import Caller
 from changgu.ticketing.number import ticket_number
-from changgu.ticketing.pages import Words, build_pages
+from changgu.ticketing.pages import CallLine, Words, build_pages
 from changgu.ticketing.service import Tickets
 from tests.support.site import Site
 
@@ -47,13 +48,21 @@ class Callers:
         return Caller(number, found[0].id, found[0].name, found[0].department) if found else Caller(number)
 
 
+class PastCalls:
+    """Knows one call."""
+
+    async def lines_of(self, calls: Sequence[CallId]) -> Mapping[CallId, CallLine]:
+        line = CallLine(datetime(2026, 11, 20, 0, 30, tzinfo=UTC), "네트워크", "김지은", "answered")
+        return {call: line for call in calls if call == "1790000000.7"}
+
+
 @pytest.fixture
 def site(tickets: Tickets, directory: Directory) -> Site:
     site = Site()
     callers = Callers(directory)
     site.open([
         build_router(site.gate, tickets, callers),
-        build_pages(site.gate, site.pages, tickets, callers, directory, SEOUL),
+        build_pages(site.gate, site.pages, tickets, callers, directory, SEOUL, past_calls=PastCalls()),
     ])  # fmt: skip
     return site
 
@@ -276,6 +285,25 @@ async def test_small_forms_record_actions_call_backs_and_calls(agent: httpx.Asyn
     assert ticket["channel"] == "fax"
     assert [one["reached"] for one in ticket["callbacks"]] == [False]
     assert [one["role"] for one in ticket["calls"]] == ["survey"]
+
+
+async def test_a_ticket_s_calls_are_told_in_words_and_lead_to_their_pages(agent: httpx.AsyncClient) -> None:
+    ticket = await opened(agent, call="1790000000.7")
+    page = (await agent.get(f"/tickets/{ticket['number']}")).text
+    section = page[page.index('id="calls"') : page.index('id="callbacks"')]
+    told = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", section))
+    assert "2026-11-20 09:30 접수 네트워크 김지은 응답" in told
+    assert 'href="/calls/1790000000.7"' in section
+    assert "1790000000.7" not in told
+
+
+async def test_a_ticket_s_number_is_shown_one_way_on_every_page(agent: httpx.AsyncClient) -> None:
+    number = (await opened(agent))["number"]
+    following = (await opened(agent, follows=number))["number"]
+    for path in ("/tickets?view=all", f"/tickets/{number}", f"/tickets/{following}"):
+        text = re.sub("<[^>]+>", " ", (await agent.get(path)).text)
+        assert f"{number[:3]}-{number[3:]}" in text, path
+        assert number not in text, path
 
 
 async def test_what_people_type_is_shown_and_never_run(agent: httpx.AsyncClient) -> None:

@@ -1,7 +1,8 @@
 """The pages on which past and present calls are looked up: the list, and one call told line by line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
@@ -36,15 +37,18 @@ TONES = {
 """The colour of an outcome; its word stands beside it."""
 
 
+NO_SLOTS: Mapping[str, Role] = MappingProxyType({})
+
+
 def build_pages(
-    gate: Gate, pages: Pages, desk: CallDesk, floor: FloorPlan, zone: ZoneInfo, slots: Sequence[str] = (),
-    node_title: NodeTitle = lambda node: None,
+    gate: Gate, pages: Pages, desk: CallDesk, floor: FloorPlan, zone: ZoneInfo,
+    slots: Mapping[str, Role] = NO_SLOTS, node_title: NodeTitle = lambda node: None,
 ) -> APIRouter:  # fmt: skip
     """`/calls` and `/calls/{id}`. `zone` is the site's.
 
     `slots` are addresses of parts that other rooms put on a call's page, with `{id}` for the call, such as
-    `/calls/{id}/recordings`; each answers a piece of HTML, or 404 when it has nothing to show. `node_title` says
-    what people call a node of the menu.
+    `/calls/{id}/recordings`, and who may see them at least; each answers a piece of HTML, or 404 when it has nothing
+    to show. `node_title` says what people call a node of the menu.
     """
     router = APIRouter(include_in_schema=False)
     agent = Depends(gate.require(Role.AGENT))
@@ -93,7 +97,9 @@ def build_pages(
         return pages.render(
             request, "acd_call.html", actor,
             call=call, lines=tell(facts, plan, node_title), moment=moment,
-            slots=[slot.replace("{id}", quote(call.id, safe="")) for slot in slots],
+            slots=[
+                slot.replace("{id}", quote(call.id, safe="")) for slot, least in slots.items() if actor.may(least)
+            ],
             **_vocabulary(plan, node_title),
         )  # fmt: skip
 

@@ -35,7 +35,7 @@ from changgu.app.accounts import Accounts
 from changgu.app.fact_log import FactLog
 from changgu.app.floor_keeper import FloorKeeper
 from changgu.app.generated_secrets import GeneratedSecrets
-from changgu.app.joins import CallerConfirmed, CallLinks, MenuLookUps, PersonPast, TicketLines, WhoCalled
+from changgu.app.joins import CallerConfirmed, CallLinks, MenuLookUps, PersonPast, TicketCalls, TicketLines, WhoCalled
 from changgu.app.pbx_settings import ami_access, ari_access
 from changgu.app.rendering import SitePages
 from changgu.app.settings import Settings
@@ -216,7 +216,8 @@ class Service:
                 account_pages.build_pages(gate, pages, self.accounts),
                 call_api.build_router(gate, call_desk, self.floor_store, self.engine, self.runner),
                 call_pages.build_pages(
-                    gate, pages, call_desk, self.floor_store, zone, [recording_pages.SLOT, trace_pages.SLOT],
+                    gate, pages, call_desk, self.floor_store, zone,
+                    {recording_pages.SLOT: recording_pages.SLOT_ROLE, trace_pages.SLOT: trace_pages.SLOT_ROLE},
                     self.keeper.node_title,
                 ),
                 recording_api.build_router(gate, listening),
@@ -227,7 +228,8 @@ class Service:
                 people_pages.build_pages(gate, pages, self.directory, person_past, person_past.tickets),
                 ticket_api.build_router(gate, self.tickets, who_called),
                 ticket_pages.build_pages(
-                    gate, pages, self.tickets, who_called, self.directory, zone, self.keeper.names
+                    gate, pages, self.tickets, who_called, self.directory, zone, self.keeper.names,
+                    TicketCalls(self.calls, lambda: self.keeper.floor),
                 ),
                 phone_api.build_router(gate, self.screen_pop, self._sip_account),
                 build_desktop(gate, self.screen_pop, self.runner.ask, self.telephony.control),

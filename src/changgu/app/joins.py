@@ -21,6 +21,7 @@ from changgu.screenpop.caller import CallerCard
 from changgu.screenpop.pop import TicketLine
 from changgu.screenpop.store import IdentifiedCalls
 from changgu.ticketing.entries import Caller
+from changgu.ticketing.pages import CallLine as TicketCallLine
 from changgu.ticketing.service import Tickets
 from changgu.ticketing.ticket import CATEGORY, STATE_NAMES, StateCategory, Ticket
 
@@ -133,18 +134,20 @@ class PersonPast:
         """Newest first: the calls whose caller was this person."""
         found = await self._identified.calls_of([str(one) for one in ids], limit)
         records = [record for call in found if (record := await self._calls.get(call)) is not None]
-        titles = {queue.name: queue.title for queue in self._floor().queues}
-        names = {agent.login: agent.name for agent in self._floor().agents}
-        return [
-            CallLine(
-                id=record.id,
-                at=moment(record.arrived_at),
-                queue=titles.get(record.queue, record.queue) if record.queue else "",
-                agent=names.get(record.agent, record.agent) if record.agent else "",
-                outcome=record.outcome.value if record.outcome else "open",
-            )
-            for record in records
-        ]
+        return [CallLine(record.id, *_in_words(record, self._floor())) for record in records]
+
+
+class TicketCalls:
+    """What became of a ticket's calls. Answers `ticketing.PastCalls`."""
+
+    def __init__(self, calls: CallStore, floor: Callable[[], Floor]) -> None:
+        self._calls = calls
+        self._floor = floor
+
+    async def lines_of(self, calls: Sequence[CallId]) -> Mapping[CallId, TicketCallLine]:
+        """One line for each call that was recorded."""
+        records = [record for call in calls if (record := await self._calls.get(call)) is not None]
+        return {record.id: TicketCallLine(*_in_words(record, self._floor())) for record in records}
 
 
 class PersonTickets:
@@ -180,6 +183,18 @@ class MenuLookUps:
         return ticket_found(
             status.number, status.state.value, status.support_line, expected, self._now().astimezone(self._zone)
         )
+
+
+def _in_words(record: CallRecord, floor: Floor) -> tuple[datetime, str, str, str]:
+    """When a call came, to which queue and agent by their names, and how it ended."""
+    titles = {queue.name: queue.title for queue in floor.queues}
+    names = {agent.login: agent.name for agent in floor.agents}
+    return (
+        moment(record.arrived_at),
+        titles.get(record.queue, record.queue) if record.queue else "",
+        names.get(record.agent, record.agent) if record.agent else "",
+        record.outcome.value if record.outcome else "open",
+    )
 
 
 async def _person(directory: Directory, person_id: str) -> PersonCard | None:

@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 import changgu
 from changgu.app.catalogue import LANGUAGES, Catalogue, load_catalogue
 from changgu.ground.access import ROLE_KO, Actor, Role
+from changgu.ticketing.number import shown
 
 LANGUAGE_COOKIE = "changgu_language"
 
@@ -43,7 +44,7 @@ class SitePages:
 
     A package's template is called `<package>_<page>.html` and begins with `{% extends "frame.html" %}`. It finds:
     `t(key, **words)`, `lang`, `languages`, `actor`, `local(datetime, form)`, `since(datetime)`, `clock(seconds)`,
-    `role_name(role)`, `site`, `zone`, `path`, `navigation` and its own context.
+    `ticket_number(number)`, `role_name(role)`, `site`, `zone`, `path`, `navigation` and its own context.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class SitePages:
             "local": self.local,
             "since": self.since,
             "clock": clock,
+            "ticket_number": shown,
             "role_name": role_name,
             "site": self.site,
             "zone": self.zone.key,

@@ -9,12 +9,14 @@ from changgu.recordings.api import Listening, audio_address
 
 SLOT = "/calls/{id}/recordings"
 """The address of this part, for the page of a call."""
+SLOT_ROLE = Role.AGENT
+"""Who may see it, at least."""
 
 
 def build_pages(gate: Gate, pages: Pages, listening: Listening) -> APIRouter:
     """`/calls/{id}/recordings`: a piece of HTML; 404 when there is nothing that this person may hear of."""
     router = APIRouter(include_in_schema=False)
-    agent = Depends(gate.require(Role.AGENT))
+    agent = Depends(gate.require(SLOT_ROLE))
 
     @router.get(SLOT)
     async def recordings_part(request: Request, id: str = Path(max_length=150), actor: Actor = agent) -> Response:

@@ -11,12 +11,14 @@ from changgu.telephony.cel import KINDS
 
 SLOT = "/calls/{id}/trace"
 """The address of this part, for the page of a call."""
+SLOT_ROLE = Role.SUPERVISOR
+"""Who may see it, at least."""
 
 
 def build_pages(gate: Gate, pages: Pages, trace: Tracing) -> APIRouter:
     """`/calls/{id}/trace`: a piece of HTML; 404 for a call of which nobody knows."""
     router = APIRouter(include_in_schema=False)
-    supervisor = Depends(gate.require(Role.SUPERVISOR))
+    supervisor = Depends(gate.require(SLOT_ROLE))
 
     @router.get(SLOT)
     async def trace_part(request: Request, id: str = Path(max_length=150), actor: Actor = supervisor) -> Response:

@@ -70,6 +70,6 @@ def spoken(number: TicketNumber) -> tuple[str, ...]:
     return tuple(groups)
 
 
-def shown(number: TicketNumber) -> str:
-    """The number as a page shows it: 100-0018."""
+def shown(number: str) -> str:
+    """The number as every page shows it: 100-0018. Programs are given the digits alone."""
     return f"{number[:3]}-{number[3:]}"

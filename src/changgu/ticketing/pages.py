@@ -1,10 +1,10 @@
 """The pages about tickets: the list, a new one, and one with everything that was done and can be done about it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -20,7 +20,7 @@ from changgu.ticketing.api import read_cursor
 from changgu.ticketing.codes import Code, Codes, named
 from changgu.ticketing.entries import NewTicket, TicketFilter
 from changgu.ticketing.lifecycle import Move
-from changgu.ticketing.number import read_number, shown
+from changgu.ticketing.number import read_number
 from changgu.ticketing.priority import LEVEL_NAMES, PRIORITY_NAMES, Level
 from changgu.ticketing.runner import Callers
 from changgu.ticketing.service import Tickets
@@ -62,6 +62,25 @@ EXPORTED = (
 )  # fmt: skip
 
 _E = TypeVar("_E", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class CallLine:
+    """A call of a ticket, in one line."""
+
+    at: datetime
+    queue: str
+    agent: str
+    outcome: str
+    """Word in the reader's terms: the `outcome.…` message key without its prefix, such as `answered`."""
+
+
+class PastCalls(Protocol):
+    """Knows what became of calls."""
+
+    async def lines_of(self, calls: Sequence[CallId]) -> Mapping[CallId, CallLine]:
+        """One line for each call of which anything is known."""
+        ...
 
 
 class Words:
@@ -138,11 +157,11 @@ class Words:
 
 def build_pages(
     gate: Gate, pages: Pages, tickets: Tickets, callers: Callers, directory: Directory, zone: ZoneInfo,
-    names: Callable[[], Mapping[str, str]] = dict,
+    names: Callable[[], Mapping[str, str]] = dict, past_calls: PastCalls | None = None,
 ) -> APIRouter:  # fmt: skip
     """The routes `/tickets`, `/tickets.csv`, `/tickets/new` and `/tickets/{number}` with its forms.
 
-    `names` gives the agents' names by login.
+    `names` gives the agents' names by login, `past_calls` what became of a ticket's calls.
     """
     router = APIRouter(include_in_schema=False)
     agent = Depends(gate.require(Role.AGENT))
@@ -160,7 +179,8 @@ def build_pages(
         file = await tickets.file(number)
         return pages.render(
             request, "ticketing_ticket.html", actor, file=file, ticket=file.ticket, steps=Tickets.steps(file.ticket),
-            words=words, tones=TONES, shown=shown(file.ticket.number), values=_values(file.ticket, zone),
+            calls=await past_calls.lines_of([link.call for link in file.calls]) if past_calls else {},
+            words=words, tones=TONES, values=_values(file.ticket, zone),
             trouble=trouble, form=form, entered=entered or {}, status_code=trouble.status if trouble else 200,
         )  # fmt: skip
 
@@ -190,7 +210,7 @@ def build_pages(
         page = await tickets.page(wanted, PAGE, read_cursor(cursor))
         return pages.render(
             request, "ticketing_tickets.html", actor, tickets=page.items, next=page.next, view=view, views=VIEWS,
-            state=state, kind=kind, group=group, q=q, words=words, tones=TONES, shown=shown,
+            state=state, kind=kind, group=group, q=q, words=words, tones=TONES,
             may_export=actor.may(Role.SUPERVISOR),
         )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import { api, clock, el } from "/static/api.js";
 import { gradeName } from "/static/screenpop/codes.js";
-import { day, hour, say } from "/static/screenpop/words.js";
+import { day, hour, say, ticketNumber } from "/static/screenpop/words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -225,7 +225,7 @@ function ticketTable(tickets) {
   return table(
     ["ticket_number", "ticket_title", "ticket_state", "ticket_opened"],
     tickets.map((ticket) => [
-      el("a", { href: `/tickets/${ticket.number}`, target: "_blank", class: "mono nowrap" }, ticket.number),
+      el("a", { href: `/tickets/${ticket.number}`, target: "_blank", class: "mono nowrap" }, ticketNumber(ticket.number)),
       el("span", {}, ticket.grade ? el("small", { class: "muted nowrap" }, `${gradeName(ticket.grade)} `) : null, ticket.title),
       el("span", { class: "badge", "data-tone": ticket.open ? "info" : "quiet" }, ticket.state),
       el("span", { class: "nowrap" }, ticket.opened_at ? day(ticket.opened_at) : ""),
@@ -257,7 +257,7 @@ function ownTable(calls, titles) {
       titles[call.queue] ?? call.queue ?? "",
       el("span", { class: "badge", "data-tone": call.outcome === "answered" ? "good" : "quiet" }, say(`outcome.${call.outcome ?? "open"}`)),
       el("span", { class: "num" }, call.talk_seconds === null ? "" : clock(call.talk_seconds)),
-      el("span", {}, ...call.tickets.map((number) => el("a", { href: `/tickets/${number}`, class: "mono" }, `${number} `))),
+      el("span", {}, ...call.tickets.map((number) => el("a", { href: `/tickets/${number}`, class: "mono nowrap" }, `${ticketNumber(number)} `))),
     ]),
   );
 }

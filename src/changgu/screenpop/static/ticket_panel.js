@@ -2,7 +2,7 @@
 
 import { api, el } from "/static/api.js";
 import { grades } from "/static/screenpop/codes.js";
-import { hour, say } from "/static/screenpop/words.js";
+import { hour, say, ticketNumber } from "/static/screenpop/words.js";
 
 const $ = (id) => document.getElementById(id);
 /** 접수 건 판별 (ENUM-04) */
@@ -102,7 +102,7 @@ export class TicketPanel {
     sessionStorage.setItem(DRAFTS, JSON.stringify([...this.drafts]));
     $("ticket-kept").replaceChildren(
       ...[...this.drafts.values()].map((draft) => {
-        const button = el("button", { type: "button", class: "button small" }, say("desk.ticket_resume", { number: draft.number ?? draft.body.title ?? "" }));
+        const button = el("button", { type: "button", class: "button small" }, say("desk.ticket_resume", { number: draft.number ? ticketNumber(draft.number) : (draft.body.title ?? "") }));
         button.addEventListener("click", () => this.#resume(draft));
         return el("p", {}, button);
       }),
@@ -129,7 +129,7 @@ export class TicketPanel {
     $("ticket-link").href = `/tickets/${number}`;
     $("ticket-link").target = "_blank";
     $("ticket-link").textContent = say("desk.ticket_open_page");
-    document.querySelector(".ticket-number").textContent = spaced(String(number));
+    document.querySelector(".ticket-number").textContent = ticketNumber(String(number));
   }
 
   /** The panel turns to something else: words not yet saved are kept first, then sent as they are. */
@@ -139,7 +139,7 @@ export class TicketPanel {
       const draft = this.#draft(form);
       this.drafts.set(draft.number ?? draft.call, draft);
       this.#showDrafts();
-      this.#send(draft).catch((trouble) => this.problem(`${say("desk.ticket_kept", { number: draft.number ?? "" })} ${trouble.message}`));
+      this.#send(draft).catch((trouble) => this.problem(`${say("desk.ticket_kept", { number: draft.number ? ticketNumber(draft.number) : "" })} ${trouble.message}`));
     }
     this.dirty = false;
   }
@@ -208,9 +208,4 @@ export class TicketPanel {
 
 function row(name, label, control) {
   return el("div", { class: "form-row" }, el("label", { for: `ticket-${name}` }, label), control);
-}
-
-/** 1234567 → 123 4567: as one reads it out. */
-function spaced(number) {
-  return number.length === 7 ? `${number.slice(0, 3)} ${number.slice(3)}` : number;
 }

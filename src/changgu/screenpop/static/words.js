@@ -1,4 +1,4 @@
-// The page's words in the reader's language, and the few ways in which it writes times.
+// The page's words in the reader's language, and the few ways in which it writes times and numbers.
 
 const words = JSON.parse(document.getElementById("words").textContent);
 const english = document.body.dataset.lang === "en";
@@ -20,4 +20,9 @@ export function day(instant) {
   const date = `${two(when.getMonth() + 1)}-${two(when.getDate())}`;
   if (when.toDateString() === new Date().toDateString()) return hour(instant);
   return when.getFullYear() === new Date().getFullYear() ? `${date} ${hour(instant)}` : `${when.getFullYear()}-${date}`;
+}
+
+/** 1000018 → 100-0018, as every page shows a ticket's number. */
+export function ticketNumber(number) {
+  return `${number.slice(0, 3)}-${number.slice(3)}`;
 }
