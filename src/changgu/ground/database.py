@@ -1,5 +1,6 @@
 """One database, one metadata, one way to open a transaction."""
 
+import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -74,10 +75,15 @@ class Database:
 
 
 def _make_private(_dialect: Dialect, _record: Any, arguments: list[Any], _more: dict[str, Any]) -> None:
-    """A new database file is its owner's alone; SQLite gives its journal files the same mode."""
+    """A new database file is its owner's alone; SQLite gives its journal files the same mode.
+
+    A file that exists is not opened, not even for a moment: closing it would drop every lock that this process has
+    on it, and another process could then take the journal away under us (sqlite.org/howtocorrupt.html, 2.2).
+    """
     file = str(arguments[0])
     if not file.startswith((":memory:", "file:")):
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:
