@@ -55,7 +55,7 @@ def tone_seconds(path: Path, hertz: float, *, width: float = 25.0) -> float:
         if float(np.sqrt((piece**2).mean())) < 0.01:
             continue
         power = np.abs(np.fft.rfft(piece * np.hanning(step))) ** 2
-        peak = float(np.fft.rfftfreq(step, 1 / rate)[int(power.argmax())])
+        peak = float(np.fft.rfftfreq(step, 1 / rate)[int(np.argmax(power))])
         heard += abs(peak - hertz) <= width
     return heard / 20
 
