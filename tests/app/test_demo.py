@@ -19,6 +19,7 @@ from changgu.app.settings import Settings, load
 from changgu.directory.numbers import Numbering
 from changgu.directory.service import Directory
 from changgu.ground.database import Database
+from changgu.ticketing.entries import TicketFilter
 from changgu.ticketing.service import Tickets
 
 PEOPLE, AGENTS, TICKETS = 40, 6, 50
@@ -74,6 +75,15 @@ async def test_an_example_desk_is_filled_once(database: Database, settings: Sett
     assert stat.S_IMODE(note.stat().st_mode) == 0o600
     floor = await FloorStore(database).load_floor()
     assert all(queue.ticket is TicketPolicy.AUTOMATIC and queue.record for queue in floor.queues)
+
+
+@pytest.mark.usefixtures("small")
+async def test_every_past_ticket_of_the_example_desk_has_a_priority(database: Database, settings: Settings) -> None:
+    await DemoDesk(settings, database).fill(lambda _: None)
+    past = (await Tickets(database).page(TicketFilter(), TICKETS, None)).items
+    assert len(past) == TICKETS
+    assert [ticket.number for ticket in past if ticket.priority is None] == []
+    assert len({ticket.priority for ticket in past}) > 2
 
 
 @pytest.mark.usefixtures("small")

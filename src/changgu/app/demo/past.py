@@ -10,10 +10,19 @@ from changgu.directory.person import PersonCard
 from changgu.directory.service import Directory
 from changgu.ground.database import Database
 from changgu.ticketing.number import FIRST, ticket_number
+from changgu.ticketing.priority import Level
 from changgu.ticketing.store import ActionRow, CallbackRow, CounterRow, MoveRow, SurveyRow, TicketRow
 from changgu.ticketing.ticket import Channel, Kind, TicketState
 
 KINDS = {"장애": Kind.INCIDENT, "서비스 요청": Kind.SERVICE_REQUEST, "단순 문의": Kind.INQUIRY}
+LEVELS = {
+    "1": (Level.HIGH, Level.HIGH),
+    "2": (Level.HIGH, Level.MEDIUM),
+    "3": (Level.MEDIUM, Level.MEDIUM),
+    "4": (Level.LOW, Level.MEDIUM),
+}
+"""Impact and urgency of an incident, by its grade."""
+LEVELS_OF_OTHERS = {Kind.SERVICE_REQUEST: (Level.LOW, Level.MEDIUM), Kind.INQUIRY: (Level.LOW, Level.LOW)}
 CALLED_BACK_AFTER = timedelta(minutes=20)
 VIA = "demo"
 
@@ -95,15 +104,17 @@ def _write(
         }
         for at, before, after, reason in moves
     ]  # fmt: skip
-    incident = KINDS[past.kind] is Kind.INCIDENT
+    kind = KINDS[past.kind]
+    incident = kind is Kind.INCIDENT
+    impact, urgency = LEVELS[past.grade] if incident else LEVELS_OF_OTHERS[kind]
     solved = incident and state is TicketState.CLOSED
     rows[TicketRow].append(
         {
             "running": running, "number": ticket_number(running), "state": state, "title": past.title,
-            "description": "", "kind": KINDS[past.kind], "grade": past.grade if incident else None,
+            "description": "", "kind": kind, "grade": past.grade if incident else None,
             "channel": Channel.PHONE, "owner": agent, "person": person.id, "requester": person.name,
             "department": person.department, "contact": person.numbers[0].display if person.numbers else "",
-            "queue": past.queue, "impact": None, "urgency": None, "configuration_item": person.computer_id,
+            "queue": past.queue, "impact": impact, "urgency": urgency, "configuration_item": person.computer_id,
             "group": None, "support_line": 1, "assignee": None, "expected_at": None,
             "type_code": "software" if solved else None, "cause_code": "configuration" if solved else None,
             "resolution_code": "setting" if solved else None, "change_required": None, "occurred_at": None,
