@@ -106,6 +106,40 @@ def test_a_mistake_is_named_with_file_and_key(tmp_path: Path, text: str, said: s
     assert str(file) in refused.value.ko
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[web]\nport = "x"\n', "web.port = 'x': 정수로 쓰십시오"),
+        ("[web]\nport = 70000\n", "web.port = 70000: 65535 이하로 쓰십시오"),
+        ("[web]\nport = 0\n", "web.port = 0: 1 이상으로 쓰십시오"),
+        ('[demo]\ncalls_per_minute = "many"\n', "숫자로 쓰십시오"),
+        ('[demo]\nenabled = "perhaps"\n', "true나 false로 쓰십시오"),
+        ("[desk]\nname = 3\n", "큰따옴표로 묶은 글자로 쓰십시오"),
+        ('[desk]\nlanguage = "de"\n', "다음 가운데 하나로 쓰십시오: 'ko', 'en'"),
+        ('[desk]\nregion = "Korea"\n', "정규식 ^[A-Z]{2}$에 맞추어 쓰십시오"),
+        ('[desk]\nother_numbers = "1000"\n', '["가", "나"]처럼 목록으로 쓰십시오'),
+        ('[desk]\nother_numbers = ["1000"]\n', "desk.other_numbers에 desk.number가 또 있습니다"),
+        ('[desk]\ntime_zone = "Asia/Seuol"\n', "Asia/Seoul과 같은 시간대 이름으로 쓰십시오"),
+        ('[desk]\nextensions = "("\n', "정규식이 아닙니다"),
+        ("web = 3\n", "[이름] 표로 쓰십시오"),
+        ('[web]\npublic_origin = "desk.example.org"\n', "https://desk.example.org처럼"),
+        ('[web]\nphone_socket = "http://x"\n', "wss://desk.example.org/ws처럼"),
+        ('[sip]\nbind = "everywhere"\n', "127.0.0.1과 같은 IP 주소로 쓰십시오"),
+        ('[sip.trunks]\ncarrier = ["10.0.0.0/99"]\n', "203.0.113.0/24와 같은 IP 주소 범위로 쓰십시오"),
+        ("[rtp]\nfirst = 20000\nlast = 20001\n", "rtp.last는 rtp.first보다 9 이상"),
+        ("[ari]\nport = 5060\n", "sip.port, ari.port: 둘 다 5060입니다"),
+        ('[pbx]\nkind = "existing"\n', "다음도 쓰십시오: pbx.ari_url"),
+        ("[web\n", "에서 TOML 문법에 맞지 않습니다"),
+    ],
+)
+def test_a_mistake_is_explained_in_korean_too(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(write(tmp_path, text), {"data": tmp_path})
+
+    assert said in refused.value.ko
+    assert "Input" not in refused.value.ko
+
+
 def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as refused:
         load(write(tmp_path, ""), {"web.port": 0, "data": tmp_path})

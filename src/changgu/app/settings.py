@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from changgu.app.settings_words import UnusableValue, toml_ko, unreadable_ko, why_ko
 from changgu.ground.trouble import Trouble
 
 FILE_IN_DATA_FOLDER: Final = "changgu.toml"
@@ -32,37 +33,51 @@ def option(default: Any, ko: str, en: str, *, unit: str | None = None, example: 
 
 
 def _address(value: str) -> str:
-    return str(ipaddress.ip_address(value))
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError as trouble:
+        raise UnusableValue("127.0.0.1과 같은 IP 주소로 쓰십시오", "not an IP address such as 127.0.0.1") from trouble
 
 
 def _network(value: str) -> str:
-    return str(ipaddress.ip_network(value, strict=False)) if "/" in value else _address(value)
+    if "/" not in value:
+        return _address(value)
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError as trouble:
+        raise UnusableValue(
+            "203.0.113.0/24와 같은 IP 주소 범위로 쓰십시오", "not a network such as 203.0.113.0/24"
+        ) from trouble
 
 
 def _time_zone(value: str) -> str:
     try:
         return zoneinfo.ZoneInfo(value).key
     except (zoneinfo.ZoneInfoNotFoundError, ValueError) as trouble:
-        raise ValueError(f"{value!r} is not a time zone such as Asia/Seoul") from trouble
+        raise UnusableValue(
+            "Asia/Seoul과 같은 시간대 이름으로 쓰십시오", f"{value!r} is not a time zone such as Asia/Seoul"
+        ) from trouble
 
 
 def _regular_expression(value: str) -> str:
     try:
         re.compile(value)
     except re.error as trouble:
-        raise ValueError(f"not a regular expression: {trouble}") from trouble
+        raise UnusableValue("정규식이 아닙니다", f"not a regular expression: {trouble}") from trouble
     return value
 
 
 def _origin(value: str) -> str:
     if value and re.fullmatch(r"https?://[^/\s]+", value) is None:
-        raise ValueError("must look like https://desk.example.org, without a path")
+        raise UnusableValue(
+            "https://desk.example.org처럼 경로 없이 쓰십시오", "must look like https://desk.example.org, without a path"
+        )
     return value
 
 
 def _socket(value: str) -> str:
     if value and re.fullmatch(r"wss?://\S+", value) is None:
-        raise ValueError("must look like wss://desk.example.org/ws")
+        raise UnusableValue("wss://desk.example.org/ws처럼 쓰십시오", "must look like wss://desk.example.org/ws")
     return value
 
 
@@ -169,7 +184,9 @@ class RtpSettings(Group):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.last - self.first < 9:
-            raise ValueError("rtp.last must be at least 9 above rtp.first")
+            raise UnusableValue(
+                "rtp.last는 rtp.first보다 9 이상 크게 쓰십시오", "rtp.last must be at least 9 above rtp.first"
+            )
         return self
 
 
@@ -217,7 +234,10 @@ class PbxSettings(Group):
         if self.kind == "existing":
             needed = ("ari_url", "ari_password", "ami_host", "ami_password")
             if missing := [name for name in needed if not getattr(self, name)]:
-                raise ValueError(f'kind = "existing" also needs {", ".join(f"pbx.{name}" for name in missing)}')
+                names = ", ".join(f"pbx.{name}" for name in missing)
+                raise UnusableValue(
+                    f'kind = "existing"이면 다음도 쓰십시오: {names}', f'kind = "existing" also needs {names}'
+                )
         return self
 
 
@@ -283,9 +303,14 @@ class Settings(Group):
             ports |= {"sip.port": self.sip.port, "ari.port": self.ari.port, "ami.port": self.ami.port}
         for name, port in ports.items():
             if others := [other for other, same in ports.items() if same == port and other != name]:
-                raise ValueError(f"{name} and {others[0]} are both {port}")
+                raise UnusableValue(
+                    f"{name}, {others[0]}: 둘 다 {port}입니다. 서로 다르게 쓰십시오",
+                    f"{name} and {others[0]} are both {port}",
+                )
         if self.desk.number in self.desk.other_numbers:
-            raise ValueError("desk.other_numbers repeats desk.number")
+            raise UnusableValue(
+                "desk.other_numbers에 desk.number가 또 있습니다", "desk.other_numbers repeats desk.number"
+            )
         return self
 
     @property
@@ -352,9 +377,9 @@ def _read(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as trouble:
         why = trouble.strerror if isinstance(trouble, OSError) else trouble
-        raise SettingsError(f"{file}: 읽을 수 없습니다: {why}", f"{file}: cannot be read: {why}") from trouble
+        raise SettingsError(f"{file}: {unreadable_ko(trouble)}", f"{file}: cannot be read: {why}") from trouble
     except tomllib.TOMLDecodeError as trouble:
-        raise SettingsError(f"{file}: TOML 문법 오류: {trouble}", f"{file}: is not TOML: {trouble}") from trouble
+        raise SettingsError(f"{file}: {toml_ko(trouble)}", f"{file}: is not TOML: {trouble}") from trouble
 
 
 def _explained(trouble: ValidationError, file: Path | None, overrides: Mapping[str, object]) -> SettingsError:
@@ -373,8 +398,9 @@ def _explained(trouble: ValidationError, file: Path | None, overrides: Mapping[s
             why = mistake["msg"].removeprefix("Value error, ")
             at = f"{key} = {mistake['input']!r}" if key and not isinstance(mistake["input"], Mapping) else key
             at = "pbx" if key.startswith("pbx") and "password" in key else at
-            ko.append(f"{where_ko}: {at}: 쓸 수 없는 값입니다 ({why})")
-            en.append(f"{where_en}: {at}: {why}")
+            before = f"{at}: " if at else ""  # a mistake between groups has no key of its own
+            ko.append(f"{where_ko}: {before}{why_ko(mistake)}")
+            en.append(f"{where_en}: {before}{why}")
     return SettingsError("\n".join(ko), "\n".join(en))
 
 
