@@ -73,6 +73,21 @@ def test_headings_may_be_korean() -> None:
     assert (agent.login, agent.phone) == ("bob", "browser")
 
 
+def test_an_empty_cell_does_not_hide_the_mistakes_of_other_rows_and_columns() -> None:
+    assert mistakes("name,title,number\n,원격접속,x\nvpn,,1010\nVPN,원격접속,1003\n", of_queues=True) == [
+        (2, "name"), (2, "number"), (3, "title"), (4, "name"), (4, "number"),
+    ]  # fmt: skip
+    assert mistakes("login,name,queues\n,박준호,nowhere\nbob,,network\nBOB,박준호,network\n") == [
+        (2, "login"), (2, "queues"), (3, "name"), (4, "login"),
+    ]  # fmt: skip
+
+
+def test_two_queues_without_a_name_cannot_have_one_number_either() -> None:
+    assert mistakes("name,title,number\n,원격접속,1010\n,통신망,1010\n", of_queues=True) == [
+        (2, "name"), (3, "name"), (3, "number"),
+    ]  # fmt: skip
+
+
 def mistakes(text: str, *, of_queues: bool = False) -> list[tuple[int, str]]:
     with pytest.raises(RowErrors) as refused:
         (queues if of_queues else agents)(text)

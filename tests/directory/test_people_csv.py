@@ -80,6 +80,15 @@ async def test_every_mistake_is_named_and_nothing_is_half_imported(directory: Di
     assert await directory.count() == 1
 
 
+async def test_an_empty_cell_does_not_hide_the_mistakes_of_other_people(directory: Directory) -> None:
+    rows = "employee_number,name,email\n,하나,\n,두리,nonsense\n3,,\n"
+    with pytest.raises(RowErrors) as refused:
+        await directory.import_people("people.csv", rows.encode(), "admin")
+    assert [(error.line, error.column) for error in refused.value.errors] == [
+        (2, "employee_number"), (3, "employee_number"), (3, "email"), (4, "name"),
+    ]  # fmt: skip
+
+
 async def test_two_thousand_people_are_imported_in_seconds_and_found_at_once(directory: Directory) -> None:
     rows = ["employee_number,name,department,title,email,location,computer_id,phones,fax,assets"]
     rows += [

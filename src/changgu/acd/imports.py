@@ -203,11 +203,11 @@ def _refuse_number_clashes(
     for row, queue in zip(rows, queues, strict=True):
         if queue.number is None:
             continue
-        owner = taken.get(queue.number)
-        if owner is not None and owner != queue.name:
+        owner, name = taken.get(queue.number), queue.name or f"{row.file}:{row.line}"
+        if owner is not None and owner != name:
             ko = f"이미 쓰는 번호입니다: {queue.number} ({owner})"
             errors.append(row.error("number", ko, f"{queue.number} is taken by {owner}"))
-        taken.setdefault(queue.number, queue.name)
+        taken.setdefault(queue.number, name)
 
 
 def _listed(text: str) -> list[str]:
