@@ -65,10 +65,9 @@ async def _houses() -> AsyncIterator[list[SoftPhones]]:
         await asyncio.gather(*(phones.stop() for phones in houses))
 
 
-async def _opened(houses: list[SoftPhones], phones: SoftPhones) -> SoftPhones:
+async def _opened(houses: list[SoftPhones], phones: SoftPhones) -> None:
     houses.append(phones)  # first: a process that is still starting is ended too
     await phones.start()
-    return phones
 
 
 class Crowd:
@@ -102,7 +101,8 @@ class Crowd:
             processes = min(MOST_CALLER_PROCESSES, 1 + math.ceil(self._rate * 1.5 / CALLS_PER_PROCESS))
             free: asyncio.Queue[SoftPhones] = asyncio.Queue()
             for _ in range(processes):
-                phones = await _opened(houses, SoftPhones(heard=self._hear_caller))
+                phones = SoftPhones(heard=self._hear_caller)
+                await _opened(houses, phones)
                 for _ in range(CALLS_PER_PROCESS):
                     free.put_nowait(phones)
             await self._let_people_call(free)
@@ -154,7 +154,8 @@ class Crowd:
     # Agents
 
     async def _seat(self, houses: list[SoftPhones], agents: Sequence[AgentLine]) -> None:
-        phones = await _opened(houses, SoftPhones(heard=lambda news: self._hear_agent(phones, news)))
+        phones = SoftPhones(heard=lambda news: self._hear_agent(phones, news))
+        await _opened(houses, phones)
         for agent in agents:
             await phones.account(
                 agent.login,
