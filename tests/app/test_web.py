@@ -42,7 +42,8 @@ class Desk:
         self.gate = AccessGate(self.accounts, public_origin=public_origin)
         self.patient = Patient()
         pages = SitePages(site="시험 창구")
-        routers = [build_pages(self.gate, pages, self.accounts), troublesome()]
+        self.shut_out: list[str] = []
+        routers = [build_pages(self.gate, pages, self.accounts, self._shut_out), troublesome()]
         self.app: FastAPI = build_app(
             version="1.2.3",
             gate=self.gate,
@@ -51,6 +52,9 @@ class Desk:
             routers=routers,
             connect_to=("ws://127.0.0.1:8088",),
         )
+
+    async def _shut_out(self, login: str) -> None:
+        self.shut_out.append(login)
 
     def browser(self, origin: str = HERE) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
@@ -238,6 +242,18 @@ async def test_an_administrator_makes_accounts_and_tokens_and_sees_their_secrets
     await browser.post("/accounts/tokens/revoke", data={"name": "reporting"})
     assert (await desk.browser().get("/api/v1/nothing", headers=program)).status_code == 404
     assert (await desk.browser().get("/password", headers=program)).status_code == 303
+
+
+async def test_an_administrator_shuts_a_person_out_lets_them_in_and_gives_them_a_role(desk: Desk) -> None:
+    async with await desk.signed_in("root", Role.ADMIN) as browser:
+        await desk.accounts.create_account("kim", "김상담", Role.AGENT, PASSWORD, must_change=False)
+        for field, value in (("disabled", "true"), ("role", "supervisor"), ("disabled", "false")):
+            answer = await browser.post("/accounts/people/kim", data={field: value})
+            assert answer.headers["location"] == "/accounts"
+            (kim,) = [one for one in await desk.accounts.accounts() if one.login == "kim"]
+            assert kim.disabled is ((field == "disabled" and value == "true") or field == "role")
+        assert kim.role is Role.SUPERVISOR
+        assert desk.shut_out == ["kim"], "and the floor is told once"
 
 
 async def test_trouble_is_json_for_programs_and_a_page_for_people(desk: Desk) -> None:

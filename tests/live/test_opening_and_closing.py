@@ -114,3 +114,12 @@ async def test_a_new_agent_can_work_while_calls_go_on(desk: Desk) -> None:
     await desk.hang_up("c1")
     await desk.hang_up("c2")
     await desk.service.cli("agents", "remove", "newcomer")
+
+
+async def test_an_agent_whose_account_is_disabled_gets_no_more_calls(desk: Desk) -> None:
+    """Their SIP phone is still registered; the desk rings it no more."""
+    await desk.agent("lee")
+    answer = await desk.service.http.post("/accounts/people/lee", data={"disabled": "true"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/accounts")
+    await desk.service.agent_is("lee", "logged_out")
+    await desk.service.http.post("/accounts/people/lee", data={"disabled": "false"})

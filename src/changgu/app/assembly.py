@@ -21,7 +21,7 @@ from changgu.acd import pages as call_pages
 from changgu.acd.api import CallDesk
 from changgu.acd.call_state import CallState
 from changgu.acd.engine import Engine
-from changgu.acd.events import DeskClosed
+from changgu.acd.events import AgentSignedOut, DeskClosed
 from changgu.acd.facts import Recorded
 from changgu.acd.identity import AgentId, CallId
 from changgu.acd.ledger.store import Ledger
@@ -213,7 +213,7 @@ class Service:
             pages=pages,
             health=self,
             routers=[
-                account_pages.build_pages(gate, pages, self.accounts),
+                account_pages.build_pages(gate, pages, self.accounts, self._shut_out),
                 call_api.build_router(gate, call_desk, self.floor_store, self.engine, self.runner),
                 call_pages.build_pages(
                     gate, pages, call_desk, self.floor_store, zone,
@@ -338,6 +338,11 @@ class Service:
     def _phones_changed(self, _floor: Floor) -> None:
         self.agent_phones.look_again()
         self.shadow_queues.compare_all()
+
+    async def _shut_out(self, login: str) -> None:
+        """Whoever may not sign in any more gets no calls either, once the present one is over."""
+        if login in self.keeper.logins():
+            await self.runner.ask(AgentSignedOut(AgentId(login)))
 
     async def _sip_account(self, agent: AgentId) -> SipAccount | None:
         if agent not in self.keeper.logins():

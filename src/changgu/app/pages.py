@@ -1,6 +1,7 @@
 """The pages that belong to no other room: signing in and out, one's password, the accounts, the language."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -19,11 +20,21 @@ YEAR = 365 * 24 * 3600
 
 
 A_ROLE = Form()
-PERHAPS = Form(None)
+PERHAPS_A_ROLE = Form(None)
+PERHAPS_DISABLED = Form(None)  # one object a field: FastAPI notes the field's name in it
 
 
-def build_pages(gate: AccessGate, pages: SitePages, accounts: Accounts) -> APIRouter:
-    """`/`, `/sign-in`, `/sign-out`, `/password`, `/accounts`, `/language/{lang}`."""
+async def nobody_at_work(_login: str) -> None:
+    """For a site without a floor."""
+
+
+def build_pages(
+    gate: AccessGate, pages: SitePages, accounts: Accounts, shut_out: Callable[[str], Awaitable[None]] = nobody_at_work
+) -> APIRouter:
+    """`/`, `/sign-in`, `/sign-out`, `/password`, `/accounts`, `/language/{lang}`.
+
+    `shut_out` is told the login of an account that was disabled, so that its phone rings no more.
+    """
     router = APIRouter(include_in_schema=False)
     anybody = Depends(gate.require_before_password_change(Role.AGENT))
     admin = Depends(gate.require(Role.ADMIN))
@@ -149,14 +160,16 @@ def build_pages(gate: AccessGate, pages: SitePages, accounts: Accounts) -> APIRo
     async def change_account(
         request: Request,
         login: str,
-        role: Role | None = PERHAPS,
-        disabled: bool | None = PERHAPS,
+        role: Role | None = PERHAPS_A_ROLE,
+        disabled: bool | None = PERHAPS_DISABLED,
         actor: Actor = admin,
     ) -> Response:
         if role is not None:
             await accounts.set_role(login, role)
         if disabled is not None:
             await accounts.set_disabled(login, disabled)
+            if disabled:
+                await shut_out(login)
         return _go("/accounts")
 
     @router.post("/accounts/people/{login}/password")
