@@ -148,7 +148,7 @@ async def test_words_that_the_service_refuses_are_kept_until_the_agent_finishes_
     page.on("dialog", lambda dialog: dialog.accept())
     await page.reload()
 
-    await page.get_by_role("button", name="접수 2026031 이어 쓰기").click()
+    await page.get_by_role("button", name="접수 202-6031 이어 쓰기").click()
     await page.select_option("#ticket-kind", "inquiry")
     await page.keyboard.press("Control+s")
 

@@ -106,7 +106,7 @@ async def test_every_figure_tells_its_definition_to_the_mouse_and_to_the_keyboar
     await expect(tip).to_be_hidden()
 
     await wall.page.locator("#tiles button", has_text="서비스레벨").focus()
-    await expect(tip).to_contain_text("(인입 − 단순포기)")
+    await expect(tip).to_contain_text("(인입 − 단순포기")
 
 
 async def test_a_lost_line_says_how_old_the_figures_are_and_mends_itself(wall: Wall, tmp_path: Path) -> None:
