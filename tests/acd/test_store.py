@@ -203,6 +203,23 @@ async def test_a_spool_left_by_a_crash_is_brought_in_at_the_start_each_fact_once
     assert {r.id: r for r in (await CallStore(database).page(CallFilter())).records} == fold(facts)
 
 
+async def test_a_database_that_is_busy_at_the_start_is_waited_for(
+    database: Database, spool: Path, tmp_path: Path
+) -> None:
+    facts = stamped(story("c1"))
+    crashed = Ledger(database, spool, patience=0.1, retry=60)
+    restarted = Ledger(database, spool, patience=0.1)
+    async with database_locked(tmp_path):
+        for fact in facts:
+            crashed.hear(fact)
+        assert await crashed.flush()
+        recovery = asyncio.create_task(restarted.recover())
+        await asyncio.wait({recovery}, timeout=0.5)
+        assert not recovery.done()
+    await recovery
+    assert await restarted.read() == facts
+
+
 KILLED = """
 import asyncio, sys
 from pathlib import Path

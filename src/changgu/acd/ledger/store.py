@@ -104,6 +104,10 @@ _UPDATE_CALL = (
 )
 
 
+RECOVERY_PAUSE = 0.2
+"""Seconds between two attempts to bring in the spool of the last run."""
+
+
 class Ledger:
     """Appends every fact, with the folds, in group commits.
 
@@ -181,11 +185,21 @@ class Ledger:
                 await asyncio.sleep(min(self._retry, deadline - _steady()))
         return not self._pending
 
-    async def recover(self) -> None:
-        """At the start: bring the spool of the last run to the database, so that it is whole before it is read."""
+    async def recover(self, limit: float = 30.0) -> None:
+        """At the start: bring the spool of the last run to the database, so that it is whole before it is read.
+
+        A database that is slow, or still busy with something else, is given `limit` seconds.
+        """
+        deadline = _steady() + limit
         async with self._turn:
-            if self._spool.holds_anything:
-                await self._replay()
+            while self._spool.holds_anything:
+                try:
+                    await self._replay()
+                except (SQLAlchemyError, OSError, _StillStuck) as trouble:
+                    if _steady() >= deadline:
+                        raise
+                    logger.warning("the spool of the last run cannot be brought in yet: %s", trouble)
+                    await asyncio.sleep(RECOVERY_PAUSE)
 
     async def _until_there_is_work(self) -> None:
         if self._pending:
