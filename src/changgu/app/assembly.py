@@ -101,7 +101,7 @@ VISITOR_ENDPOINT = "visitor"
 
 
 class Service:
-    """The desk: everything that runs, wired. `await Service.build(…)`, then `run()`."""
+    """The desk: everything that runs, wired from what the ledger says (`Past.read`); then `run()`."""
 
     def __init__(
         self, settings: Settings, secrets: GeneratedSecrets, database: Database, keeper: FloorKeeper,
@@ -126,7 +126,7 @@ class Service:
         self.floor_store = FloorStore(database)
         self.accounts = Accounts(database)
         identified = IdentifiedCalls(database)
-        who_called = WhoCalled(self.directory, identified, lambda: self.engine.calls)
+        self._who_called = WhoCalled(self.directory, identified, lambda: self.engine.calls)
         self.screen_pop = ScreenPop(
             directory=DirectoryPeople(self.directory),
             tickets=TicketLines(self.tickets, self.directory),
@@ -139,7 +139,7 @@ class Service:
         )
         self.screen_pop.restore(past.tail)
         self.tickets.tell(self.screen_pop.ticket_changed)
-        self.ticket_opener = TicketOpener(self.tickets, who_called, keeper.queue, self._facts_after)
+        self.ticket_opener = TicketOpener(self.tickets, self._who_called, keeper.queue, self._facts_after)
         queue_log = QueueLog(keeper.queues_of)
         for recorded in past.tail:
             queue_log.rows(recorded)  # written before
@@ -166,8 +166,9 @@ class Service:
             self.ami, lambda event: self.runner.post(event), keeper.logins, self._phone_is_up
         )
 
+        self._recording_store = RecordingStore(database)
         self.recordings = Recordings(
-            RecordingStore(database),
+            self._recording_store,
             MixMonitorRecorder(self.ami),
             settings.recordings_folder,
             lambda: {queue.name: queue.record for queue in keeper.floor.queues},
@@ -203,9 +204,8 @@ class Service:
             self.calls, self.ledger, self.floor_store, CallLinks(self.directory, identified, self.tickets)
         )
         visitor = VISITOR_PHONES[settings.visitor_phone.enabled]
-        who_called = WhoCalled(self.directory, identified, lambda: self.engine.calls)
         person_past = PersonPast(self.calls, identified, self.tickets, lambda: self.keeper.floor)
-        listening = Listening(RecordingStore(self.database), self.recordings.file_of)
+        listening = Listening(self._recording_store, self.recordings.file_of)
         trace = Tracing(self.calls, self.cel_writer.store, self.cel_writer.flush)
         return build_app(
             version=__version__,
@@ -226,9 +226,9 @@ class Service:
                 trace_pages.build_pages(gate, pages, trace),
                 people_api.build_router(gate, self.directory),
                 people_pages.build_pages(gate, pages, self.directory, person_past, person_past.tickets),
-                ticket_api.build_router(gate, self.tickets, who_called),
+                ticket_api.build_router(gate, self.tickets, self._who_called),
                 ticket_pages.build_pages(
-                    gate, pages, self.tickets, who_called, self.directory, zone, self.keeper.names,
+                    gate, pages, self.tickets, self._who_called, self.directory, zone, self.keeper.names,
                     TicketCalls(self.calls, lambda: self.keeper.floor),
                 ),
                 phone_api.build_router(gate, self.screen_pop, self._sip_account),
