@@ -28,9 +28,13 @@ class NotReadyReason(StrEnum):
     """Just took their seat."""
     NO_ANSWER = "no_answer"
     """Let the phone ring too often (RONA)."""
+    DESKTOP_GONE = "desktop_gone"
+    """Their desktop has not been heard of for longer than the floor allows."""
 
 
-CHOSEN_REASONS = frozenset(NotReadyReason) - {NotReadyReason.SIGNED_IN, NotReadyReason.NO_ANSWER}
+CHOSEN_REASONS = frozenset(NotReadyReason) - {
+    NotReadyReason.SIGNED_IN, NotReadyReason.NO_ANSWER, NotReadyReason.DESKTOP_GONE,
+}  # fmt: skip
 """The reasons a person may give; the others are the ACD's own findings."""
 
 AGENT_STATE_KO = {

@@ -3,12 +3,12 @@
 A fact carries no time of its own: the runner numbers and stamps it once (`Recorded`).
 """
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import get_args
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
-from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
+from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, QueueName
+from changgu.acd.message import Message
 
 
 class Direction(StrEnum):
@@ -30,6 +30,14 @@ class Outcome(StrEnum):
     """The queue could not take the call."""
     LOST = "lost"
     """The PBX dropped it, or failed; never hidden among the abandoned."""
+    VOICEMAIL = "voicemail"
+    """Left a message instead of waiting."""
+    CALLBACK = "callback"
+    """Hung up with the promise of being called back; never counted as abandoned (lesson 24)."""
+    REDIRECTED = "redirected"
+    """Sent on to a number outside the desk."""
+    NOT_REACHED = "not_reached"
+    """Only outbound: the person we called did not answer."""
 
 
 class Ender(StrEnum):
@@ -49,20 +57,68 @@ class OfferEnd(StrEnum):
     CALLER_LEFT = "caller_left"
     AGENT_LEFT = "agent_left"
     CONNECT_FAILED = "connect_failed"
+    ANSWERED_ELSEWHERE = "answered_elsewhere"
+    """Ring all: another agent was first."""
+    WITHDRAWN = "withdrawn"
+    """A supervisor put the agent into another state."""
+    NOT_REACHED = "not_reached"
+    """A call-back whose person was dialled first did not answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallStarted:
+class Choice(StrEnum):
+    """Why an agent was chosen; together with the ledger up to that point it explains the offer (`changgu acd why`)."""
+
+    TURN = "turn"
+    """It was their turn by the queue's strategy."""
+    EVERYBODY = "everybody"
+    """Ring all."""
+    NAMED = "named"
+    """The caller asked for them."""
+    LAST_AGENT = "last_agent"
+    """The caller spoke to them last."""
+
+
+class Departure(StrEnum):
+    """Why a caller was led out of a queue, or opened to others, or never let in (MOD-03)."""
+
+    KEY = "key"
+    FULL = "full"
+    UNSTAFFED = "unstaffed"
+    """Nobody served the queue when they came."""
+    DESERTED = "deserted"
+    """Nobody has served the queue for a while."""
+    WAITED = "waited"
+    """The longest wait was reached."""
+    ESTIMATE = "estimate"
+    """The estimated wait was too long."""
+    RATIO = "ratio"
+    """Too many callers for each agent."""
+
+
+class CallbackEnd(StrEnum):
+    """How a promise to call back ended; exactly one per promise."""
+
+    KEPT = "kept"
+    """They were reached and spoke to an agent."""
+    GIVEN_UP = "given_up"
+    """Not reached in as many attempts as the rules allow."""
+    CANCELLED = "cancelled"
+    CALLED_IN = "called_in"
+    """They called again themselves; their place was given to that call."""
+
+
+class CallStarted(Message, frozen=True):
     """A call exists; the caller is in the menu."""
 
     call: CallId
     direction: Direction
     caller: str | None
     dialled: str
+    callback: CallbackId | None = None
+    """The promise that this outbound call keeps."""
 
 
-@dataclass(frozen=True, slots=True)
-class MenuStepTaken:
+class MenuStepTaken(Message, frozen=True):
     """The caller went to a node of the menu by a key."""
 
     call: CallId
@@ -70,28 +126,74 @@ class MenuStepTaken:
     key: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CallQueued:
-    """The caller waits in a queue. Place is by priority, then by the time of this fact."""
+class CallQueued(Message, frozen=True):
+    """The caller waits in a queue, in the place that `placed_at` and `priority` give them."""
 
     call: CallId
     queue: QueueName
     priority: int
-    skills: frozenset[str] = field(default_factory=frozenset)
+    skills: frozenset[str] = frozenset()
+    placed_at: Instant | None = None
+    """What their place is counted from, if that was before this fact: another queue, a call-back, the plain queues."""
+    entered_at: Instant | None = None
+    """When they began to wait in this very queue, if that was before this fact; steps and limits are counted from it."""
+    agent: AgentId | None = None
+    """The one agent wanted."""
+    last_agent: AgentId | None = None
+    grounds: frozenset[str] = frozenset()
+    """Why the priority is what it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallOffered:
+class CallWidened(Message, frozen=True):
+    """More agents may take the call from now on; all that holds now is named, not the difference."""
+
+    call: CallId
+    step: int
+    """How many of the queue's steps have been taken."""
+    skills: frozenset[str] = frozenset()
+    """What is still required."""
+    opened: frozenset[QueueName] = frozenset()
+    """Other queues whose agents may take it, too (MOD-03)."""
+    reach: float = 0.0
+    """Seconds: agents whose delay in the queue is no longer than this may take it."""
+    anybody: bool = False
+    """The wish for one agent has lapsed."""
+
+
+class CallOverflowed(Message, frozen=True):
+    """A rule of the queue, or a key, sent the caller another way."""
+
+    call: CallId
+    queue: QueueName
+    why: Departure
+    to: str
+    """The destination as configured, such as `queue:helpdesk` or `voicemail`."""
+    key: str | None = None
+    rule: int = -1
+    """Which of the queue's overflow rules, from 0; -1 for a key."""
+
+
+class WaitAnnounced(Message, frozen=True):
+    """The caller was told where they stand: a promise that is held against what happens."""
+
+    call: CallId
+    position: int | None = None
+    promise: float | None = None
+    """Seconds from now within which they will be answered, with the floor's confidence; None: unknown, or not said."""
+
+
+class CallOffered(Message, frozen=True):
     """The call was offered to exactly one agent, whose phone is to ring."""
 
     call: CallId
     agent: AgentId
     offer: OfferId
     queue: QueueName
+    choice: Choice = Choice.TURN
+    strategy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OfferEnded:
+class OfferEnded(Message, frozen=True):
     """The offer came to nothing; the caller, if still there, keeps their place."""
 
     call: CallId
@@ -101,8 +203,7 @@ class OfferEnded:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CallAnswered:
+class CallAnswered(Message, frozen=True):
     """The agent picked up."""
 
     call: CallId
@@ -111,8 +212,7 @@ class CallAnswered:
     queue: QueueName
 
 
-@dataclass(frozen=True, slots=True)
-class CallConnected:
+class CallConnected(Message, frozen=True):
     """Caller and agent hear each other: the end of the wait (definitions 3d: enqueue to bridge)."""
 
     call: CallId
@@ -120,33 +220,31 @@ class CallConnected:
     offer: OfferId
 
 
-@dataclass(frozen=True, slots=True)
-class HoldStarted:
+class HoldStarted(Message, frozen=True):
     """The agent put the caller on hold."""
 
     call: CallId
     agent: AgentId
 
 
-@dataclass(frozen=True, slots=True)
-class HoldEnded:
+class HoldEnded(Message, frozen=True):
     """The caller is off hold."""
 
     call: CallId
     agent: AgentId
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnded:
+class CallEnded(Message, frozen=True):
     """The call is over, with its one outcome."""
 
     call: CallId
     outcome: Outcome
     by: Ender
+    reason: str = ""
+    """Of a refusal: a `Departure`, `no_such_queue`, `desk_closed` or `error`; of NOT_REACHED: the cause."""
 
 
-@dataclass(frozen=True, slots=True)
-class AgentStateChanged:
+class AgentStateChanged(Message, frozen=True):
     """An agent moved from one state to another."""
 
     agent: AgentId
@@ -156,10 +254,13 @@ class AgentStateChanged:
     """Only with `after == NOT_READY`."""
     call: CallId | None = None
     """The call that the state is about: RESERVED, TALKING, HOLD, WRAP_UP, and leaving them."""
+    by: str | None = None
+    """Who asked for it, when it was not the agent."""
+    why: str = ""
+    """A supervisor's own words."""
 
 
-@dataclass(frozen=True, slots=True)
-class NextStateRequested:
+class NextStateRequested(Message, frozen=True):
     """What the agent wants to be when the present call and wrap-up are over; shown beside the current state."""
 
     agent: AgentId
@@ -167,16 +268,82 @@ class NextStateRequested:
     reason: NotReadyReason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PhoneStateChanged:
+class WrapUpExtended(Message, frozen=True):
+    """The agent was given longer to write the call up."""
+
+    agent: AgentId
+    until: Instant
+
+
+class ReasonLimitPassed(Message, frozen=True):
+    """The agent has been away for one reason for longer than the floor allows; somebody should look."""
+
+    agent: AgentId
+    reason: NotReadyReason
+
+
+class DesktopStateChanged(Message, frozen=True):
+    """An agent's desktop came or went."""
+
+    agent: AgentId
+    present: bool
+
+
+class StateRepaired(Message, frozen=True):
+    """What was believed had outlived its evidence, and was put right."""
+
+    what: str
+    """`talking_without_a_leg`, `connecting_too_long` or `ready_without_a_phone`."""
+    agent: AgentId | None = None
+    call: CallId | None = None
+
+
+class CallbackBooked(Message, frozen=True):
+    """Somebody was promised to be called back, in the place they had."""
+
+    callback: CallbackId
+    number: str
+    queue: QueueName
+    due_at: Instant
+    """When the first attempt may be made."""
+    placed_at: Instant
+    priority: int = 0
+    skills: frozenset[str] = frozenset()
+    call: CallId | None = None
+
+
+class CallbackAttempted(Message, frozen=True):
+    """An attempt did not reach them; the next is due, or was put off because it is too early or late in the day."""
+
+    callback: CallbackId
+    attempts: int
+    """Those that count: the telephone of the person rang, or could not be reached."""
+    due_at: Instant
+    cause: str = ""
+
+
+class CallbackClosed(Message, frozen=True):
+    """The promise is settled."""
+
+    callback: CallbackId
+    end: CallbackEnd
+    by: str | None = None
+
+
+class FloorTakenUp(Message, frozen=True):
+    """From here on the floor is set up like this; `digest` names a set-up kept beside the ledger."""
+
+    digest: str
+
+
+class PhoneStateChanged(Message, frozen=True):
     """An agent's phone came or went."""
 
     agent: AgentId
     reachable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class NewsIgnored:
+class NewsIgnored(Message, frozen=True):
     """Late or repeated news, with the reason for which it was not believed; counted, never acted on."""
 
     event: str
@@ -188,13 +355,14 @@ class NewsIgnored:
 Fact = (
     CallStarted | MenuStepTaken | CallQueued | CallOffered | OfferEnded | CallAnswered | CallConnected
     | HoldStarted | HoldEnded | CallEnded | AgentStateChanged | NextStateRequested | PhoneStateChanged | NewsIgnored
+    | CallWidened | CallOverflowed | WaitAnnounced | WrapUpExtended | ReasonLimitPassed | DesktopStateChanged
+    | StateRepaired | CallbackBooked | CallbackAttempted | CallbackClosed | FloorTakenUp
 )
 
 FACTS: tuple[type, ...] = get_args(Fact)
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Message, frozen=True):
     """A fact as it stands in the ledger."""
 
     seq: int

@@ -16,3 +16,6 @@ OfferId = NewType("OfferId", int)
 
 Instant = float
 """Seconds since the epoch on a clock that never steps (see `acd.runner.SteadyClock`)."""
+
+CallbackId = NewType("CallbackId", str)
+"""One promise to call somebody back, over all attempts to keep it."""

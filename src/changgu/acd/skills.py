@@ -1,0 +1,60 @@
+"""What an agent can do and how well, and what a caller needs of them.
+
+Both are written the same way: `vpn`, or with a level from 1 (knows it) to 10 (nobody better), `vpn:7`. Without a level
+an agent has 1 and a caller needs 1.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from changgu.acd.queues import Relaxation
+
+BEST = 10
+
+EVERY = "*"
+"""In a relaxation: every skill."""
+
+SKILL = re.compile(r"(?P<name>[\w.+#-]{1,64})(?::(?P<level>[1-9]|10))?")
+
+
+class NoSuchLevel(ValueError):
+    """A skill that cannot be read: a name of other characters, or a level outside 1 to 10."""
+
+
+def levels(skills: Iterable[str]) -> dict[str, int]:
+    """Name → level; of a skill that is named twice the higher level counts. Raises `NoSuchLevel`."""
+    found: dict[str, int] = {}
+    for skill in skills:
+        match = SKILL.fullmatch(skill)
+        if match is None:
+            raise NoSuchLevel(f"a skill is a name or name:level with a level from 1 to {BEST}: {skill[:80]}")
+        name = match["name"]
+        found[name] = max(found.get(name, 0), int(match["level"] or 1))
+    return found
+
+
+def written(needs: Mapping[str, int]) -> frozenset[str]:
+    """The way back; a level of 1 is not written."""
+    return frozenset(name if level == 1 else f"{name}:{level}" for name, level in needs.items())
+
+
+def suffices(has: Mapping[str, int], needs: Mapping[str, int]) -> bool:
+    """Whether somebody with these skills can serve a caller with these needs."""
+    return all(has.get(name, 0) >= level for name, level in needs.items())
+
+
+def mastery(has: Mapping[str, int], needs: Mapping[str, int]) -> int:
+    """How skilled an agent is for a caller: the sum of their levels in what is needed; without needs, in everything."""
+    return sum(has.get(name, 0) for name in needs) if needs else sum(has.values())
+
+
+def relaxed(needs: frozenset[str], steps: Iterable[Relaxation]) -> frozenset[str]:
+    """What is still needed after these steps."""
+    left = levels(needs)
+    for step in steps:
+        left = {
+            name: max(1, level - step.lower)
+            for name, level in left.items()
+            if name not in step.drop and EVERY not in step.drop
+        }
+    return written(left)
