@@ -148,14 +148,12 @@ class CallWidened(Message, frozen=True):
     """More agents may take the call from now on; all that holds now is named, not the difference."""
 
     call: CallId
-    step: int
-    """How many of the queue's steps have been taken."""
+    reach: float
+    """Seconds in the queue up to which all steps have been taken; agents whose delay is no longer may take it."""
     skills: frozenset[str] = frozenset()
     """What is still required."""
     opened: frozenset[QueueName] = frozenset()
     """Other queues whose agents may take it, too (MOD-03)."""
-    reach: float = 0.0
-    """Seconds: agents whose delay in the queue is no longer than this may take it."""
     anybody: bool = False
     """The wish for one agent has lapsed."""
 
@@ -258,6 +256,10 @@ class AgentStateChanged(Message, frozen=True):
     """Who asked for it, when it was not the agent."""
     why: str = ""
     """A supervisor's own words."""
+    handled: int = 0
+    """Conversations since they signed in."""
+    talked: float = 0.0
+    """Seconds of them."""
 
 
 class NextStateRequested(Message, frozen=True):
@@ -287,6 +289,12 @@ class DesktopStateChanged(Message, frozen=True):
 
     agent: AgentId
     present: bool
+
+
+class PersonAnswered(Message, frozen=True):
+    """Somebody whom we call back picked up."""
+
+    call: CallId
 
 
 class StateRepaired(Message, frozen=True):
@@ -356,7 +364,7 @@ Fact = (
     CallStarted | MenuStepTaken | CallQueued | CallOffered | OfferEnded | CallAnswered | CallConnected
     | HoldStarted | HoldEnded | CallEnded | AgentStateChanged | NextStateRequested | PhoneStateChanged | NewsIgnored
     | CallWidened | CallOverflowed | WaitAnnounced | WrapUpExtended | ReasonLimitPassed | DesktopStateChanged
-    | StateRepaired | CallbackBooked | CallbackAttempted | CallbackClosed | FloorTakenUp
+    | PersonAnswered | StateRepaired | CallbackBooked | CallbackAttempted | CallbackClosed | FloorTakenUp
 )
 
 FACTS: tuple[type, ...] = get_args(Fact)
