@@ -1,14 +1,16 @@
 """One line of the service's log for each fact, without anybody's number."""
 
 import logging
-from dataclasses import fields
 
-from changgu.acd.facts import NewsIgnored, Recorded
+from changgu.acd.facts import CallOverflowed, CallStarted, Direction, NewsIgnored, Recorded
+from changgu.acd.queues import Way
 
 logger = logging.getLogger("changgu.facts")
 
-PRIVATE = frozenset({"caller"})
+PRIVATE = frozenset({"caller", "number"})
 """Fields that stand in the ledger but not in the log."""
+
+EMPTY: tuple[object, ...] = (None, "", frozenset())
 
 
 class FactLog:
@@ -17,10 +19,15 @@ class FactLog:
     def hear(self, recorded: Recorded) -> None:
         """Write the line: the fact's name, then its fields."""
         fact = recorded.fact
+        hidden = PRIVATE
+        if isinstance(fact, CallStarted) and fact.direction is Direction.OUTBOUND:
+            hidden = PRIVATE | {"dialled"}  # there it is the number of the person who is called back
+        elif isinstance(fact, CallOverflowed) and fact.to.startswith(f"{Way.NUMBER.value}:"):
+            hidden = PRIVATE | {"to"}
         said = " ".join(
-            f"{field.name}={getattr(fact, field.name)}"
-            for field in fields(fact)
-            if field.name not in PRIVATE and getattr(fact, field.name) not in (None, "", frozenset())
+            f"{name}={value}"
+            for name in fact.__struct_fields__
+            if name not in hidden and (value := getattr(fact, name)) not in EMPTY
         )
         level = logging.DEBUG if isinstance(fact, NewsIgnored) else logging.INFO
         logger.log(level, "%s %s", type(fact).__name__, said, extra={"call_id": getattr(fact, "call", None)})
