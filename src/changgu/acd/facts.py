@@ -4,11 +4,14 @@ A fact carries no time of its own: the runner numbers and stamps it once (`Recor
 """
 
 from enum import StrEnum
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, QueueName
 from changgu.acd.message import Message
+
+if TYPE_CHECKING:
+    from changgu.acd.event_json import Cause
 
 
 class Direction(StrEnum):
@@ -377,3 +380,5 @@ class Recorded(Message, frozen=True):
     """Runs from 1 without gaps, over all restarts."""
     at: Instant
     fact: Fact
+    because: "Cause | None" = None
+    """What this fact and those behind it followed from; None for all but the first of them."""

@@ -13,8 +13,10 @@ from typing import Protocol
 
 from changgu.acd.commands import Command
 from changgu.acd.engine import Effect, HalfDecided, RequestRefused
+from changgu.acd.event_json import Cause
 from changgu.acd.events import DeadlinePassed, Event
-from changgu.acd.facts import Fact, Recorded
+from changgu.acd.facts import Fact, FloorTakenUp, Recorded
+from changgu.acd.floor_json import floor_digest
 from changgu.acd.identity import Instant
 from changgu.acd.queues import Floor
 
@@ -212,23 +214,25 @@ class Runner:
             call = getattr(entry.news, "call", None)
             logger.exception("the engine failed at %s", type(entry.news).__name__, extra={"call_id": call})
             if isinstance(trouble, HalfDecided):  # what is true in memory must be true in the ledger
-                self._carry_out(trouble.effects, now)
+                self._carry_out(trouble.effects, now, entry.news)
             if entry.asker is not None and not entry.asker.done():
                 entry.asker.set_exception(trouble)
             self._wind_timer()
             return
-        refusal = self._carry_out(effects, now)
+        refusal = self._carry_out(effects, now, entry.news)
         if entry.asker is not None and not entry.asker.done():
             entry.asker.set_result(refusal)
         self._wind_timer()
 
-    def _carry_out(self, effects: Sequence[Effect], now: Instant) -> RequestRefused | None:
+    def _carry_out(self, effects: Sequence[Effect], now: Instant, news: Event | _Reload) -> RequestRefused | None:
         refusal = None
+        cause: Event | _Reload | None = news
         commands: list[Command] = []
         for effect in effects:
             if isinstance(effect, Fact):
-                self._tell(Recorded(self._next_seq, now, effect))
+                self._tell(Recorded(self._next_seq, now, effect, _cause(cause)))
                 self._next_seq += 1
+                cause = None  # it is written down once, with the first of its facts
             elif isinstance(effect, RequestRefused):
                 refusal = effect
             else:
@@ -273,3 +277,7 @@ class Runner:
             asker = self._inbox.get_nowait().asker
             if asker is not None and not asker.done():
                 asker.set_exception(InboxFull("the floor is closing"))
+
+
+def _cause(news: Event | _Reload | None) -> Cause | None:
+    return FloorTakenUp(floor_digest(news.floor)) if isinstance(news, _Reload) else news
