@@ -1,15 +1,20 @@
 """Worked examples of every time and figure of a call."""
 
-from changgu.acd.agent_state import AgentState
-from changgu.acd.call_record import CallRecord, MenuStep, fold
+import pytest
+
+from changgu.acd.agent_words import AgentState
+from changgu.acd.call_record import CallRecord, Departed, MenuStep, fold
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
+    CallbackBooked,
     CallConnected,
     CallEnded,
     CallOffered,
+    CallOverflowed,
     CallQueued,
     CallStarted,
+    Departure,
     Direction,
     Ender,
     Fact,
@@ -19,9 +24,11 @@ from changgu.acd.facts import (
     OfferEnd,
     OfferEnded,
     Outcome,
+    PersonAnswered,
     Recorded,
+    WaitAnnounced,
 )
-from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
 
 CALL, ALICE, BOB, NETWORK = CallId("c1"), AgentId("alice"), AgentId("bob"), QueueName("network")
 STARTED = CallStarted(CALL, Direction.INBOUND, "01012345678", "1000")
@@ -164,3 +171,127 @@ def test_a_repeated_end_changes_nothing() -> None:
 
 def test_facts_of_a_call_whose_start_is_unknown_make_no_record() -> None:
     assert fold([Recorded(1, T0, CallQueued(CALL, NETWORK, 0))]) == {}
+
+
+def announced(promise: float | None) -> WaitAnnounced:
+    return WaitAnnounced(CALL, position=2, promise=promise)
+
+
+def overflowed(to: str, why: Departure = Departure.WAITED, key: str | None = None) -> CallOverflowed:
+    return CallOverflowed(CALL, NETWORK, why, to, key)
+
+
+def test_a_caller_turned_away_at_the_door_never_waited_and_it_is_known_where_and_why() -> None:
+    call = record(
+        (0, STARTED),
+        (9, overflowed("refuse", Departure.FULL)),
+        (9, CallEnded(CALL, Outcome.REFUSED, Ender.DESK, reason="full")),
+    )
+    assert (call.queue, call.first_queue, call.reason, call.wait_seconds) == (NETWORK, NETWORK, "full", None)
+    assert call.departures == (Departed(NETWORK, Departure.FULL, "refuse", T0 + 9),)
+
+
+def test_leaving_a_message_is_not_waiting() -> None:
+    call = record(
+        (0, STARTED),
+        (10, CallQueued(CALL, NETWORK, 0)),
+        (40, overflowed("voicemail", Departure.KEY, key="1")),
+        (100, CallEnded(CALL, Outcome.VOICEMAIL, Ender.CALLER)),
+    )
+    assert (call.wait_seconds, call.departures[0].key) == (30, "1")
+
+
+def test_who_comes_back_to_their_place_has_waited_all_the_time() -> None:
+    call = record(
+        (0, STARTED),
+        (10, CallQueued(CALL, NETWORK, 0)),
+        (40, overflowed("menu:news", Departure.KEY, key="9")),
+        (60, CallQueued(CALL, NETWORK, 0, placed_at=T0 + 10, entered_at=T0 + 10)),
+        (70, CallConnected(CALL, ALICE, OfferId(1))),
+    )
+    assert (call.wait_seconds, call.left_at, call.placed_at) == (60, None, T0 + 10)
+
+
+def test_the_way_through_the_queues_is_kept() -> None:
+    pc = QueueName("pc")
+    call = record(
+        (0, STARTED),
+        (10, CallQueued(CALL, NETWORK, 0, grounds=frozenset({"vip"}))),
+        (40, overflowed("open:application")),
+        (70, overflowed("queue:pc")),
+        (70, CallQueued(CALL, pc, 0, placed_at=T0 + 10)),
+        (80, CallConnected(CALL, ALICE, OfferId(1))),
+    )
+    assert (call.first_queue, call.queue, call.wait_seconds) == (NETWORK, pc, 70)
+    assert call.grounds == {"vip"}
+    assert [(one.to, one.at - T0) for one in call.departures] == [("open:application", 40), ("queue:pc", 70)]
+
+
+def test_a_caller_who_waited_elsewhere_while_we_were_away_waited() -> None:
+    call = record(
+        (100, STARTED),
+        (100, CallQueued(CALL, NETWORK, 0, placed_at=T0 + 20, entered_at=T0 + 20)),
+        (130, CallConnected(CALL, ALICE, OfferId(1))),
+    )
+    assert (call.arrived_at, call.queued_at) == (T0 + 20, T0 + 20)
+    assert (call.wait_seconds, call.time_to_first_answer_seconds) == (110, 110)
+
+
+def test_the_place_of_a_call_back_taken_over_is_no_wait_of_this_call() -> None:
+    call = record(
+        (1000, STARTED),
+        (1000, CallQueued(CALL, NETWORK, 0, placed_at=T0)),
+        (1030, CallConnected(CALL, ALICE, OfferId(1))),
+    )
+    assert (call.wait_seconds, call.placed_at) == (30, T0)
+
+
+@pytest.mark.parametrize(
+    ("ends", "kept"),
+    [
+        ((140, CallConnected(CALL, ALICE, OfferId(1))), True),
+        ((140.5, CallConnected(CALL, ALICE, OfferId(1))), False),
+        ((139, CallEnded(CALL, Outcome.ABANDONED_IN_QUEUE, Ender.CALLER)), None),
+        ((140, CallEnded(CALL, Outcome.ABANDONED_IN_QUEUE, Ender.CALLER)), False),
+        ((139, overflowed("voicemail", Departure.KEY, key="1")), None),
+        ((150, overflowed("voicemail", Departure.KEY, key="1")), False),
+        ((150, announced(5)), None),
+    ],
+)
+def test_a_promise_is_kept_missed_or_nobody_knows(ends: tuple[float, Fact], kept: bool | None) -> None:
+    """Told after 40 s of waiting that it would take 100 s more; what they are told later changes nothing."""
+    queued, unknown = (0, CallQueued(CALL, NETWORK, 0)), (10, announced(None))
+    call = record((0, STARTED), queued, unknown, (40, announced(100)), (60, announced(30)), ends)
+    assert (call.promised_seconds, call.promise_kept) == (100, kept)
+
+
+def test_a_call_back_asked_for_in_a_call_is_named_in_it() -> None:
+    call = record(
+        (0, STARTED),
+        (5, CallQueued(CALL, NETWORK, 0)),
+        (20, overflowed("callback", Departure.KEY, key="2")),
+        (30, CallbackBooked(CallbackId("b1"), "01012345678", NETWORK, T0 + 30, T0 + 5, call=CALL)),
+        (31, CallEnded(CALL, Outcome.CALLBACK, Ender.DESK)),
+    )
+    assert (call.callback, call.outcome, call.wait_seconds) == ("b1", Outcome.CALLBACK, 15)
+
+
+def test_somebody_called_back_waited_only_while_they_were_on_the_line() -> None:
+    call = record(
+        (0, CallStarted(CALL, Direction.OUTBOUND, None, "01012345678", CallbackId("b1"))),
+        (0, CallQueued(CALL, NETWORK, 0, placed_at=T0 - 600)),
+        (60, PersonAnswered(CALL)),
+        (63, CallConnected(CALL, ALICE, OfferId(1))),
+        (93, CallEnded(CALL, Outcome.ANSWERED, Ender.CALLER)),
+    )
+    assert (call.callback, call.wait_seconds, call.talk_seconds) == ("b1", 3, 30)
+    assert call.time_to_first_answer_seconds is None
+
+
+def test_why_somebody_was_not_reached() -> None:
+    call = record(
+        (0, CallStarted(CALL, Direction.OUTBOUND, None, "01012345678", CallbackId("b1"))),
+        (0, CallQueued(CALL, NETWORK, 0)),
+        (40, CallEnded(CALL, Outcome.NOT_REACHED, Ender.DESK, reason="busy")),
+    )
+    assert (call.outcome, call.reason, call.wait_seconds) == (Outcome.NOT_REACHED, "busy", None)

@@ -2,24 +2,30 @@
 
 Every figure comes from the ledger, never from the PBX's CDR (CTI-13):
 
-wait                  first queued → first heard an agent; → the end, when nobody was reached
+wait                  first queued → first heard an agent; nobody reached: → left the queue by another way, or the end
 time to first answer  arrived at our number → first heard an agent; the menu counts, a second queue resets nothing
 talk                  first heard an agent → the end; holding counts, waiting in the queue does not
 wrap-up               후처리 of the agents who had the call, added up
+
+Of an outbound call (we call somebody back) the wait is what the person spent on the line before an agent spoke to them,
+and there is no time to first answer: nobody knocked at our door.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from changgu.acd.agent_state import AgentState
+from changgu.acd.agent_words import AgentState
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
+    CallbackBooked,
     CallConnected,
     CallEnded,
     CallOffered,
+    CallOverflowed,
     CallQueued,
     CallStarted,
+    Departure,
     Direction,
     Ender,
     Fact,
@@ -27,14 +33,19 @@ from changgu.acd.facts import (
     HoldStarted,
     MenuStepTaken,
     Outcome,
+    PersonAnswered,
     Recorded,
+    WaitAnnounced,
 )
-from changgu.acd.identity import AgentId, CallId, Instant, QueueName
+from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, QueueName
+from changgu.acd.queues import Way
 
 FORMULAS = {
     "wait_seconds": (
-        "대기열에 들어간 때부터 요원과 처음 연결된 때까지. 연결되지 못한 통화는 끊긴 때까지. 단위: 초",
-        "From entering the queue to first hearing an agent; for a call that reached nobody, to its end. Seconds.",
+        "대기열에 들어간 때부터 요원과 처음 연결된 때까지. 연결되지 못한 통화는 다른 길(음성메일 등)로 나가거나 "
+        "끊긴 때까지. 단위: 초",
+        "From entering the queue to first hearing an agent; for a call that reached nobody, to leaving the queue by "
+        "another way or to its end. Seconds.",
     ),
     "time_to_first_answer_seconds": (
         "대표번호에 도착한 때부터 요원과 처음 연결된 때까지(ARS 시간 포함). 단위: 초",
@@ -47,6 +58,10 @@ FORMULAS = {
     "wrap_up_seconds": (
         "통화가 끝난 뒤 요원이 후처리 상태에 있던 시간. 단위: 초",
         "How long the agents of this call were in wrap-up after it. Seconds.",
+    ),
+    "promised_seconds": (
+        "대기 중 처음 안내받은 예상 대기시간: 안내한 때부터 이 시간 안에 연결된다고 한 것. 단위: 초",
+        "What the caller was first told of their wait: to be answered within so long from then. Seconds.",
     ),
 }
 """What each figure means, Korean and English, for the pages and the API."""
@@ -61,6 +76,18 @@ class MenuStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Departed:
+    """A rule of a queue, or a key, sent the caller another way."""
+
+    queue: QueueName
+    why: Departure
+    to: str
+    """The destination as configured, such as `queue:helpdesk` or `voicemail`."""
+    at: Instant
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """A call so far. A time is None until it has come; a figure is None until it is final."""
 
@@ -70,17 +97,37 @@ class CallRecord:
     dialled: str
     arrived_at: Instant
     queue: QueueName | None = None
-    """The queue it was in last."""
+    """The queue it was in last, or that did not take it."""
+    first_queue: QueueName | None = None
+    """The queue it came to first."""
     agent: AgentId | None = None
     """The first agent whom the caller heard; one whose phone only rang is not named (a missed offer is
     no answered call)."""
     outcome: Outcome | None = None
     ended_by: Ender | None = None
+    reason: str = ""
+    """Why it was refused, or was not reached; see `facts.CallEnded.reason`."""
+    callback: CallbackId | None = None
+    """The promise that an outbound call keeps, or that was made in this call."""
+    departures: tuple[Departed, ...] = ()
+    """Every way that it was sent out of a queue, or opened to others, in order."""
+    grounds: frozenset[str] = frozenset()
+    """Why it had priority."""
     queued_at: Instant | None = None
+    """When it first entered a queue; earlier than our first fact of it when the caller waited elsewhere meanwhile."""
+    placed_at: Instant | None = None
+    """What its place was counted from, when last it entered a queue."""
+    left_at: Instant | None = None
+    """When it left the queue by another way and did not come back."""
+    reached_at: Instant | None = None
+    """When the person whom we called picked up."""
+    promised_at: Instant | None = None
+    """When the caller was first told how long it would take."""
+    promised_seconds: float | None = None
     answered_at: Instant | None = None
     ended_at: Instant | None = None
     offers: int = 0
-    """How many phones rang for it, one after the other."""
+    """How often it was offered to an agent, one after the other or to several at once."""
     menu_path: tuple[MenuStep, ...] = ()
     hold_seconds: float = 0.0
     held_since: Instant | None = None
@@ -92,13 +139,13 @@ class CallRecord:
     @property
     def wait_seconds(self) -> float | None:
         """See the module's table; None for a call that never queued or still waits."""
-        until = self.answered_at if self.answered_at is not None else self.ended_at
-        return _between(self.queued_at, until)
+        outbound = self.direction is Direction.OUTBOUND
+        return _between(self.reached_at if outbound else self.queued_at, self._waited_until)
 
     @property
     def time_to_first_answer_seconds(self) -> float | None:
         """See the module's table; None until answered."""
-        return _between(self.arrived_at, self.answered_at)
+        return None if self.direction is Direction.OUTBOUND else _between(self.arrived_at, self.answered_at)
 
     @property
     def talk_seconds(self) -> float | None:
@@ -111,6 +158,26 @@ class CallRecord:
         if self.answered_at is None or self.ended_at is None or self.wrapping_up:
             return None
         return round(self.wrapped_up_seconds, 6)
+
+    @property
+    def promise_kept(self) -> bool | None:
+        """Whether the caller was answered within what they were first told.
+
+        None without a promise, while the call waits, and for a caller who left before the promised time was over:
+        nobody knows whether we would have kept it.
+        """
+        if self.promised_at is None or self.promised_seconds is None or self._waited_until is None:
+            return None
+        promised = self.promised_at + self.promised_seconds
+        if self.answered_at is not None:
+            return self.answered_at <= promised
+        return None if self._waited_until < promised else False
+
+    @property
+    def _waited_until(self) -> Instant | None:
+        if self.answered_at is not None:
+            return self.answered_at
+        return self.left_at if self.left_at is not None else self.ended_at
 
     @property
     def settled(self) -> bool:
@@ -129,7 +196,7 @@ def advance(record: CallRecord | None, at: Instant, fact: Fact) -> CallRecord | 
     if isinstance(fact, CallStarted):
         if record is not None:
             return record
-        return CallRecord(fact.call, fact.direction, fact.caller, fact.dialled, at)
+        return CallRecord(fact.call, fact.direction, fact.caller, fact.dialled, at, callback=fact.callback)
     return None if record is None else _advanced(record, at, fact)
 
 
@@ -149,26 +216,64 @@ def _advanced(record: CallRecord, at: Instant, fact: Fact) -> CallRecord:
     match fact:
         case MenuStepTaken(node=node, key=key):
             return replace(record, menu_path=(*record.menu_path, MenuStep(node, key)))
-        case CallQueued(queue=queue):
-            return replace(record, queue=queue, queued_at=_first(record.queued_at, at))
+        case CallQueued():
+            return _queued(record, at, fact)
+        case CallOverflowed():
+            return _departed(record, at, fact)
+        case WaitAnnounced(promise=promise) if promise is not None and record.promised_at is None:
+            return replace(record, promised_at=at, promised_seconds=promise)
+        case CallbackBooked(callback=callback):
+            return replace(record, callback=record.callback or callback)
+        case PersonAnswered():
+            return replace(record, reached_at=_first(record.reached_at, at))
         case CallOffered():
             return replace(record, offers=record.offers + 1)
         case CallAnswered(queue=queue):
-            return replace(record, queue=queue)
+            return replace(record, queue=queue, first_queue=record.first_queue or queue)
         case CallConnected(agent=agent):
             return replace(record, agent=record.agent or agent, answered_at=_first(record.answered_at, at))
         case HoldStarted():
             return replace(record, held_since=_first(record.held_since, at))
         case HoldEnded():
             return _off_hold(record, at)
-        case CallEnded(outcome=outcome, by=by):
+        case CallEnded(outcome=outcome, by=by, reason=reason):
             if record.ended_at is not None:
                 return record
-            return replace(_off_hold(record, at), outcome=outcome, ended_by=by, ended_at=at)
+            return replace(_off_hold(record, at), outcome=outcome, ended_by=by, reason=reason, ended_at=at)
         case AgentStateChanged():
             return _wrapping_up(record, at, fact)
         case _:
             return record
+
+
+def _queued(record: CallRecord, at: Instant, fact: CallQueued) -> CallRecord:
+    queued_at = _first(record.queued_at, at if fact.entered_at is None else min(at, fact.entered_at))
+    return replace(
+        record,
+        queue=fact.queue,
+        first_queue=record.first_queue or fact.queue,
+        queued_at=queued_at,
+        arrived_at=min(record.arrived_at, queued_at),
+        placed_at=at if fact.placed_at is None else fact.placed_at,
+        left_at=None,
+        grounds=record.grounds | fact.grounds,
+    )
+
+
+def leaves_queue(to: str) -> bool:
+    """Whether a caller sent this way (`CallOverflowed.to`) waits no longer; sent to another queue they wait there."""
+    return to.partition(":")[0] not in (Way.OPEN, Way.QUEUE)
+
+
+def _departed(record: CallRecord, at: Instant, fact: CallOverflowed) -> CallRecord:
+    departed = Departed(fact.queue, fact.why, fact.to, at, fact.key)
+    return replace(
+        record,
+        queue=record.queue or fact.queue,
+        first_queue=record.first_queue or fact.queue,
+        departures=(*record.departures, departed),
+        left_at=at if record.queued_at is not None and leaves_queue(fact.to) else record.left_at,
+    )
 
 
 def _off_hold(record: CallRecord, at: Instant) -> CallRecord:

@@ -14,9 +14,9 @@ from sqlalchemy import JSON, ColumnElement, Float, String, delete, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from changgu.acd.call_record import CallRecord
+from changgu.acd.call_rows.store import CallRow, record_of
 from changgu.acd.facts import Outcome
 from changgu.acd.identity import AgentId, CallId, QueueName
-from changgu.acd.ledger.store import CallRow, record_of
 from changgu.acd.ledger.store import Ledger as Ledger
 from changgu.acd.queues import Agent, Floor, Queue, TicketPolicy
 from changgu.ground.database import Base, Database

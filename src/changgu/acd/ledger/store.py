@@ -14,17 +14,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import JSON, BigInteger, Float, Index, String, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Index, String, Text, func, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from changgu.acd import call_record
 from changgu.acd.agent_state import AgentState
-from changgu.acd.call_record import CallRecord, MenuStep, call_of
-from changgu.acd.fact_json import from_json, kind_of, to_json, writable
-from changgu.acd.facts import AgentStateChanged, Direction, Ender, NewsIgnored, Outcome, PhoneStateChanged, Recorded
-from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
+from changgu.acd.call_record import CallRecord, call_of
+from changgu.acd.call_rows.store import INSERT_CALL, UPDATE_CALL, CallRow, call_row, record_of
+from changgu.acd.event_json import cause_from_text, cause_text
+from changgu.acd.fact_json import from_text, kind_of, text_of, writable
+from changgu.acd.facts import AgentStateChanged, CallOffered, NewsIgnored, PhoneStateChanged, Recorded
+from changgu.acd.identity import AgentId, CallId, Instant, OfferId
 from changgu.acd.ledger.service import Spool
 from changgu.ground.database import Base, Database, UtcDateTime, moment
 
@@ -36,8 +38,12 @@ ENDED_CALLS_RECALLED = 500
 """How many ended calls a restarted engine still knows by name."""
 
 
+OUTLIVING = ("CallbackAttempted", "CallbackBooked", "CallbackClosed", "DesktopStateChanged", "FloorTakenUp")
+"""Facts that are few and stay true for long: looked up by kind, however long ago they were."""
+
+
 class LedgerRow(Base):
-    """One fact."""
+    """One fact. `body` and `because` are JSON, as `fact_json` and `event_json` write it."""
 
     __tablename__ = "ledger"
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -45,37 +51,16 @@ class LedgerRow(Base):
     kind: Mapped[str] = mapped_column(String(40))
     call: Mapped[str | None] = mapped_column(String(150), index=True)
     agent: Mapped[str | None] = mapped_column(String(64))
-    body: Mapped[dict[str, Any]] = mapped_column(JSON)
-    __table_args__ = (Index("ix_ledger_agent_seq", "agent", "seq"),)
-
-
-class CallRow(Base):
-    """One call: `call_record.CallRecord` with its figures, so that reports need no arithmetic."""
-
-    __tablename__ = "calls"
-    id: Mapped[str] = mapped_column(String(150), primary_key=True)
-    seq: Mapped[int] = mapped_column(BigInteger, unique=True)
-    """Number of the call's first fact: the order of arrival."""
-    direction: Mapped[str] = mapped_column(String(16))
-    caller: Mapped[str | None] = mapped_column(String(200), index=True)
-    dialled: Mapped[str] = mapped_column(String(200))
-    queue: Mapped[str | None] = mapped_column(String(64), index=True)
-    agent: Mapped[str | None] = mapped_column(String(64), index=True)
-    outcome: Mapped[str | None] = mapped_column(String(32), index=True)
-    ended_by: Mapped[str | None] = mapped_column(String(16))
-    arrived_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
-    wait_seconds: Mapped[float | None] = mapped_column(Float)
-    time_to_first_answer_seconds: Mapped[float | None] = mapped_column(Float)
-    talk_seconds: Mapped[float | None] = mapped_column(Float)
-    wrap_up_seconds: Mapped[float | None] = mapped_column(Float)
-    hold_seconds: Mapped[float] = mapped_column(Float)
-    offers: Mapped[int]
-    menu_path: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    unfinished: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """What the fold must remember between two facts: a hold or wrap-ups going on."""
+    body: Mapped[str] = mapped_column(Text)
+    because: Mapped[str | None] = mapped_column(Text)
+    """The event of which this is the first fact; NULL for its further facts."""
+    __table_args__ = (
+        Index("ix_ledger_agent_seq", "agent", "seq"),
+        Index(
+            "ix_ledger_outliving", "kind", "seq",
+            sqlite_where=text(f"kind IN ({', '.join(map(repr, OUTLIVING))})"),
+        ),
+    )  # fmt: skip
 
 
 class AgentMarkRow(Base):
@@ -93,16 +78,8 @@ class _Mark:
     phone: int = 0
 
 
-# Statements on the tables themselves: the ORM's own bulk insert sends each row that has a NULL by itself.
+# A statement on the table itself: the ORM's own bulk insert sends each row that has a NULL by itself.
 _INSERT_FACT = insert(LedgerRow.__table__)  # type: ignore[arg-type]
-_CALLS = CallRow.__table__
-_INSERT_CALL = insert(_CALLS)  # type: ignore[arg-type]
-_UPDATE_CALL = (
-    update(_CALLS)  # type: ignore[arg-type]
-    .where(_CALLS.c.id == bindparam("this_id"))
-    .values({column.name: bindparam(column.name) for column in _CALLS.c if column.name != "id"})
-)
-
 
 RECOVERY_PAUSE = 0.2
 """Seconds between two attempts to bring in the spool of the last run."""
@@ -350,12 +327,12 @@ class Ledger:
             if record is not None:
                 after[call] = (seq, record)
         changed = {call: kept for call, kept in after.items() if kept != known.get(call)}
-        started = [_call_row(seq, record) for call, (seq, record) in changed.items() if call not in known]
-        moved = [_call_row(seq, record) for call, (seq, record) in changed.items() if call in known]
+        started = [call_row(seq, record) for call, (seq, record) in changed.items() if call not in known]
+        moved = [call_row(seq, record) for call, (seq, record) in changed.items() if call in known]
         if started:
-            await session.execute(_INSERT_CALL, started)
+            await session.execute(INSERT_CALL, started)
         if moved:
-            await session.execute(_UPDATE_CALL, [{"this_id": row.pop("id"), **row} for row in moved])
+            await session.execute(UPDATE_CALL, [{"this_id": row.pop("id"), **row} for row in moved])
         return changed
 
     async def _move_marks(self, session: AsyncSession, fresh: Sequence[Recorded]) -> dict[AgentId, _Mark]:
@@ -401,23 +378,22 @@ class Ledger:
         newest = select(LedgerRow.body).where(LedgerRow.kind == "CallOffered").order_by(LedgerRow.seq.desc()).limit(1)
         async with self._database.transaction() as session:
             body = (await session.execute(newest)).scalar()
-            return OfferId(0 if body is None else body["offer"])
+            offer = None if body is None else from_text("CallOffered", body)
+            return offer.offer if isinstance(offer, CallOffered) else OfferId(0)
 
-    async def read(
-        self, after_seq: int = 0, since: Instant | None = None, limit: int | None = None
-    ) -> list[Recorded]:
+    async def read(self, after_seq: int = 0, since: Instant | None = None, limit: int | None = None) -> list[Recorded]:
         """Facts in order, later than a number and not before a time."""
         wanted = select(LedgerRow).where(LedgerRow.seq > after_seq).order_by(LedgerRow.seq).limit(limit)
         if since is not None:
             wanted = wanted.where(LedgerRow.at >= moment(since))
         async with self._database.transaction() as session:
-            return [_entry(row) for row in (await session.execute(wanted)).scalars()]
+            return [entry_of(row) for row in (await session.execute(wanted)).scalars()]
 
     async def of_call(self, call: CallId) -> list[Recorded]:
         """Everything that happened to one call, in order."""
         wanted = select(LedgerRow).where(LedgerRow.call == call).order_by(LedgerRow.seq)
         async with self._database.transaction() as session:
-            return [_entry(row) for row in (await session.execute(wanted)).scalars()]
+            return [entry_of(row) for row in (await session.execute(wanted)).scalars()]
 
     async def recovery_tail(self) -> list[Recorded]:
         """The facts from which `Engine.restore` rebuilds the present state, in order; few, however long the ledger.
@@ -459,10 +435,10 @@ class Ledger:
             found: dict[int, Recorded] = {}
             for part in _parts(sorted(calls)):
                 rows = (await session.execute(select(LedgerRow).where(LedgerRow.call.in_(part)))).scalars()
-                found |= {row.seq: _entry(row) for row in rows}
+                found |= {row.seq: entry_of(row) for row in rows}
             for numbers in _parts(sorted(seqs - found.keys())):
                 rows = (await session.execute(select(LedgerRow).where(LedgerRow.seq.in_(numbers)))).scalars()
-                found |= {row.seq: _entry(row) for row in rows}
+                found |= {row.seq: entry_of(row) for row in rows}
         return [found[seq] for seq in sorted(found)]
 
 
@@ -488,78 +464,23 @@ def _parts(things: Sequence[T], size: int = 500) -> Iterable[Sequence[T]]:
 
 
 def _ledger_row(entry: Recorded) -> dict[str, Any]:
-    body = to_json(entry.fact)
+    fact = entry.fact
     return {
         "seq": entry.seq,
         "at": moment(entry.at),
-        "kind": kind_of(entry.fact),
-        "call": body.get("call"),
-        "agent": body.get("agent"),
-        "body": body,
+        "kind": kind_of(fact),
+        "call": _name(getattr(fact, "call", None)),
+        "agent": _name(getattr(fact, "agent", None)),
+        "body": text_of(fact),
+        "because": None if entry.because is None else cause_text(entry.because),
     }
 
 
-def _entry(row: LedgerRow) -> Recorded:
-    return Recorded(row.seq, row.at.timestamp(), from_json(row.kind, row.body))
+def _name(name: str | None) -> str | None:
+    return name if name is None or name.isascii() else writable(name)
 
 
-def _call_row(seq: int, record: CallRecord) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "seq": seq,
-        "direction": record.direction.value,
-        "caller": record.caller and writable(record.caller)[:200],
-        "dialled": writable(record.dialled)[:200],
-        "queue": record.queue,
-        "agent": record.agent,
-        "outcome": record.outcome and record.outcome.value,
-        "ended_by": record.ended_by and record.ended_by.value,
-        "arrived_at": moment(record.arrived_at),
-        "queued_at": _moment(record.queued_at),
-        "answered_at": _moment(record.answered_at),
-        "ended_at": _moment(record.ended_at),
-        "wait_seconds": record.wait_seconds,
-        "time_to_first_answer_seconds": record.time_to_first_answer_seconds,
-        "talk_seconds": record.talk_seconds,
-        "wrap_up_seconds": record.wrap_up_seconds,
-        "hold_seconds": record.hold_seconds,
-        "offers": record.offers,
-        "menu_path": [{"node": step.node, "key": step.key} for step in record.menu_path],
-        "unfinished": {
-            "held_since": record.held_since,
-            "wrapped_up_seconds": record.wrapped_up_seconds,
-            "wrapping_up": [list(pair) for pair in record.wrapping_up],
-        },
-    }
-
-
-def record_of(row: CallRow) -> CallRecord:
-    """The call that a row of `calls` holds."""
-    return CallRecord(
-        id=CallId(row.id),
-        direction=Direction(row.direction),
-        caller=row.caller,
-        dialled=row.dialled,
-        arrived_at=row.arrived_at.timestamp(),
-        queue=None if row.queue is None else QueueName(row.queue),
-        agent=None if row.agent is None else AgentId(row.agent),
-        outcome=None if row.outcome is None else Outcome(row.outcome),
-        ended_by=None if row.ended_by is None else Ender(row.ended_by),
-        queued_at=_instant(row.queued_at),
-        answered_at=_instant(row.answered_at),
-        ended_at=_instant(row.ended_at),
-        offers=row.offers,
-        menu_path=tuple(MenuStep(step["node"], step["key"]) for step in row.menu_path),
-        hold_seconds=row.hold_seconds,
-        held_since=row.unfinished["held_since"],
-        wrapped_up_seconds=row.unfinished["wrapped_up_seconds"],
-        wrapping_up=tuple((AgentId(agent), since) for agent, since in row.unfinished["wrapping_up"]),
-    )
-
-
-def _moment(instant: Instant | None) -> datetime | None:
-    return None if instant is None else moment(instant)
-
-
-def _instant(at: datetime | None) -> Instant | None:
-    return None if at is None else at.timestamp()
+def entry_of(row: LedgerRow) -> Recorded:
+    """The fact that a row of the ledger holds; raises `UnreadableMessage`."""
+    because = None if row.because is None else cause_from_text(row.because)
+    return Recorded(row.seq, row.at.timestamp(), from_text(row.kind, row.body), because)

@@ -1,0 +1,1 @@
+"""The calls as rows: what lists and reports are made of."""
