@@ -241,9 +241,9 @@ OWN_PROMPTS = (WRONG_KEY, NOTHING_PRESSED, NO_INPUT_PERSON, TICKET_UNKNOWN, TICK
 UNKNOWN_NUMBERS_BEFORE_OFFER = 2
 
 
-def start(flow: Flow, visit: Visit) -> Turn:
-    """The first turn of a visit."""
-    return _enter(flow, SessionState(visit, flow.start), flow.start, None, ())
+def start(flow: Flow, visit: Visit, node: NodeName | None = None, key: str | None = None) -> Turn:
+    """The first turn of a visit; at `node`, by `key`, for a caller who was led there out of a queue."""
+    return _enter(flow, SessionState(visit, node or flow.start), node or flow.start, key, ())
 
 
 def resume(flow: Flow, state: SessionState, event: Event) -> Turn:

@@ -10,7 +10,7 @@ made at run time (the state of a ticket) is a playlist and never has to be synth
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
-from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt
+from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt, TextPrompt
 
 SINO_DIGITS = ("영", "일", "이", "삼", "사", "오", "육", "칠", "팔", "구")
 READ_OFF_DIGITS = ("공", *SINO_DIGITS[1:])
@@ -128,12 +128,52 @@ def english_ordinal(number: int) -> str:
     return f"{ENGLISH_TENS[tens]} {english_ordinal(ones)}" if ones else ENGLISH_TENS[tens][:-1] + "ieth"
 
 
+# ---- where a waiting caller stands ----------------------------------------------------------------------------------
+
+POSITIONS_SPOKEN = 30
+"""Places in the queue that have a ready-made sentence."""
+
+PROMISES_SPOKEN = (*range(1, 11), 15, 20, 25, 30, 40, 50, 60)
+"""Waits, in minutes, that have a ready-made sentence; a longer one is only said to be long."""
+
+
+def position_sentence(place: int, language: str) -> str:
+    """`지금 세 번째로 대기 중입니다.`"""
+    if language == "en":
+        return f"You are number {place} in the queue." if place > 1 else "You are next in the queue."
+    return f"지금 {nth(place)}로 대기 중입니다."
+
+
+def promise_sentence(minutes_promised: int, language: str) -> str:
+    """`약 이 분 안에 연결됩니다.`"""
+    if language == "en":
+        words = "one hour" if minutes_promised == 60 else f"{english_number(minutes_promised)} minutes"
+        return f"You should be connected within about {'one minute' if minutes_promised == 1 else words}."
+    return f"약 {how_long(timedelta(minutes=minutes_promised))} 안에 연결됩니다."
+
+
+def position_said(place: int, language: str) -> Prompt:
+    """The sentence for a place; beyond the ready-made ones it is composed."""
+    if 1 <= place <= POSITIONS_SPOKEN:
+        return NamedPrompt(f"position_{place}")
+    return TextPrompt(position_sentence(place, language))
+
+
+def promise_said(seconds: float) -> NamedPrompt:
+    """The sentence for a wait, always rounded up: a promise must not become shorter by being said."""
+    longest = next((said for said in PROMISES_SPOKEN if seconds <= said * 60), None)
+    return NamedPrompt("wait_long" if longest is None else f"wait_minutes_{longest}")
+
+
 # ---- pieces ---------------------------------------------------------------------------------------------------------
 
 
 def pieces(language: str) -> dict[str, str]:
     """Every ready-made piece: name → words. A flow's prompts may use them by name like any other."""
-    return _english_pieces() if language == "en" else _korean_pieces()
+    said = _english_pieces() if language == "en" else _korean_pieces()
+    said |= {f"position_{place}": position_sentence(place, language) for place in range(1, POSITIONS_SPOKEN + 1)}
+    said |= {f"wait_minutes_{length}": promise_sentence(length, language) for length in PROMISES_SPOKEN}
+    return said
 
 
 def _korean_pieces() -> dict[str, str]:
