@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from changgu.acd.fact_json import from_json, kind_of, to_json
+from changgu.acd.event_json import cause_from_text, cause_text
+from changgu.acd.fact_json import from_json, kind_of, text_of
 from changgu.acd.facts import Recorded
 
 
@@ -27,7 +28,7 @@ class Spool:
         """Write a batch and wait until the disk has it; raises `OSError`, and then nothing of it is kept."""
         after = [*batch[1:], None]
         lines = b"".join(
-            orjson.dumps(_line(entry, more=following is not None and following.at == entry.at)) + b"\n"
+            _line(entry, more=following is not None and following.at == entry.at)
             for entry, following in zip(batch, after, strict=True)
         )
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,10 +73,25 @@ class Spool:
         self.path.unlink(missing_ok=True)
 
 
-def _line(entry: Recorded, *, more: bool) -> dict[str, Any]:
-    line = {"seq": entry.seq, "at": entry.at, "kind": kind_of(entry.fact), "body": to_json(entry.fact)}
-    return {**line, "more": True} if more else line
+def _line(entry: Recorded, *, more: bool) -> bytes:
+    line: dict[str, Any] = {
+        "seq": entry.seq,
+        "at": entry.at,
+        "kind": kind_of(entry.fact),
+        "body": orjson.Fragment(text_of(entry.fact)),
+    }
+    if entry.because is not None:
+        line["because"] = orjson.Fragment(cause_text(entry.because))
+    if more:
+        line["more"] = True
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _recorded(line: Mapping[str, Any]) -> Recorded:
-    return Recorded(line["seq"], line["at"], from_json(line["kind"], line["body"]))
+    because = line.get("because")
+    return Recorded(
+        line["seq"],
+        line["at"],
+        from_json(line["kind"], line["body"]),
+        None if because is None else cause_from_text(orjson.dumps(because)),
+    )
