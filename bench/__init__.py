@@ -1,0 +1,1 @@
+"""Measures changgu beside Asterisk's own queues, its engine alone, and how soon it is back after being killed."""

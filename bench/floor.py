@@ -1,0 +1,231 @@
+"""A desk with several hundred agents on real phones, as the service runs it, and a plain Asterisk queue beside it.
+
+Both serve the same callers on the same private Asterisk with the same agents' phones, one at a time: while the plain
+queue is measured, changgu is not running, so that neither takes the other's processor.
+"""
+
+import asyncio
+import os
+import resource
+import sqlite3
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from websockets.asyncio.client import connect
+
+from changgu.telephony.pbx_packages import PbxRelease, architecture_of, default_folder, installed
+from tests.support.service import Changgu, free_ports
+from tests.support.waiting import eventually
+
+QUEUE = "bench"
+DESK_NUMBER = "1000"
+"""Its menu says nothing and leads straight to the queue."""
+PLAIN_NUMBERS: Mapping[str, str] = {"tuned": "3001", "default": "3002"}
+"""Numbers of the plain queues; see `PLAIN_QUEUES`."""
+SCREENS = 20
+"""Wallboards that are open, as on a floor of this size."""
+
+MENU = """flow: main
+title: 측정
+start: operator
+person: operator
+
+nodes:
+  operator:
+    kind: to_queue
+    queue: bench
+"""
+CONFIG = """[desk]
+main_queue = "bench"
+
+[pbx]
+stop_with_service = false
+
+[log]
+level = "{level}"
+"""
+PLAIN_QUEUES = """
+[plain-tuned]
+strategy = leastrecent
+ringinuse = no
+musicclass = default
+timeout = 20
+retry = 1
+autofill = yes
+wrapuptime = 0
+{members}
+
+[plain-default]
+strategy = leastrecent
+ringinuse = no
+musicclass = default
+{members}
+"""
+"""Without ringinuse = no and a strategy that rings one agent at a time the two could not be compared; everything else
+of the second queue is Asterisk's default, above all retry = 5."""
+
+
+def agents_named(count: int) -> list[str]:
+    """Logins: a001, a002, …"""
+    return [f"a{number:03d}" for number in range(1, count + 1)]
+
+
+class BenchFloor:
+    """One running service with `agents` agents of one queue."""
+
+    def __init__(self, folder: Path, agents: int, *, level: str = "WARNING") -> None:
+        self.folder = folder
+        self.agents = agents_named(agents)
+        self.service = Changgu(folder, (22000, 25999), CONFIG.format(level=level))
+        self.phones_port, self.callers_media, self.agents_media = free_ports(3)
+        self._screens: list[asyncio.Task[None]] = []
+
+    async def furnish(self) -> None:
+        """Start once, import queues and agents, and stop; from then on `open` and `shut` alternate."""
+        menus = self.service.data / "menus"
+        menus.mkdir(parents=True)
+        rows = "".join(
+            f"{login},{login},{QUEUE},sip:{login}@127.0.0.1:{self.phones_port}\n" for login in self.agents
+        )  # fmt: skip
+        queues = self.folder / "queues.csv"
+        queues.write_text(
+            "name,title,strategy,ring_seconds,wrap_up_seconds,misses_before_not_ready,ticket,record\n"
+            f"{QUEUE},측정,longest_idle,20,0,100,none,no\n"
+        )
+        agents = self.folder / "agents.csv"
+        agents.write_text(f"login,name,queues,phone\n{rows}")
+        for kind, file in (("queues", queues), ("agents", agents)):
+            await self.service.cli(kind, "import", str(file))
+        (menus / "main.yaml").write_text(MENU)
+
+    async def open(self) -> None:
+        """changgu serves: everybody signed in and ready, wallboards open."""
+        await self.service.up()
+        await self.everybody_ready(self.agents)
+        self._screens = [asyncio.create_task(self._watch_wallboard()) for _ in range(SCREENS)]
+
+    async def shut(self) -> None:
+        """changgu goes; the PBX stays, and with it the plain queues."""
+        for screen in self._screens:
+            screen.cancel()
+        await asyncio.gather(*self._screens, return_exceptions=True)
+        self._screens = []
+        if self.service.running:
+            await self.service.down()
+
+    async def close(self) -> None:
+        """Nothing runs afterwards."""
+        await self.shut()
+        await self.service.close()
+
+    async def everybody_ready(self, logins: Sequence[str]) -> None:
+        """Sign them in, once their phones have answered the PBX; those who are ready stay as they are."""
+
+        async def ready() -> bool:
+            states = {row["login"]: row["state"] for row in (await self.service.get("/agents"))["items"]}
+            away = [login for login in logins if states[login] != "ready"]
+            for login in away:
+                await self.service.post(f"/agents/{login}/state", {"state": "ready"}, status=(200, 409))
+            return not away
+
+        await eventually(ready, within=90, every=0.5)
+
+    async def nobody_talks(self, within: float = 30) -> None:
+        """Wait until every agent is free again."""
+
+        async def free() -> bool:
+            return all(row["state"] == "ready" for row in (await self.service.get("/agents"))["items"])
+
+        await eventually(free, within=within, every=0.2)
+
+    async def _watch_wallboard(self) -> None:
+        address = f"{self.service.url.replace('http', 'ws', 1)}/api/v1/wallboard"
+        headers = {"Authorization": f"Bearer {self.service.token}"}
+        async with connect(address, additional_headers=headers, max_size=None, compression=None) as socket:
+            async for _ in socket:
+                continue
+
+    # ---- the plain queues ------------------------------------------------------------------------------------------
+
+    async def add_plain_queues(self) -> None:
+        """Give the PBX, which runs, two queues of its own with the same agents."""
+        etc = self.service.data / "pbx" / "etc"
+        members = "\n".join(f"member => PJSIP/agent-{login},0,{login},PJSIP/agent-{login}" for login in self.agents)
+        (etc / "bench_queues.conf").write_text(PLAIN_QUEUES.format(members=members))
+        queues = etc / "queues.conf"
+        if "bench_queues.conf" not in queues.read_text():
+            queues.write_text(queues.read_text() + "\n#include bench_queues.conf\n")
+        await self.pbx_says("module reload app_queue.so")
+        for kind, number in PLAIN_NUMBERS.items():
+            # no Answer() before: it would wait for audio for up to half a second
+            await self.pbx_says(f"dialplan add extension {number},1,Queue,plain-{kind} into from-callers replace")
+        shown = await self.pbx_says("queue show plain-tuned")
+        if shown.count("PJSIP/agent-") < len(self.agents):
+            raise RuntimeError(f"the plain queue has not its agents:\n{shown[:500]}")
+
+    async def pbx_says(self, command: str) -> str:
+        """What Asterisk's own command line answers."""
+        release = private_release()
+        process = await asyncio.create_subprocess_exec(
+            *release.command("-C", str(self.service.data / "pbx" / "etc" / "asterisk.conf"), "-rx", command),
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await asyncio.wait_for(process.communicate(), 30)
+        return said.decode(errors="replace")
+
+    async def nothing_on_the_line(self, within: float = 60) -> None:
+        """Wait until the PBX has no channel left."""
+
+        async def empty() -> bool:
+            return "0 active channels" in await self.pbx_says("core show channels count")
+
+        await eventually(empty, within=within, every=0.3)
+
+    # ---- what it wrote down ----------------------------------------------------------------------------------------
+
+    def facts(self, kind: str, after: int = 0) -> list[tuple[int, str, float, str | None]]:
+        """(number, call, seconds, agent) of the ledger's facts of a kind, in order."""
+        with closing(sqlite3.connect(f"file:{self.service.data / 'changgu.sqlite'}?mode=ro", uri=True)) as ledger:
+            rows = ledger.execute(
+                "SELECT seq, call, strftime('%s', at) + (strftime('%f', at) - strftime('%S', at)), agent"
+                " FROM ledger WHERE kind = ? AND seq > ? ORDER BY seq",
+                (kind, after),
+            ).fetchall()
+        return [(int(seq), str(call), float(at), agent) for seq, call, at, agent in rows]
+
+    def last_fact(self) -> int:
+        """Number of the ledger's last fact."""
+        with closing(sqlite3.connect(f"file:{self.service.data / 'changgu.sqlite'}?mode=ro", uri=True)) as ledger:
+            return int(ledger.execute("SELECT coalesce(max(seq), 0) FROM ledger").fetchone()[0])
+
+
+def private_release() -> PbxRelease:
+    """The Asterisk that changgu fetched."""
+    release = installed(default_folder(os.environ), architecture_of(os.uname().machine))
+    if release is None:
+        raise RuntimeError("the private Asterisk is not there: ./changgu bench fetches it")
+    return release
+
+
+def processor_seconds(pid: int) -> float:
+    """User and system time that a process has used, with the children it has waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(fields[number]) for number in (11, 12, 13, 14)) / os.sysconf("SC_CLK_TCK")
+
+
+def secrets_of(data: Path) -> dict[str, str]:
+    """The generated passwords of a data folder."""
+    return {name: str(value) for name, value in tomllib.loads((data / "secrets.toml").read_text()).items()}
+
+
+def many_files() -> None:
+    """As many sockets as the system allows this process."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if sys.platform != "linux":
+    raise ImportError("the measurements read /proc")

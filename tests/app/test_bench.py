@@ -1,0 +1,110 @@
+"""The measurements' arithmetic is right: nothing here is timed."""
+
+from random import Random
+
+import pytest
+
+from bench.figures import over_rounds, percentile, shown, spread, table
+from bench.ideal import Visit, Wait, mean_wait, replay, trace
+from bench.phone_log import answers_per_minute, idle_gaps, inversions, overtakings, read, ring_latencies
+from bench.sipp_phones import caller_of, number_of
+
+LOG = """dialled 2026-11-21\t22:05:16.000000\t1000.000000 1000001001000
+invited 2026-11-21\t22:05:16.003000\t1000.003000 a001 000001
+dialled 2026-11-21\t22:05:16.100000\t1000.100000 1000002001000
+answered 2026-11-21\t22:05:16.200000\t1000.200000 a001 000001
+hung_up 2026-11-21\t22:05:17.200000\t1001.200000 a001 000001
+left 2026-11-21\t22:05:17.201000\t1001.201000 1000001001000
+invited 2026-11-21\t22:05:17.210000\t1001.210000 a001 000002
+missed 2026-11-21\t22:05:17.300000\t1001.300000 a001 000002
+invited 2026-11-21\t22:05:17.400000\t1001.400000 a002 000002
+answered 2026-11-21\t22:05:18.200000\t1002.200000 a002 000002
+"""
+
+
+def test_a_callers_number_says_who_calls_and_how_long_the_agent_will_talk() -> None:
+    assert number_of(42, 1.5) == "1000042001500"
+    assert caller_of("1000042001500") == (42, 1.5)
+    for wrong in ("0100004200150", "100004200150", "1000042001500x"):
+        with pytest.raises(ValueError, match="not one of our callers"):
+            caller_of(wrong)
+    with pytest.raises(ValueError, match="has no number"):
+        number_of(1, 1000)
+
+
+def test_percentiles_lie_between_neighbours_and_nothing_has_none() -> None:
+    values = [4.0, 1.0, 3.0, 2.0]
+    assert [percentile(values, share) for share in (0, 0.5, 1)] == [1, 2.5, 4]
+    assert percentile([7.0], 0.99) == 7
+    assert spread([0.001, 0.003], scale=1000, shares=(0.5, 0.999)) == pytest.approx({"p50": 2, "p99.9": 2.998})
+    with pytest.raises(ValueError, match="no values"):
+        percentile([], 0.5)
+    with pytest.raises(ValueError, match="not a share"):
+        percentile(values, 50)
+
+
+def test_rounds_are_summed_up_by_their_medians() -> None:
+    assert over_rounds([{"p50": 1, "n": 5}, {"p50": 9}, {"p50": 2}]) == {"p50": 2, "n": 5}
+
+
+def test_a_table_is_markdown() -> None:
+    assert table(["what", "ms"], [["first", 3.14159], ["second", 1234]]) == (
+        "| what | ms |\n| --- | ---: |\n| first | 3.14 |\n| second | 1,234 |\n"
+    )
+    assert shown(0) == "0"
+
+
+def test_the_log_of_callers_and_agents_is_matched_by_the_caller() -> None:
+    log = read(LOG.splitlines())
+    assert ring_latencies(log) == pytest.approx([0.003, 1.11])
+    assert log.left == {1: 1001.201}
+    assert idle_gaps(log) == pytest.approx([0.010]), "a002 was idle before, which is no gap"
+    assert answers_per_minute(log) == pytest.approx(30)
+    assert ring_latencies(read(LOG.splitlines(), callers=[1])) == pytest.approx([0.003])
+    with pytest.raises(ValueError, match="not a line"):
+        read(["rubbish 2026-11-21 22:05:16 1 a b"])
+
+
+def test_overtaking_is_counted_beyond_the_blur_only() -> None:
+    came = {1: 0.0, 2: 1.0, 3: 2.0, 4: 2.01}
+    assert overtakings(came, {1: 10, 2: 11, 3: 12, 4: 13}, 0.05) == []
+    assert overtakings(came, {1: 10, 2: 12, 3: 11, 4: 13}, 0.05) == [3]
+    assert overtakings(came, {1: 10, 2: 11, 3: 13, 4: 12}, 0.05) == [], "3 and 4 came together"
+    assert overtakings(came, {2: 9, 1: 10, 3: 11}, 0.05) == [2], "who was never served was not overtaken"
+    assert inversions(["a", "b", "c"], ["a", "b", "c"]) == 0
+    assert inversions(["a", "b", "c"], ["b", "x", "a", "c"]) == 1
+
+
+def test_the_ideal_queue_serves_in_order_and_waits_for_nobody_who_has_left() -> None:
+    visits = [Visit(0, 10, 99), Visit(1, 10, 99), Visit(2, 5, 99), Visit(3, 5, 4), Visit(4, 1, 99)]
+    assert replay(visits, 2) == [
+        Wait(0, served=True), Wait(0, served=True), Wait(8, served=True), Wait(4, served=False), Wait(7, served=True),
+    ]  # fmt: skip
+    assert mean_wait(replay(visits, 2)) == pytest.approx(19 / 5)
+    assert mean_wait(replay(visits, 5)) == 0
+    with pytest.raises(ValueError, match="in order"):
+        replay(visits[::-1], 2)
+    with pytest.raises(ValueError, match="without agents"):
+        replay(visits, 0)
+    with pytest.raises(ValueError, match="nobody called"):
+        mean_wait([])
+
+
+def test_the_ideal_queue_agrees_with_erlang_c() -> None:
+    """The service desk's own reference: a = 10 erlang, 12 agents, C = 0.4494, mean wait C/(N−a) of a mean handling."""
+    dice = Random(5)
+    at, visits = 0.0, []
+    for _ in range(200_000):
+        at += dice.expovariate(10)
+        visits.append(Visit(at, dice.expovariate(1), 1e9))
+    waits = replay(visits, 12)
+    assert sum(wait.seconds > 0 for wait in waits) / len(waits) == pytest.approx(0.449388, abs=0.02)
+    assert mean_wait(waits) == pytest.approx(0.449388 / 2, rel=0.08)
+
+
+def test_a_trace_has_the_load_it_was_asked_for_and_the_same_dice_make_the_same_trace() -> None:
+    visits = trace(Random(1), agents=50, load=0.95, handling=6, patience=30, length=20_000, ring=0.2)
+    assert sum(visit.handling for visit in visits) / 50 / 20_000 == pytest.approx(0.95, rel=0.03)
+    assert sum(visit.patience for visit in visits) / len(visits) == pytest.approx(30, rel=0.03)
+    assert min(visit.handling for visit in visits) >= 0.25
+    assert visits == trace(Random(1), agents=50, load=0.95, handling=6, patience=30, length=20_000, ring=0.2)
