@@ -4,23 +4,26 @@ from collections.abc import Iterable
 
 import pytest
 
-from changgu.acd.agent_state import AgentState, NotReadyReason
+from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.facts import (
     AgentStateChanged,
     CallConnected,
     CallEnded,
     CallOffered,
+    CallOverflowed,
     CallQueued,
     CallStarted,
+    Departure,
     Direction,
     Ender,
     Fact,
     OfferEnd,
     OfferEnded,
     Outcome,
+    PersonAnswered,
     Recorded,
 )
-from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
 from changgu.acd.queue_log import QueueLog
 
 ALICE, NETWORK = AgentId("alice"), QueueName("network")
@@ -140,3 +143,144 @@ def test_a_callers_number_cannot_forge_fields_rows_or_headers() -> None:
 def test_every_reason_has_its_word() -> None:
     for reason in NotReadyReason:
         assert moved(AgentState.READY, AgentState.NOT_READY, reason)[1].rsplit("|", 1)[1]
+
+
+BOB = AgentId("bob")
+
+
+def overflowed(at: float, to: str, why: Departure, key: str | None = None) -> tuple[float, Fact]:
+    return at, CallOverflowed(CallId("c1"), NETWORK, why, to, key)
+
+
+def test_ring_all_writes_one_row_for_each_agent_who_was_not_first() -> None:
+    c1 = CallId("c1")
+    story: list[tuple[float, Fact]] = [
+        *queued(), offered(6, 1), (6, CallOffered(c1, BOB, OfferId(2), NETWORK)),
+        (8, OfferEnded(c1, ALICE, OfferId(1), OfferEnd.ANSWERED_ELSEWHERE)), (8, CallConnected(c1, BOB, OfferId(2))),
+        ended(18, Outcome.ANSWERED),
+    ]  # fmt: skip
+    assert log(story)[1:] == [
+        "c1|network|alice|RINGCANCELED|2000",
+        "c1|network|bob|CONNECT|3|offer-2-c1|2",
+        "c1|network|bob|COMPLETECALLER|3|10|1",
+    ]
+
+
+def test_each_phone_of_ring_all_has_its_own_ringing_time() -> None:
+    c1 = CallId("c1")
+    story: list[tuple[float, Fact]] = [
+        *queued(), offered(6, 1), (9, CallOffered(c1, BOB, OfferId(2), NETWORK)), offer_ended(26, OfferEnd.NO_ANSWER),
+        (29, OfferEnded(c1, BOB, OfferId(2), OfferEnd.NO_ANSWER)),
+    ]  # fmt: skip
+    assert log(story)[1:] == ["c1|network|alice|RINGNOANSWER|20000", "c1|network|bob|RINGNOANSWER|20000"]
+
+
+@pytest.mark.parametrize(
+    ("why", "to", "row"),
+    [
+        (Departure.KEY, "voicemail", "EXITWITHKEY|1|1|1|35"),
+        (Departure.WAITED, "queue:pc", "EXITWITHTIMEOUT|1|1|35"),
+        (Departure.DESERTED, "refuse", "EXITEMPTY|1|1|35"),
+    ],
+)
+def test_a_caller_who_is_led_out_leaves_once(why: Departure, to: str, row: str) -> None:
+    key = "1" if why is Departure.KEY else None
+    story = [*queued(), overflowed(40, to, why, key), ended(90, Outcome.REFUSED, Ender.DESK)]
+    assert log(story)[1:] == [f"c1|network|NONE|{row}"]
+
+
+def test_a_queue_opened_to_others_writes_nothing() -> None:
+    assert len(log([*queued(), overflowed(40, "open:pc", Departure.WAITED)])) == 1
+
+
+@pytest.mark.parametrize(
+    ("why", "row"),
+    [
+        (Departure.FULL, "FULL|"),
+        (Departure.ESTIMATE, "FULL|ESTIMATE"),
+        (Departure.RATIO, "FULL|RATIO"),
+        (Departure.UNSTAFFED, "JOINEMPTY|"),
+    ],
+)
+def test_a_caller_who_is_not_let_in(why: Departure, row: str) -> None:
+    story = [queued()[0], overflowed(5, "refuse", why), ended(5, Outcome.REFUSED, Ender.DESK)]
+    assert log(story) == [f"c1|network|NONE|{row}"]
+
+
+def test_who_comes_back_to_their_place_enters_again_before_those_who_came_after_them() -> None:
+    story: list[tuple[float, Fact]] = [
+        *queued("c1"), *queued("c2"), overflowed(20, "menu:news", Departure.KEY, "9"),
+        (50, CallQueued(CallId("c1"), NETWORK, 0, placed_at=T0 + 4, entered_at=T0 + 4)),
+        (60, CallConnected(CallId("c1"), ALICE, OfferId(1))),
+    ]  # fmt: skip
+    assert log(story)[3:] == ["c1|network|NONE|ENTERQUEUE||01012345678|1", "c1|network|alice|CONNECT|10|offer-1-c1|0"]
+
+
+def test_a_step_of_priority_is_a_head_start_and_no_more() -> None:
+    """Five minutes each: whoever came six minutes ago goes before a caller with one step."""
+    early: list[tuple[float, Fact]] = [
+        (0, CallStarted(CallId("old"), Direction.INBOUND, "1", "1000")), (0, CallQueued(CallId("old"), NETWORK, 0)),
+        (360, CallStarted(CallId("vip"), Direction.INBOUND, "2", "1000")), (360, CallQueued(CallId("vip"), NETWORK, 1)),
+    ]  # fmt: skip
+    assert [row.rsplit("|", 1)[1] for row in log(early)] == ["1", "2"]
+
+
+def called_back(*story: tuple[float, Fact]) -> list[str]:
+    out = CallId("b1-1")
+    return log([
+        (0, CallStarted(out, Direction.OUTBOUND, None, "01012345678", CallbackId("b1"))),
+        (0, CallQueued(out, NETWORK, 0, placed_at=T0 - 600)), (1, CallOffered(out, ALICE, OfferId(1), NETWORK)), *story,
+    ])  # fmt: skip
+
+
+def test_somebody_called_back_is_an_outcall() -> None:
+    out = CallId("b1-1")
+    talk = (20, CallEnded(out, Outcome.ANSWERED, Ender.CALLER))
+    assert called_back((8, PersonAnswered(out)), (8.1, CallConnected(out, ALICE, OfferId(1))), talk) == [
+        "b1-1|network|alice|OUTCALL|ANSWER|11|b1"
+    ]
+
+
+@pytest.mark.parametrize(("cause", "status"), [("busy", "BUSY"), ("no_answer", "NOANSWER"), ("error", "CHANUNAVAIL")])
+def test_somebody_who_was_not_reached(cause: str, status: str) -> None:
+    end = CallEnded(CallId("b1-1"), Outcome.NOT_REACHED, Ender.DESK, reason=cause)
+    assert called_back((30, end)) == [f"b1-1|network|alice|OUTCALL|{status}|0|b1"]
+
+
+def test_a_person_who_was_reached_first_and_whose_agents_phone_never_rang_leaves_no_ring() -> None:
+    out = CallId("b1-1")
+    story = (30.0, OfferEnded(out, ALICE, OfferId(1), OfferEnd.NOT_REACHED, "busy"))
+    assert called_back(story, (30.0, CallEnded(out, Outcome.NOT_REACHED, Ender.DESK, "busy"))) == [
+        "b1-1|network|alice|OUTCALL|BUSY|0|b1"
+    ]
+
+
+def test_an_attempt_that_was_put_off_before_anybody_was_dialled_writes_nothing() -> None:
+    assert called_back((30, CallEnded(CallId("b1-1"), Outcome.LOST, Ender.DESK))) == []
+
+
+def test_a_pause_by_a_supervisor_says_who_and_why() -> None:
+    forced = AgentStateChanged(
+        ALICE, AgentState.READY, AgentState.NOT_READY, NotReadyReason.TRAINING, by="boss", why="교육 | 3층"
+    )
+    assert log([(0, forced)])[1:] == [
+        "NONE|account|alice|PAUSE|TRAINING|boss|교육   3층", "NONE|network|alice|PAUSE|TRAINING|boss|교육   3층",
+    ]  # fmt: skip
+
+
+def test_the_queue_log_adds_up_as_asterisk_counts_it() -> None:
+    """AMI's Completed and Abandoned, from the rows of a day that had one of everything."""
+    story = [*queued("c1"), offered(6), CONNECTED, ended(76, Outcome.ANSWERED)]
+    for number, (to, why) in enumerate(
+        [("voicemail", Departure.KEY), ("queue:pc", Departure.WAITED), ("refuse", Departure.DESERTED)], start=2
+    ):
+        call = CallId(f"c{number}")
+        story += [*queued(call), (20, CallOverflowed(call, NETWORK, why, to, "1" if why is Departure.KEY else None))]
+        story += [ended(21, Outcome.REFUSED, Ender.DESK, call)]
+    story += [*queued("c5"), ended(30, Outcome.ABANDONED_IN_QUEUE, call="c5")]
+    events = [row.split("|")[3] for row in log(story)]
+    completed = sum(event.startswith("COMPLETE") for event in events)
+    abandoned = sum(event in ("ABANDON", "EXITWITHTIMEOUT", "EXITEMPTY", "WITHDRAW") for event in events)
+    entered = events.count("ENTERQUEUE")
+    assert (entered, completed, abandoned, events.count("EXITWITHKEY")) == (5, 1, 3, 1)
+    assert entered == completed + abandoned + events.count("EXITWITHKEY")
