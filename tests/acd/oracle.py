@@ -1,299 +1,410 @@
 """The same floor in the plainest way: no heaps, no facts, no shared code. Slow, and easy to believe.
 
-It knows which agents and callers there are, looks at all of them after every event, and says who is offered to whom.
-Nothing of the engine, its tables or its records is used; only the vocabulary and the floor's settings are.
+It knows which agents, callers and promises there are, looks at all of them after every event, and says who is offered
+to whom and what becomes of everybody. Nothing of the engine, its tables or its records is used; only the vocabulary
+and the floor's settings are. Where the engine has a choice of its own (chance, the forecast, the offer's number) the
+oracle is shown what was done and only checks that it was among what is right.
+
+`oracle_pages` keeps the pages, `oracle_match` says who may take whom and who goes first, `oracle_people` is about
+agents, `oracle_callbacks` about promises; this file is about callers and about time.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from math import inf
 
 from changgu.acd import events as e
-from changgu.acd.queues import Agent, Floor, Queue
+from changgu.acd import facts as f
+from changgu.acd.facts import Departure
+from changgu.acd.queues import ON_ARRIVAL, Destination, Floor, Overflow, Way
+from tests.acd.oracle_callbacks import Callbacks
+from tests.acd.oracle_pages import Person, Promise, Visit
 
 
-@dataclass
-class Person:
-    login: str
-    listed: bool = True
-    state: str = "logged_out"
-    why: str | None = None
-    wish: tuple[str, str | None] | None = None
-    phone: bool = False
-    idle_since: float = 0.0
-    misses: int = 0
-    call: str | None = None
-    offer: int | None = None
-    queue: str = ""
-    began: float = 0.0
+class Oracle(Callbacks):
+    def __init__(self, floor: Floor, now: float = 0.0) -> None:
+        super().__init__(floor)
+        self.now = now
+        self.list_people()
+        self.look_for_deserted_queues()
 
+    # The outside
 
-@dataclass
-class Visit:
-    call: str
-    state: str = "in_menu"
-    queue: str = ""
-    place: tuple[int, float, int] = (0, 0.0, 0)
-    skills: frozenset[str] = frozenset()
-    agent: str | None = None
-    offer: int | None = None
+    def handle(self, event: e.Event, now: float, given: Iterable[object] = ()) -> list[tuple[str, str]]:
+        """Who is offered to whom because of this event; `said` holds the rest."""
+        self.begin(now, given)
+        self.take_in(event)
+        self.look_for_deserted_queues()
+        self.match()
+        return self.offers
 
-
-class Oracle:
-    def __init__(self, floor: Floor) -> None:
-        self.people: dict[str, Person] = {}
-        self.visits: dict[str, Visit] = {}
-        self.over: set[str] = set()
-        self.offers: list[tuple[str, str]] = []
-        self.number = 0
-        self.queued = 0
-        self.now = 0.0
+    def configure(self, floor: Floor, now: float, given: Iterable[object] = ()) -> list[tuple[str, str]]:
+        self.begin(now, given)
         self.floor = floor
-        self._list()
-
-    # Settings
-
-    def _list(self) -> None:
-        logins = {agent.login for agent in self.floor.agents}
-        for login in logins:
-            self.people.setdefault(login, Person(login)).listed = True
-        for person in self.people.values():
-            person.listed = person.login in logins
-
-    def _agent(self, login: str) -> Agent | None:
-        return next((agent for agent in self.floor.agents if agent.login == login), None)
-
-    def _queue(self, name: str) -> Queue:
-        return next((queue for queue in self.floor.queues if queue.name == name), Queue(name, ""))  # type: ignore[arg-type]
-
-    def configure(self, floor: Floor, now: float) -> list[tuple[str, str]]:
-        self.floor, self.now, self.offers = floor, now, []
-        self._list()
+        self.list_people()
         for person in list(self.people.values()):
             if not person.listed:
                 if person.state in ("ready", "not_ready", "unreachable"):
-                    self._rest(person, "logged_out")
+                    self.rest(person, "logged_out")
                 elif person.state != "logged_out":
-                    person.wish = ("logged_out", None)
-                self._drop(person)
-        self._match()
+                    self.wants(person, "logged_out")
+                self.drop(person)
+            elif person.state == "ready":
+                self.fresh.append(person.login)
+        self.look_for_deserted_queues()
+        self.match()
         return self.offers
 
-    def _drop(self, person: Person) -> None:
-        if not person.listed and person.state == "logged_out":
-            self.people.pop(person.login, None)
+    def begin(self, now: float, given: Iterable[object]) -> None:
+        self.now, self.offers, self.said, self.fresh, self.wrong = now, [], [], [], []
+        self.given = [fact for fact in given if isinstance(fact, f.Fact)]
 
-    # Events
+    def list_people(self) -> None:
+        logins = {agent.login for agent in self.floor.agents}
+        for agent in self.floor.agents:
+            self.people.setdefault(agent.login, Person(agent.login)).listed = True
+        for person in self.people.values():
+            person.listed = person.login in logins
+
+    # Time
+
+    def time_passes(self) -> None:
+        """Everything that is due, in the order in which it fell due."""
+        while (next_one := self.most_urgent())[0] <= self.now:
+            _, what = next_one
+            if isinstance(what, Person):
+                self.limit_of_person(what)
+            elif isinstance(what, Visit):
+                self.limit_of_visit(what)
+            else:
+                assert what is not None
+                self.promise_is_due(what)
+            self.look_for_deserted_queues()
+
+    def most_urgent(self) -> tuple[float, Person | Visit | Promise | None]:
+        everything: list[tuple[float, Person | Visit | Promise | None]] = [
+            *((self.due_of_person(person), person) for person in self.people.values()),
+            *((self.due_of_visit(visit), visit) for visit in self.visits.values()),
+            *((self.due_of_promise(promise), promise) for promise in self.promises.values()),
+        ]
+        return min(everything, key=lambda entry: entry[0], default=(inf, None))
 
     def deadline(self) -> float:
-        return min((self._due(person) for person in self.people.values()), default=inf)
+        return self.most_urgent()[0]
 
-    def _due(self, person: Person) -> float:
-        if person.state == "reserved":
-            return person.began + self._queue(person.queue).ring_limit.total_seconds()
-        if person.state == "wrap_up":
-            return person.began + self._queue(person.queue).wrap_up.total_seconds()
-        return inf
+    def due_of_visit(self, visit: Visit) -> float:
+        if visit.state == "connecting" and not visit.nobody_on_the_line:
+            return visit.connecting_since + self.floor.rules.connect_limit.total_seconds()
+        if visit.state != "waiting":
+            return inf
+        step = self.next_step(visit)
+        return min([inf if step is None else step, *(due for due, _ in self.rules_to_come(visit))])
 
-    def handle(self, event: e.Event, now: float) -> list[tuple[str, str]]:
-        """Who is offered to whom, in order, because of this event."""
-        self.now, self.offers = now, []
-        self._take_in(event)
-        self._match()
-        return self.offers
+    def rules_to_come(self, visit: Visit) -> list[tuple[float, int]]:
+        """The rules of waiting that will hold, each with its time, in list order."""
+        coming = []
+        for number, rule in enumerate(self.queue_settings(visit.queue).overflows):
+            if visit.outbound or number in visit.rules_used:
+                continue
+            if rule.when is Departure.WAITED:
+                coming.append((visit.entered + rule.limit, number))
+            elif rule.when is Departure.DESERTED and visit.queue in self.deserted_at:
+                coming.append((max(visit.entered, self.deserted_at[visit.queue]) + rule.limit, number))
+        return coming
 
-    def _take_in(self, event: e.Event) -> None:
+    def limit_of_visit(self, visit: Visit) -> None:
+        if visit.state == "connecting":
+            assert visit.agent is not None
+            self.say("repaired", "connecting_too_long", visit.agent)
+            self.cannot_be_joined(visit)
+            return
+        step = self.next_step(visit)
+        due, number = min(self.rules_to_come(visit), default=(inf, -1))
+        if step is not None and step <= due:
+            self.take_steps(visit, step)
+        else:
+            self.follow(visit, number)
+
+    # News
+
+    def take_in(self, event: e.Event) -> None:
         match event:
-            case e.CallerDialledIn(call):
+            case e.CallerDialledIn(call, number):
                 if call not in self.visits and call not in self.over:
-                    self.visits[call] = Visit(call)
-            case e.MenuStepReached():
-                pass
-            case e.CallArrived(call, queue, priority, skills):
-                self._arrive(call, queue, priority, skills)
-            case e.MenuEnded(call):
-                if call in self.visits and self.visits[call].state == "in_menu":
-                    self._over(call)
+                    self.visits[call] = Visit(call, number)
+            case e.CallArrived():
+                self.arrive(event)
+            case e.MenuEnded():
+                self.menu_ended(event)
             case e.CallerHungUp(call):
+                if (visit := self.visits.get(call)) is not None:
+                    self.caller_gone(visit, self.outcome_of_leaving(visit), "caller")
                 self.over.add(call)
-                self._caller_gone(call)
-            case e.CallLost(call) | e.DeskClosed(call):
-                self._caller_gone(call)
+            case e.CallLost(call):
+                if (visit := self.visits.get(call)) is not None:
+                    self.caller_gone(visit, "lost", "desk")
+            case e.DeskClosed(call):
+                if (visit := self.visits.get(call)) is not None:
+                    spoken = visit.state in ("talking", "held")
+                    reason = "" if spoken else "desk_closed"
+                    self.caller_gone(visit, "answered" if spoken else "refused", "desk", reason)
+            case e.KeyPressed(call, key):
+                self.key_pressed(call, key)
             case e.DeadlinePassed():
-                while self.deadline() <= self.now:
-                    self._end_of_limit(min(self.people.values(), key=self._due))
+                self.time_passes()
             case e.CallHeld(agent, call) | e.CallResumed(agent, call):
-                self._hold(agent, call, isinstance(event, e.CallHeld))
-            case e.AgentAnswered(agent, call, offer):
-                if self._is(agent, call, offer, "offered"):
-                    self.visits[call].state, self.people[agent].state = "connecting", "talking"
-            case e.PartiesConnected(agent, call, offer):
-                if self._is(agent, call, offer, "connecting"):
-                    self.visits[call].state, self.people[agent].misses = "talking", 0
-            case e.RingFailed(agent, call, offer):
-                if self._is(agent, call, offer, "offered"):
-                    self._missed(self.people[agent])
-            case e.ConnectFailed(agent, call, offer):
-                if self._is(agent, call, offer, "connecting"):
-                    self._back(self.visits[call])
-                    self._as_wished(self.people[agent])
-            case e.AgentHungUp(agent, call, offer):
-                if self._is(agent, call, offer, "offered", "connecting"):
-                    self._missed(self.people[agent])
-                elif self._is(agent, call, offer, "talking", "held"):
-                    self._over(call)
-                    self._wrap_up(self.people[agent])
+                self.hold(agent, call, isinstance(event, e.CallHeld))
+            case e.PersonReached(call):
+                self.person_reached(call)
+            case e.DialFailed(call):
+                self.dial_failed(call)
+            case e.CallbackAsked():
+                self.asked_for_callback(event)
+            case e.CallbackCancelled():
+                self.callback_cancelled(event)
+            case e.AgentSignedIn() | e.AgentSignedOut() | e.AgentReady() | e.AgentNotReady():
+                self.wished(event)
+            case e.AgentForced():
+                self.forced(event)
+            case e.MoreWrapUpWanted():
+                self.more_wrap_up(event)
             case e.PhoneReachable(agent) | e.PhoneUnreachable(agent):
                 if agent in self.people:
-                    self._phone(self.people[agent], isinstance(event, e.PhoneReachable))
-            case e.AgentSignedIn() | e.AgentSignedOut() | e.AgentReady() | e.AgentNotReady():
-                self._wish(event)
+                    self.phone(self.people[agent], isinstance(event, e.PhoneReachable))
+            case e.DesktopSeen(agent) | e.DesktopGone(agent):
+                if agent in self.people:
+                    self.desktop(self.people[agent], isinstance(event, e.DesktopSeen))
+            case _:
+                self.take_in_of_attempt(event)
 
-    # Callers
+    def take_in_of_attempt(self, event: e.Event) -> None:
+        match event:
+            case e.AgentAnswered(agent, call, offer):
+                if self.rings(agent, call, offer):
+                    self.picked_up(self.visits[call], self.people[agent])
+            case e.PartiesConnected(agent, call, offer):
+                if self.has(agent, call, offer, "connecting") and not self.visits[call].nobody_on_the_line:
+                    person = self.people[agent]
+                    self.visits[call].state, person.misses = "talking", 0
+                    person.served, person.talks_since = person.served + 1, self.now
+                    self.kept(self.visits[call])
+            case e.RingFailed(agent, call, offer):
+                if self.rings(agent, call, offer):
+                    self.missed(self.people[agent], "failed")
+            case e.ConnectFailed(agent, call, offer):
+                if self.has(agent, call, offer, "connecting"):
+                    self.cannot_be_joined(self.visits[call])
+            case e.ConversationMissing(agent, call, offer):
+                if self.has(agent, call, offer, "talking", "held"):
+                    self.say("repaired", "talking_without_a_leg", agent)
+                    self.agent_gone(agent, call, offer)
+            case e.AgentHungUp(agent, call, offer):
+                self.agent_gone(agent, call, offer)
+            case _:
+                pass
 
-    def _arrive(self, call: str, queue: str, priority: int, skills: frozenset[str]) -> None:
-        if call in self.over:
-            return
+    def rings(self, agent: str, call: str, offer: int) -> bool:
         visit = self.visits.get(call)
-        if visit is not None and visit.state != "in_menu":
-            return
-        if visit is None or queue not in [known.name for known in self.floor.queues]:
-            self._over(call)
-            return
-        self.queued += 1
-        visit.state, visit.queue, visit.skills = "waiting", queue, skills
-        visit.place = (-priority, self.now, self.queued)
+        return visit is not None and visit.state == "offered" and visit.ringing.get(agent, -1) == offer
 
-    def _over(self, call: str) -> None:
-        self.visits.pop(call, None)
-        self.over.add(call)
-
-    def _caller_gone(self, call: str) -> None:
+    def has(self, agent: str, call: str, offer: int, *states: str) -> bool:
         visit = self.visits.get(call)
+        return visit is not None and (visit.agent, visit.offer) == (agent, offer) and visit.state in states
+
+    # Callers come
+
+    def arrive(self, event: e.CallArrived) -> None:
+        if event.call in self.over:
+            return
+        visit = self.visits.get(event.call)
         if visit is None:
-            return
-        self._over(call)
-        person = self.people.get(visit.agent or "")
-        if person is None:
-            return
-        if visit.state in ("talking", "held"):
-            self._wrap_up(person)
+            self.over.add(event.call)
+            self.say("ended", event.call, "refused", "desk", "error")
+        elif visit.state == "in_menu":
+            if not self.knows(event.queue):
+                self.end(visit, "refused", "desk", "no_such_queue")
+            else:
+                self.queue_up(visit, event)
+
+    def queue_up(self, visit: Visit, event: e.CallArrived) -> None:
+        same = visit.diverted is not None and visit.queue == event.queue
+        if visit.diverted is None:
+            visit.placed = visit.entered = self.now if event.since is None else min(event.since, self.now)
+        elif not same:
+            visit.entered = self.now
+        within = self.floor.rules.repeat_within.total_seconds()
+        again = self.abandoned_at.get(visit.number or "", -inf)
+        repeat = within > 0 and self.now - again <= within
+        visit.priority = event.priority + (self.floor.rules.repeat_priority if repeat else 0)
+        visit.asked, visit.wanted, visit.last_agent = event.skills, event.agent, event.last_agent
+        visit.diverted = None
+        self.called_in(visit)
+        if same:
+            self.settle(visit, ())
         else:
+            self.enter(visit, event.queue)
+
+    def enter(self, visit: Visit, queue: str) -> None:
+        """The rules of arrival, then a place in the queue."""
+        visit.queue, visit.rules_used, visit.opened, visit.state = queue, set(), frozenset(), "in_menu"
+        opens: list[tuple[int, Overflow]] = []
+        for number, rule in enumerate(self.queue_settings(queue).overflows):
+            if rule.when in ON_ARRIVAL and self.holds(rule, number, visit):
+                if rule.to.way is not Way.OPEN:
+                    self.overflowed(visit, rule.when, rule.to, None, number)
+                    return
+                opens.append((number, rule))
+        self.settle(visit, opens)
+
+    def holds(self, rule: Overflow, number: int, visit: Visit) -> bool:
+        queue = visit.queue
+        here = sum(
+            other.queue == queue and other.state in ("waiting", "offered") and not other.outbound
+            for other in self.visits.values()
+        )
+        staff = self.staff(queue)
+        if rule.when is Departure.FULL:
+            return here >= rule.limit
+        if rule.when is Departure.UNSTAFFED:
+            return staff == 0
+        if rule.when is Departure.RATIO:
+            return staff == 0 or (here + 1) / staff > rule.limit
+        return any(
+            isinstance(fact, f.CallOverflowed) and (fact.call, fact.queue, fact.rule) == (visit.call, queue, number)
+            for fact in self.given
+        )
+
+    def settle(self, visit: Visit, opens: Iterable[tuple[int, Overflow]]) -> None:
+        """They wait; what is due at once is done at once."""
+        self.queued += 1
+        visit.state, visit.seq, visit.taken, visit.lapsed = "waiting", self.queued, -1.0, False
+        visit.needs = visit.asked
+        self.say("queued", visit.call, visit.queue, visit.priority, round(visit.placed, 6), round(visit.entered, 6))
+        for number, rule in opens:
+            self.say("overflowed", visit.call, visit.queue, rule.when.value, str(rule.to), None, number)
+            visit.opened |= {rule.to.name}
+        wish = self.wish(visit)
+        if wish is not None:
+            wanted = self.people.get(wish[0])
+            visit.lapsed = wanted is None or not wanted.listed or wanted.state == "logged_out"
+        self.take_steps(visit, self.now)
+
+    # Callers leave
+
+    def overflowed(self, visit: Visit, why: Departure, to: Destination, key: str | None, number: int) -> None:
+        self.say("overflowed", visit.call, visit.queue, why.value, str(to), key, number)
+        if to.way is Way.OPEN:
+            visit.opened |= {to.name}
+        elif to.way is Way.REFUSE:
+            self.end(visit, "refused", "desk", why.value)
+        elif to.way is Way.QUEUE and not self.knows(to.name):
+            self.end(visit, "refused", "desk", "no_such_queue")
+        elif to.way is Way.QUEUE:
+            visit.entered = self.now
+            self.enter(visit, to.name)
+        else:
+            visit.state, visit.diverted = "in_menu", why.value
+            self.say("divert", visit.call, str(to))
+
+    def follow(self, visit: Visit, number: int) -> None:
+        rule = self.queue_settings(visit.queue).overflows[number]
+        visit.rules_used.add(number)
+        self.overflowed(visit, rule.when, rule.to, None, number)
+
+    def key_pressed(self, call: str, key: str) -> None:
+        visit = self.visits.get(call)
+        if visit is None or visit.outbound or visit.state not in ("waiting", "offered"):
+            return
+        to = self.queue_settings(visit.queue).keys.get(key)
+        if to is not None:
+            self.stop_ringing(visit, "caller_left")
+            visit.state = "waiting"
+            self.overflowed(visit, Departure.KEY, to, key, -1)
+
+    def stop_ringing(self, visit: Visit, why: str, but: str | None = None) -> None:
+        for login in [login for login in visit.ringing if login != but]:
+            person = self.people[login]
             turn = person.idle_since
-            self._as_wished(person)
-            person.idle_since = turn
+            self.say("offer ended", visit.call, login, why)
+            del visit.ringing[login]
+            self.as_wished(person, turn=turn)
 
-    def _back(self, visit: Visit) -> None:
-        visit.state, visit.agent, visit.offer = "waiting", None, None
+    def menu_ended(self, event: e.MenuEnded) -> None:
+        visit = self.visits.get(event.call)
+        if visit is None or visit.state != "in_menu":
+            return
+        if event.outcome is not None:
+            self.end(visit, event.outcome.value, "desk")
+        elif event.served:
+            self.end(visit, "self_served", "desk")
+        elif visit.diverted is not None:
+            self.end(visit, "refused", "desk", visit.diverted)
+        else:
+            self.end(visit, "abandoned_in_menu", "desk")
 
-    def _hold(self, agent: str, call: str, hold: bool) -> None:
+    def outcome_of_leaving(self, visit: Visit) -> str:
+        if visit.state == "in_menu":
+            return "abandoned_in_menu" if visit.diverted is None else "abandoned_in_queue"
+        if visit.state == "waiting":
+            return "abandoned_in_queue"
+        return "abandoned_ringing" if visit.state in ("offered", "connecting") else "answered"
+
+    def caller_gone(self, visit: Visit, outcome: str, by: str, reason: str = "") -> None:
+        state, person = visit.state, self.people.get(visit.agent or "")
+        self.stop_ringing(visit, "caller_left")
+        if person is not None and state == "connecting":
+            self.say("offer ended", visit.call, person.login, "caller_left")
+        self.end(visit, outcome, by, reason)
+        if person is not None and state in ("talking", "held"):
+            self.conversation_over(person)
+        elif person is not None:
+            self.as_wished(person, turn=person.idle_since)
+
+    def end(self, visit: Visit, outcome: str, by: str, reason: str = "") -> None:
+        self.visits.pop(visit.call, None)
+        self.over.add(visit.call)
+        self.say("ended", visit.call, outcome, by, reason)
+        if outcome in ("abandoned_in_queue", "abandoned_ringing") and visit.number is not None:
+            self.abandoned_at[visit.number] = self.now
+        if visit.outbound:
+            self.attempt_over(visit)
+
+    # Callers and agents
+
+    def picked_up(self, visit: Visit, person: Person) -> None:
+        offer = visit.ringing.pop(person.login)
+        self.stop_ringing(visit, "answered_elsewhere")
+        visit.state, visit.agent, visit.offer, visit.connecting_since = "connecting", person.login, offer, self.now
+        person.state, person.rings_since = "talking", None
+        if visit.nobody_on_the_line:
+            visit.dialled_at = self.now
+            self.say("dial", visit.call, visit.number)
+        else:
+            self.say("connect", visit.call)
+
+    def cannot_be_joined(self, visit: Visit) -> None:
+        person = self.people[visit.agent or ""]
+        if visit.nobody_on_the_line:
+            self.dial_cancelled(visit, person, "withdrawn")
+            return
+        self.offer_ends(person, "connect_failed")
+        self.as_wished(person)
+
+    def agent_gone(self, agent: str, call: str, offer: int) -> None:
+        if self.rings(agent, call, offer):
+            self.missed(self.people[agent], "agent_left")
+        elif self.has(agent, call, offer, "connecting"):
+            visit = self.visits[call]
+            if visit.nobody_on_the_line:
+                self.dial_cancelled(visit, self.people[agent], "agent_left")
+            else:
+                self.missed(self.people[agent], "agent_left")
+        elif self.has(agent, call, offer, "talking", "held"):
+            self.end(self.visits[call], "answered", "agent")
+            self.conversation_over(self.people[agent])
+
+    def hold(self, agent: str, call: str, hold: bool) -> None:
         visit = self.visits.get(call)
         before, after = ("talking", "held") if hold else ("held", "talking")
         if visit is not None and visit.agent == agent and visit.state == before:
             visit.state = after
             self.people[agent].state = "hold" if hold else "talking"
-
-    def _is(self, agent: str, call: str, offer: int, *states: str) -> bool:
-        visit = self.visits.get(call)
-        return visit is not None and (visit.agent, visit.offer) == (agent, offer) and visit.state in states
-
-    # Agents
-
-    def _rest(self, person: Person, state: str, why: str | None = None) -> None:
-        if state == "ready" and not person.phone:
-            state = "unreachable"
-        if state == "ready":
-            person.idle_since = self.now
-            if person.state in ("logged_out", "not_ready", "unreachable"):
-                person.misses = 0
-        if state == "logged_out":
-            person.misses = 0
-        person.state, person.why, person.wish, person.call, person.offer = state, why, None, None, None
-        self._drop(person)
-
-    def _as_wished(self, person: Person) -> None:
-        self._rest(person, *(person.wish or ("ready", None)))
-
-    def _missed(self, person: Person) -> None:
-        if person.call is not None:
-            self._back(self.visits[person.call])
-        person.misses += 1
-        if person.wish is None and person.misses >= self._queue(person.queue).misses_before_not_ready:
-            self._rest(person, "not_ready", "no_answer")
-        else:
-            self._as_wished(person)
-
-    def _wrap_up(self, person: Person) -> None:
-        if self._queue(person.queue).wrap_up.total_seconds() > 0:
-            person.state, person.began, person.offer = "wrap_up", self.now, None
-        else:
-            self._as_wished(person)
-
-    def _end_of_limit(self, person: Person) -> None:
-        if person.state == "reserved":
-            self._missed(person)
-        else:
-            self._as_wished(person)
-
-    def _phone(self, person: Person, up: bool) -> None:
-        changed = person.phone != up
-        person.phone = up
-        if changed and not up and person.state == "reserved":
-            self._missed(person)
-        elif changed and not up and person.state == "ready":
-            self._rest(person, "unreachable")
-        elif changed and up and person.state == "unreachable":
-            self._rest(person, "ready")
-
-    def _wish(self, event: e.AgentSignedIn | e.AgentSignedOut | e.AgentReady | e.AgentNotReady) -> None:
-        person = self.people.get(event.agent)
-        if person is None or not (person.listed or isinstance(event, e.AgentSignedOut)):
-            return
-        busy = person.state in ("reserved", "talking", "hold", "wrap_up")
-        match event:
-            case e.AgentSignedIn() if person.state == "logged_out":
-                self._rest(person, "not_ready", "signed_in")
-            case e.AgentReady() if person.state == "wrap_up":
-                self._rest(person, "ready")
-            case e.AgentReady() if busy:
-                person.wish = ("ready", None)
-            case e.AgentReady() if person.state in ("logged_out", "not_ready"):
-                self._rest(person, "ready")
-            case e.AgentNotReady(_, reason) if reason not in ("signed_in", "no_answer") and busy:
-                person.wish = ("not_ready", reason.value)
-            case e.AgentNotReady(_, reason) if reason not in ("signed_in", "no_answer"):
-                if person.state != "logged_out":
-                    self._rest(person, "not_ready", reason.value)
-            case e.AgentSignedOut() if busy:
-                person.wish = ("logged_out", None)
-            case e.AgentSignedOut() if person.state != "logged_out":
-                self._rest(person, "logged_out")
-            case _:
-                pass
-
-    # Who is offered to whom
-
-    def _can_serve(self, person: Person, visit: Visit) -> bool:
-        agent = self._agent(person.login)
-        return agent is not None and visit.queue in agent.queues and visit.skills <= agent.skills
-
-    def _match(self) -> None:
-        known = {queue.name for queue in self.floor.queues} | {name for a in self.floor.agents for name in a.queues}
-        for visit in list(self.visits.values()):
-            if visit.state == "waiting" and visit.queue not in known:
-                self._over(visit.call)
-        while self._match_one():
-            pass
-
-    def _match_one(self) -> bool:
-        waiting = sorted((v for v in self.visits.values() if v.state == "waiting"), key=lambda v: v.place)
-        for visit in waiting:
-            free = [p for p in self.people.values() if p.state == "ready" and self._can_serve(p, visit)]
-            if free:
-                person = min(free, key=lambda p: (p.idle_since, p.misses, p.login))
-                self.number += 1
-                visit.state, visit.agent, visit.offer = "offered", person.login, self.number
-                person.state, person.call, person.offer = "reserved", visit.call, self.number
-                person.queue, person.began = visit.queue, self.now
-                self.offers.append((visit.call, person.login))
-                return True
-        return False

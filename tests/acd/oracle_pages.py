@@ -1,0 +1,127 @@
+"""The pages of the slow oracle: one on each agent, each caller and each promise to call back, and plain sums on them.
+
+Nothing of the engine is used here; only the floor's settings and the reading of skills are.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from changgu.acd.queues import Relaxation
+from changgu.acd.skills import levels
+
+
+@dataclass
+class Person:
+    login: str
+    listed: bool = True
+    state: str = "logged_out"
+    why: str | None = None
+    wish: tuple[str, str | None] | None = None
+    phone: bool = False
+    idle_since: float = 0.0
+    misses: int = 0
+    call: str | None = None
+    offer: int | None = None
+    queue: str = ""
+    began: float = 0.0
+    rings_since: float | None = None
+    extended: float = 0.0
+    wrap_up_until: float | None = None
+    alerted: bool = False
+    desktop: bool | None = None
+    desktop_gone_at: float = 0.0
+    served: int = 0
+    talked: float = 0.0
+    talks_since: float | None = None
+
+
+@dataclass
+class Visit:
+    call: str
+    number: str | None = None
+    callback: str | None = None
+    state: str = "in_menu"
+    queue: str = ""
+    priority: int = 0
+    placed: float = 0.0
+    entered: float = 0.0
+    seq: int = 0
+    asked: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+    opened: frozenset[str] = frozenset()
+    taken: float = -1.0
+    """The time of the last step taken."""
+    lapsed: bool = False
+    wanted: str | None = None
+    last_agent: str | None = None
+    rules_used: set[int] = field(default_factory=set)
+    ringing: dict[str, int | None] = field(default_factory=dict)
+    """Whose phones ring, each with its offer."""
+    agent: str | None = None
+    offer: int | None = None
+    missed_by: set[str] = field(default_factory=set)
+    diverted: str | None = None
+    """Why they were led out of the queue."""
+    dialled_at: float | None = None
+    reached: bool = False
+    connecting_since: float = 0.0
+
+    @property
+    def outbound(self) -> bool:
+        return self.callback is not None
+
+    @property
+    def nobody_on_the_line(self) -> bool:
+        return self.outbound and not self.reached
+
+
+@dataclass
+class Promise:
+    callback: str
+    number: str
+    queue: str
+    due: float
+    placed: float
+    priority: int
+    skills: frozenset[str]
+    attempts: int = 0
+    started: int = 0
+    call: str | None = None
+
+
+def still_needed(asked: frozenset[str], steps: Iterable[Relaxation]) -> frozenset[str]:
+    left = levels(asked)
+    for step in sorted(steps, key=lambda step: step.after):
+        for name in list(left):
+            if "*" in step.drop or name in step.drop:
+                del left[name]
+            else:
+                left[name] = max(1, left[name] - step.lower)
+    return frozenset(name if level == 1 else f"{name}:{level}" for name, level in left.items())
+
+
+def is_able(has: frozenset[str], needs: frozenset[str]) -> bool:
+    knows = levels(has)
+    return all(name in knows and knows[name] >= level for name, level in levels(needs).items())
+
+
+def how_skilled(has: frozenset[str], needs: frozenset[str]) -> int:
+    knows, wanted = levels(has), levels(needs)
+    return sum(level for name, level in knows.items() if name in wanted or not wanted)
+
+
+def into_hours(at: float, opens: time, closes: time, zone: str) -> float:
+    """The same time within the hours, or else the next opening."""
+    there = datetime.fromtimestamp(at, ZoneInfo(zone))
+    if opens <= there.time() < closes:
+        return at
+    day = there.date() if there.time() < opens else there.date() + timedelta(days=1)
+    return datetime.combine(day, opens, ZoneInfo(zone)).timestamp()
+
+
+def end_of_hours(at: float, closes: time, zone: str) -> float:
+    """When the hours of that day end."""
+    there = datetime.fromtimestamp(at, ZoneInfo(zone))
+    return datetime.combine(there.date(), closes, ZoneInfo(zone)).timestamp()
