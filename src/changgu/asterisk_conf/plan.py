@@ -133,15 +133,41 @@ class Folders:
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """A telephone company's or another PBX's line, known by the addresses it calls from."""
+    """A telephone company's or another PBX's line, known by the addresses it calls from.
+
+    With a `contact` it can be dialled, too, as `PJSIP/<number>@trunk-<name>`; no phone and no caller reaches it by the
+    dialplan, only changgu does, by its own dial plan.
+    """
 
     name: str
     addresses: tuple[str, ...]
+    contact: str | None = None
+    """Where it takes our calls: `sip:203.0.113.5:5060`."""
+    user: str | None = None
+    """The name by which we prove who we are, where the other side asks for it."""
+    secret: str | None = None
 
     def __post_init__(self) -> None:
         checked("queue name", self.name)
         for address in self.addresses:
             checked("address", address)
+        if self.contact is not None:
+            checked("sip address", self.contact)
+        if (self.user is None) != (self.secret is None):
+            raise ValueError(f"the trunk {self.name} has a user or a secret, but not both")
+        if self.user is not None and self.secret is not None:
+            checked("login", self.user)
+            checked("secret", self.secret)
+
+    @property
+    def endpoint(self) -> str:
+        """Its name in pjsip.conf."""
+        return f"trunk-{self.name}"
+
+    @property
+    def dial_string(self) -> str | None:
+        """How an outside number is reached over it, or None when it only brings calls."""
+        return f"PJSIP/{{number}}@{self.endpoint}" if self.contact else None
 
 
 @dataclass(frozen=True, slots=True)

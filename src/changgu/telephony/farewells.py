@@ -9,11 +9,21 @@ FAREWELLS: Mapping[str, Mapping[Farewell, TextPrompt]] = {
     "ko": {
         Farewell.DESK_CLOSED: TextPrompt("지금은 상담 시간이 아닙니다. 상담 시간에 다시 전화해 주십시오."),
         Farewell.NO_SUCH_QUEUE: TextPrompt("죄송합니다. 지금은 전화를 받을 수 없습니다. 잠시 후 다시 걸어 주십시오."),
+        Farewell.QUEUE_FULL: TextPrompt("죄송합니다. 지금은 대기하시는 분이 많습니다. 잠시 후 다시 걸어 주십시오."),
+        Farewell.NOBODY_HERE: TextPrompt("죄송합니다. 지금은 상담원이 자리에 없습니다. 잠시 후 다시 걸어 주십시오."),
+        Farewell.WAITED_TOO_LONG: TextPrompt(
+            "오래 기다리게 해 드려 죄송합니다. 지금은 상담원을 연결할 수 없습니다. 잠시 후 다시 걸어 주십시오."
+        ),
         Farewell.ERROR: TextPrompt("죄송합니다. 장애가 생겨 통화를 계속할 수 없습니다. 잠시 후 다시 걸어 주십시오."),
     },
     "en": {
         Farewell.DESK_CLOSED: TextPrompt("We are closed now. Please call again during service hours."),
         Farewell.NO_SUCH_QUEUE: TextPrompt("We are sorry that we cannot take this call now. Please call again later."),
+        Farewell.QUEUE_FULL: TextPrompt("We are sorry: too many callers are waiting now. Please call again later."),
+        Farewell.NOBODY_HERE: TextPrompt("We are sorry: nobody is here to take your call now. Please call again later."),
+        Farewell.WAITED_TOO_LONG: TextPrompt(
+            "We are sorry that you waited so long, and that we cannot connect you now. Please call again later."
+        ),
         Farewell.ERROR: TextPrompt("We are sorry: something went wrong. Please call again in a moment."),
     },
 }

@@ -1,4 +1,4 @@
-"""Why a phone could not be rung, in six words, from the numbers of Q.850 and SIP.
+"""Why a phone could not be rung, in a few words, from the numbers of Q.850 and SIP.
 
 Asterisk translates SIP answers into Q.850 causes (RFC 3398, `hangup_sip2cause` of chan_pjsip); some answers share a
 cause, so SIP's own number decides where the PBX tells it.
@@ -20,6 +20,8 @@ class RingFailure(StrEnum):
     ERROR = "error"
     GONE = "gone"
     """The attempt vanished, for instance while we were away."""
+    NO_ANSWER = "no_answer"
+    """It rang, and nobody picked up; of people outside, not of agents, whose ring limit the ACD keeps itself."""
 
 
 _BY_CAUSE = {
@@ -49,3 +51,15 @@ def ring_failure(cause: int, sip: int | None = None) -> RingFailure:
     if sip in _BY_SIP:
         return _BY_SIP[sip]
     return _BY_CAUSE.get(cause, RingFailure.ERROR)
+
+
+def dial_failure(cause: int, sip: int | None = None, *, rang_out: bool = False) -> RingFailure:
+    """The same for a person outside; `rang_out`: the time for it was up."""
+    if rang_out or (sip is None and cause in _RANG) or sip in _RANG_SIP:
+        return RingFailure.NO_ANSWER
+    return RingFailure.UNREACHABLE if sip == 480 else ring_failure(cause, sip)
+
+
+_RANG = (18, 19)
+"""Q.850: no user responding, no answer."""
+_RANG_SIP = (408, 487)

@@ -36,11 +36,26 @@ class AgentLeg:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whom we called back; the channel's id is the call's."""
+
+    queue: QueueName
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideLeg:
+    """An outside number to which a caller is put through."""
+
+    call: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class Stray:
     """A channel under our control for no purpose that we know."""
 
 
-Purpose = Caller | Returned | AgentLeg | Stray
+Purpose = Caller | Returned | AgentLeg | Person | OutsideLeg | Stray
 
 
 def agent_leg(offer: OfferId, call: CallId) -> str:
@@ -64,9 +79,20 @@ def offer_of_leg(channel: str) -> tuple[OfferId, CallId] | None:
     return (OfferId(int(found["offer"])), CallId(found["call"])) if found else None
 
 
-def stasis_args(leg: AgentLeg) -> str:
-    """`appArgs` with which an agent's leg enters our application."""
-    return f"agent,{leg.offer},{leg.call},{leg.agent}"
+def outside_leg(call: CallId) -> str:
+    """The id of the channel, and of the bridge, by which a caller speaks to an outside number."""
+    return f"outside-{call}"
+
+
+def stasis_args(leg: AgentLeg | Person | OutsideLeg) -> str:
+    """`appArgs` with which a leg of our own enters our application."""
+    match leg:
+        case AgentLeg(offer, call, agent):
+            return f"agent,{offer},{call},{agent}"
+        case Person(queue, number):
+            return f"person,{queue},{number}"
+        case OutsideLeg(call):
+            return f"outside,{call}"
 
 
 def purpose(args: tuple[str, ...]) -> Purpose:
@@ -78,6 +104,10 @@ def purpose(args: tuple[str, ...]) -> Purpose:
             return Returned(QueueName(queue))
         case ("agent", offer, call, agent) if offer.isascii() and offer.isdecimal() and call and agent:
             return AgentLeg(OfferId(int(offer)), CallId(call), AgentId(agent))
+        case ("person", queue, number) if queue and number:
+            return Person(QueueName(queue), number)
+        case ("outside", call) if call:
+            return OutsideLeg(CallId(call))
         case _:
             return Stray()
 

@@ -67,6 +67,16 @@ class Ari:
         self, method: str, uri: str, *, body: Any = None, deadline: float = BLOCKING_DEADLINE, **query: Value
     ) -> Any:
         """Ask over HTTP, so that nobody else waits behind a request that may take long."""
+        reply = await self._over_http(method, uri, body, deadline, query)
+        return reply.json() if reply.content else None
+
+    async def download(self, uri: str, deadline: float = BLOCKING_DEADLINE) -> bytes:
+        """A file, such as a stored recording's; over HTTP."""
+        return (await self._over_http("GET", uri, None, deadline, {})).content
+
+    async def _over_http(
+        self, method: str, uri: str, body: Any, deadline: float, query: Mapping[str, Value]
+    ) -> httpx.Response:
         if self._http is None:
             self._http = httpx.AsyncClient(
                 base_url=self._address.http_url,
@@ -83,7 +93,7 @@ class Ari:
             raise AriAway(f"{method} {uri}: {trouble}") from trouble
         if reply.status_code >= 400:
             raise refusal(reply.status_code, reply.text or reply.reason_phrase, f"{method} {uri}")
-        return reply.json() if reply.content else None
+        return reply
 
     async def close(self) -> None:
         """Give the HTTP connections back."""

@@ -108,6 +108,17 @@ class PlaybackFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingFinished:
+    """A recording that we asked for has ended, or came to nothing."""
+
+    name: str
+    seconds: int
+    talking: int | None
+    """Seconds in which something was said, when Asterisk tells it."""
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationReplaced:
     """Another program has taken our Stasis application: split brain."""
 
@@ -133,7 +144,7 @@ class Unknown:
 
 AriEvent = (
     StasisStart | StasisEnd | ChannelDestroyed | ChannelHangupRequest | ChannelDtmfReceived | ChannelStateChange
-    | ChannelHold | ChannelUnhold | PlaybackFinished | ApplicationReplaced | RestResponse | Unknown
+    | ChannelHold | ChannelUnhold | PlaybackFinished | RecordingFinished | ApplicationReplaced | RestResponse | Unknown
 )
 
 EVENT_FILTER = {
@@ -141,7 +152,7 @@ EVENT_FILTER = {
         {"type": kind}
         for kind in (
             "StasisStart", "StasisEnd", "ChannelDestroyed", "ChannelDtmfReceived", "ChannelHold", "ChannelUnhold",
-            "PlaybackFinished", "ApplicationReplaced", "RESTResponse",
+            "PlaybackFinished", "RecordingFinished", "RecordingFailed", "ApplicationReplaced", "RESTResponse",
         )
     ]
 }
@@ -235,6 +246,15 @@ def _playback_finished(message: Mapping[str, Any]) -> PlaybackFinished:
     return PlaybackFinished(_text(playback["id"]), target.removeprefix("channel:"), playback.get("state") == "failed")
 
 
+def _recording(message: Mapping[str, Any], *, failed: bool) -> RecordingFinished:
+    recording = message["recording"]
+    talking = recording.get("talking_duration")
+    return RecordingFinished(
+        _text(recording["name"]), _number(recording.get("duration", 0)),
+        _number(talking) if talking is not None else None, failed,
+    )  # fmt: skip
+
+
 def _rest_response(message: Mapping[str, Any]) -> RestResponse:
     return RestResponse(
         _text(message["request_id"]),
@@ -256,6 +276,8 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], AriEvent]] = {
     "ChannelHold": lambda message: ChannelHold(_id(message)),
     "ChannelUnhold": lambda message: ChannelUnhold(_id(message)),
     "PlaybackFinished": _playback_finished,
+    "RecordingFinished": lambda message: _recording(message, failed=False),
+    "RecordingFailed": lambda message: _recording(message, failed=True),
     "ApplicationReplaced": lambda message: ApplicationReplaced(_text(message.get("application", ""))),
     "RESTResponse": _rest_response,
 }
