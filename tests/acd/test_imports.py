@@ -7,6 +7,7 @@ import pytest
 from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.imports import read_agents, read_queues
 from changgu.acd.queues import Agent, Floor, Queue, TicketPolicy
+from changgu.acd.strategies import STRATEGIES
 from changgu.ground.csv_rows import RowErrors
 
 FLOOR = Floor(
@@ -48,9 +49,9 @@ def test_a_column_that_is_not_in_the_file_leaves_what_was_there() -> None:
 
 
 def test_an_agent_with_every_column() -> None:
-    (agent,) = agents("login,name,queues,skills,phone\nbob,박준호,network;pc,vpn;원격,sip:bob@10.0.0.7:5062\n")
+    (agent,) = agents("login,name,queues,skills,phone\nbob,박준호,network;pc,vpn:7;원격;c++:10,sip:bob@10.0.0.7:5062\n")
     assert agent == Agent(
-        AgentId("bob"), "박준호", frozenset({QueueName("network"), QueueName("pc")}), frozenset({"vpn", "원격"}),
+        AgentId("bob"), "박준호", frozenset({QueueName("network"), QueueName("pc")}), frozenset({"vpn:7", "원격", "c++:10"}),
         "sip:bob@10.0.0.7:5062",
     )  # fmt: skip
 
@@ -133,6 +134,19 @@ def test_a_phone_that_is_no_phone_is_refused(phone: str) -> None:
 )  # fmt: skip
 def test_a_wrong_cell_of_a_queue_is_refused(column: str, value: str) -> None:
     assert mistakes(f"name,title,{column}\nvpn,원격접속,{value}\n", of_queues=True) == [(2, column)]
+
+
+@pytest.mark.parametrize(
+    "skill", ["vpn:0", "vpn:11", "vpn:", ":7", "vpn:07", "vpn:high", "v/pn", "vpn:7;vpn:3", "vpn;vpn:1"]
+)
+def test_a_skill_that_cannot_be_read_is_refused(skill: str) -> None:
+    assert mistakes(f"login,name,skills\nbob,박준호,{skill}\n") == [(2, "skills")]
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+def test_a_list_may_name_every_strategy(strategy: str) -> None:
+    (queue,) = queues(f"name,title,strategy\nvpn,원격접속,{strategy}\n")
+    assert queue.strategy == strategy
 
 
 def test_two_queues_cannot_have_one_number_or_one_name() -> None:

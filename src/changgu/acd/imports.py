@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import Agent, Floor, Queue, TicketPolicy
+from changgu.acd.skills import BEST, SKILL
 from changgu.acd.strategies import STRATEGIES
 from changgu.ground.csv_rows import Row, RowError, RowErrors, read_rows
 
@@ -54,7 +55,6 @@ YES_OR_NO = {
 
 LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-SKILL = re.compile(r"[\w.+#-]{1,64}")
 NUMBER = re.compile(r"\+?[0-9]{1,15}")
 SIP_ADDRESS = re.compile(
     r"sips?:(?:[A-Za-z0-9._~+-]{1,64}@)?(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
@@ -89,8 +89,8 @@ def read_queues(file: str, content: bytes, floor: Floor, reserved: Mapping[str, 
 def read_agents(file: str, content: bytes, floor: Floor) -> list[Agent]:
     """The agents of a file, as they will be on the floor; their queues must be on it already.
 
-    `queues` and `skills` are lists with `;` between. `phone` is `register` (a SIP phone that registers with us),
-    `browser`, or the `sip:` address of a phone that does not register.
+    `queues` and `skills` are lists with `;` between; a skill may have a level from 1 to 10, `vpn:7`. `phone` is
+    `register` (a SIP phone that registers with us), `browser`, or the `sip:` address of a phone that does not register.
 
     Raises:
         RowErrors: with every mistake in the file.
@@ -149,12 +149,25 @@ def _agent(row: Row, before: Mapping[AgentId, Agent], known: set[QueueName], err
             errors.append(row.error("queues", f"없는 대기열입니다: {name[:64]}", f"there is no queue {name[:64]}"))
     if row.has("skills"):
         skills = frozenset(_listed(row["skills"]))
-        for skill in sorted(skill for skill in skills if not SKILL.fullmatch(skill)):
-            ko, en = "기술 이름에는 글자, 숫자, . + # - _ 만 씁니다", "a skill is letters, digits, . + # - _"
-            errors.append(row.error("skills", f"{ko}: {skill[:64]}", f"{en}: {skill[:64]}"))
+        _refuse_skills(row, skills, errors)
     if row.has("phone"):
         phone = _cell(row, "phone", (_phone, _PHONE_KO, _PHONE_EN), "register", errors)
     return Agent(login, _cell(row, "name", _short_text(), "", errors), queues, skills, phone)
+
+
+def _refuse_skills(row: Row, skills: frozenset[str], errors: list[RowError]) -> None:
+    """A skill is `vpn`, or with a level `vpn:7`; of one skill nobody has two levels."""
+    named: dict[str, str] = {}
+    for skill in sorted(skills):
+        match = SKILL.fullmatch(skill)
+        if match is None:
+            shown = skill[:64]
+            ko = f"기술은 글자, 숫자, . + # - _ 로 된 이름이나 이름:단계(1~{BEST})로 씁니다: {shown}"
+            en = f"a skill is letters, digits, . + # - _, or name:level with a level from 1 to {BEST}: {shown}"
+            errors.append(row.error("skills", ko, en))
+        elif (other := named.setdefault(match["name"], skill)) != skill:
+            ko, en = f"같은 기술이 두 번 있습니다: {other}, {skill}", f"one skill twice: {other} and {skill}"
+            errors.append(row.error("skills", ko, en))
 
 
 def _cell(row: Row, column: str, check: Check[T], default: T, errors: list[RowError]) -> T:
