@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from changgu.acd.agent_state import AgentState, NotReadyReason
+from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
@@ -23,9 +23,10 @@ from changgu.acd.facts import (
     Outcome,
     PhoneStateChanged,
     Recorded,
+    WrapUpExtended,
 )
-from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
-from changgu.screenpop.desks import Desk, Desks, Stage, Step
+from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
+from changgu.screenpop.desks import Desk, Desks, MissedOffer, Stage, Step
 
 C1 = CallId("c1")
 ALICE, BOB = AgentId("alice"), AgentId("bob")
@@ -40,8 +41,8 @@ class House:
         self.at = 100.0
         self._seq = count(1)
 
-    def hear(self, *facts: Fact) -> AgentId | None:
-        concerned = None
+    def hear(self, *facts: Fact) -> tuple[AgentId, ...]:
+        concerned: tuple[AgentId, ...] = ()
         for fact in facts:
             concerned = self.desks.apply(Recorded(next(self._seq), self.at, fact))
         return concerned
@@ -76,7 +77,7 @@ def test_the_offer_brings_number_menu_path_and_waiting_time_to_the_desk() -> Non
     house.queued()
     house.later(42)
 
-    assert house.hear(offered()) == ALICE
+    assert house.hear(offered()) == (ALICE,)
 
     call = house.desk(ALICE).call
     assert call is not None
@@ -100,7 +101,7 @@ def test_the_end_of_an_old_offer_does_not_take_the_next_one_away() -> None:
     house.queued()
     house.hear(offered(ALICE, 1), OfferEnded(C1, ALICE, OfferId(1), OfferEnd.NO_ANSWER), offered(ALICE, 2))
 
-    assert house.hear(OfferEnded(C1, ALICE, OfferId(1), OfferEnd.FAILED)) is None
+    assert house.hear(OfferEnded(C1, ALICE, OfferId(1), OfferEnd.FAILED)) == ()
     assert house.desk(ALICE).call is not None
 
 
@@ -184,3 +185,85 @@ def test_whether_the_phone_is_there_is_unknown_until_somebody_says_so() -> None:
     house.hear(PhoneStateChanged(ALICE, reachable=False))
 
     assert house.desk(ALICE).phone_reachable is False
+
+
+def everybodys_phone_rings(house: House) -> None:
+    house.queued()
+    house.hear(offered(ALICE, 1), offered(BOB, 2))
+
+
+def test_when_everybodys_phone_rings_everybody_sees_who_calls() -> None:
+    house = House()
+    everybodys_phone_rings(house)
+
+    for agent in (ALICE, BOB):
+        call = house.desk(agent).call
+        assert call is not None
+        assert (call.caller, call.stage) == ("01012345678", Stage.RINGING)
+
+
+def test_whoever_was_not_first_is_told_who_was_in_whichever_order_it_is_said() -> None:
+    lost = OfferEnded(C1, ALICE, OfferId(1), OfferEnd.ANSWERED_ELSEWHERE)
+    won = CallAnswered(C1, BOB, OfferId(2), NETWORK)
+    stories: list[tuple[list[Fact], tuple[AgentId, ...]]] = [([won, lost], (ALICE,)), ([lost, won], (BOB, ALICE))]
+    for story, told in stories:
+        house = House()
+        everybodys_phone_rings(house)
+
+        assert house.hear(*story) == told
+
+        assert house.desk(ALICE).call is None
+        assert house.desk(ALICE).missed == MissedOffer(100.0, OfferEnd.ANSWERED_ELSEWHERE, "", C1, BOB)
+        winner = house.desk(BOB).call
+        assert winner is not None
+        assert winner.stage is Stage.ANSWERED
+        house.hear(CallConnected(C1, BOB, OfferId(2)))
+        assert house.hear(CallEnded(C1, Outcome.ANSWERED, Ender.CALLER)) == (BOB,)
+
+
+def test_one_phone_of_several_that_is_not_picked_up_leaves_the_others_ringing() -> None:
+    house = House()
+    everybodys_phone_rings(house)
+
+    assert house.hear(OfferEnded(C1, ALICE, OfferId(1), OfferEnd.NO_ANSWER)) == (ALICE,)
+
+    missed = house.desk(ALICE).missed
+    assert missed is not None
+    assert (missed.why, missed.by) == (OfferEnd.NO_ANSWER, None)
+    assert house.desk(BOB).call is not None
+
+
+def test_a_call_that_comes_back_after_a_failed_connection_may_be_won_by_another() -> None:
+    house = House()
+    everybodys_phone_rings(house)
+    house.hear(
+        CallAnswered(C1, BOB, OfferId(2), NETWORK), OfferEnded(C1, ALICE, OfferId(1), OfferEnd.ANSWERED_ELSEWHERE),
+        OfferEnded(C1, BOB, OfferId(2), OfferEnd.CONNECT_FAILED), offered(ALICE, 3), offered(BOB, 4),
+        OfferEnded(C1, BOB, OfferId(4), OfferEnd.ANSWERED_ELSEWHERE), CallAnswered(C1, ALICE, OfferId(3), NETWORK),
+    )  # fmt: skip
+
+    missed = house.desk(BOB).missed
+    assert missed is not None
+    assert missed.by == ALICE
+
+
+def test_the_person_whom_we_call_back_stands_where_a_caller_would() -> None:
+    house = House()
+    house.hear(
+        CallStarted(C1, Direction.OUTBOUND, None, "01012345678", CallbackId("b1")), CallQueued(C1, NETWORK, 0),
+        offered(),
+    )  # fmt: skip
+
+    call = house.desk(ALICE).call
+    assert call is not None
+    assert (call.caller, call.callback) == ("01012345678", "b1")
+
+
+def test_a_longer_wrap_up_is_remembered_until_it_is_over() -> None:
+    house = House()
+    house.hear(AgentStateChanged(ALICE, AgentState.TALKING, AgentState.WRAP_UP))
+    house.hear(WrapUpExtended(ALICE, 190.0))
+    assert house.desk(ALICE).wrap_up_until == 190.0
+
+    house.hear(AgentStateChanged(ALICE, AgentState.WRAP_UP, AgentState.READY))
+    assert house.desk(ALICE).wrap_up_until is None

@@ -7,7 +7,7 @@ network or restarting the service changes nothing (the desk is rebuilt from the 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from changgu.acd.agent_state import AgentState, NotReadyReason
+from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
@@ -16,6 +16,7 @@ from changgu.acd.facts import (
     CallOffered,
     CallQueued,
     CallStarted,
+    Direction,
     HoldEnded,
     HoldStarted,
     MenuStepTaken,
@@ -25,8 +26,11 @@ from changgu.acd.facts import (
     Outcome,
     PhoneStateChanged,
     Recorded,
+    WrapUpExtended,
 )
-from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
+from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, QueueName
+
+NOBODY: tuple[AgentId, ...] = ()
 
 
 class Stage(StrEnum):
@@ -53,12 +57,18 @@ class CallSeen:
     """A call that is under way somewhere in the house; no desk's business yet."""
 
     caller: str | None
+    """The number of the person outside, whoever dialled; None when withheld."""
     dialled: str
     started_at: Instant
+    callback: CallbackId | None = None
     path: tuple[Step, ...] = ()
     queue: QueueName | None = None
     queued_at: Instant | None = None
-    agent: AgentId | None = None
+    desks: tuple[AgentId, ...] = ()
+    """Agents who have it in front of them: several while all their phones ring."""
+    answered_by: AgentId | None = None
+    lost: tuple[AgentId, ...] = ()
+    """Agents whose phones stopped ringing for another's answer, before it was said whose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,8 @@ class CallAtDesk:
     hold_since: Instant | None = None
     ended_at: Instant | None = None
     outcome: Outcome | None = None
+    callback: CallbackId | None = None
+    """The promise that we keep when we called this person back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,9 @@ class MissedOffer:
     at: Instant
     why: OfferEnd
     cause: str
+    call: CallId | None = None
+    by: AgentId | None = None
+    """Who was first, when everybody's phone rang."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +122,13 @@ class Desk:
     """None until the PBX has said anything about it."""
     call: CallAtDesk | None = None
     missed: MissedOffer | None = None
+    wrap_up_until: Instant | None = None
+    """When the wrap-up ends, if the agent was given longer."""
+
+
+def person_of(fact: CallStarted) -> str | None:
+    """The number of the person outside: who called us, or whom we call."""
+    return fact.caller or fact.dialled if fact.direction is Direction.OUTBOUND else fact.caller
 
 
 @dataclass(slots=True)
@@ -120,33 +142,29 @@ class Desks:
         """The desk of an agent, as it is now."""
         return self.desks.get(agent, Desk(agent))
 
-    def apply(self, recorded: Recorded) -> AgentId | None:
-        """Take in one fact; the agent whose desk changed, if any."""
+    def apply(self, recorded: Recorded) -> tuple[AgentId, ...]:
+        """Take in one fact; the agents whose desks changed, mostly one or none."""
+        at = recorded.at
         match recorded.fact:
             case CallStarted() | MenuStepTaken() | CallQueued():
                 self._before_any_desk(recorded)
-                return None
+                return NOBODY
             case CallOffered():
-                return self._offered(recorded.fact, recorded.at)
-            case OfferEnded(call=call, agent=agent, offer=offer, why=why, cause=cause):
-                return self._offer_ended(call, agent, offer, MissedOffer(recorded.at, why, cause))
+                return self._offered(recorded.fact, at)
+            case OfferEnded():
+                return self._offer_ended(recorded.fact, at)
             case CallAnswered(call=call, agent=agent):
-                return self._change_call(agent, call, stage=Stage.ANSWERED, answered_at=recorded.at)
+                return self._answered(call, agent, at)
             case CallConnected(call=call, agent=agent):
-                return self._change_call(agent, call, stage=Stage.TALKING, connected_at=recorded.at)
+                return self._change_call(agent, call, stage=Stage.TALKING, connected_at=at)
             case HoldStarted(call=call, agent=agent):
-                return self._change_call(agent, call, stage=Stage.HOLD, hold_since=recorded.at)
+                return self._change_call(agent, call, stage=Stage.HOLD, hold_since=at)
             case HoldEnded(call=call, agent=agent):
                 return self._change_call(agent, call, stage=Stage.TALKING, hold_since=None)
             case CallEnded(call=call, outcome=outcome):
-                seen = self.calls.pop(call, None)
-                if seen is None or seen.agent is None:
-                    return None
-                return self._change_call(
-                    seen.agent, call, stage=Stage.ENDED, ended_at=recorded.at, hold_since=None, outcome=outcome
-                )
+                return self._ended(call, outcome, at)
             case AgentStateChanged(agent=agent, after=after, reason=reason):
-                desk = replace(self.at(agent), state=after, reason=reason, since=recorded.at)
+                desk = replace(self.at(agent), state=after, reason=reason, since=at, wrap_up_until=None)
                 if after in (AgentState.READY, AgentState.NOT_READY, AgentState.LOGGED_OUT):
                     desk = replace(desk, requested=None, requested_reason=None)
                 return self._put(desk)
@@ -154,43 +172,78 @@ class Desks:
                 return self._put(replace(self.at(agent), requested=state, requested_reason=reason))
             case PhoneStateChanged(agent=agent, reachable=reachable):
                 return self._put(replace(self.at(agent), phone_reachable=reachable))
-        return None
+            case WrapUpExtended(agent=agent, until=until):
+                return self._put(replace(self.at(agent), wrap_up_until=until))
+        return NOBODY
 
     def _before_any_desk(self, recorded: Recorded) -> None:
         match recorded.fact:
-            case CallStarted(call=call, caller=caller, dialled=dialled):
-                self.calls[call] = CallSeen(caller, dialled, recorded.at)
+            case CallStarted(call=call, dialled=dialled, callback=callback) as fact:
+                self.calls[call] = CallSeen(person_of(fact), dialled, recorded.at, callback)
             case MenuStepTaken(call=call, node=node, key=key) if call in self.calls:
                 seen = self.calls[call]
                 self.calls[call] = replace(seen, path=(*seen.path, Step(node, key)))
-            case CallQueued(call=call, queue=queue) if call in self.calls:
+            case CallQueued(call=call, queue=queue, entered_at=entered_at) if call in self.calls:
                 seen = self.calls[call]
-                queued_at = recorded.at if seen.queued_at is None else seen.queued_at
+                entered = recorded.at if entered_at is None else entered_at
+                queued_at = entered if seen.queued_at is None else seen.queued_at
                 self.calls[call] = replace(seen, queue=queue, queued_at=queued_at)
 
-    def _offered(self, fact: CallOffered, at: Instant) -> AgentId:
+    def _offered(self, fact: CallOffered, at: Instant) -> tuple[AgentId, ...]:
         seen = self.calls.get(fact.call, CallSeen(None, "", at))
-        self.calls[fact.call] = replace(seen, agent=fact.agent)
+        self.calls[fact.call] = replace(seen, desks=(*seen.desks, fact.agent))
         call = CallAtDesk(
             fact.call, fact.offer, Stage.RINGING, seen.caller, seen.dialled, seen.path, fact.queue,
-            started_at=seen.started_at, queued_at=seen.queued_at or at, offered_at=at,
-        )
+            started_at=seen.started_at, queued_at=at if seen.queued_at is None else seen.queued_at, offered_at=at,
+            callback=seen.callback,
+        )  # fmt: skip
         return self._put(replace(self.at(fact.agent), call=call, missed=None))
 
-    def _offer_ended(self, call: CallId, agent: AgentId, offer: OfferId, missed: MissedOffer) -> AgentId | None:
-        desk = self.at(agent)
-        if desk.call is None or desk.call.offer != offer:
-            return None
-        if call in self.calls:
-            self.calls[call] = replace(self.calls[call], agent=None)
-        return self._put(replace(desk, call=None, missed=missed))
+    def _offer_ended(self, fact: OfferEnded, at: Instant) -> tuple[AgentId, ...]:
+        desk = self.at(fact.agent)
+        if desk.call is None or desk.call.offer != fact.offer:
+            return NOBODY
+        first: AgentId | None = None
+        seen = self.calls.get(fact.call)
+        if seen is not None:
+            answered_by = None if seen.answered_by == fact.agent else seen.answered_by
+            desks = tuple(agent for agent in seen.desks if agent != fact.agent)
+            self.calls[fact.call] = replace(seen, desks=desks, answered_by=answered_by)
+            if fact.why is OfferEnd.ANSWERED_ELSEWHERE:
+                first = answered_by
+                if first is None:
+                    self.calls[fact.call] = replace(self.calls[fact.call], lost=(*seen.lost, fact.agent))
+        return self._put(replace(desk, call=None, missed=MissedOffer(at, fact.why, fact.cause, fact.call, first)))
 
-    def _change_call(self, agent: AgentId, call: CallId, **changes: object) -> AgentId | None:
+    def _answered(self, call: CallId, agent: AgentId, at: Instant) -> tuple[AgentId, ...]:
+        """The one who picked up has the call; whoever has just lost it is told who was first."""
+        changed = self._change_call(agent, call, stage=Stage.ANSWERED, answered_at=at)
+        seen = self.calls.get(call)
+        if seen is None:
+            return changed
+        self.calls[call] = replace(seen, answered_by=agent, lost=())
+        for loser in seen.lost:
+            desk = self.at(loser)
+            if desk.missed is not None and desk.missed.call == call:
+                changed += self._put(replace(desk, missed=replace(desk.missed, by=agent)))
+        return changed
+
+    def _ended(self, call: CallId, outcome: Outcome, at: Instant) -> tuple[AgentId, ...]:
+        seen = self.calls.pop(call, None)
+        if seen is None:
+            return NOBODY
+        ended = (
+            self._change_call(agent, call, stage=Stage.ENDED, ended_at=at, hold_since=None, outcome=outcome)
+            for agent in seen.desks
+        )
+        return tuple(agent for one in ended for agent in one)
+
+    def _change_call(self, agent: AgentId, call: CallId, **changes: object) -> tuple[AgentId, ...]:
         desk = self.at(agent)
         if desk.call is None or desk.call.call != call:
-            return None
+            return NOBODY
         return self._put(replace(desk, call=replace(desk.call, **changes)))  # type: ignore[arg-type]
 
-    def _put(self, desk: Desk) -> AgentId:
+    def _put(self, desk: Desk) -> tuple[AgentId, ...]:
         self.desks[desk.agent] = desk
-        return desk.agent
+        return (desk.agent,)

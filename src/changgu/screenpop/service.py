@@ -17,14 +17,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from changgu.acd.agent_state import AgentState
 from changgu.acd.facts import (
     AgentStateChanged,
+    CallAnswered,
     CallConnected,
     CallEnded,
     CallOffered,
     CallStarted,
+    Fact,
     NextStateRequested,
     OfferEnded,
     PhoneStateChanged,
     Recorded,
+    WrapUpExtended,
 )
 from changgu.acd.identity import AgentId, CallId, Instant, QueueName
 from changgu.acd.queues import Agent, Floor, Queue, TicketPolicy
@@ -42,7 +45,7 @@ from changgu.screenpop.caller import (
     identify,
     is_withheld,
 )
-from changgu.screenpop.desks import CallAtDesk, Desk, Desks, Stage
+from changgu.screenpop.desks import CallAtDesk, Desk, Desks, Stage, person_of
 from changgu.screenpop.pop import PastCall, Pop, TicketLine, build_pop, waited
 from changgu.screenpop.store import IdentifiedCaller, IdentifiedCalls
 
@@ -50,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-ABOUT_THE_AGENT = (AgentStateChanged, NextStateRequested, PhoneStateChanged)
+ABOUT_THE_AGENT = (AgentStateChanged, NextStateRequested, PhoneStateChanged, WrapUpExtended)
 """Facts that leave the call at the desk as it was."""
 LOOK_UPS_AT_ONCE = 4
 LOOK_UP_LIMIT = 5.0
@@ -142,6 +145,8 @@ class StateShown:
     wrap_up_ends_at: Instant | None
     missed_at: Instant | None
     missed_why: str | None
+    missed_by: str | None
+    """The name of the agent who was first, when several phones rang."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,23 +211,28 @@ class ScreenPop:
     # the facts
 
     def hear(self, recorded: Recorded) -> None:
-        """Take in a fact and show it to the one agent it concerns; returns at once."""
-        agent = self._desks.apply(recorded)
+        """Take in a fact and show it to the agents it concerns; returns at once."""
+        agents = self._desks.apply(recorded)
         match recorded.fact:
-            case CallStarted(call=call, caller=caller) if caller is not None and not is_withheld(caller):
-                self._to_identify[call] = caller
-                self._wanted.put_nowait(None)
+            case CallStarted(call=call) as fact:
+                number = person_of(fact)
+                if number is not None and not is_withheld(number):
+                    self._to_identify[call] = number
+                    self._wanted.put_nowait(None)
             case CallEnded(call=call):
                 self._known.pop(call, None)
                 self._to_identify.pop(call, None)
-        if agent is None:
-            return
+        for agent in agents:
+            self._tell(agent, recorded.fact)
+
+    def _tell(self, agent: AgentId, fact: Fact) -> None:
         desk = self._desks.at(agent)
-        if isinstance(recorded.fact, (*ABOUT_THE_AGENT, CallOffered, OfferEnded)):
+        lost_it = isinstance(fact, CallAnswered) and fact.agent != agent
+        if lost_it or isinstance(fact, (*ABOUT_THE_AGENT, CallOffered, OfferEnded)):
             self._show(agent, "state", self.state_of(agent))
-        if not isinstance(recorded.fact, ABOUT_THE_AGENT):
+        if not isinstance(fact, ABOUT_THE_AGENT):
             self._show(agent, "call", self.call_of(agent))
-        match recorded.fact:
+        match fact:
             case CallOffered() if desk.call is not None:
                 self._first_pop(agent, desk.call)
             case OfferEnded():
@@ -275,16 +285,27 @@ class ScreenPop:
     def state_of(self, agent: AgentId) -> StateShown:
         """The state part of the page."""
         desk = self._desks.at(agent)
-        wrap_up_ends_at = None
-        if desk.state is AgentState.WRAP_UP and desk.since is not None and desk.call is not None:
-            queue = self._queue(desk.call.queue)
-            wrap_up_ends_at = desk.since + queue.wrap_up.total_seconds() if queue else None
         return StateShown(
             desk.state, desk.reason, desk.since, desk.requested, desk.requested_reason, desk.phone_reachable,
-            wrap_up_ends_at,
+            self._wrap_up_ends_at(desk),
             desk.missed.at if desk.missed else None,
             desk.missed.why if desk.missed else None,
+            self._name_of(desk.missed.by) if desk.missed and desk.missed.by else None,
         )
+
+    def _wrap_up_ends_at(self, desk: Desk) -> Instant | None:
+        if desk.state is not AgentState.WRAP_UP or desk.since is None or desk.call is None:
+            return None
+        if desk.wrap_up_until is not None:
+            return desk.wrap_up_until
+        queue, seat = self._queue(desk.call.queue), self.seat_of(desk.agent)
+        if seat is not None and seat.wrap_up is not None:
+            return desk.since + seat.wrap_up.total_seconds()
+        return desk.since + queue.wrap_up.total_seconds() if queue is not None else None
+
+    def _name_of(self, agent: AgentId) -> str:
+        seat = self.seat_of(agent)
+        return seat.name if seat is not None else agent
 
     def call_of(self, agent: AgentId) -> CallShown | None:
         """The call part of the page."""

@@ -164,8 +164,10 @@ function nobody(state) {
   const ready = state?.state === "ready";
   const lines = [];
   if (state?.missed_at) {
-    const key = state.missed_why === "no_answer" ? "desk.missed" : `desk.missed_${state.missed_why}`;
-    lines.push(el("p", { class: "notice", "data-tone": "warn" }, say(key, { time: hour(state.missed_at) })));
+    const first = state.missed_by ? "_by" : "";
+    const key = state.missed_why === "no_answer" ? "desk.missed" : `desk.missed_${state.missed_why}${first}`;
+    const tone = state.missed_why === "answered_elsewhere" ? "info" : "warn";
+    lines.push(el("p", { class: "notice", "data-tone": tone }, say(key, { time: hour(state.missed_at), agent: state.missed_by })));
   }
   const hint = state?.state === "unreachable" ? "desk.unreachable_hint" : ready ? "desk.waiting_hint" : "desk.not_waiting_hint";
   lines.push(
