@@ -417,7 +417,7 @@ async def test_the_ledger_can_be_read_by_any_tool(database: Database, spool: Pat
     with closing(sqlite3.connect(tmp_path / "changgu.db")) as other:
         row = other.execute("select seq, kind, call, agent, body from ledger").fetchone()
     assert row[:4] == (1, "CallQueued", "c", None)
-    assert '"skills": ["a", "b"]' in row[4]
+    assert '"skills":["a","b"]' in row[4]
 
 
 async def test_a_number_that_no_database_takes_stops_nothing(database: Database, spool: Path) -> None:

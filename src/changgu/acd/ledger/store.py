@@ -1,85 +1,50 @@
 """The ledger: every fact, appended in order and never changed.
 
-Tables: `ledger`; `calls` and `agent_marks`, folds of it that are written in the same transaction as the facts
-they fold, so that a call's row never says more or less than its facts.
+Tables: `ledger`, and folds of it that are written in the same transaction as the facts they fold (`calls`, so that a
+call's row never says more or less than its facts, and the marks from which the present is found).
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Index, String, Text, func, insert, select, text, update
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as insert_or_update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
 
 from changgu.acd import call_record
-from changgu.acd.agent_state import AgentState
 from changgu.acd.call_record import CallRecord, call_of
 from changgu.acd.call_rows.store import INSERT_CALL, UPDATE_CALL, CallRow, call_row, record_of
-from changgu.acd.event_json import cause_from_text, cause_text
-from changgu.acd.fact_json import from_text, kind_of, text_of, writable
-from changgu.acd.facts import AgentStateChanged, CallOffered, NewsIgnored, PhoneStateChanged, Recorded
+from changgu.acd.fact_json import from_text
+from changgu.acd.facts import CallOffered, Recorded
 from changgu.acd.identity import AgentId, CallId, Instant, OfferId
+from changgu.acd.ledger.past.store import Past
+from changgu.acd.ledger.rows.store import (
+    AgentMarkRow,
+    LedgerRow,
+    Mark,
+    QueueMarkRow,
+    entry_of,
+    last_offers,
+    ledger_row,
+    moved_marks,
+)
 from changgu.acd.ledger.service import Spool
-from changgu.ground.database import Base, Database, UtcDateTime, moment
+from changgu.ground.database import Database, moment
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-ENDED_CALLS_RECALLED = 500
-"""How many ended calls a restarted engine still knows by name."""
-
-
-OUTLIVING = ("CallbackAttempted", "CallbackBooked", "CallbackClosed", "DesktopStateChanged", "FloorTakenUp")
-"""Facts that are few and stay true for long: looked up by kind, however long ago they were."""
-
-
-class LedgerRow(Base):
-    """One fact. `body` and `because` are JSON, as `fact_json` and `event_json` write it."""
-
-    __tablename__ = "ledger"
-    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    kind: Mapped[str] = mapped_column(String(40))
-    call: Mapped[str | None] = mapped_column(String(150), index=True)
-    agent: Mapped[str | None] = mapped_column(String(64))
-    body: Mapped[str] = mapped_column(Text)
-    because: Mapped[str | None] = mapped_column(Text)
-    """The event of which this is the first fact; NULL for its further facts."""
-    __table_args__ = (
-        Index("ix_ledger_agent_seq", "agent", "seq"),
-        Index(
-            "ix_ledger_outliving", "kind", "seq",
-            sqlite_where=text(f"kind IN ({', '.join(map(repr, OUTLIVING))})"),
-        ),
-    )  # fmt: skip
-
-
-class AgentMarkRow(Base):
-    """From which fact on an agent's present state can be told; see `Ledger.recovery_tail`."""
-
-    __tablename__ = "agent_marks"
-    agent: Mapped[str] = mapped_column(String(64), primary_key=True)
-    settled_seq: Mapped[int] = mapped_column(BigInteger)
-    phone_seq: Mapped[int] = mapped_column(BigInteger)
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    settled: int = 0
-    phone: int = 0
-
-
 # A statement on the table itself: the ORM's own bulk insert sends each row that has a NULL by itself.
 _INSERT_FACT = insert(LedgerRow.__table__)  # type: ignore[arg-type]
+
+_MARK_QUEUE = insert_or_update(QueueMarkRow)
+_MARK_QUEUE = _MARK_QUEUE.on_conflict_do_update(
+    index_elements=["queue"], set_={"offered_seq": _MARK_QUEUE.excluded.offered_seq}
+)
 
 RECOVERY_PAUSE = 0.2
 """Seconds between two attempts to bring in the spool of the last run."""
@@ -120,7 +85,7 @@ class Ledger:
         self._spooling = self._spool.holds_anything
         self._last: int | None = None
         self._calls: dict[CallId, tuple[int, CallRecord]] = {}
-        self._marks: dict[AgentId, _Mark] = {}
+        self._marks: dict[AgentId, Mark] = {}
         self.lost = 0
         """Facts dropped because neither database nor disk took them."""
 
@@ -285,7 +250,7 @@ class Ledger:
         if not fresh:
             return
         async with self._database.transaction() as session:
-            await session.execute(_INSERT_FACT, [_ledger_row(entry) for entry in fresh])
+            await session.execute(_INSERT_FACT, [ledger_row(entry) for entry in fresh])
             calls = await self._fold_calls(session, fresh)
             marks = await self._move_marks(session, fresh)
         self._last = fresh[-1].seq
@@ -304,8 +269,7 @@ class Ledger:
                 for row in (await session.execute(select(CallRow).where(CallRow.ended_at.is_(None)))).scalars()
             }
             self._marks = {
-                AgentId(row.agent): _Mark(row.settled_seq, row.phone_seq)
-                for row in (await session.execute(select(AgentMarkRow))).scalars()
+                AgentId(row.agent): Mark.of(row) for row in (await session.execute(select(AgentMarkRow))).scalars()
             }
 
     async def _fold_calls(
@@ -335,29 +299,17 @@ class Ledger:
             await session.execute(UPDATE_CALL, [{"this_id": row.pop("id"), **row} for row in moved])
         return changed
 
-    async def _move_marks(self, session: AsyncSession, fresh: Sequence[Recorded]) -> dict[AgentId, _Mark]:
-        moved: dict[AgentId, _Mark] = {}
-        for entry in fresh:
-            agent: AgentId | None = getattr(entry.fact, "agent", None)
-            if agent is None or isinstance(entry.fact, NewsIgnored):
-                continue
-            mark = moved.get(agent) or self._marks.get(agent)
-            if mark is None:
-                mark = moved[agent] = _Mark(settled=entry.seq - 1)
-            if isinstance(entry.fact, AgentStateChanged) and _settles(entry.fact):
-                moved[agent] = replace(mark, settled=entry.seq)
-            elif isinstance(entry.fact, PhoneStateChanged):
-                moved[agent] = replace(mark, phone=entry.seq)
-        rows = {
-            agent: {"agent": agent, "settled_seq": mark.settled, "phone_seq": mark.phone}
-            for agent, mark in moved.items()
-        }
-        new = [row for agent, row in rows.items() if agent not in self._marks]
-        old = [row for agent, row in rows.items() if agent in self._marks]
+    async def _move_marks(self, session: AsyncSession, fresh: Sequence[Recorded]) -> dict[AgentId, Mark]:
+        moved = moved_marks(self._marks, fresh)
+        new = [mark.row(agent) for agent, mark in moved.items() if agent not in self._marks]
+        old = [mark.row(agent) for agent, mark in moved.items() if agent in self._marks]
         if new:
             await session.execute(insert(AgentMarkRow), new)
         if old:
             await session.execute(update(AgentMarkRow), old)
+        offered = [{"queue": queue, "offered_seq": seq} for queue, seq in last_offers(fresh).items()]
+        if offered:
+            await session.execute(_MARK_QUEUE, offered)
         return moved
 
     # -- reading
@@ -396,91 +348,13 @@ class Ledger:
             return [entry_of(row) for row in (await session.execute(wanted)).scalars()]
 
     async def recovery_tail(self) -> list[Recorded]:
-        """The facts from which `Engine.restore` rebuilds the present state, in order; few, however long the ledger.
-
-        They are
-        - all facts of calls that have not ended;
-        - of each agent, the facts since they last *settled*: signed out, came back to 대기 from a break, or finished
-          a wrap-up. There nothing earlier matters any more: state, reason, call and wishes are given by that one
-          fact, and misses are 0 (after a wrap-up, because that call was spoken);
-        - all facts of the calls met in those, so that no fact stands without its beginning;
-        - each agent's last phone state, which outlives a sign-out;
-        - the ends of the last `ENDED_CALLS_RECALLED` calls, so that late news cannot bring one back to life.
-
-        Rebuilt from them, agents, calls, places in the queues and deadlines equal those that were lived; only
-        `idle_since` of agents who are not idle, which means nothing, may differ.
-        """
-        async with self._database.transaction() as session:
-            marks = (await session.execute(select(AgentMarkRow))).scalars().all()
-            seqs: set[int] = {mark.phone_seq for mark in marks if mark.phone_seq}
-            calls = set((await session.execute(select(CallRow.id).where(CallRow.ended_at.is_(None)))).scalars())
-            for mark in marks:
-                since = select(LedgerRow.seq, LedgerRow.call).where(
-                    LedgerRow.agent == mark.agent, LedgerRow.seq >= mark.settled_seq, LedgerRow.kind != "NewsIgnored"
-                )
-                for seq, call in (await session.execute(since)).all():
-                    seqs.add(seq)
-                    if call is not None:
-                        calls.add(call)
-            ended = select(LedgerRow.seq).where(
-                LedgerRow.kind == "CallEnded",
-                LedgerRow.call.in_(
-                    select(CallRow.id)
-                    .where(CallRow.ended_at.is_not(None))
-                    .order_by(CallRow.ended_at.desc())
-                    .limit(ENDED_CALLS_RECALLED)
-                ),
-            )
-            seqs |= set((await session.execute(ended)).scalars())
-            found: dict[int, Recorded] = {}
-            for part in _parts(sorted(calls)):
-                rows = (await session.execute(select(LedgerRow).where(LedgerRow.call.in_(part)))).scalars()
-                found |= {row.seq: entry_of(row) for row in rows}
-            for numbers in _parts(sorted(seqs - found.keys())):
-                rows = (await session.execute(select(LedgerRow).where(LedgerRow.seq.in_(numbers)))).scalars()
-                found |= {row.seq: entry_of(row) for row in rows}
-        return [found[seq] for seq in sorted(found)]
+        """The facts from which `Engine.restore` rebuilds the present state; see `Past.now`."""
+        return await Past(self._database).now()
 
 
 class _StillStuck(Exception):
     """The database takes nothing yet."""
 
 
-def _settles(change: AgentStateChanged) -> bool:
-    if change.after is AgentState.LOGGED_OUT or change.before is AgentState.WRAP_UP:
-        return True
-    return change.after is AgentState.READY and change.before in (AgentState.NOT_READY, AgentState.UNREACHABLE)
-
-
 def _steady() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _parts(things: Sequence[T], size: int = 500) -> Iterable[Sequence[T]]:
-    return (things[start : start + size] for start in range(0, len(things), size))
-
-
-# ------------------------------------------------------------------------------------- rows and what they mean
-
-
-def _ledger_row(entry: Recorded) -> dict[str, Any]:
-    fact = entry.fact
-    return {
-        "seq": entry.seq,
-        "at": moment(entry.at),
-        "kind": kind_of(fact),
-        "call": _name(getattr(fact, "call", None)),
-        "agent": _name(getattr(fact, "agent", None)),
-        "body": text_of(fact),
-        "because": None if entry.because is None else cause_text(entry.because),
-    }
-
-
-def _name(name: str | None) -> str | None:
-    return name if name is None or name.isascii() else writable(name)
-
-
-def entry_of(row: LedgerRow) -> Recorded:
-    """The fact that a row of the ledger holds; raises `UnreadableMessage`."""
-    because = None if row.because is None else cause_from_text(row.because)
-    return Recorded(row.seq, row.at.timestamp(), from_text(row.kind, row.body), because)

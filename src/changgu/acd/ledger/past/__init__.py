@@ -1,0 +1,1 @@
+"""The ledger read backwards: the floor as it was at any moment."""
