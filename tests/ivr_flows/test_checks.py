@@ -1,8 +1,9 @@
 """What the check finds in trees that are well written and still lose callers."""
 
 import time
+from dataclasses import replace
 
-from changgu.ivr_flows.checks import Finding, check, menu_depths
+from changgu.ivr_flows.checks import Finding, Staff, check, menu_depths
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.nodes import Goodbye, HandOver, Menu, NamedPrompt, Node, NodeName, Say, TicketStatus
 from changgu.ivr_flows.problems import Severity
@@ -49,6 +50,33 @@ def test_the_repeat_key_cannot_lead_elsewhere() -> None:
 
 def test_an_unreachable_node() -> None:
     assert findings(flow(menu=menu(k1="operator"), lost=say("menu"))) == [("lost", "")]
+
+
+def test_a_node_to_which_only_queues_lead_is_an_entry() -> None:
+    tree = flow(menu=menu(k1="operator"), offer=menu(k1="operator"))
+    assert findings(tree) == [("offer", "")]
+    assert findings(replace(tree, entries=(NodeName("offer"),))) == []
+    assert findings(replace(tree, entries=(NodeName("offer"), NodeName("gone")))) == [(None, "entries")]
+
+
+def test_staff_that_is_not_there_cannot_be_asked_for() -> None:
+    tree = flow(
+        menu=menu(k1="sap", k2="named"),
+        sap=HandOver("pc", skills=frozenset({"sap", "vpn:8", "mail:2"})),
+        named=HandOver("pc", agent="bob"),
+    )
+    staff = Staff(frozenset({"alice"}), {"vpn": 7, "mail": 2})
+    assert [(one.severity, one.node, one.field, one.en) for one in check(tree, None, {}, staff)] == [
+        (Severity.ERROR, "sap", "skills", "no agent has the skill 'sap'"),
+        (Severity.WARNING, "sap", "skills", "no agent has 'vpn' at level 8; the highest is 7"),
+        (Severity.ERROR, "named", "agent", "there is no agent 'bob'"),
+    ]
+    assert check(tree, None, {}) == []
+
+
+def test_a_caller_goes_straight_on_to_a_queue_where_nothing_is_asked() -> None:
+    tree = flow(menu=menu(k1="a"), a=say("b"), b=say("operator"), c=say("c"), d=say("menu"), e=say("nowhere"))
+    assert tree.straight_on() == {"a": "helpdesk", "b": "helpdesk", "operator": "helpdesk"}
 
 
 def test_a_loop_in_which_nobody_is_asked() -> None:

@@ -36,11 +36,24 @@ class Finding:
     en: str
 
 
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Who is there to be asked for."""
+
+    agents: frozenset[str]
+    """Logins."""
+    skills: Mapping[str, int]
+    """Skill → the highest level that anybody has."""
+
+
 def check(
-    flow: Flow, queues: Collection[str] | None, catalogues: Mapping[str, Collection[str]]
+    flow: Flow,
+    queues: Collection[str] | None,
+    catalogues: Mapping[str, Collection[str]],
+    staff: Staff | None = None,
 ) -> list[Finding]:
-    """Every finding. `queues`: names known to the site (None: not known here, not checked); `catalogues`: language
-    → names of prompts that have a sentence in it."""
+    """Every finding. `queues`: names known to the site (None: not known here, not checked; so for `staff`);
+    `catalogues`: language → names of prompts that have a sentence in it."""
     return [
         *_dead_ends(flow),
         *_person_key_misused(flow),
@@ -48,6 +61,7 @@ def check(
         *_unreachable(flow),
         *_loops_without_a_wait(flow),
         *_unknown_queues(flow, queues),
+        *_unknown_staff(flow, staff),
         *_missing_prompts(flow, catalogues),
         *_too_deep(flow),
         *_too_wide(flow),
@@ -59,6 +73,9 @@ def _error(node: NodeName | None, field: str, ko: str, en: str) -> Finding:
 
 
 def _dead_ends(flow: Flow) -> Iterator[Finding]:
+    for entry in flow.entries:
+        if entry not in flow.nodes:
+            yield _error(None, "entries", f"'{entry}' 단계가 없습니다.", f"there is no node '{entry}'")
     for name, node in flow.nodes.items():
         for way, target in ways_on(node).items():
             if target not in flow.nodes:
@@ -93,7 +110,7 @@ def _repeat_key_taken(flow: Flow) -> Iterator[Finding]:
 
 
 def _unreachable(flow: Flow) -> Iterator[Finding]:
-    reached = {flow.start, flow.person}
+    reached = {flow.start, flow.person, *flow.entries}
     ahead = deque(reached)
     while ahead:
         node = flow.nodes.get(ahead.popleft())
@@ -137,6 +154,30 @@ def _unknown_queues(flow: Flow, queues: Collection[str] | None) -> Iterator[Find
                 name, "queue", f"'{node.queue}' 대기열이 없습니다. 등록된 대기열: {known}",
                 f"there is no queue '{node.queue}'; there are: {known}",
             )  # fmt: skip
+
+
+def _unknown_staff(flow: Flow, staff: Staff | None) -> Iterator[Finding]:
+    """Callers who need what nobody can do would wait until the queue asks for less, if it ever does."""
+    if staff is None:
+        return
+    for name, node in flow.nodes.items():
+        if not isinstance(node, HandOver):
+            continue
+        if node.agent is not None and node.agent not in staff.agents:
+            yield _error(name, "agent", f"'{node.agent}' 요원이 없습니다.", f"there is no agent '{node.agent}'")
+        for skill in sorted(node.skills):
+            needed, _, level = skill.partition(":")
+            best = staff.skills.get(needed, 0)
+            if not best:
+                yield _error(
+                    name, "skills", f"'{needed}' 기술을 가진 요원이 없습니다.", f"no agent has the skill '{needed}'"
+                )
+            elif best < int(level or 1):  # a queue may ask for less after a while
+                yield Finding(
+                    Severity.WARNING, name, "skills",
+                    f"'{needed}' 기술이 {level}단계인 요원이 없습니다. 가장 높은 단계는 {best}입니다.",
+                    f"no agent has '{needed}' at level {level}; the highest is {best}",
+                )  # fmt: skip
 
 
 def _missing_prompts(flow: Flow, catalogues: Mapping[str, Collection[str]]) -> Iterator[Finding]:

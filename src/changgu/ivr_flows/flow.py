@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from changgu.ivr_flows.nodes import HandOver, Node, NodeName, TextPrompt
+from changgu.ivr_flows.nodes import HandOver, Node, NodeName, Say, TextPrompt
 
 PERSON_KEY = "0"
 """Leads to a person from everywhere; no flow can change that (SELF-03)."""
@@ -34,6 +34,8 @@ class Flow:
     """The `to_queue` node for 0, for callers who cannot press keys, and for all that goes wrong."""
     nodes: Mapping[NodeName, Node]
     limits: Limits = field(default_factory=Limits)
+    entries: tuple[NodeName, ...] = ()
+    """Nodes at which callers come in from a queue that they left by a key or an overflow rule."""
 
     def __post_init__(self) -> None:
         if self.start not in self.nodes:
@@ -46,6 +48,17 @@ class Flow:
         if not isinstance(node, HandOver):
             raise ValueError(f"flow {self.name}: {self.person} is not a hand-over to a queue")
         return node
+
+    def straight_on(self) -> dict[NodeName, str]:
+        """Nodes from which every caller gets to a queue without being asked anything → that queue."""
+        queues: dict[NodeName, str] = {}
+        for name in self.nodes:
+            node, steps = self.nodes[name], 0
+            while isinstance(node, Say) and node.next in self.nodes and steps < len(self.nodes):
+                node, steps = self.nodes[node.next], steps + 1
+            if isinstance(node, HandOver):
+                queues[name] = node.queue
+        return queues
 
     def written_sentences(self) -> tuple[str, ...]:
         """Sentences written in the tree itself, for the synthesiser to prepare."""

@@ -4,15 +4,17 @@
     title: 대표 안내
     start: greeting
     person: operator
+    entries: [services]
     limits: {turns: 60, visit_minutes: 10}
     nodes:
       greeting:  {kind: say, say: [greeting, recording_notice], mandatory: true, next: services}
       services:  {kind: menu, say: services, keys: {1: pc, 8: status}, repeat_key: 9, repeats: 2, first_timeout: 6}
       status:    {kind: ticket_status, say: ask_ticket_number, next: services}
-      pc:        {kind: to_queue, say: to_pc, queue: pc, priority: 0, skills: [printer]}
+      pc:        {kind: to_queue, say: to_pc, queue: pc, priority: 0, skills: [printer, "vpn:3"], agent: alice}
       operator:  {kind: to_queue, say: to_person, queue: helpdesk}
       goodbye:   {kind: hang_up, say: goodbye, served: true}
 
+`entries` (may be left out) are the nodes at which callers come in from a queue that they leave by a key.
 `say` is the name of a prompt, `{text: …}` for a sentence written on the spot, `{digits: …}` for a number read digit
 by digit, or a list of these.
 """
@@ -26,7 +28,7 @@ from typing import TypeVar
 
 import yaml
 
-from changgu.ivr_flows.checks import check
+from changgu.ivr_flows.checks import Staff, check
 from changgu.ivr_flows.flow import Flow, Limits
 from changgu.ivr_flows.nodes import (
     KEYS,
@@ -45,6 +47,8 @@ from changgu.ivr_flows.nodes import (
 from changgu.ivr_flows.problems import FlowErrors, Place, Problem, Severity
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SKILL = re.compile(r"[\w.+#-]{1,64}(?::(?:[1-9]|10))?")
+LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Number = TypeVar("Number", int, float)
 
@@ -68,23 +72,25 @@ class Report:
 
 
 def load(
-    text: str, file: str, queues: Collection[str] | None, catalogues: Mapping[str, Collection[str]]
-) -> Flow:
+    text: str, file: str, queues: Collection[str] | None, catalogues: Mapping[str, Collection[str]],
+    staff: Staff | None = None,
+) -> Flow:  # fmt: skip
     """The flow in `text`; raises `FlowErrors` with all that is wrong. `file` is for the messages only."""
-    report = inspect(text, file, queues, catalogues)
+    report = inspect(text, file, queues, catalogues, staff)
     if report.flow is None:
         raise FlowErrors(report.errors)
     return report.flow
 
 
 def inspect(
-    text: str, file: str, queues: Collection[str] | None, catalogues: Mapping[str, Collection[str]]
-) -> Report:
+    text: str, file: str, queues: Collection[str] | None, catalogues: Mapping[str, Collection[str]],
+    staff: Staff | None = None,
+) -> Report:  # fmt: skip
     """Read and check: errors and warnings in the order of the file."""
     reader = _Reader(file)
     flow = reader.read(text)
     if flow is not None:
-        for finding in check(flow, queues, catalogues):
+        for finding in check(flow, queues, catalogues, staff):
             place = reader.place_of(finding.node, finding.field)
             reader.problems.append(Problem(file, place, finding.severity, finding.ko, finding.en))
     problems = tuple(sorted(reader.problems, key=lambda problem: (problem.place.line, problem.place.column)))
@@ -125,12 +131,14 @@ class _Reader:
         fields = self._mapping(root)
         if fields is None:
             return None
-        self._known(fields, {"flow", "title", "start", "person", "limits", "nodes"})
+        self._known(fields, {"flow", "title", "start", "person", "entries", "limits", "nodes"})
         self.places.update({(None, name): _place(value) for name, value in fields.items()})
         nodes = self._nodes(root, fields)
         name = self._name(root, fields, "flow")
         start, person = self._name(root, fields, "start"), self._name(root, fields, "person")
         limits = self._limits(fields)
+        listed = self._list(fields["entries"]) if "entries" in fields else []
+        entries = tuple(NodeName(self._scalar(entry)) for entry in listed)
         if start and start not in nodes and (start, "") not in self.places:
             self._error(
                 fields["start"], f"시작 단계 '{start}'이(가) 없습니다.", f"there is no node '{start}' to start at"
@@ -145,7 +153,7 @@ class _Reader:
         if self.problems or not (start and person and name):
             return None
         title = self._text(root, fields, "title", default=name)
-        return Flow(name, title, NodeName(start), NodeName(person), MappingProxyType(nodes), limits)
+        return Flow(name, title, NodeName(start), NodeName(person), MappingProxyType(nodes), limits, entries)
 
     def place_of(self, node: str | None, field_name: str) -> Place:
         """The most exact place known for a finding."""
@@ -234,13 +242,13 @@ class _Reader:
         )
 
     def _to_queue(self, name: str, body: yaml.Node, fields: Fields) -> Node:
-        self._known(fields, {"kind", "say", "queue", "priority", "skills"})
-        skills = fields.get("skills")
+        self._known(fields, {"kind", "say", "queue", "priority", "skills", "agent"})
         return HandOver(
             queue=self._name(body, fields, "queue"),
             prompts=self._prompts(body, fields, required=False),
             priority=self._number(fields, "priority", int, 0, -100, 100),
-            skills=frozenset(self._scalar(skill) for skill in self._list(skills)) if skills else frozenset(),
+            skills=frozenset(map(self._skill, self._list(fields["skills"]))) if "skills" in fields else frozenset(),
+            agent=self._login(fields, "agent"),
         )
 
     def _hang_up(self, name: str, body: yaml.Node, fields: Fields) -> Node:
@@ -338,6 +346,23 @@ class _Reader:
             )  # fmt: skip
             return default
         return number
+
+    def _skill(self, value: yaml.Node) -> str:
+        skill = self._scalar(value)
+        if isinstance(value, yaml.ScalarNode) and not SKILL.fullmatch(skill):
+            self._error(
+                value, f"기술은 이름이나 '이름:단계'로 씁니다. 단계는 1~10입니다: '{skill}'",
+                f"a skill is a name, or 'name:level' with a level from 1 to 10: '{skill}'",
+            )  # fmt: skip
+        return skill
+
+    def _login(self, fields: Fields, name: str) -> str | None:
+        if name not in fields:
+            return None
+        login = self._scalar(fields[name])
+        if not LOGIN.fullmatch(login):
+            self._error(fields[name], f"요원의 아이디가 아닙니다: '{login}'", f"not the login of an agent: '{login}'")
+        return login
 
     def _yes_or_no(self, fields: Fields, name: str, *, default: bool) -> bool:
         if name not in fields:

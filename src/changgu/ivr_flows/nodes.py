@@ -81,6 +81,9 @@ class HandOver:
     prompts: tuple[Prompt, ...] = ()
     priority: int = 0
     skills: frozenset[str] = field(default_factory=frozenset)
+    """What the agent must be able to do: `vpn`, or with a level from 1 to 10, `vpn:3`."""
+    agent: str | None = None
+    """The login of the one agent wanted; when they do not come free in time, anybody takes the call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from importlib import resources
 from pathlib import Path
 
+from changgu.ivr_flows.checks import Staff
 from changgu.ivr_flows.draw import draw
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.loader import Report, inspect
@@ -29,8 +30,10 @@ def sentences(language: str, site_folder: Path | None = None) -> dict[str, str]:
     return said
 
 
-def check_file(path: Path, queues: Collection[str] | None = None, prompts_folder: Path | None = None) -> Report:
-    """Read and check one menu tree. `queues`: names known to the site, or None to leave them unchecked."""
+def check_file(
+    path: Path, queues: Collection[str] | None = None, prompts_folder: Path | None = None, staff: Staff | None = None
+) -> Report:
+    """Read and check one menu tree. `queues` and `staff`: known to the site, or None to leave them unchecked."""
     catalogues = {language: sentences(language, prompts_folder) for language in LANGUAGES}
     try:
         text = path.read_text("utf-8")
@@ -38,12 +41,14 @@ def check_file(path: Path, queues: Collection[str] | None = None, prompts_folder
         why = trouble.strerror if isinstance(trouble, OSError) else trouble
         unread = Problem(str(path), Place(), Severity.ERROR, f"읽을 수 없습니다: {why}", f"cannot be read: {why}")
         return Report(str(path), None, (unread,))
-    return inspect(text, str(path), queues, catalogues)
+    return inspect(text, str(path), queues, catalogues, staff)
 
 
-def load_file(path: Path, queues: Collection[str] | None = None, prompts_folder: Path | None = None) -> Flow:
+def load_file(
+    path: Path, queues: Collection[str] | None = None, prompts_folder: Path | None = None, staff: Staff | None = None
+) -> Flow:
     """The flow of one file; raises `FlowErrors`."""
-    report = check_file(path, queues, prompts_folder)
+    report = check_file(path, queues, prompts_folder, staff)
     if report.flow is None:
         raise FlowErrors(report.errors)
     return report.flow

@@ -141,6 +141,8 @@ class ToQueue:
     queue: str
     priority: int = 0
     skills: frozenset[str] = field(default_factory=frozenset)
+    agent: str | None = None
+    """The one agent wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +360,7 @@ def _to_person(flow: Flow, state: SessionState, key: str | None, steps: tuple[St
 
 
 def _handed_over(state: SessionState, node: HandOver, steps: tuple[Step, ...]) -> Turn:
-    outcome = ToQueue(node.queue, node.priority, node.skills)
+    outcome = ToQueue(node.queue, node.priority, node.skills, node.agent)
     return Turn((*steps, *_spoken(node.prompts)), None, outcome, state)
 
 

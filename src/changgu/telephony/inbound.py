@@ -1,7 +1,8 @@
 """Takes every caller from the first ring through the menu to a queue, one task per caller.
 
-A caller's task ends when the menu has handed them over; from then on only their hang-up is reported. A task that
-fails ends its own call with an apology, and no other.
+A caller's task ends when the menu has handed them over; from then on only their keys and their hang-up are reported,
+until the ACD leads them out of the queue by other means. A task that fails ends its own call with an apology, and no
+other. Somebody whom we called back is on the line like a caller.
 """
 
 import asyncio
@@ -10,12 +11,13 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from changgu.acd.commands import Farewell
-from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp, Event, MenuEnded
-from changgu.acd.identity import CallId, QueueName
+from changgu.acd.commands import Divert, Farewell
+from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp, Event, KeyPressed, MenuEnded, PersonReached
+from changgu.acd.identity import AgentId, CallId, QueueName
+from changgu.acd.queues import Way
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.nodes import NamedPrompt, Prompt
-from changgu.ivr_flows.session import HangUp, PersonWanted, ToQueue, Visit, resume, start
+from changgu.ivr_flows.nodes import NamedPrompt, NodeName, Prompt
+from changgu.ivr_flows.session import HangUp, PersonWanted, ToQueue, Turn, Visit, resume, start
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriConflict, AriLate, AriNotFound, AriNotOurs, AriTrouble
 from changgu.telephony.ari.messages import (
@@ -27,27 +29,18 @@ from changgu.telephony.ari.messages import (
     StasisEnd,
     StasisStart,
 )
+from changgu.telephony.dial_plan import DialPlan
+from changgu.telephony.diversions import Diversions, Voicemails
 from changgu.telephony.farewells import farewell_prompts
-from changgu.telephony.handset import CallerIdentity, Handset
+from changgu.telephony.handset import CallerIdentity, Handset, Visitor
 from changgu.telephony.ivr_player import RECONNECT_LIMIT, IvrPlayer
-from changgu.telephony.legs import Caller, Returned, purpose
+from changgu.telephony.legs import Caller, Person, Returned, purpose
 from changgu.telephony.numbers import NumberPlan, ToMenu, ToQueueDirectly, presented
 
 logger = logging.getLogger(__name__)
 
 SHORT_GREETING: tuple[Prompt, ...] = (NamedPrompt("greeting"), NamedPrompt("recording_notice"))
 """What a caller hears, to its end, who dialled a queue's own number."""
-
-
-@dataclass(slots=True)
-class _Visitor:
-    """One caller on the line."""
-
-    identity: CallerIdentity
-    handset: Handset
-    task: asyncio.Task[None] | None = None
-    released: bool = False
-    """The desk ends this call itself; the ACD need not be told that it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +52,34 @@ class Desk:
     """The published menu for a dialled number."""
     language: str = "ko"
     short_greeting: Sequence[Prompt] = field(default=SHORT_GREETING)
+    dial_plan: Callable[[], DialPlan] = DialPlan
+    """Which outside numbers may be dialled; none, unless it is said."""
+    voicemails: Voicemails | None = None
+    """Who keeps voice mail; None: nobody, and callers are told so."""
+
+    def shown_number(self) -> str:
+        """What people whom we call see."""
+        return self.numbers().desk
 
 
 class Inbound:
     """All callers on the line. `hear` is given every ARI event; `run` must be running."""
 
-    def __init__(self, ari: Ari, player: IvrPlayer, post: Callable[[Event], None], desk: Desk) -> None:
+    def __init__(
+        self, ari: Ari, player: IvrPlayer, post: Callable[[Event], None], desk: Desk,
+        talking: Callable[[CallId], bool] = lambda call: False,
+    ) -> None:  # fmt: skip
+        """`talking` tells of a call whether an agent is on the line: its keys are nobody's business."""
         self._ari = ari
+        self._talking = talking
         self._player = player
         self._post = post
         self._desk = desk
-        self._visitors: dict[CallId, _Visitor] = {}
+        self._visitors: dict[CallId, Visitor] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._diversions = Diversions(
+            ari, player, post, desk.language, lambda: desk.dial_plan(), desk.shown_number, desk.voicemails, self._spawn
+        )
         self.failed = 0
         """Calls that ended because their task failed."""
 
@@ -99,6 +108,7 @@ class Inbound:
 
     def hear(self, event: AriEvent) -> None:
         """Take note of one event; never waits."""
+        self._diversions.hear(event)
         match event:
             case StasisStart(channel, args):
                 match purpose(args):
@@ -112,7 +122,7 @@ class Inbound:
                 self.left(CallId(channel_id))
             case ChannelDtmfReceived(channel_id, digit, held, at):
                 if visitor := self._visitors.get(CallId(channel_id)):
-                    visitor.handset.press(digit, at, held)
+                    self._pressed(visitor, digit, at, held)
             case PlaybackFinished(playback_id, channel_id, failed):
                 if visitor := self._visitors.get(CallId(channel_id)):
                     if failed:
@@ -154,8 +164,39 @@ class Inbound:
             visitor = self._register(channel, dialled)
             self._begin(visitor, self._visit(visitor))
 
+    def reached(self, channel: Channel, person: Person) -> None:
+        """Somebody whom we called picked up."""
+        call = CallId(channel.id)
+        if not self.knows(call):
+            self._visitors[call] = Visitor(CallerIdentity(person.number, "", self._desk.numbers().desk), Handset(call))
+            self._post(PersonReached(call))
+
+    def _pressed(self, visitor: Visitor, digit: str, at: float, held: float) -> None:
+        call = visitor.handset.call
+        if not visitor.handset.press(digit, at, held) or visitor.is_served:
+            return
+        # They wait, or talk: nobody else reads these keys, and the next menu must not find old ones.
+        visitor.handset.forget_keys()
+        if not visitor.released and not self._talking(call):
+            self._post(KeyPressed(call, digit))
+
+    def divert(self, command: Divert) -> None:
+        """Lead a caller out of the queue by other means; never waits. What comes of it is told as an event."""
+        visitor = self._visitors.get(command.call)
+        if visitor is None:
+            return  # their hang-up has been told
+        if visitor.task is not None:
+            visitor.task.cancel()
+        visitor.handset.forget_keys()
+        visitor.afterwards = None
+        if command.to.way is Way.MENU:
+            self._begin(visitor, self._walk_from(visitor, NodeName(command.to.name)))
+        else:
+            self._begin(visitor, self._diversions.serve(visitor, command))
+
     async def after_gap(self) -> None:
-        """The line to Asterisk was down: prompts may have ended unheard of."""
+        """The line to Asterisk was down: prompts and messages may have ended unheard of."""
+        self._diversions.line_is_up()
         for visitor in list(self._visitors.values()):
             if visitor.task is not None and not visitor.task.done():
                 try:
@@ -170,11 +211,7 @@ class Inbound:
         visitor = self._visitors.pop(call, None)
         if visitor is None:
             return
-        visitor.handset.hung_up()
-        if visitor.task is not None:
-            visitor.task.cancel()
-        if not visitor.released:
-            self._post(CallerHungUp(call))
+        self._settle(visitor, tell=not visitor.released)
 
     def release(self, call: CallId) -> None:
         """The desk is about to hang up on this caller: their end is no news."""
@@ -184,11 +221,27 @@ class Inbound:
     def forget(self, call: CallId) -> None:
         """The caller is gone, and whoever found out has reported it."""
         visitor = self._visitors.pop(call, None)
-        if visitor is None:
-            return
+        if visitor is not None:
+            self._settle(visitor, tell=False)
+
+    def _settle(self, visitor: Visitor, *, tell: bool) -> None:
         visitor.handset.hung_up()
         if visitor.task is not None:
             visitor.task.cancel()
+        if visitor.afterwards is not None and self._tasks is not None:
+            self._tasks.create_task(self._afterwards(visitor, tell))
+        elif tell:
+            self._post(CallerHungUp(visitor.handset.call))
+
+    async def _afterwards(self, visitor: Visitor, tell: bool) -> None:
+        call, came_to = visitor.handset.call, None
+        assert visitor.afterwards is not None
+        try:
+            came_to = await visitor.afterwards()
+        except Exception:  # one call's edge: whatever was left to do, the caller is gone, and that must be told
+            logger.exception("what was left to do after a hang-up failed", extra={"call_id": call})
+        if tell:
+            self._post(came_to or CallerHungUp(call))
 
     async def say_farewell(self, call: CallId, farewell: Farewell) -> None:
         """Apologise to a caller, who is then to be hung up on."""
@@ -199,22 +252,29 @@ class Inbound:
         if visitor.task is not None and visitor.task is not asyncio.current_task():
             visitor.task.cancel()
         try:
+            await self._diversions.interrupt(call)
+            await self._player.hush(visitor.handset)
             await self._player.say(visitor.handset, prompts, self._desk.language, interruptible=False)
         except Exception as trouble:  # the last thing said to one caller: whatever fails here, the call ends anyway
             logger.warning("a farewell could not be said: %r", trouble, extra={"call_id": call})
 
     # ---- one caller's way ------------------------------------------------------------------------------------------
 
-    def _register(self, channel: Channel, dialled: str) -> _Visitor:
+    def _register(self, channel: Channel, dialled: str) -> Visitor:
         call = CallId(channel.id)
         identity = CallerIdentity(presented(channel.caller_number), channel.caller_name, dialled)
-        visitor = self._visitors[call] = _Visitor(identity, Handset(call))
+        visitor = self._visitors[call] = Visitor(identity, Handset(call))
         return visitor
 
-    def _begin(self, visitor: _Visitor, visit: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, visitor: Visitor, visit: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:
             raise RuntimeError("Inbound.run is not running")
         visitor.task = self._tasks.create_task(self._to_the_end(visitor.handset.call, visit))
+
+    def _spawn(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
+        if self._tasks is None:
+            raise RuntimeError("Inbound.run is not running")
+        return self._tasks.create_task(work)
 
     async def _to_the_end(self, call: CallId, visit: Coroutine[Any, Any, None]) -> None:
         try:
@@ -229,7 +289,7 @@ class Inbound:
             self._post(MenuEnded(call, served=False))
             await self._drop(call)
 
-    async def _visit(self, visitor: _Visitor) -> None:
+    async def _visit(self, visitor: Visitor) -> None:
         call, identity, language = visitor.handset.call, visitor.identity, self._desk.language
         await self._answer(call)
         match self._desk.numbers().destination(identity.dialled):
@@ -237,21 +297,28 @@ class Inbound:
                 await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=False)
                 self._post(CallArrived(call, queue))
             case ToMenu():
-                await self._walk(visitor, self._desk.menu(identity.dialled))
+                flow = self._desk.menu(identity.dialled)
+                await self._walk(visitor, flow, start(flow, Visit(identity.number, identity.dialled, language)))
 
-    async def _walk(self, visitor: _Visitor, flow: Flow) -> None:
-        identity, handset, language = visitor.identity, visitor.handset, self._desk.language
+    async def _walk_from(self, visitor: Visitor, node: NodeName) -> None:
+        identity = visitor.identity
+        flow = self._desk.menu(identity.dialled)
+        visit = Visit(identity.number, identity.dialled, self._desk.language)
+        await self._walk(visitor, flow, start(flow, visit, node))
+
+    async def _walk(self, visitor: Visitor, flow: Flow, turn: Turn) -> None:
+        handset, language = visitor.handset, self._desk.language
         clock = asyncio.get_running_loop().time
         latest = clock() + flow.limits.visit.total_seconds()
-        turn = start(flow, Visit(identity.number, identity.dialled, language))
         while True:
             news = await self._player.perform(handset, turn, language)
             if news is None:
                 break
             turn = resume(flow, turn.state, news if clock() < latest else PersonWanted())
         match turn.outcome:
-            case ToQueue(queue, priority, skills):
-                self._post(CallArrived(handset.call, QueueName(queue), priority, skills))
+            case ToQueue(queue, priority, skills, agent):
+                wanted = AgentId(agent) if agent is not None else None
+                self._post(CallArrived(handset.call, QueueName(queue), priority, skills, wanted))
             case HangUp(served):
                 self._post(MenuEnded(handset.call, served))
             case None:
