@@ -51,8 +51,8 @@ def test_a_column_that_is_not_in_the_file_leaves_what_was_there() -> None:
 def test_an_agent_with_every_column() -> None:
     (agent,) = agents("login,name,queues,skills,phone\nbob,박준호,network;pc,vpn:7;원격;c++:10,sip:bob@10.0.0.7:5062\n")
     assert agent == Agent(
-        AgentId("bob"), "박준호", frozenset({QueueName("network"), QueueName("pc")}), frozenset({"vpn:7", "원격", "c++:10"}),
-        "sip:bob@10.0.0.7:5062",
+        AgentId("bob"), "박준호", frozenset({QueueName("network"), QueueName("pc")}),
+        frozenset({"vpn:7", "원격", "c++:10"}), "sip:bob@10.0.0.7:5062",
     )  # fmt: skip
 
 
