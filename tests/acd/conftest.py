@@ -4,9 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import strategies as st
 
 import changgu.acd.store  # noqa: F401  declares the tables
 from changgu.ground.database import Base, Database
+
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
+"""Facts hold times that a clock has shown."""
 
 
 @pytest.fixture

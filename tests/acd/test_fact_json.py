@@ -21,9 +21,6 @@ from changgu.acd.facts import (
 )
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 
-st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))  # JSON knows neither
-
-
 @pytest.mark.parametrize("kind", FACTS, ids=lambda kind: kind.__name__)
 @settings(deadline=None)  # the first example builds the strategies
 @given(data=st.data())

@@ -10,12 +10,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.api import CallDesk
 from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp
-from changgu.acd.facts import Fact, NewsIgnored, NextStateRequested, PhoneStateChanged, Recorded
-from changgu.acd.identity import CallId
+from changgu.acd.facts import (
+    AgentStateChanged,
+    CallbackAttempted,
+    CallbackClosed,
+    CallEnded,
+    CallOffered,
+    CallOverflowed,
+    CallStarted,
+    CallWidened,
+    Choice,
+    Departure,
+    DesktopStateChanged,
+    Direction,
+    Ender,
+    Fact,
+    FloorTakenUp,
+    NewsIgnored,
+    NextStateRequested,
+    OfferEnd,
+    OfferEnded,
+    Outcome,
+    PhoneStateChanged,
+    ReasonLimitPassed,
+    Recorded,
+    StateRepaired,
+    WaitAnnounced,
+    WrapUpExtended,
+)
+from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
 from changgu.acd.pages import build_pages
-from changgu.acd.queues import Floor
+from changgu.acd.queues import Agent, Floor, Queue
 from changgu.acd.store import CallStore, FloorStore
 from changgu.acd.timeline import tell
 from changgu.app.rendering import SitePages
@@ -124,7 +152,11 @@ async def test_a_callers_number_cannot_become_part_of_the_page(desk: Desk, show:
         assert "<script>alert" not in await show(path)
 
 
-SAID_ELSEWHERE = (NewsIgnored, NextStateRequested, PhoneStateChanged)
+SAID_ELSEWHERE = (
+    NewsIgnored, NextStateRequested, PhoneStateChanged, DesktopStateChanged, WrapUpExtended, ReasonLimitPassed,
+    CallbackAttempted, CallbackClosed, FloorTakenUp,
+)  # fmt: skip
+"""Facts about no call."""
 
 
 @pytest.mark.parametrize("lang", ["ko", "en"])
@@ -135,6 +167,7 @@ def test_every_fact_of_a_call_has_its_sentence(lang: str, kind: type, data: st.D
     (line,) = tell([Recorded(1, 0.0, data.draw(st.from_type(kind)))], Floor())
     text = line.text(lambda key, **words: SITE.catalogue.say(lang, key, **words))
     assert "timeline." not in text
+    assert "departure." not in text or "departure." in repr(line.words)
     assert "state." not in text or "state." in repr(line.words)
 
 
@@ -142,3 +175,36 @@ def test_both_languages_say_the_same_things() -> None:
     one_sided = SITE.catalogue.one_sided()
     mine = ("calls.", "call.", "timeline.")
     assert not [key for keys in one_sided.values() for key in keys if key.startswith(mine)]
+
+
+C1, B1, KIM, HELP = CallId("c1"), CallbackId("b1"), AgentId("kim"), QueueName("network")
+NAMES = Floor((Queue(HELP, "네트워크"), Queue(QueueName("pc"), "PC")), (Agent(KIM, "김민준"),))
+
+
+@pytest.mark.parametrize(
+    ("fact", "text"),
+    [
+        (CallOverflowed(C1, HELP, Departure.WAITED, "queue:pc"), "최대 대기시간이 지남: PC 대기열로 보냄"),
+        (CallOverflowed(C1, HELP, Departure.KEY, "voicemail", "1"), "번호를 누름: 음성메일로 보냄"),
+        (
+            CallWidened(C1, 90.0, frozenset({"vpn"}), frozenset({QueueName("pc")})),
+            "기다린 지 1:30: PC 대기열의 요원도 받을 수 있게 함",
+        ),
+        (WaitAnnounced(C1, 2, 95.0), "2번째이고 1:35 안에 연결된다고 안내함"),
+        (CallOffered(C1, KIM, OfferId(1), HELP, Choice.EVERYBODY), "김민준의 전화를 울림 (함께 울림)"),
+        (OfferEnded(C1, KIM, OfferId(1), OfferEnd.ANSWERED_ELSEWHERE), "김민준보다 다른 요원이 먼저 받음"),
+        (CallEnded(C1, Outcome.REFUSED, Ender.DESK, "full"), "연결 거절: 대기 인원이 참"),
+        (CallEnded(C1, Outcome.NOT_REACHED, Ender.DESK, "busy"), "상대가 통화 중이거나 거절함"),
+        (CallStarted(C1, Direction.OUTBOUND, None, "01012345678", B1), "01012345678번으로 전화를 검 (콜백)"),
+        (
+            AgentStateChanged(
+                KIM, AgentState.RESERVED, AgentState.NOT_READY, NotReadyReason.BREAK, C1, by="boss", why="휴식하세요"
+            ),
+            "김민준: 호출 → 휴식 (boss: 휴식하세요)",
+        ),
+        (StateRepaired("connecting_too_long", KIM, C1), "받은 뒤 너무 오래 이어지지 않아 바로잡음"),
+    ],
+)
+def test_what_happened_is_said_in_korean(fact: Fact, text: str) -> None:
+    (line,) = tell([Recorded(1, 0.0, fact)], NAMES)
+    assert line.text(lambda key, **words: SITE.catalogue.say("ko", key, **words)) == text

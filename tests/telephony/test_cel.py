@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import HTTPConnection
 
 from changgu.acd.call_record import CallRecord
-from changgu.acd.facts import Direction, Ender
+from changgu.acd.facts import Direction, Ender, Outcome
 from changgu.acd.identity import CallId
 from changgu.app import schema
 from changgu.app.rendering import SitePages
@@ -235,6 +235,24 @@ def test_a_caller_may_hear_the_farewell_to_its_end() -> None:
     refused = row(answered_at=None, ended_at=T0.timestamp() + 0.2)
     assert cel_check(told, replace(refused, ended_by=Ender.DESK)) == []
     assert [one.milestone for one in cel_check(told, refused)] == [Milestone.ENDED]
+
+
+def test_a_caller_sent_on_to_an_outside_number_talks_there_and_not_here() -> None:
+    sent = row(answered_at=None, ended_at=T0.timestamp() + 59, ended_by=Ender.DESK, outcome=Outcome.REDIRECTED)
+    assert cel_check(answered_call(), sent) == []
+    hung_up_before = replace(sent, ended_at=T0.timestamp() + 200)
+    assert [one.milestone for one in cel_check(answered_call(), hung_up_before)] == [Milestone.ENDED]
+
+
+def test_an_attempt_to_call_back_waits_for_an_agent_before_anybody_is_dialled() -> None:
+    """The attempt begins a minute before the person's channel does; what both know is the conversation."""
+    attempt = row(direction=Direction.OUTBOUND, arrived_at=T0.timestamp() - 60)
+    assert cel_check(answered_call(), attempt) == []
+    assert [one.milestone for one in cel_check(answered_call(), replace(attempt, answered_at=None))] == [
+        Milestone.ANSWERED
+    ]
+    put_off = replace(attempt, answered_at=None, ended_at=T0.timestamp())
+    assert cel_check([], put_off) == []
 
 
 def test_an_account_that_begins_late_is_judged_by_what_it_has() -> None:

@@ -6,27 +6,45 @@ from dataclasses import dataclass, field
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
+    CallbackBooked,
     CallConnected,
     CallEnded,
     CallOffered,
+    CallOverflowed,
     CallQueued,
     CallStarted,
+    CallWidened,
+    Choice,
+    Departure,
+    Direction,
     Fact,
     HoldEnded,
     HoldStarted,
     MenuStepTaken,
-    NewsIgnored,
     OfferEnded,
+    Outcome,
+    PersonAnswered,
     Recorded,
+    StateRepaired,
+    WaitAnnounced,
 )
 from changgu.acd.identity import Instant
-from changgu.acd.queues import Floor
+from changgu.acd.queues import Floor, Way
 
 Translate = Callable[..., str]
 """`t(key, **words)` of the page."""
 
 NodeTitle = Callable[[str], str | None]
 """What people call a node of the menu; None when it has no other name."""
+
+
+Told = tuple[str, dict[str, str], dict[str, str]]
+"""A message key, words, and words that are messages themselves."""
+
+REFUSALS = frozenset({*(why.value for why in Departure), "no_such_queue", "desk_closed", "error"})
+"""Reasons of a refusal that have a word of their own (`departure.…`)."""
+
+REPAIRS = frozenset({"talking_without_a_leg", "connecting_too_long", "ready_without_a_phone"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +81,8 @@ def tell(recorded: Iterable[Recorded], floor: Floor, node_title: NodeTitle = lam
     return lines
 
 
-def _sentence(
-    fact: Fact, names: Mapping[str, str], node_title: NodeTitle
-) -> tuple[str, dict[str, str], dict[str, str]] | None:
+def _sentence(fact: Fact, names: Mapping[str, str], node_title: NodeTitle) -> Told | None:
     match fact:
-        case CallStarted(caller=None, dialled=dialled):
-            return "started_withheld", {"dialled": dialled}, {}
-        case CallStarted(caller=caller, dialled=dialled):
-            return "started", {"caller": caller or "", "dialled": dialled}, {}
         case MenuStepTaken(node=node, key=None):
             title = node_title(node)
             return ("menu_plain", {}, {}) if title is None else ("menu", {"node": title}, {})
@@ -80,8 +92,9 @@ def _sentence(
         case CallQueued(queue=queue, skills=skills):
             words = {"queue": names.get(queue, queue), "skills": ", ".join(sorted(skills))}
             return "queued_skills" if skills else "queued", words, {}
-        case CallOffered(agent=agent):
-            return "offered", {"agent": names.get(agent, agent)}, {}
+        case CallOffered(agent=agent, choice=choice):
+            key = "offered" if choice is Choice.TURN else f"offered_{choice.value}"
+            return key, {"agent": names.get(agent, agent)}, {}
         case OfferEnded(agent=agent, why=why):
             return f"offer_{why.value}", {"agent": names.get(agent, agent)}, {}
         case CallAnswered(agent=agent):
@@ -92,13 +105,58 @@ def _sentence(
             return "hold_started", {"agent": names.get(agent, agent)}, {}
         case HoldEnded(agent=agent):
             return "hold_ended", {"agent": names.get(agent, agent)}, {}
+        case PersonAnswered():
+            return "person_answered", {}, {}
+        case CallbackBooked(queue=queue):
+            return "callback_booked", {"queue": names.get(queue, queue)}, {}
+        case StateRepaired(what=what):
+            return f"repaired_{what}" if what in REPAIRS else "repaired", {"what": what}, {}
+        case _:
+            return _longer_sentence(fact, names)
+
+
+def _longer_sentence(fact: Fact, names: Mapping[str, str]) -> Told | None:
+    match fact:
+        case CallStarted(caller=caller, dialled=dialled, direction=Direction.OUTBOUND):
+            return "started_outbound", {"number": caller or dialled}, {}
+        case CallStarted(caller=None, dialled=dialled):
+            return "started_withheld", {"dialled": dialled}, {}
+        case CallStarted(caller=caller, dialled=dialled):
+            return "started", {"caller": caller or "", "dialled": dialled}, {}
+        case CallWidened(reach=reach, skills=skills, opened=opened):
+            words = {
+                "reach": _clock(reach),
+                "queues": ", ".join(sorted(names.get(queue, queue) for queue in opened)),
+                "skills": ", ".join(sorted(skills)),
+            }
+            return "widened_opened" if opened else "widened_skills" if skills else "widened", words, {}
+        case CallOverflowed(why=why, to=to, key=key):
+            way, _, name = to.partition(":")
+            words = {"name": names.get(name, name), "pressed": key or "", "to": to}
+            known = way if way in {one.value for one in Way} else "other"
+            return f"overflow_{known}", words, {"why": f"departure.{why.value}"}
+        case WaitAnnounced(position=position, promise=promise):
+            words = {"position": str(position), "promise": _clock(promise or 0.0)}
+            said = {(False, False): "", (True, False): "_position", (False, True): "_promise", (True, True): "_both"}
+            return f"announced{said[position is not None, promise is not None]}", words, {}
+        case CallEnded(outcome=Outcome.NOT_REACHED, reason=reason):
+            return "ended_busy" if reason in ("busy", "declined") else "ended_not_reached", {}, {}
+        case CallEnded(outcome=Outcome.REFUSED, reason=reason) if reason in REFUSALS:
+            return "ended_refused", {}, {"outcome": "outcome.refused", "why": f"departure.{reason}"}
         case CallEnded(outcome=outcome, by=by):
             return f"ended_by_{by.value}", {}, {"outcome": f"outcome.{outcome.value}"}
-        case AgentStateChanged(agent=agent, before=before, after=after, reason=reason):
-            state = f"state.{after.value}" if reason is None else f"reason.{reason.value}"
-            said = {"before": f"state.{before.value}", "after": state}
-            return "agent_state", {"agent": names.get(agent, agent)}, said
-        case NewsIgnored():
-            return None
-        case _:
-            return None
+        case AgentStateChanged(agent=agent, before=before, after=after, reason=away, by=forced_by, why=words_given):
+            state = f"state.{after.value}" if away is None else f"reason.{away.value}"
+            moved = {"before": f"state.{before.value}", "after": state}
+            words = {"agent": names.get(agent, agent)}
+            if forced_by is None:
+                return "agent_state", words, moved
+            words |= {"by": names.get(forced_by, forced_by), "given": words_given}
+            return "agent_state_by_why" if words_given else "agent_state_by", words, moved
+    return None
+
+
+def _clock(seconds: float) -> str:
+    """75 seconds as 1:15."""
+    whole = max(0, round(seconds))
+    return f"{whole // 60}:{whole % 60:02}"

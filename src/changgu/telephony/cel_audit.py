@@ -1,12 +1,13 @@
 """The ledger's row of a call, held against the PBX's own account of it."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from changgu.acd.call_record import CallRecord
-from changgu.acd.facts import Ender
+from changgu.acd.facts import Direction, Ender, Outcome
 from changgu.acd.identity import Instant
 from changgu.telephony.cel import ANSWER, BRIDGE_ENTER, BRIDGE_EXIT, CHAN_END, CHAN_START, HANGUP, CelEvent
 
@@ -60,12 +61,25 @@ def cel_check(events: Iterable[CelEvent], call_record: CallRecord) -> list[Diffe
     if call_record.answered_at is None and conversation is not None and _was_a_moment(conversation):
         conversation = None
     later = FAREWELL_LIMIT if call_record.ended_by == Ender.DESK else TOLERANCE
+    if call_record.outcome is Outcome.REDIRECTED:  # our part was over; they speak with somebody outside
+        conversation, later = None, math.inf
+    if call_record.direction is Direction.OUTBOUND:
+        return _check_of_a_call_back(call_record, conversation, ended, later)
     found = [
         _compared(Milestone.ARRIVED, call_record.arrived_at, began),
         _compared(Milestone.ANSWERED, call_record.answered_at, conversation.began if conversation else None),
         _compared(Milestone.ENDED, call_record.ended_at, ended, later),
     ]
     return [difference for difference in found if difference is not None]
+
+
+def _check_of_a_call_back(
+    call_record: CallRecord, conversation: _Conversation | None, ended: Instant | None, later: float
+) -> list[Difference]:
+    """An attempt exists before anybody is dialled, and perhaps nobody ever is: only the conversation is common ground."""
+    answered = _compared(Milestone.ANSWERED, call_record.answered_at, conversation.began if conversation else None)
+    over = None if ended is None else _compared(Milestone.ENDED, call_record.ended_at, ended, later)
+    return [difference for difference in (answered, over) if difference is not None]
 
 
 def _compared(
