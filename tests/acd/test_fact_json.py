@@ -21,6 +21,7 @@ from changgu.acd.facts import (
 )
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 
+
 @pytest.mark.parametrize("kind", FACTS, ids=lambda kind: kind.__name__)
 @settings(deadline=None)  # the first example builds the strategies
 @given(data=st.data())

@@ -76,7 +76,7 @@ def cel_check(events: Iterable[CelEvent], call_record: CallRecord) -> list[Diffe
 def _check_of_a_call_back(
     call_record: CallRecord, conversation: _Conversation | None, ended: Instant | None, later: float
 ) -> list[Difference]:
-    """An attempt exists before anybody is dialled, and perhaps nobody ever is: only the conversation is common ground."""
+    """An attempt exists before anybody is dialled, and perhaps nobody ever is: what both know is the conversation."""
     answered = _compared(Milestone.ANSWERED, call_record.answered_at, conversation.began if conversation else None)
     over = None if ended is None else _compared(Milestone.ENDED, call_record.ended_at, ended, later)
     return [difference for difference in (answered, over) if difference is not None]
