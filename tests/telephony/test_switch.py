@@ -33,7 +33,8 @@ from changgu.telephony.ari.stream import AriStream
 from changgu.telephony.call_control import CallControl, NotTalking, SwitchAway
 from changgu.telephony.handset import CallerIdentity
 from changgu.telephony.legs import AgentLeg
-from changgu.telephony.switch import MUSIC_AFTER, Switch
+from changgu.telephony.queue_experience import MUSIC_AFTER
+from changgu.telephony.switch import Switch
 from tests.support.fake_ari import FakeAri, FakeChannel
 from tests.support.waiting import eventually
 

@@ -20,7 +20,7 @@ FAREWELLS: Mapping[str, Mapping[Farewell, TextPrompt]] = {
         Farewell.DESK_CLOSED: TextPrompt("We are closed now. Please call again during service hours."),
         Farewell.NO_SUCH_QUEUE: TextPrompt("We are sorry that we cannot take this call now. Please call again later."),
         Farewell.QUEUE_FULL: TextPrompt("We are sorry: too many callers are waiting now. Please call again later."),
-        Farewell.NOBODY_HERE: TextPrompt("We are sorry: nobody is here to take your call now. Please call again later."),
+        Farewell.NOBODY_HERE: TextPrompt("We are sorry: nobody is here to take your call. Please call again later."),
         Farewell.WAITED_TOO_LONG: TextPrompt(
             "We are sorry that you waited so long, and that we cannot connect you now. Please call again later."
         ),

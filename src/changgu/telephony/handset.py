@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from changgu.acd.events import Event
 from changgu.acd.identity import CallId
 
 KEYS_KEPT = 64
@@ -32,8 +34,8 @@ class Handset:
         """The id of the playback under way."""
         return self._playing
 
-    def press(self, key: str, at: float, held: float) -> None:
-        """A key was let go at `at`, having been held for `held` seconds.
+    def press(self, key: str, at: float, held: float) -> bool:
+        """A key was let go at `at`, having been held for `held` seconds; whether it counts.
 
         The same key again, sooner than it could have been held, is the same press told twice: Asterisk does that
         when a prompt ends between two quick keys, and phones that send RFC 4733 and SIP INFO do it always.
@@ -41,12 +43,13 @@ class Handset:
         last_key, last_at = self._last_key
         self._last_key = (key, at)
         if key == last_key and at - last_at < held:
-            return
+            return False
         swallow, self._swallow = self._swallow, None
         if key == swallow or len(self._keys) >= KEYS_KEPT:
-            return
+            return False
         self._keys.append(key)
         self._news.set()
+        return True
 
     def forget_keys(self) -> None:
         """Keys pressed so far do not count."""
@@ -105,3 +108,22 @@ class CallerIdentity:
     """As presented; None when withheld."""
     name: str
     dialled: str
+
+
+@dataclass(slots=True, eq=False)
+class Visitor:
+    """One caller on the line, or one whom we called back."""
+
+    identity: CallerIdentity
+    handset: Handset
+    task: asyncio.Task[None] | None = None
+    """What is being done with them now: the menu, or another way out of a queue. None or done: they wait, or talk."""
+    released: bool = False
+    """The desk ends this call itself; the ACD need not be told that it has ended."""
+    afterwards: Callable[[], Awaitable[Event | None]] | None = None
+    """What is left to do should they hang up now, and what their visit has come to; None: they gave up."""
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a menu speaks to them, so that their keys are its business."""
+        return self.task is not None and not self.task.done()

@@ -105,6 +105,19 @@ class IvrPlayer:
         if cut_short:
             await self._stop(handset, playback)
 
+    async def ask(
+        self, handset: Handset, prompts: Sequence[Prompt], language: str, wait: WaitDigits
+    ) -> DigitsGathered | NothingPressed:
+        """Put one question and gather the answer; a key pressed ahead answers it unsaid."""
+        if not handset.pressed:
+            await self.say(handset, prompts, language, interruptible=True)
+        return await self._gather(handset, wait)
+
+    async def hush(self, handset: Handset) -> None:
+        """End what is being said now, so that something else can be said."""
+        if handset.playing is not None:
+            await self._stop(handset, handset.playing)
+
     async def still_playing(self, handset: Handset) -> None:
         """After a gap in the news: if the caller's prompt ended meanwhile, go on."""
         playback = handset.playing
@@ -135,7 +148,7 @@ class IvrPlayer:
                 assert_never(wait)
 
     @staticmethod
-    async def _gather(handset: Handset, wait: WaitDigits) -> Event:
+    async def _gather(handset: Handset, wait: WaitDigits) -> DigitsGathered | NothingPressed:
         if not wait.barge_in:
             handset.forget_keys()
         digits = ""

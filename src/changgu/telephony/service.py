@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from changgu.acd.commands import Command
 from changgu.acd.events import Event
+from changgu.acd.identity import CallId
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriTrouble
 from changgu.telephony.ari.messages import AriEvent
 from changgu.telephony.ari.stream import AriAddress, AriStream
 from changgu.telephony.call_control import CallControl
+from changgu.telephony.callbacks import PersonCalls
 from changgu.telephony.inbound import Desk, Inbound
 from changgu.telephony.ivr_player import IvrPlayer, LookUps, Voice
 from changgu.telephony.reconcile import NoShadowQueues, OpenCalls, Reconciler, ShadowQueues
@@ -32,8 +34,12 @@ class Telephony:
         self.stream = AriStream(address, self._hear, on_connected=self._connected)
         self.ari = Ari(self.stream, address)
         self.player = IvrPlayer(self.ari, voice, look_ups, post)
-        self.inbound = Inbound(self.ari, self.player, post, desk)
-        self.switch = Switch(self.ari, self.inbound, post)
+        self.inbound = Inbound(self.ari, self.player, post, desk, self._agent_is_on_the_line)
+        self.people = PersonCalls(self.ari, desk.dial_plan, desk.shown_number, post, self.inbound.reached)
+        self.switch = Switch(
+            self.ari, self.inbound, post, people=self.people, voice=voice, language=desk.language,
+            number_of=lambda call: view.caller if (view := calls.calls.get(call)) else None,
+        )  # fmt: skip
         self.control = CallControl(self.ari, self.switch, post)
         self.reconciler = Reconciler(self.ari, self.inbound, self.switch, calls, post, shadow or NoShadowQueues())
         self.version: str | None = None
@@ -57,8 +63,12 @@ class Telephony:
         finally:
             await self.ari.close()
 
+    def _agent_is_on_the_line(self, call: CallId) -> bool:
+        return self.switch.conversation(call) is not None
+
     def _connected(self) -> None:
         self.reconciler.ask()
+        self.switch.line_is_up()
         if self.version is None:
             asyncio.create_task(self._ask_version(), name="ari-version")  # noqa: RUF006 - it ends by itself at once
 

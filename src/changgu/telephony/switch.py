@@ -2,6 +2,8 @@
 
 Commands of one call are carried out in their order, by a worker that lives as long as there are any; calls do not
 wait for each other, and nobody waits for a command. Trouble goes back to the ACD as an event, never as an exception.
+When many phones ring for one call, they are rung at once, and whoever answers is connected before the replies of the
+others are in.
 
 Requests for a call that is answered at once: originate, bridge, addChannel (with both legs), and at the end one leg
 and the bridge. One that waits costs two more, for the music.
@@ -12,11 +14,15 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, assert_never
 
 from changgu.acd.commands import (
+    Announce,
     Command,
     ConnectCall,
+    DialPerson,
+    Divert,
     Farewell,
     HangUpAgent,
     HangUpCaller,
@@ -28,11 +34,13 @@ from changgu.acd.events import (
     AgentAnswered,
     AgentHungUp,
     ConnectFailed,
+    DialFailed,
     Event,
     PartiesConnected,
     RingFailed,
 )
 from changgu.acd.identity import CallId
+from changgu.ivr_flows.nodes import NamedPrompt
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import (
     AriAway,
@@ -44,11 +52,14 @@ from changgu.telephony.ari.errors import (
     AriRefused,
     AriTrouble,
 )
-from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, StasisEnd, StasisStart
+from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, PlaybackFinished, StasisEnd, StasisStart
+from changgu.telephony.callbacks import PersonCalls
 from changgu.telephony.handset import CallerIdentity
 from changgu.telephony.hangup_cause import RingFailure, ring_failure
+from changgu.telephony.ivr_player import Voice
 from changgu.telephony.legs import AgentLeg, agent_leg, bridge_of, purpose, stasis_args
 from changgu.telephony.numbers import caller_id
+from changgu.telephony.queue_experience import QueueExperience
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +69,8 @@ RING_SAFETY = 5
 RECONNECT_LIMIT = 30.0
 """Seconds for which a command that can be repeated waits for a lost line."""
 
-MUSIC_AFTER = 0.3
-"""Seconds of quiet before the music: whoever is connected sooner hears no scrap of it."""
+HELLO = NamedPrompt("callback_hello")
+"""For somebody who was called back and waits for an agent to pick up."""
 
 CONNECT_RETRY = 0.05
 """Seconds; addChannel can overtake the PBX's own book-keeping of the answer."""
@@ -84,6 +95,10 @@ class Callers(Protocol):
         """Apologise before the call is ended."""
         ...
 
+    def divert(self, command: Divert) -> None:
+        """Lead the caller out of the queue by other means."""
+        ...
+
 
 @dataclass(slots=True)
 class _Leg:
@@ -102,26 +117,41 @@ class _DropBridge:
 
 
 @dataclass(frozen=True, slots=True)
-class _StartMusic:
-    """The caller has been waiting long enough for music."""
+class _Chore:
+    """Something of ours to be done in turn with the call's commands; it may be done again after a lost line."""
 
     call: CallId
+    do: Callable[[], Coroutine[Any, Any, None]]
 
 
-_Task = Command | _DropBridge | _StartMusic
+_Task = Command | _DropBridge | _Chore
+
+_AT_ONCE = (RingAgent, StopRinging, HangUpAgent)
+"""Commands about legs that do not know of each other: many of them need not wait for each other's replies."""
 
 
 class Switch:
     """`do` takes commands, `hear` takes ARI events, `run` must be running."""
 
-    def __init__(self, ari: Ari, callers: Callers, post: Callable[[Event], None]) -> None:
+    def __init__(
+        self, ari: Ari, callers: Callers, post: Callable[[Event], None], *, people: PersonCalls | None = None,
+        voice: Voice | None = None, language: str = "ko",
+        number_of: Callable[[CallId], str | None] = lambda call: None,
+    ) -> None:  # fmt: skip
+        """`people` dials those who are to be called back; without it nobody is. `voice` says what waiting callers are
+        told; without it they hear music. `number_of` is the number of a call whose caller is not on the line."""
         self._ari = ari
         self._callers = callers
         self._post = post
+        self._people = people
+        self._number_of = number_of
+        self._sound = QueueExperience(ari, self._later, self._spawn, voice, language)
         self._legs: dict[str, _Leg] = {}
+        self._chosen: dict[CallId, str] = {}
+        """Of many legs that were answered, the one that the caller was to be joined with."""
+        self._ringback: set[str] = set()
+        """Legs of agents who hear it ring, while somebody is called back for them."""
         self._bridges: set[CallId] = set()
-        self._music: dict[CallId, asyncio.TimerHandle | None] = {}
-        """Callers who hear music (None), or soon will."""
         self._waiting: dict[CallId, deque[_Task]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -135,14 +165,15 @@ class Switch:
                 await asyncio.Event().wait()
         finally:
             self._tasks = None
-            for timer in self._music.values():
-                if timer is not None:
-                    timer.cancel()
+            self._sound.close()
 
     # ---- what others may ask ---------------------------------------------------------------------------------------
 
     def conversation(self, call: CallId) -> AgentLeg | None:
-        """The agent's leg that was answered for a call, while it is up."""
+        """The agent's leg that was answered for a call, while it is up; of many, the one that the ACD chose."""
+        chosen = self._legs.get(self._chosen.get(call, ""))
+        if chosen is not None and chosen.answered and not chosen.withdrawn:
+            return chosen.purpose
         for leg in self._legs.values():
             if leg.purpose.call == call and leg.answered and not leg.withdrawn:
                 return leg.purpose
@@ -171,20 +202,30 @@ class Switch:
         known.answered = known.answered or answered
         if bridged:
             self._bridges.add(leg.call)
-        if not joined:
-            self._music.setdefault(leg.call, None)
+        if joined:
+            self._chosen[leg.call] = agent_leg(leg.offer, leg.call)
+        else:
+            self._sound.assume_music(leg.call)
 
     def forget(self, channel: str) -> None:
         """A leg that the PBX no longer has; whoever found out has reported it."""
         leg = self._legs.pop(channel, None)
+        self._ringback.discard(channel)
         if leg is not None and leg.purpose.call in self._bridges:
             self._enqueue(leg.purpose.call, _DropBridge(leg.purpose.call))
 
     def forget_caller(self, call: CallId) -> None:
         """A caller whom the PBX no longer has; whoever found out has reported it."""
-        self._forget_music(call)
+        self._forget_call(call)
         if call in self._bridges:
             self._enqueue(call, _DropBridge(call))
+
+    def line_is_up(self) -> None:
+        """The line to Asterisk was down: announcements may have ended, and people been reached, unheard of."""
+        self._sound.line_is_up()
+        if self._people is not None:
+            for call in self._people.dialled:
+                self._later(call, partial(self._people.look_after, call))
 
     # ---- commands in -----------------------------------------------------------------------------------------------
 
@@ -196,11 +237,29 @@ class Switch:
             case StopRinging(_, call, offer) | HangUpAgent(_, call, offer):
                 if leg := self._legs.get(agent_leg(offer, call)):
                     leg.withdrawn = True
+            case ConnectCall(_, call, offer):
+                self._chosen[call] = agent_leg(offer, call)
+            case DialPerson() if self._people is not None:
+                self._people.expect(command)
             case HangUpCaller(call):
                 self._callers.release(call)
+                if self._people is not None:
+                    self._people.withdraw(call)
+            case Announce():
+                self._sound.announce(command)
+                return  # what is said is prepared beside the call's commands, and said in turn with them
             case _:
                 pass
         self._enqueue(command.call, command)
+
+    def _later(self, call: CallId, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._enqueue(call, _Chore(call, do))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._tasks is None:
+            work.close()  # nobody is served
+        else:
+            self._tasks.create_task(work)
 
     def _enqueue(self, call: CallId, command: _Task) -> None:
         if (queue := self._waiting.get(call)) is not None:
@@ -213,21 +272,27 @@ class Switch:
     async def _work(self, call: CallId) -> None:
         queue = self._waiting[call]
         while queue:
-            command = queue.popleft()
-            try:
-                await self._with_patience(command)
-            except Exception as trouble:  # one call's edge: the ACD is told, the other calls go on
-                if not isinstance(trouble, AriTrouble):
-                    logger.exception("a command failed: %s", type(command).__name__, extra={"call_id": call})
-                self._report(command, trouble)
+            first, *others = _next_commands(queue)
+            if others:
+                await asyncio.gather(*map(self._attempt, (first, *others)))
+            else:
+                await self._attempt(first)
         del self._waiting[call]
+
+    async def _attempt(self, command: _Task) -> None:
+        try:
+            await self._with_patience(command)
+        except Exception as trouble:  # one call's edge: the ACD is told, the other calls go on
+            if not isinstance(trouble, AriTrouble):
+                logger.exception("a command failed: %s", type(command).__name__, extra={"call_id": command.call})
+            self._report(command, trouble)
 
     async def _with_patience(self, command: _Task) -> None:
         try:
             await self._carry_out(command)
         except (AriAway, AriLate):
             # Whether it was done is unknown. All but ringing can be repeated; a leg that stayed up would be nobody's.
-            if isinstance(command, RingAgent):
+            if isinstance(command, RingAgent | DialPerson):
                 raise
             await self._ari.wait_connected(RECONNECT_LIMIT)
             if isinstance(command, HangUpCaller):
@@ -250,6 +315,8 @@ class Switch:
             case ConnectCall(agent, _, offer):
                 logger.warning("caller and agent could not be joined: %s", trouble, extra={"call_id": call})
                 self._post(ConnectFailed(agent, call, offer, _cause_of(trouble)))
+            case DialPerson() if self._people is not None:
+                self._people.failed(call, trouble)
             case _:
                 logger.warning("%s failed: %s", type(command).__name__, trouble, extra={"call_id": call})
 
@@ -258,19 +325,14 @@ class Switch:
     async def _carry_out(self, command: _Task) -> None:
         match command:
             case PlayMusicOnHold(call):
-                if call not in self._music:
-                    later = asyncio.get_running_loop().call_later
-                    self._music[call] = later(MUSIC_AFTER, self._enqueue, call, _StartMusic(call))
-            case _StartMusic(call):
-                if call in self._music:
-                    self._music[call] = None
-                    await self._tolerating_gone("POST", path("channels", call, "moh"))
+                self._sound.music(call)
             case RingAgent():
                 await self._ring(command)
-            case StopRinging(_, call, offer) | HangUpAgent(_, call, offer):
-                leg = agent_leg(offer, call)
-                if await self._tolerating_gone("DELETE", path("channels", leg)):
-                    self.forget(leg)  # its end was told while nobody listened, or is about to be
+            case StopRinging(_, call, offer, elsewhere):
+                # ARI's reason becomes SIP's on the CANCEL (RFC 3326): such a phone shows no missed call.
+                await self._end_leg(agent_leg(offer, call), "answered_elsewhere" if elsewhere else None)
+            case HangUpAgent(_, call, offer):
+                await self._end_leg(agent_leg(offer, call))
             case ConnectCall():
                 await self._connect(command)
             case HangUpCaller(call, farewell):
@@ -279,8 +341,33 @@ class Switch:
                 # The news of one leg's end may come when the next agent is in the bridge already; it goes with theirs.
                 if self.conversation(call) is None:
                     await self._drop_bridge(call)
+            case Divert(call):
+                await self._silence(call)
+                self._callers.divert(command)
+            case DialPerson():
+                await self._dial(command)
+            case _Chore(_, do):
+                await do()
+            case Announce():
+                raise AssertionError("an announcement is a chore once it is prepared")
             case _:
                 assert_never(command)
+
+    async def _end_leg(self, leg: str, reason: str | None = None) -> None:
+        if await self._tolerating_gone("DELETE", path("channels", leg), reason):
+            self.forget(leg)  # its end was told while nobody listened, or is about to be
+
+    async def _dial(self, command: DialPerson) -> None:
+        if self._people is None:
+            logger.error("nobody can be called back: there is no line outside", extra={"call_id": command.call})
+            self._post(DialFailed(command.call, RingFailure.UNREACHABLE.value))
+            return
+        if agent := self.conversation(command.call):
+            # The agent has picked up and would hear nothing until the person does.
+            leg = agent_leg(agent.offer, agent.call)
+            self._ringback.add(leg)
+            await self._tolerating_gone("POST", path("channels", leg, "ring"))
+        await self._people.dial(command)
 
     async def _ring(self, command: RingAgent) -> None:
         channel = agent_leg(command.offer, command.call)
@@ -289,6 +376,12 @@ class Switch:
             self._legs.pop(channel, None)
             return
         caller = self._callers.identity(command.call)
+        if caller is not None:
+            shown = caller_id(caller.number, caller.name)
+            if command.outbound:
+                self._sound.say_once(command.call, HELLO)
+        else:
+            shown = caller_id(self._number_of(command.call) if command.outbound else None)
         try:
             await self._ari.request(
                 "POST",
@@ -297,9 +390,10 @@ class Switch:
                 app=self._ari.app,
                 appArgs=stasis_args(leg.purpose),
                 channelId=channel,
-                callerId=caller_id(caller.number if caller else None, caller.name if caller else ""),
+                callerId=shown,
                 timeout=int(command.ring_limit.total_seconds()) + RING_SAFETY,
-                originator=command.call,
+                # Ties the two together, and fails for a caller who has just left. Who is yet to be called has no leg.
+                originator=None if command.outbound and caller is None else command.call,
             )
         except AriLate:
             # The effect is unknown while the line is up: make sure that nothing rings, then say that it failed.
@@ -319,9 +413,10 @@ class Switch:
         bridge, leg = bridge_of(command.call), agent_leg(command.offer, command.call)
         # The PBX serves the line in order: all is sent at once, so the two hear each other one round trip from now.
         steps: list[Coroutine[Any, Any, object]] = []
-        if self._forget_music(command.call):
-            # Entering a bridge does not stop music; the agent's voice would fight with it.
-            steps.append(self._tolerating_gone("DELETE", path("channels", command.call, "moh")))
+        if leg in self._ringback:
+            self._ringback.discard(leg)
+            steps.append(self._tolerating_gone("DELETE", path("channels", leg, "ring")))
+        steps += [self._tolerating_gone(*ending) for ending in self._sound.end(command.call)]
         if command.call not in self._bridges:
             steps.append(self._make_bridge(command.call))
         try:
@@ -344,34 +439,31 @@ class Switch:
     async def _join(self, bridge: str, caller: str, leg: str) -> None:
         await self._ari.request("POST", path("bridges", bridge, "addChannel"), channel=f"{caller},{leg}")
 
-    def _forget_music(self, call: CallId) -> bool:
-        """Whether music plays, or did until now as far as we know."""
-        if call not in self._music:
-            return False
-        timer = self._music.pop(call)
-        if timer is not None:
-            timer.cancel()
-        return timer is None
+    async def _silence(self, call: CallId) -> None:
+        """Whatever a waiting caller hears is over."""
+        if endings := self._sound.end(call):
+            await asyncio.gather(*(self._tolerating_gone(*ending) for ending in endings))
 
     async def _hang_up_caller(self, call: CallId, farewell: Farewell) -> None:
-        music = self._forget_music(call)
-        if farewell is not Farewell.NONE:
-            if music:
-                await self._tolerating_gone("DELETE", path("channels", call, "moh"))
+        if farewell is Farewell.NONE:
+            self._sound.forget(call)
+        else:
+            await self._silence(call)
             await self._callers.say_farewell(call, farewell)
-        gone = await self._tolerating_gone("DELETE", path("channels", call))
-        if gone:
+        if await self._tolerating_gone("DELETE", path("channels", call)):
             self._callers.left(call)
+            if self._people is not None:
+                self._people.forget(call)
 
     async def _drop_bridge(self, call: CallId) -> None:
         if call in self._bridges:
             self._bridges.discard(call)
             await self._tolerating_gone("DELETE", path("bridges", bridge_of(call)))
 
-    async def _tolerating_gone(self, method: str, uri: str) -> bool:
+    async def _tolerating_gone(self, method: str, uri: str, reason: str | None = None) -> bool:
         """Whether the thing was gone already, which is what we wanted or what we shall be told."""
         try:
-            await self._ari.request(method, uri)
+            await self._ari.request(method, uri, reason=reason)
         except (AriNotFound, AriNotOurs, AriConflict) as trouble:
             logger.debug("%s %s: %s", method, uri, trouble)
             return isinstance(trouble, AriNotFound)
@@ -381,6 +473,8 @@ class Switch:
 
     def hear(self, event: AriEvent) -> None:
         """Take note of one event; never waits."""
+        if self._people is not None:
+            self._people.hear(event)
         match event:
             case StasisStart(_, args):
                 arrived = purpose(args)
@@ -390,6 +484,8 @@ class Switch:
                 self._gone(channel_id, 16, None)
             case ChannelDestroyed(channel_id, cause, _, tech_cause):
                 self._gone(channel_id, cause, tech_cause)
+            case PlaybackFinished(playback_id, channel_id):
+                self._sound.finished(playback_id, channel_id)
             case _:
                 return
 
@@ -403,11 +499,16 @@ class Switch:
     def _gone(self, channel: str, cause: int, sip: int | None) -> None:
         leg = self._legs.pop(channel, None)
         if leg is not None:
+            self._ringback.discard(channel)
             self._leg_gone(leg.purpose, ring_failure(cause, sip), answered=leg.answered, withdrawn=leg.withdrawn)
             return
-        self._forget_music(CallId(channel))
+        self._forget_call(CallId(channel))
         if CallId(channel) in self._bridges:
             self._enqueue(CallId(channel), _DropBridge(CallId(channel)))
+
+    def _forget_call(self, call: CallId) -> None:
+        self._sound.forget(call)
+        self._chosen.pop(call, None)
 
     def _leg_gone(self, leg: AgentLeg, failure: RingFailure, *, answered: bool, withdrawn: bool = False) -> None:
         """Report the end of an agent's leg, as what it means for the call."""
@@ -417,6 +518,14 @@ class Switch:
             self._post(RingFailed(leg.agent, leg.call, leg.offer, failure.value))
         if answered and leg.call in self._bridges:
             self._enqueue(leg.call, _DropBridge(leg.call))
+
+
+def _next_commands(queue: deque[_Task]) -> list[_Task]:
+    """What is to be done now: one command, or many about legs, and the joining of the one that was answered."""
+    taken = [queue.popleft()]
+    while queue and isinstance(taken[-1], _AT_ONCE) and isinstance(queue[0], (*_AT_ONCE, ConnectCall)):
+        taken.append(queue.popleft())
+    return taken
 
 
 async def _in_order(*requests: Coroutine[Any, Any, object]) -> None:

@@ -1,0 +1,374 @@
+"""Serves callers who have left a queue by other means: voice mail, a call-back, a sentence, an outside number.
+
+Whatever comes in between, the caller either gets what they wanted (`MenuEnded`), goes back to their place
+(`CallArrived`), or has hung up (`CallerHungUp`, told by `inbound`). A caller who hangs up after leaving a message, or
+after being promised a call, has got what they wanted.
+"""
+
+import asyncio
+import hashlib
+import logging
+import re
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from changgu.acd.commands import Divert
+from changgu.acd.events import CallArrived, CallbackAsked, Event, MenuEnded
+from changgu.acd.facts import Outcome
+from changgu.acd.identity import CallId, QueueName
+from changgu.acd.queues import Way
+from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt
+from changgu.ivr_flows.session import DigitsGathered, NothingPressed, WaitDigits
+from changgu.telephony.ari.client import Ari, path
+from changgu.telephony.ari.errors import AriAway, AriLate, AriNotFound, AriRefused, AriTrouble
+from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, RecordingFinished, StasisEnd, StasisStart
+from changgu.telephony.callbacks import callback_id
+from changgu.telephony.dial_plan import Dialable, DialPlan, Refusal
+from changgu.telephony.handset import Visitor
+from changgu.telephony.ivr_player import RECONNECT_LIMIT, IvrPlayer
+from changgu.telephony.legs import OutsideLeg, outside_leg, purpose, stasis_args
+from changgu.telephony.numbers import caller_id
+
+logger = logging.getLogger(__name__)
+
+LONGEST_MESSAGE = 180
+"""Seconds of a voice mail."""
+SILENCE_ENDS_IT = 8
+"""Seconds of silence that end a voice mail."""
+SHORTEST_MESSAGE = 1
+"""Seconds of speech below which nothing was said."""
+WAV_HEADER = 44
+BYTES_A_SECOND = 16_000
+"""Of 16-bit sound at 8 kHz."""
+FILE_PATIENCE = 15.0
+"""Seconds beyond the longest message in which we must have heard of its end."""
+
+QUESTIONS = 3
+"""How often a caller is asked for one thing before they go back to their place."""
+LONGEST_NUMBER = 15
+ONE_KEY = WaitDigits(1, 6.0, 1.0, ends_at_once="")
+A_NUMBER = WaitDigits(LONGEST_NUMBER, 10.0, 5.0, terminator="#", ends_at_once="")
+
+OUTSIDE_RING_LIMIT = 40
+"""Seconds for which an outside number rings."""
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A voice mail."""
+
+    call: CallId
+    queue: QueueName
+    caller: str | None
+    """The number that the network presented."""
+    seconds: float
+    sound: bytes
+    """A WAV file: 8 kHz, mono, 16 bit."""
+
+
+class Voicemails(Protocol):
+    """Keeps voice mail."""
+
+    async def keep(self, message: Message) -> None:
+        """Keep it for good; raises when that is not possible."""
+        ...
+
+
+@dataclass(slots=True)
+class _Outside:
+    """A leg to an outside number."""
+
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def settled(self) -> bool:
+        """Wait for either; whether somebody answered."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (self.answered, self.gone)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+        return self.answered.is_set() and not self.gone.is_set()
+
+
+class Diversions:
+    """One way out of a queue after the other, each in its caller's task. `hear` is given every ARI event."""
+
+    def __init__(
+        self, ari: Ari, player: IvrPlayer, post: Callable[[Event], None], language: str,
+        plan: Callable[[], DialPlan], shown: Callable[[], str], voicemails: Voicemails | None,
+        spawn: Callable[[Coroutine[Any, Any, bool]], asyncio.Task[bool]],
+    ) -> None:  # fmt: skip
+        """`shown` is the number that people outside see; `spawn` starts what must outlive a caller's visit."""
+        self._ari = ari
+        self._player = player
+        self._post = post
+        self._language = language
+        self._plan = plan
+        self._shown = shown
+        self._voicemails = voicemails
+        self._spawn = spawn
+        self._messages: dict[str, asyncio.Future[RecordingFinished]] = {}
+        self._outside: dict[str, _Outside] = {}
+        """By the name of the leg."""
+
+    async def serve(self, visitor: Visitor, divert: Divert) -> None:
+        """Do what the command asks, to its end. A menu is not for us: `inbound` walks it."""
+        match divert.to.way:
+            case Way.VOICEMAIL:
+                await self._voicemail(visitor, divert)
+            case Way.CALLBACK:
+                await self._callback(visitor, divert)
+            case Way.ANNOUNCE:
+                await self._say(visitor, NamedPrompt(divert.to.name))
+                self._post(MenuEnded(divert.call, served=False))
+            case Way.NUMBER:
+                await self._number(visitor, divert)
+            case _:
+                raise ValueError(f"nobody is diverted to {divert.to}")
+
+    async def interrupt(self, call: CallId) -> None:
+        """The desk ends the call and has something to say first: nothing else shall be going on."""
+        if (name := _recording_name(call)) in self._messages:
+            await self._tolerating("POST", path("recordings", "live", name, "stop"))
+        await self._end_outside(call)
+
+    def line_is_up(self) -> None:
+        """Messages may have ended unheard of while the line was down."""
+        for name, message in self._messages.items():
+            self._spawn(self._look_after(name, message))
+
+    def hear(self, event: AriEvent) -> None:
+        """Take note of one event; never waits."""
+        match event:
+            case RecordingFinished(name):
+                message = self._messages.get(name)
+                if message is not None and not message.done():
+                    message.set_result(event)
+            case StasisStart(_, args):
+                leg = purpose(args)
+                if isinstance(leg, OutsideLeg) and (outside := self._outside.get(outside_leg(leg.call))):
+                    outside.answered.set()
+            case StasisEnd(channel_id) | ChannelDestroyed(channel_id):
+                if outside := self._outside.get(channel_id):
+                    outside.gone.set()
+            case _:
+                return
+
+    # ---- voice mail ------------------------------------------------------------------------------------------------
+
+    async def _voicemail(self, visitor: Visitor, divert: Divert) -> None:
+        call = divert.call
+        if self._voicemails is None:
+            logger.warning("a caller was to leave a message, and nobody keeps any", extra={"call_id": call})
+            await self._back(visitor, divert, "voicemail_failed")
+            return
+        await self._say(visitor, NamedPrompt("voicemail_prompt"))
+        visitor.handset.forget_keys()
+        name = _recording_name(call)
+        finished = self._messages[name] = asyncio.get_running_loop().create_future()
+        kept = self._spawn(self._keep(self._voicemails, visitor, divert, name, finished))
+        left = MenuEnded(call, served=True, outcome=Outcome.VOICEMAIL)
+
+        async def hung_up() -> Event | None:
+            return left if await kept else None
+
+        visitor.afterwards = hung_up
+        try:
+            await self._ari.request(
+                "POST", path("channels", call, "record"), name=name, format="wav", ifExists="overwrite", beep=True,
+                maxDurationSeconds=LONGEST_MESSAGE, maxSilenceSeconds=SILENCE_ENDS_IT, terminateOn="#",
+            )  # fmt: skip
+        except AriTrouble as trouble:
+            logger.warning("a message could not be recorded: %s", trouble, extra={"call_id": call})
+            kept.cancel()
+            visitor.afterwards = None
+            await self._tolerating("POST", path("recordings", "live", name, "stop"))
+            await self._back(visitor, divert, "voicemail_failed")
+            return
+        is_kept = await asyncio.shield(kept)
+        visitor.handset.forget_keys()  # the # that ended it
+        if is_kept:
+            await self._say(visitor, NamedPrompt("voicemail_thanks"))
+            self._post(left)
+        else:
+            visitor.afterwards = None
+            self._post(MenuEnded(call, served=False))
+
+    async def _keep(
+        self, voicemails: Voicemails, visitor: Visitor, divert: Divert, name: str,
+        finished: asyncio.Future[RecordingFinished],
+    ) -> bool:  # fmt: skip
+        """Whether the caller said something and it is kept. Goes on when they have hung up."""
+        try:
+            async with asyncio.timeout(LONGEST_MESSAGE + FILE_PATIENCE):
+                ended = await finished
+            if ended.failed:
+                return False
+            sound = await self._ari.download(path("recordings", "stored", name, "file"))
+            seconds = max(0, len(sound) - WAV_HEADER) / BYTES_A_SECOND
+            spoken = seconds if ended.talking is None else min(seconds, ended.talking)
+            if spoken >= SHORTEST_MESSAGE:
+                await voicemails.keep(Message(divert.call, divert.queue, visitor.identity.number, seconds, sound))
+            await self._tolerating("DELETE", path("recordings", "stored", name))
+        except AriNotFound:
+            return False  # they hung up before the tone
+        except Exception:  # one message's edge: it is still at the PBX, under this name, for somebody to fetch
+            logger.exception("a message could not be kept; the PBX has it as %s", name, extra={"call_id": divert.call})
+            return False
+        finally:
+            self._messages.pop(name, None)
+        return spoken >= SHORTEST_MESSAGE
+
+    async def _look_after(self, name: str, message: asyncio.Future[RecordingFinished]) -> bool:
+        """Whether the message has ended."""
+        try:
+            await self._ari.request("GET", path("recordings", "live", name))
+        except AriNotFound:
+            if not message.done():
+                message.set_result(RecordingFinished(name, 0, None, failed=False))  # the file tells how long it is
+            return True
+        except AriTrouble as trouble:
+            logger.info("could not ask after a message: %s", trouble)
+        return False
+
+    # ---- call-back -------------------------------------------------------------------------------------------------
+
+    async def _callback(self, visitor: Visitor, divert: Divert) -> None:
+        way = self._plan().way(visitor.identity.number or "")
+        number = way.number if isinstance(way, Dialable) else None
+        refused = False
+        for _ in range(QUESTIONS):
+            if number is None:
+                number, refused = await self._ask_number(visitor, refused)
+                if number is None:
+                    continue
+            question = (NamedPrompt("callback_number_is"), DigitsPrompt(number), NamedPrompt("callback_confirm"))
+            match await self._player.ask(visitor.handset, question, self._language, ONE_KEY):
+                case DigitsGathered("1"):
+                    await self._promise(visitor, divert, number)
+                    return
+                case DigitsGathered("2"):
+                    number = None
+                case DigitsGathered("0" | "*"):
+                    break
+                case _:
+                    continue
+        await self._back(visitor, divert, "callback_declined")
+
+    async def _ask_number(self, visitor: Visitor, refused: bool) -> tuple[str | None, bool]:
+        """A number that may be dialled, if they key one in; and whether one was refused."""
+        question: list[Prompt] = [NamedPrompt("callback_number_refused")] if refused else []
+        question.append(NamedPrompt("callback_enter_number"))
+        match await self._player.ask(visitor.handset, question, self._language, A_NUMBER):
+            case DigitsGathered(digits) if digits:
+                way = self._plan().way(digits.rpartition("*")[2])
+                if isinstance(way, Dialable):
+                    return way.number, False
+                logger.info("no call-back to a number: %s", way.value, extra={"call_id": visitor.handset.call})
+                return None, True
+            case DigitsGathered() | NothingPressed():
+                return None, False
+
+    async def _promise(self, visitor: Visitor, divert: Divert, number: str) -> None:
+        call = divert.call
+        promised = MenuEnded(call, served=True, outcome=Outcome.CALLBACK)
+
+        async def hung_up() -> Event:
+            return promised
+
+        self._post(CallbackAsked(callback_id(call, number), number, divert.queue, call))
+        visitor.afterwards = hung_up
+        await self._say(visitor, NamedPrompt("callback_promised"))
+        self._post(promised)
+
+    # ---- an outside number -----------------------------------------------------------------------------------------
+
+    async def _number(self, visitor: Visitor, divert: Divert) -> None:
+        call = divert.call
+        way = self._plan().way(divert.to.name)
+        if isinstance(way, Refusal):
+            logger.warning("a caller cannot be put through outside: %s", way.value, extra={"call_id": call})
+            await self._back(visitor, divert, "number_failed")
+            return
+        spoke = False
+
+        async def hung_up() -> Event | None:
+            await self._end_outside(call)
+            return ended if spoke else None
+
+        ended = MenuEnded(call, served=True, outcome=Outcome.REDIRECTED)
+        outside = self._outside[outside_leg(call)] = _Outside()
+        visitor.afterwards = hung_up
+        if await self._reach(call, way, outside):
+            spoke = True
+            await outside.gone.wait()
+            await self._end_outside(call)
+            self._post(ended)
+        else:
+            visitor.afterwards = None
+            await self._end_outside(call)
+            await self._back(visitor, divert, "number_failed")
+
+    async def _reach(self, call: CallId, way: Dialable, outside: _Outside) -> bool:
+        """Whether the caller and the outside number hear each other."""
+        leg = outside_leg(call)
+        ring = path("channels", call, "ring")
+        try:
+            await self._tolerating("POST", ring)
+            await self._ari.request(
+                "POST", path("channels"), endpoint=way.endpoint, app=self._ari.app,
+                appArgs=stasis_args(OutsideLeg(call)), channelId=leg, callerId=caller_id(self._shown()),
+                timeout=OUTSIDE_RING_LIMIT, originator=call,
+            )  # fmt: skip
+            async with asyncio.timeout(OUTSIDE_RING_LIMIT + FILE_PATIENCE):
+                answered = await outside.settled()
+            await self._tolerating("DELETE", ring)
+            if not answered:
+                return False
+            await self._ari.request("POST", path("bridges", leg), type="mixing")
+            await self._ari.request("POST", path("bridges", leg, "addChannel"), channel=f"{call},{leg}")
+        except (AriTrouble, TimeoutError) as trouble:
+            logger.info("an outside number was not reached: %s", trouble, extra={"call_id": call})
+            await self._tolerating("DELETE", ring)
+            return False
+        return True
+
+    async def _end_outside(self, call: CallId) -> None:
+        leg = outside_leg(call)
+        if self._outside.pop(leg, None) is not None:
+            await self._tolerating("DELETE", path("channels", leg))
+            await self._tolerating("DELETE", path("bridges", leg))
+
+    # ---- all of them -----------------------------------------------------------------------------------------------
+
+    async def _say(self, visitor: Visitor, *prompts: Prompt) -> None:
+        await self._player.say(visitor.handset, prompts, self._language, interruptible=False)
+
+    async def _back(self, visitor: Visitor, divert: Divert, why: str) -> None:
+        """To the queue, in the place they had; the ACD knows it."""
+        await self._say(visitor, NamedPrompt(why))
+        visitor.handset.forget_keys()
+        self._post(CallArrived(divert.call, divert.queue))
+
+    async def _tolerating(self, method: str, uri: str) -> None:
+        try:
+            await self._ari.request(method, uri)
+        except (AriRefused, AriLate) as trouble:
+            logger.debug("%s %s: %s", method, uri, trouble)
+        except AriAway:
+            await self._ari.wait_connected(RECONNECT_LIMIT)
+            try:
+                await self._ari.request(method, uri)
+            except AriTrouble as trouble:
+                logger.debug("%s %s: %s", method, uri, trouble)
+
+
+def _recording_name(call: CallId) -> str:
+    """What a message is called at the PBX; a name that could be anything else than a name is replaced by its hash."""
+    safe = call if _SAFE_NAME.fullmatch(call) else hashlib.sha256(call.encode()).hexdigest()[:40]
+    return f"voicemail-{safe}"

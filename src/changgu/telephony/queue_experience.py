@@ -1,0 +1,213 @@
+"""What callers hear while they wait: music, and from time to time where they stand. An answer cuts everything short.
+
+Nothing that plays is waited for: the requests that end it are sent ahead of those that join the two parties, so the
+caller is connected one round trip after the agent's answer. A sentence that has no sound yet is made while the music
+goes on, and left out when that takes too long.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from changgu.acd.commands import Announce
+from changgu.acd.identity import CallId
+from changgu.acd.queues import Floor
+from changgu.ivr_flows.nodes import NamedPrompt, Prompt, TextPrompt
+from changgu.ivr_flows.spoken import position_said, promise_said
+from changgu.telephony.ari.client import Ari, path
+from changgu.telephony.ari.errors import AriAway, AriLate, AriNotFound, AriRefused
+from changgu.telephony.ivr_player import Voice
+
+logger = logging.getLogger(__name__)
+
+MUSIC_AFTER = 0.3
+"""Seconds of quiet before the music: whoever is connected sooner hears no scrap of it."""
+
+TOO_LATE = 8.0
+"""Seconds after which an announcement whose sound was not ready is out of date: others have been served meanwhile."""
+
+Request = tuple[str, str]
+"""Method and resource path."""
+
+Later = Callable[[CallId, Callable[[], Coroutine[Any, Any, None]]], None]
+"""Have something done for a call, in turn with its commands."""
+
+
+def announced(command: Announce, language: str) -> tuple[Prompt, ...]:
+    """What is said: a comfort message, the place, the estimated wait, whatever of them there is."""
+    said: list[Prompt] = [TextPrompt(command.comfort)] if command.comfort else []
+    if command.position is not None and command.position > 0:
+        said.append(position_said(command.position, language))
+    if command.promise is not None:
+        said.append(promise_said(command.promise))
+    return tuple(said)
+
+
+def comfort_sentences(floor: Floor) -> tuple[str, ...]:
+    """Every comfort message of the floor, for the synthesiser's warm-up."""
+    return tuple(dict.fromkeys(text for queue in floor.queues for text in queue.announcements.comfort))
+
+
+@dataclass(slots=True, eq=False)
+class _Stay:
+    """One caller's wait, as it sounds. A new wait is a new one: what was prepared for the old is dropped."""
+
+    timer: asyncio.TimerHandle | None = None
+    """Until the music."""
+    music: bool = False
+    """It was asked for, and plays unless an announcement does."""
+    playback: str | None = None
+    """The announcement that plays now."""
+
+
+class QueueExperience:
+    """What every waiting caller hears. `later` does things in turn with the call's commands, `spawn` beside them."""
+
+    def __init__(
+        self, ari: Ari, later: Later, spawn: Callable[[Coroutine[Any, Any, None]], object], voice: Voice | None,
+        language: str,
+    ) -> None:  # fmt: skip
+        self._ari = ari
+        self._later = later
+        self._spawn = spawn
+        self._voice = voice
+        self._language = language
+        self._stays: dict[CallId, _Stay] = {}
+        self._numbers = itertools.count(1)
+
+    # ---- what the ACD asks -----------------------------------------------------------------------------------------
+
+    def music(self, call: CallId) -> None:
+        """Music from a moment on; a caller who hears something already goes on hearing it."""
+        stay = self._stays.setdefault(call, _Stay())
+        if not stay.music and stay.timer is None and stay.playback is None:
+            self._music_soon(call, stay)
+
+    def announce(self, command: Announce) -> None:
+        """Say where the caller stands, then music again."""
+        self.say(command.call, announced(command, self._language))
+
+    def say(self, call: CallId, prompts: Sequence[Prompt]) -> None:
+        """Say something to a caller who waits, then music (again)."""
+        if prompts and self._voice is not None:
+            stay = self._stays.setdefault(call, _Stay())
+            self._spawn(self._prepare(self._voice, call, stay, prompts))
+
+    def say_once(self, call: CallId, prompt: NamedPrompt) -> None:
+        """The same to somebody who begins to wait; not again to one who waits already."""
+        if call not in self._stays:
+            self._stays[call] = _Stay()
+            self.say(call, (prompt,))
+
+    def assume_music(self, call: CallId) -> None:
+        """After a restart: music may be playing to a caller who waits."""
+        self._stays.setdefault(call, _Stay(music=True))
+
+    def end(self, call: CallId) -> list[Request]:
+        """The wait is over; what must be asked of the PBX, in this order, so that nothing plays on."""
+        stay = self._stays.pop(call, None)
+        if stay is None:
+            return []
+        self._cancel(stay)
+        ending: list[Request] = []
+        if stay.playback is not None:
+            ending.append(("DELETE", path("playbacks", stay.playback)))
+        if stay.music:
+            # Entering a bridge does not stop music; the agent's voice would fight with it.
+            ending.append(("DELETE", path("channels", call, "moh")))
+        return ending
+
+    def forget(self, call: CallId) -> None:
+        """The caller is gone."""
+        self.end(call)
+
+    def close(self) -> None:
+        """No music starts any more; what plays goes on."""
+        for stay in self._stays.values():
+            self._cancel(stay)
+
+    # ---- news from the PBX -----------------------------------------------------------------------------------------
+
+    def finished(self, playback: str, channel: str) -> None:
+        """A sound came to its end; if it was an announcement, the music goes on."""
+        call = CallId(channel)
+        stay = self._stays.get(call)
+        if stay is not None and stay.playback == playback:
+            stay.playback = None
+            self._later(call, partial(self._start_music, call, stay))
+
+    def line_is_up(self) -> None:
+        """Announcements may have ended unheard of while the line was down: nobody shall wait in silence."""
+        for call, stay in self._stays.items():
+            if stay.playback is not None:
+                self._later(call, partial(self._look_after, call, stay, stay.playback))
+
+    # ---- sound -----------------------------------------------------------------------------------------------------
+
+    def _music_soon(self, call: CallId, stay: _Stay) -> None:
+        later = asyncio.get_running_loop().call_later
+        stay.timer = later(MUSIC_AFTER, self._later, call, partial(self._start_music, call, stay))
+
+    @staticmethod
+    def _cancel(stay: _Stay) -> None:
+        if stay.timer is not None:
+            stay.timer.cancel()
+            stay.timer = None
+
+    async def _start_music(self, call: CallId, stay: _Stay) -> None:
+        if self._stays.get(call) is not stay or stay.playback is not None:
+            return  # connected meanwhile; or the announcement's end will start it
+        self._cancel(stay)
+        stay.music = True
+        await self._tolerating(("POST", path("channels", call, "moh")))
+
+    async def _prepare(self, voice: Voice, call: CallId, stay: _Stay, prompts: Sequence[Prompt]) -> None:
+        try:
+            async with asyncio.timeout(TOO_LATE):
+                media = list(await voice.playlist(prompts, self._language))
+        except TimeoutError:
+            logger.warning("an announcement was not ready in time", extra={"call_id": call})
+            media = []
+        if self._stays.get(call) is not stay:
+            return
+        if media:
+            self._later(call, partial(self._play, call, stay, media))
+        elif not stay.music and stay.timer is None:
+            self._music_soon(call, stay)
+
+    async def _play(self, call: CallId, stay: _Stay, media: list[str]) -> None:
+        if self._stays.get(call) is not stay or stay.playback is not None:
+            return  # connected meanwhile; or the one before is longer than the time between two
+        stay.playback = playback = f"{call}-wait-{next(self._numbers)}"
+        try:
+            # This silences the music, which does not come back by itself (ARI: channels/{id}/moh).
+            await self._ari.request(
+                "POST", path("channels", call, "play"), body={"media": media}, playbackId=playback
+            )
+        except AriRefused as trouble:
+            logger.info("an announcement could not be played: %s", trouble, extra={"call_id": call})
+            stay.playback = None
+            if not stay.music and stay.timer is None:
+                self._music_soon(call, stay)
+        except (AriAway, AriLate):
+            logger.info("an announcement may not have been played", extra={"call_id": call})
+            self._later(call, partial(self._look_after, call, stay, playback))
+
+    async def _look_after(self, call: CallId, stay: _Stay, playback: str) -> None:
+        if self._stays.get(call) is not stay or stay.playback != playback:
+            return
+        try:
+            await self._ari.request("GET", path("playbacks", playback))
+        except AriNotFound:
+            stay.playback = None
+            await self._start_music(call, stay)
+
+    async def _tolerating(self, request: Request) -> None:
+        try:
+            await self._ari.request(*request)
+        except AriRefused as trouble:
+            logger.debug("%s %s: %s", *request, trouble)
