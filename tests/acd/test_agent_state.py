@@ -17,7 +17,18 @@ from changgu.acd.agent_state import (
     Next,
     NotReadyReason,
 )
-from changgu.acd.events import AgentEvent, AgentNotReady, AgentReady, AgentSignedOut, PhoneReachable, PhoneUnreachable
+from changgu.acd.events import (
+    AgentEvent,
+    AgentForced,
+    AgentNotReady,
+    AgentReady,
+    AgentSignedOut,
+    DesktopGone,
+    DesktopSeen,
+    MoreWrapUpWanted,
+    PhoneReachable,
+    PhoneUnreachable,
+)
 from changgu.acd.occasions import Offered, RingLimitPassed, WrapUpPassed
 
 BUSY = (AgentState.RESERVED, AgentState.TALKING, AgentState.HOLD, AgentState.WRAP_UP)
@@ -39,13 +50,14 @@ def test_reserved_is_left_by_every_way_that_an_offer_can_end() -> None:
     """Row 19: agent stuck in Reserved."""
     stays = {event for event in AGENT_EVENTS if MOVES.get((AgentState.RESERVED, event)) in (None, Next.SAME)}
     assert {RingLimitPassed, *stays} - stays == {RingLimitPassed}
-    assert all((AgentState.RESERVED, event) in STALE or event in (PhoneReachable, PhoneUnreachable) for event in stays)
+    harmless = (PhoneReachable, PhoneUnreachable, DesktopSeen, DesktopGone, MoreWrapUpWanted)
+    assert all((AgentState.RESERVED, event) in STALE or event in harmless for event in stays)
 
 
-def test_nothing_but_time_and_the_agents_own_wish_ends_a_wrap_up() -> None:
+def test_nothing_but_time_the_agents_own_wish_and_a_supervisor_ends_a_wrap_up() -> None:
     """Row 1: wrap-up ends early."""
     ends = {event for event in AGENT_EVENTS if MOVES.get((AgentState.WRAP_UP, event), Next.SAME) not in _STAYING}
-    assert ends == {WrapUpPassed, AgentReady}
+    assert ends == {WrapUpPassed, AgentReady, AgentForced}
 
 
 _STAYING = (Next.SAME, Next.REQUESTED)
@@ -80,7 +92,9 @@ def test_every_state_has_its_korean_word() -> None:
 
 
 def test_the_acds_own_reasons_cannot_be_chosen() -> None:
-    assert set(NotReadyReason) - CHOSEN_REASONS == {NotReadyReason.SIGNED_IN, NotReadyReason.NO_ANSWER}
+    assert set(NotReadyReason) - CHOSEN_REASONS == {
+        NotReadyReason.SIGNED_IN, NotReadyReason.NO_ANSWER, NotReadyReason.DESKTOP_GONE,
+    }  # fmt: skip
 
 
 def test_states_that_rest_have_no_call() -> None:

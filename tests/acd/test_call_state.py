@@ -4,9 +4,9 @@ from collections import Counter
 from itertools import product
 
 from changgu.acd.call_state import ABANDONED, CALL_EVENTS, CALL_STATE_KO, MOVES, REFUSED, SPOKEN, STALE, CallState
-from changgu.acd.events import CallerDialledIn, CallerHungUp, CallEvent, CallLost
+from changgu.acd.events import CallerDialledIn, CallerHungUp, CallEvent, CallLost, KeyPressed, MenuStepReached
 from changgu.acd.facts import Outcome
-from changgu.acd.occasions import Offered
+from changgu.acd.occasions import LeftTheQueue, Offered
 
 ALIVE = [state for state in CallState if state is not CallState.ENDED]
 
@@ -33,8 +33,15 @@ def test_only_who_waits_is_offered() -> None:
     assert [state for state in CallState if (state, Offered) in MOVES] == [CallState.WAITING]
 
 
-def test_there_is_no_way_back_to_the_menu() -> None:
-    assert {state for (state, _), after in MOVES.items() if after is CallState.IN_MENU} == {CallState.IN_MENU}
+def test_only_a_key_or_a_rule_of_the_queue_leads_back_to_the_menu() -> None:
+    ways = {(state, occasion) for (state, occasion), after in MOVES.items() if after is CallState.IN_MENU}
+    assert ways == {
+        (CallState.IN_MENU, MenuStepReached),
+        *product((CallState.WAITING, CallState.OFFERED), (KeyPressed, LeftTheQueue)),
+    }
+
+
+def test_a_caller_begins_once() -> None:
     assert all((state, CallerDialledIn) in STALE for state in CallState)
 
 

@@ -791,7 +791,7 @@ def test_an_unknown_queue_is_refused_with_a_word_to_the_caller() -> None:
     floor = Floor()
     floor.dial("c1")
     assert floor.queue("c1", "nowhere") == [
-        CallEnded(C1, Outcome.REFUSED, Ender.DESK),
+        CallEnded(C1, Outcome.REFUSED, Ender.DESK, "no_such_queue"),
         HangUpCaller(C1, Farewell.NO_SUCH_QUEUE),
     ]
 
@@ -801,7 +801,7 @@ def test_a_caller_of_whom_nobody_told_us_is_refused_and_counted() -> None:
     floor.ready("alice")
     assert floor.queue("c1") == [
         CallStarted(C1, Direction.INBOUND, None, ""),
-        CallEnded(C1, Outcome.REFUSED, Ender.DESK),
+        CallEnded(C1, Outcome.REFUSED, Ender.DESK, "error"),
         HangUpCaller(C1, Farewell.ERROR),
     ]
 
@@ -947,7 +947,7 @@ def test_a_caller_who_waits_when_the_desk_closes_is_told_and_counted_as_refused(
     floor = Floor()
     floor.call("c1")
     assert floor.tell(DeskClosed(C1)) == [
-        CallEnded(C1, Outcome.REFUSED, Ender.DESK),
+        CallEnded(C1, Outcome.REFUSED, Ender.DESK, "desk_closed"),
         HangUpCaller(C1, Farewell.DESK_CLOSED),
     ]
 
@@ -959,7 +959,7 @@ def test_a_phone_that_rings_when_the_desk_closes_falls_silent() -> None:
     assert floor.tell(DeskClosed(C1)) == [
         StopRinging(ALICE, C1, ONE),
         OfferEnded(C1, ALICE, ONE, OfferEnd.CALLER_LEFT),
-        CallEnded(C1, Outcome.REFUSED, Ender.DESK),
+        CallEnded(C1, Outcome.REFUSED, Ender.DESK, "desk_closed"),
         change(ALICE, RESERVED, READY, C1),
         HangUpCaller(C1, Farewell.DESK_CLOSED),
     ]
@@ -1111,7 +1111,7 @@ def test_an_agent_taken_off_the_list_while_the_service_was_down_is_signed_out_at
 
     engine = Engine.restore(plan, floor.history)
 
-    assert engine.configure(plan, floor.now)[0] == change(ALICE, READY, LOGGED_OUT)
+    assert engine.configure(plan, floor.now)[1] == change(ALICE, READY, LOGGED_OUT)
     assert list(engine.agents) == [BOB]
 
 
@@ -1119,7 +1119,7 @@ def test_callers_of_a_queue_that_nobody_has_any_more_are_told_and_counted() -> N
     floor = Floor("alice")
     floor.call("c1")
     assert floor.configure(an_agent("alice", "pc"), queues=[a_queue("pc")]) == [
-        CallEnded(C1, Outcome.REFUSED, Ender.DESK),
+        CallEnded(C1, Outcome.REFUSED, Ender.DESK, "no_such_queue"),
         HangUpCaller(C1, Farewell.NO_SUCH_QUEUE),
     ]
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from itertools import count
 
+from msgspec import structs
+
 from changgu.acd import invariants
 from changgu.acd.agent_state import NotReadyReason
 from changgu.acd.engine import Effect, Engine
@@ -24,7 +26,7 @@ from changgu.acd.events import (
     PhoneUnreachable,
     RingFailed,
 )
-from changgu.acd.facts import Fact, Recorded
+from changgu.acd.facts import AgentStateChanged, Fact, FloorTakenUp, Recorded
 from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
 from changgu.acd.queues import Agent, Queue
 from changgu.acd.queues import Floor as FloorPlan
@@ -57,6 +59,11 @@ def an_agent(login: str, *queues: str, skills: Iterable[str] = ()) -> Agent:
     return Agent(AgentId(login), login.title(), frozenset(QueueName(name) for name in names), frozenset(skills))
 
 
+def without_totals(effect: Effect) -> Effect:
+    """Stories are about states; how much somebody has talked since they signed in has its own."""
+    return structs.replace(effect, handled=0, talked=0.0) if isinstance(effect, AgentStateChanged) else effect
+
+
 class Floor:
     """Tells the engine what happens, one second never passing unless the story says so.
 
@@ -71,6 +78,7 @@ class Floor:
         self.history: list[Recorded] = []
         self.watch = invariants.Watch(self.engine, self.plan)
         self._seq = count(1)
+        self._keep(self.engine.configure(self.plan, now), None)
         for agent in plan:
             self.tell(PhoneReachable(agent.login))
 
@@ -78,7 +86,7 @@ class Floor:
         """One event, now."""
         effects = self.engine.handle(event, self.now)
         self._keep(effects, event)
-        return effects
+        return [without_totals(effect) for effect in effects]
 
     def configure(self, *agents: Agent, queues: Iterable[Queue] = ()) -> list[Effect]:
         """Another list of agents and queues, while the floor is open."""
@@ -86,7 +94,7 @@ class Floor:
         effects = self.engine.configure(self.plan, self.now)
         self.watch.floor = self.plan
         self._keep(effects, None)
-        return effects
+        return [without_totals(effect) for effect in effects if not isinstance(effect, FloorTakenUp)]
 
     def _keep(self, effects: list[Effect], event: Event | None) -> None:
         for effect in effects:

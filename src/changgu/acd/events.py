@@ -41,7 +41,7 @@ class CallArrived(Message, frozen=True):
     call: CallId
     queue: QueueName
     priority: int = 0
-    """Each step up is worth a head start (`Rules.priority_worth`); within one priority it is first come, first served."""
+    """Each step up is worth a head start (`Rules.priority_worth`); within one it is first come, first served."""
     skills: frozenset[str] = frozenset()
     """What the agent must be able to do, such as `vpn` or `vpn:3` (see `acd.skills`)."""
     agent: AgentId | None = None
@@ -234,7 +234,7 @@ class AgentNotReady(Message, frozen=True):
 
 
 class AgentForced(Message, frozen=True):
-    """A supervisor puts an agent into a state now: wrap-up and a ringing phone do not stand in the way, a conversation does.
+    """A supervisor puts an agent into a state now; only a conversation stands in the way.
 
     `state` is READY, NOT_READY or LOGGED_OUT.
     """

@@ -119,6 +119,8 @@ class CallStarted(Message, frozen=True):
     dialled: str
     callback: CallbackId | None = None
     """The promise that this outbound call keeps."""
+    since: Instant | None = None
+    """When they really came, if that was before this fact."""
 
 
 class MenuStepTaken(Message, frozen=True):
@@ -139,7 +141,7 @@ class CallQueued(Message, frozen=True):
     placed_at: Instant | None = None
     """What their place is counted from, if that was before this fact: another queue, a call-back, the plain queues."""
     entered_at: Instant | None = None
-    """When they began to wait in this very queue, if that was before this fact; steps and limits are counted from it."""
+    """When they began to wait in this very queue, if before this fact; steps and limits are counted from it."""
     agent: AgentId | None = None
     """The one agent wanted."""
     last_agent: AgentId | None = None
@@ -191,7 +193,6 @@ class CallOffered(Message, frozen=True):
     offer: OfferId
     queue: QueueName
     choice: Choice = Choice.TURN
-    strategy: str = ""
 
 
 class OfferEnded(Message, frozen=True):

@@ -1,76 +1,137 @@
-"""Where callers and idle agents meet: one line per queue and set of required skills.
+"""Where callers and idle agents meet: one line per queue and kind of caller.
 
-A line holds the callers who wait in one queue with one set of required skills, and the idle agents who
-can serve exactly those. Both are heaps, so the next of either is found without looking at the others.
-An entry that is no longer true is dropped when it comes to the top, and a heap with more dead than
-living entries is built anew, so nothing grows with the number of calls ever taken.
+Callers are of one kind when the same agents may take them: they need the same, are open to the same queues, have
+reached the same delays, and want the same agent or none. A line holds the callers of one kind who wait in one queue,
+and the idle agents who can serve exactly those. Both are heaps, so the next of either is found without looking at the
+others. An entry that is no longer true is dropped when it comes to the top, and a heap with more dead than living
+entries is built anew, so nothing grows with the number of calls ever taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
+from typing import NamedTuple
 
 from changgu.acd.agent_words import AgentState
 from changgu.acd.call_state import CallState
-from changgu.acd.identity import AgentId, QueueName
-from changgu.acd.queues import Queue
+from changgu.acd.facts import Choice
+from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.acd.queues import Queue, Seat
 from changgu.acd.records import AgentRecord, CallRecord
-from changgu.acd.strategies import Rank, Strategy, strategy_named
+from changgu.acd.skills import levels, suffices
+from changgu.acd.strategies import Draw, Rank, Strategy, strategy_named
 
-Place = tuple[int, float, int, CallRecord]
-"""What callers are sorted by: priority (higher first), time of queueing, order of queueing."""
+Place = tuple[float, int, CallRecord]
+"""What callers are sorted by: their key (time of coming less the head start of their priority), order of queueing."""
 
 _FEW = 32
 """Heaps below this size are not worth tidying."""
 
 _LINES_KEPT = 64
-"""Empty lines with required skills that one queue keeps, for the callers of tomorrow."""
+"""Empty lines of other than the plain kind that one queue keeps, for the callers of tomorrow."""
 
-NO_SKILLS: frozenset[str] = frozenset()
+READY, WAITING = AgentState.READY, CallState.WAITING
+
+
+class Kind(NamedTuple):
+    """What decides which agents may take a caller."""
+
+    skills: frozenset[str] = frozenset()
+    reach: float = 0.0
+    opened: frozenset[QueueName] = frozenset()
+    wants: AgentId | None = None
+
+
+PLAIN = Kind()
+
+_Idle = tuple[bool, int, Rank, AgentId, int, AgentRecord]
+"""Serves the line only because it was opened, level, rank, login, stamp."""
 
 
 class Line:
-    """Callers with the same needs in the same queue, and the idle agents who can serve them."""
+    """Callers of one kind in one queue, and the idle agents who can serve them."""
 
-    __slots__ = ("_ended", "_idle", "_serving", "callers", "number", "queue", "skills", "strategy")
+    __slots__ = (
+        "_dead", "_idle", "_needs", "_rank", "_serving", "callers", "kind", "number", "queue", "ringing", "strategy",
+    )  # fmt: skip
 
-    def __init__(self, number: int, queue: QueueName, skills: frozenset[str], strategy: Strategy) -> None:
+    def __init__(self, number: int, queue: QueueName, kind: Kind, strategy: Strategy) -> None:
         self.number = number
         self.queue = queue
-        self.skills = skills
+        self.kind = kind
         self.strategy = strategy
         self.callers: list[Place] = []
         """A heap whose first entry, if there is one, is always a caller who waits."""
-        self._ended = 0
-        self._idle: list[tuple[Rank, AgentId, int, AgentRecord]] = []
+        self.ringing: dict[CallId, CallRecord] = {}
+        """Callers for whom everybody rings."""
+        self._dead = 0
+        self._idle: list[_Idle] = []
         self._serving = 0
+        self._needs = levels(kind.skills)
+        self._rank = strategy.rank
+
+    def serves(self, agent: AgentRecord) -> bool:
+        """Whether an agent of the list may take these callers."""
+        kind, settings = self.kind, agent.settings
+        if kind.wants is not None and kind.wants != agent.login:
+            return False
+        mine = self.queue in settings.queues and settings.seat(self.queue).delay.total_seconds() <= kind.reach
+        return (mine or not kind.opened.isdisjoint(settings.queues)) and suffices(agent.levels, self._needs)
 
     def count_in(self) -> None:
         """One more agent serves this line."""
         self._serving += 1
 
     def add_caller(self, call: CallRecord) -> None:
-        """The caller waits here, in the place that `call.place` says."""
+        """The caller waits here, in the place that `call.key` says."""
         call.line = self
+        self.ringing.pop(call.call, None)
         if not call.in_line:
             call.in_line = True
-            heappush(self.callers, (*call.place, call))
+            heappush(self.callers, (call.key, call.seq, call))
 
-    def caller_left(self, call: CallRecord) -> None:
-        """The caller no longer waits: offered to an agent, or gone for good."""
-        if call.state is CallState.ENDED and call.in_line:
-            self._ended += 1
-            if self._ended > _FEW and self._ended * 2 > len(self.callers):
-                self.callers = [entry for entry in self.callers if entry[3].state is not CallState.ENDED]
+    def caller_rings(self, call: CallRecord) -> None:
+        """The floor was set up anew while somebody rings for this caller."""
+        call.line = self
+        if self.strategy.everybody:
+            self.ringing[call.call] = call
+
+    def caller_offered(self, call: CallRecord) -> None:
+        """Somebody rings for this caller, who may come back to their place."""
+        if self.strategy.everybody:
+            self.ringing[call.call] = call
+        self._settle()
+
+    def forget(self, call: CallRecord) -> None:
+        """The caller waits here no longer: served, in another line, or gone."""
+        self.ringing.pop(call.call, None)
+        call.line = None
+        if call.in_line:
+            call.in_line = False
+            self._dead += 1
+            if self._dead > _FEW and self._dead * 2 > len(self.callers):
+                self.callers = [entry for entry in self.callers if self._is_true(entry)]
                 heapify(self.callers)
-                self._ended = 0
+                self._dead = 0
+            self._settle()
+
+    def _is_true(self, entry: Place) -> bool:
+        """Whether the entry is about a caller who is in this line, and in this place."""
+        return entry[2].line is self and entry[2].seq == entry[1]
+
+    def _settle(self) -> None:
+        """Brings a caller who waits to the top. Whoever is being offered is entered anew when they come back."""
         callers = self.callers
-        while callers and callers[0][3].state is not CallState.WAITING:
-            gone = heappop(callers)[3]
-            gone.in_line = False
-            if gone.state is CallState.ENDED:
-                self._ended -= 1
+        while callers:
+            _, seq, call = callers[0]
+            if call.line is not self or call.seq != seq:
+                self._dead -= 1
+            elif call.state is WAITING:
+                break
+            else:
+                call.in_line = False
+            heappop(callers)
 
     @property
     def entries(self) -> int:
@@ -80,28 +141,80 @@ class Line:
     @property
     def empty(self) -> bool:
         """Nobody waits here, and nobody who was offered from here may come back."""
-        return not self.callers
+        return not self.callers and not self.ringing
 
     def add_idle(self, agent: AgentRecord) -> None:
         """The agent is free for callers of this line."""
         if len(self._idle) > _FEW and len(self._idle) > 2 * self._serving:
-            self._idle = [entry for entry in self._idle if _still_idle(entry)]
+            self._idle = [entry for entry in self._idle if entry[5].idle_stamp == entry[4] and entry[5].state is READY]
             heapify(self._idle)
-        heappush(self._idle, (self.strategy(agent), agent.login, agent.idle_stamp, agent))
+        settings = agent.settings
+        opened = self.queue not in settings.queues
+        if not settings.seats:
+            level = 1
+        elif opened:
+            level = min(settings.seat(queue).level for queue in self.kind.opened & settings.queues)
+        else:
+            level = settings.seat(self.queue).level
+        entry = (opened, level, self._rank(agent, self._needs), agent.login, agent.idle_stamp, agent)
+        heappush(self._idle, entry)
 
-    def first_idle(self) -> AgentRecord | None:
-        """Whose turn it is."""
+    def choose(self, call: CallRecord, offer: OfferId, last: int) -> tuple[list[AgentRecord], Choice]:
+        """Who is to ring for this caller: nobody, one agent, or everybody of the best group.
+
+        `last` is the list position of the agent who was last offered a call of the queue.
+        """
         idle = self._idle
-        while idle:
-            if _still_idle(idle[0]):
-                return idle[0][3]
+        while idle and not (idle[0][5].idle_stamp == idle[0][4] and idle[0][5].state is READY):
             heappop(idle)
-        return None
+        if not idle:
+            return [], Choice.TURN
+        strategy = self.strategy
+        if self.kind.wants is not None:
+            return [idle[0][5]], self.choice_of(idle[0][5], call)
+        simple = strategy.draw is None and not strategy.everybody and not strategy.knows_callers
+        if simple and (not call.missed or idle[0][5].login not in call.missed):
+            return [idle[0][5]], Choice.TURN
+        return self._choose_among_all(call, offer, last)
+
+    def choice_of(self, agent: AgentRecord, call: CallRecord) -> Choice:
+        """Why an agent rings who is the only one free for this caller."""
+        strategy = self.strategy
+        if self.kind.wants is not None:
+            return Choice.LAST_AGENT if self.kind.wants == call.last_agent else Choice.NAMED
+        if strategy.everybody and call.reached:
+            return Choice.EVERYBODY
+        known = strategy.knows_callers and agent.login == call.last_agent and agent.login not in call.missed
+        return Choice.LAST_AGENT if known else Choice.TURN
+
+    def _choose_among_all(self, call: CallRecord, offer: OfferId, last: int) -> tuple[list[AgentRecord], Choice]:
+        strategy = self.strategy
+        living = sorted(
+            ((entry[5].login in call.missed, *entry[:4]), entry[5])
+            for entry in {entry[3]: entry for entry in self._idle if _still_idle(entry)}.values()
+        )
+        if strategy.knows_callers:
+            for _, agent in living:
+                if agent.login == call.last_agent and agent.login not in call.missed:
+                    return [agent], Choice.LAST_AGENT
+        best = living[0][0][:3]
+        group = [agent for rank, agent in living if rank[:3] == best]
+        if strategy.everybody and call.reached:
+            return group, Choice.EVERYBODY
+        if strategy.draw is not None:
+            draw, chance = strategy.draw, Draw(offer, last)
+            return [min(group, key=lambda agent: (draw(agent, self._seat(agent).weight, chance), agent.login))], (
+                Choice.TURN
+            )
+        return group[:1], Choice.TURN
+
+    def _seat(self, agent: AgentRecord) -> Seat:
+        return agent.settings.seat(self.queue)
 
 
-def _still_idle(entry: tuple[Rank, AgentId, int, AgentRecord]) -> bool:
-    agent = entry[3]
-    return agent.idle_stamp == entry[2] and agent.state is AgentState.READY
+def _still_idle(entry: _Idle) -> bool:
+    agent = entry[5]
+    return agent.idle_stamp == entry[4] and agent.state is READY
 
 
 class Lines:
@@ -109,49 +222,53 @@ class Lines:
 
     def __init__(self, queues: Mapping[QueueName, Queue], agents: Iterable[AgentRecord]) -> None:
         self._strategies = {name: strategy_named(queue.strategy) for name, queue in queues.items()}
-        self._by_queue: dict[QueueName, dict[frozenset[str], Line]] = {}
+        self._by_queue: dict[QueueName, dict[Kind, Line]] = {}
         self._serving: dict[QueueName, list[AgentRecord]] = {}
         self._opened = 0
         for agent in agents:
             agent.lines = []
-            for queue in sorted(agent.queues):
+            for queue in sorted(agent.settings.queues):
                 self._serving.setdefault(queue, []).append(agent)
         for queue in sorted({*queues, *self._serving}):
-            self._open(queue, NO_SKILLS)
+            self._open(queue, PLAIN)
 
     def of(self, call: CallRecord) -> Line:
         """The line in which a call waits, opened when it is the first of its kind."""
         if call.queue is None:
             raise AssertionError(f"{call.call} waits in no queue")
-        line = self._by_queue.get(call.queue, {}).get(call.skills)
-        return line if line is not None else self._open(call.queue, call.skills)
+        kind = Kind(call.skills, max(0.0, call.reach), call.opened, call.wants)
+        line = self._by_queue.get(call.queue, {}).get(kind)
+        return line if line is not None else self._open(call.queue, kind)
 
-    def staffed(self, queue: QueueName) -> bool:
-        """Whether any agent on the floor has this queue, signed in or not."""
-        return bool(self._serving.get(queue))
+    def serving(self, queue: QueueName) -> list[AgentRecord]:
+        """The agents on the list who have this queue, signed in or not."""
+        return self._serving.get(queue, [])
 
     def entries(self) -> int:
         """How much all lines hold."""
         return sum(line.entries for lines in self._by_queue.values() for line in lines.values())
 
-    def _open(self, queue: QueueName, skills: frozenset[str]) -> Line:
+    def _open(self, queue: QueueName, kind: Kind) -> Line:
         lines = self._by_queue.setdefault(queue, {})
         if len(lines) > _LINES_KEPT:
-            self._close_empty(lines, queue)
+            self._close_empty(lines)
         self._opened += 1
-        line = Line(self._opened, queue, skills, self._strategies.get(queue) or strategy_named("longest_idle"))
-        lines[skills] = line
-        for agent in self._serving.get(queue, ()):
-            if skills <= agent.skills:
+        line = Line(self._opened, queue, kind, self._strategies.get(queue) or strategy_named("longest_idle"))
+        lines[kind] = line
+        able = {agent.login: agent for name in (queue, *sorted(kind.opened)) for agent in self.serving(name)}
+        for agent in able.values():
+            if line.serves(agent):
                 agent.lines.append(line)
                 line.count_in()
-                if agent.state is AgentState.READY:
+                if agent.state is READY:
                     line.add_idle(agent)
         return line
 
-    def _close_empty(self, lines: dict[frozenset[str], Line], queue: QueueName) -> None:
-        closed = {skills for skills, line in lines.items() if skills and line.empty}
-        for skills in closed:
-            del lines[skills]
-        for agent in self._serving.get(queue, ()):
-            agent.lines = [line for line in agent.lines if line.queue != queue or line.skills not in closed]
+    def _close_empty(self, lines: dict[Kind, Line]) -> None:
+        closed = {line.number for kind, line in lines.items() if kind != PLAIN and line.empty}
+        for kind in [kind for kind, line in lines.items() if line.number in closed]:
+            del lines[kind]
+        for agents in self._serving.values():
+            for agent in agents:
+                if any(line.number in closed for line in agent.lines):
+                    agent.lines = [line for line in agent.lines if line.number not in closed]

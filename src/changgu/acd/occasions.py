@@ -1,4 +1,4 @@
-"""What the ACD itself brings about, beside the news it is told: an offer, a ring limit, the end of a wrap-up.
+"""What the ACD itself brings about, beside the news it is told: an offer, a limit that passes, a caller sent elsewhere.
 
 These are never posted by anybody. They stand in the state tables next to the events so that every
 change of state, whoever caused it, has its line there.
@@ -14,4 +14,20 @@ class RingLimitPassed:
 
 
 class WrapUpPassed:
-    """The queue's wrap-up time is over."""
+    """The wrap-up time is over."""
+
+
+class OfferWithdrawn:
+    """The offer ended through no doing of the agent: another agent answered, or the caller went another way."""
+
+
+class ConnectLimitPassed:
+    """Caller and agent could not be joined in time."""
+
+
+class DesktopGraceOver:
+    """The agent's desktop has been gone for longer than the floor allows."""
+
+
+class LeftTheQueue:
+    """A key or a rule of the queue sent the caller another way."""

@@ -1,14 +1,17 @@
-"""One agent and one call, as the engine knows them now and as others may see them."""
+"""One agent, one call and one promise to call back, as the engine knows them now and as others may see them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
+from zlib import crc32
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.call_state import CallState
-from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
+from changgu.acd.facts import Departure
+from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, QueueName
+from changgu.acd.queues import Agent
 
 if TYPE_CHECKING:
     from changgu.acd.lines import Line
@@ -36,6 +39,14 @@ class AgentView:
     """Their place among the idle; only meaningful with READY."""
     misses: int
     """Offers left unanswered in a row."""
+    handled: int = 0
+    """Conversations since they signed in."""
+    talked: float = 0.0
+    """Seconds of them, the present one left out."""
+    desktop: bool | None = None
+    """Whether their desktop is open; None when they have none."""
+    wrap_up_until: Instant | None = None
+    """Only with WRAP_UP: when it ends by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +60,68 @@ class CallView:
     queue: QueueName | None
     priority: int
     skills: frozenset[str]
+    """What is required of an agent now."""
     started_at: Instant
     queued_at: Instant | None
+    """When they began to wait; for a call-back, when the attempt began to."""
     agent: AgentId | None
+    """Who has the call; while it rings, the first whose phone does."""
     offer: OfferId | None
     answered_at: Instant | None
     """When caller and agent first heard each other."""
+    ringing: tuple[tuple[AgentId, OfferId], ...] = ()
+    """All open offers, in order, until somebody picks up."""
+    placed_at: Instant | None = None
+    """What their place is counted from."""
+    entered_at: Instant | None = None
+    """When they came to wait in this very queue."""
+    wants: AgentId | None = None
+    """The one agent who may take the call."""
+    opened: frozenset[QueueName] = frozenset()
+    """Other queues whose agents may take it, too."""
+    callback: CallbackId | None = None
+    """The promise this outbound call keeps."""
+    reached: bool = True
+    """False while the person who is called back is not on the line."""
+    diverted: Departure | None = None
+    """Why they left a queue, while something else is done for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackView:
+    """A promise to call somebody back, at one moment."""
+
+    callback: CallbackId
+    number: str
+    queue: QueueName
+    due_at: Instant
+    """When the next attempt may be made."""
+    placed_at: Instant
+    """When they first tried."""
+    attempts: int
+    call: CallId | None
+    """The attempt that is under way, or waits for an agent."""
+    asked_from: CallId | None
 
 
 @dataclass(slots=True, eq=False)
-class AgentRecord:
+class Timed:
+    """Whatever has a limit that may pass."""
+
+    due: Instant | None = field(default=None, init=False)
+    due_stamp: int = field(default=0, init=False)
+    """Tells live entries of the heap of limits from dead ones."""
+
+
+@dataclass(slots=True, eq=False)
+class AgentRecord(Timed):
     """The engine's own page on an agent. Changed by `Engine.apply` alone."""
 
     login: AgentId
-    queues: frozenset[QueueName] = frozenset()
-    skills: frozenset[str] = frozenset()
+    settings: Agent
+    levels: Mapping[str, int] = field(default_factory=dict)
+    order: int = -1
+    salt: int = 0
     on_floor: bool = True
     """False for someone taken off the list who still has a call to finish."""
     lines: list[Line] = field(default_factory=list)
@@ -79,54 +137,127 @@ class AgentRecord:
     phone_reachable: bool = False
     idle_since: Instant = 0.0
     misses: int = 0
+    handled: int = 0
+    talked: float = 0.0
+    talking_since: Instant | None = None
+    """When caller and agent of the present conversation first heard each other."""
+    left_at: Instant = 0.0
+    """When they last stopped serving their queues."""
+    desktop: bool | None = None
+    desktop_since: Instant = 0.0
+    wrap_up_until: Instant | None = None
+    alerted: bool = False
+    """The limit of the present reason has been reported."""
     keeps_turn: bool = False
     """The last offer ended through no doing of theirs: they keep their place among the idle."""
     idle_stamp: int = 0
     """Tells live entries of the idle heaps from dead ones."""
-    due: Instant | None = None
-    """When the present state ends by itself."""
-    due_stamp: int = 0
+
+    def __post_init__(self) -> None:
+        self.salt = crc32(self.login.encode())
 
     def view(self) -> AgentView:
         """What others may see."""
         return AgentView(
             self.login, self.state, self.reason, self.since, self.call, self.offer,
-            self.requested, self.phone_reachable, self.idle_since, self.misses,
+            self.requested, self.phone_reachable, self.idle_since, self.misses, self.handled, self.talked,
+            self.desktop, self.wrap_up_until,
         )  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
-class CallRecord:
+class CallRecord(Timed):
     """The engine's own page on a call. Changed by `Engine.apply` alone."""
 
     call: CallId
     caller: str | None
     dialled: str
     started_at: Instant
+    callback: CallbackId | None = None
     state: CallState = CallState.IN_MENU
     queue: QueueName | None = None
     priority: int = 0
+    needs: frozenset[str] = frozenset()
+    """What was required when they came."""
     skills: frozenset[str] = frozenset()
     queued_at: Instant | None = None
+    placed_at: Instant = 0.0
+    entered_at: Instant = 0.0
+    key: float = 0.0
+    """What callers are sorted by: `placed_at`, less the head start of the priority."""
     seq: int = 0
-    """Order of queueing, for callers of the same instant."""
+    """Order of queueing, for callers with equal keys."""
+    reach: float = -1.0
+    wants: AgentId | None = None
+    named: AgentId | None = None
+    """The one agent the caller asked for, whether or not that wish still counts."""
+    last_agent: AgentId | None = None
+    grounds: frozenset[str] = frozenset()
+    opened: frozenset[QueueName] = frozenset()
+    fired: frozenset[int] = frozenset()
+    """The queue's overflow rules that have been followed."""
+    been_in: tuple[QueueName, ...] = ()
+    """Queues that sent them on, in order."""
+    missed: frozenset[AgentId] = frozenset()
+    """Who let this call ring."""
+    announced: int = 0
+    announced_at: Instant | None = None
     line: Line | None = None
     in_line: bool = False
     """The line's heap holds an entry for this call, live or not."""
-    agent: AgentId | None = None
-    offer: OfferId | None = None
+    offers: dict[OfferId, AgentId] = field(default_factory=dict)
+    """Open offers; after the answer, the one that won."""
     answered_at: Instant | None = None
+    picked_up_at: Instant = 0.0
+    reached: bool = True
+    diverted: Departure | None = None
 
     @property
-    def place(self) -> tuple[int, Instant, int]:
-        """Sorts callers: by priority, then by the time of queueing."""
-        return (-self.priority, self.queued_at or 0.0, self.seq)
+    def agent(self) -> AgentId | None:
+        """Who has the call; while it rings, the first whose phone does."""
+        return next(iter(self.offers.values()), None)
+
+    @property
+    def offer(self) -> OfferId | None:
+        """The attempt that `agent` is about."""
+        return next(iter(self.offers), None)
 
     def view(self) -> CallView:
         """What others may see."""
+        queued = self.queued_at is not None
+        ringing = self.state is CallState.OFFERED
         return CallView(
             self.call, self.state, self.caller, self.dialled, self.queue, self.priority, self.skills,
             self.started_at, self.queued_at, self.agent, self.offer, self.answered_at,
+            tuple((agent, offer) for offer, agent in self.offers.items()) if ringing else (),
+            self.placed_at if queued else None, self.entered_at if queued else None,
+            self.wants, self.opened, self.callback, self.reached, self.diverted,
+        )  # fmt: skip
+
+
+@dataclass(slots=True, eq=False)
+class CallbackRecord(Timed):
+    """The engine's own page on a promise to call back. Changed by `Engine.apply` alone."""
+
+    callback: CallbackId
+    number: str
+    queue: QueueName
+    due_at: Instant
+    placed_at: Instant
+    priority: int
+    skills: frozenset[str]
+    asked_from: CallId | None
+    attempts: int = 0
+    """Those that count."""
+    dialled: int = 0
+    """All of them: the next call's id is made from it."""
+    call: CallId | None = None
+
+    def view(self) -> CallbackView:
+        """What others may see."""
+        return CallbackView(
+            self.callback, self.number, self.queue, self.due_at, self.placed_at, self.attempts, self.call,
+            self.asked_from,
         )  # fmt: skip
 
 

@@ -1,0 +1,119 @@
+"""Keeps promises to call people back, in the place they had, never two dials at once (lessons 24-27)."""
+
+from __future__ import annotations
+
+from changgu.acd.call_state import CallState
+from changgu.acd.callbacks import attempt_id, credited, next_hour_to_call
+from changgu.acd.commands import StopRinging
+from changgu.acd.events import CallbackAsked, CallbackCancelled
+from changgu.acd.facts import (
+    CallbackAttempted,
+    CallbackBooked,
+    CallbackClosed,
+    CallbackEnd,
+    CallEnded,
+    CallQueued,
+    CallStarted,
+    Direction,
+    Ender,
+    OfferEnd,
+    OfferEnded,
+    Outcome,
+)
+from changgu.acd.hand import Hand
+from changgu.acd.identity import Instant
+from changgu.acd.occasions import OfferWithdrawn
+from changgu.acd.records import CallbackRecord, CallRecord
+
+
+class CallbackDesk:
+    """Decides when somebody is dialled, and what follows when they are not reached."""
+
+    def __init__(self, hand: Hand) -> None:
+        self._hand = hand
+        self._state = hand.state
+
+    def asked(self, event: CallbackAsked, now: Instant) -> None:
+        """One promise for each person: whoever has one keeps it."""
+        state = self._state
+        if event.queue not in state.queues or not event.number:
+            self._hand.ignore(event, "no such queue or no number", now, call=event.call)
+            return
+        if event.number in state.callback_of or event.callback in state.callbacks:
+            self._hand.ignore(event, "to be called back already", now, call=event.call)
+            return
+        placed_at = now if event.since is None else min(now, event.since)
+        origin = state.calls.get(event.call) if event.call is not None else None
+        if origin is not None and origin.queued_at is not None:
+            placed_at = min(placed_at, origin.placed_at)
+        earliest = now if event.not_before is None else max(now, event.not_before)
+        due_at = next_hour_to_call(earliest, state.queue(event.queue).callbacks, state.zone)
+        self._hand.note(
+            CallbackBooked(
+                event.callback, event.number, event.queue, due_at, placed_at, event.priority, event.skills, event.call
+            ),
+            now,
+        )
+        if due_at <= now:
+            self.due(state.callbacks[event.callback], now)
+
+    def cancelled(self, event: CallbackCancelled, now: Instant) -> None:
+        """Nobody is to be called back after all; a person who is being dialled is still served."""
+        record = self._state.callbacks.get(event.callback)
+        if record is None:
+            self._hand.ignore(event, "no such promise is open", now)
+        else:
+            self.close(record, CallbackEnd.CANCELLED, now, by=event.by)
+
+    def due(self, record: CallbackRecord, now: Instant) -> None:
+        """The time has come: an attempt takes its place in the queue, or waits for a proper hour."""
+        state = self._state
+        if record.queue not in state.queues:
+            self._hand.note(CallbackClosed(record.callback, CallbackEnd.GIVEN_UP, "no_such_queue"), now)
+            return
+        rules = state.queue(record.queue).callbacks
+        hour = next_hour_to_call(now, rules, state.zone)
+        if hour > now:
+            self._hand.note(CallbackAttempted(record.callback, record.attempts, hour, "hours"), now)
+            return
+        call = attempt_id(record.callback, record.dialled + 1)
+        self._hand.note(CallStarted(call, Direction.OUTBOUND, record.number, "", record.callback), now)
+        placed_at = credited(record.placed_at, record.due_at, rules)
+        self._hand.note(CallQueued(call, record.queue, record.priority, record.skills, placed_at), now)
+
+    def attempt_over(self, call: CallRecord, cause: str, now: Instant, *, dialled: bool) -> None:
+        """The attempt did not end in a conversation: once more later, or never again."""
+        record = self._state.callbacks.get(call.callback) if call.callback is not None else None
+        if record is None:
+            return
+        rules = self._state.queue(record.queue).callbacks
+        attempts = record.attempts + dialled
+        if attempts >= rules.attempts:
+            self._hand.note(CallbackClosed(record.callback, CallbackEnd.GIVEN_UP), now)
+            return
+        earliest = now if cause == "hours" else now + rules.retry_after.total_seconds()
+        due_at = next_hour_to_call(earliest, rules, self._state.zone)
+        self._hand.note(CallbackAttempted(record.callback, attempts, due_at, cause), now)
+
+    def hours_over(self, call: CallRecord, now: Instant) -> None:
+        """Too late in the day for an attempt that no agent was free for."""
+        self._drop(call, "hours", now)
+        self.attempt_over(call, "hours", now, dialled=False)
+
+    def close(self, record: CallbackRecord, end: CallbackEnd, now: Instant, *, by: str | None = None) -> None:
+        """Settles a promise early; an attempt that has not been dialled is not made."""
+        call = self._state.calls.get(record.call) if record.call is not None else None
+        self._hand.note(CallbackClosed(record.callback, end, by), now)
+        undialled = (CallState.WAITING, CallState.OFFERED)
+        if call is not None and not call.reached and call.state in undialled and not self._hand.dialling(call):
+            self._drop(call, end.value, now)
+
+    def _drop(self, call: CallRecord, reason: str, now: Instant) -> None:
+        hand = self._hand
+        concerned = hand.open_offers(call)
+        for offer, agent in concerned:
+            hand.do(StopRinging(agent.login, call.call, offer))
+            hand.note(OfferEnded(call.call, agent.login, offer, OfferEnd.CALLER_LEFT), now)
+        hand.note(CallEnded(call.call, Outcome.NOT_REACHED, Ender.DESK, reason), now)
+        for _, agent in concerned:
+            hand.move(agent, OfferWithdrawn, now, call=call.call)

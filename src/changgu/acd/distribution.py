@@ -1,0 +1,106 @@
+"""Agents and callers meet: who is offered to whom, and that nobody waits beside somebody free who could serve them."""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+
+from changgu.acd.call_state import CallState
+from changgu.acd.commands import DialPerson, Farewell, RingAgent
+from changgu.acd.facts import CallOffered, Choice
+from changgu.acd.hand import READY, Hand
+from changgu.acd.identity import Instant, OfferId, QueueName
+from changgu.acd.lines import Line, Place
+from changgu.acd.occasions import Offered
+from changgu.acd.queues import First
+from changgu.acd.records import AgentRecord, CallRecord
+
+
+class Distribution:
+    """Joins free agents and waiting callers until no two of them could be joined.
+
+    The best placed caller who can be served goes first, to the agent whose turn it is in their queue. Only lines in
+    which something has changed are looked at: in all others nobody was waiting or nobody free.
+    """
+
+    def __init__(self, hand: Hand) -> None:
+        self._hand = hand
+        self._state = hand.state
+
+    def run(self, now: Instant) -> None:
+        """Bring together whoever became free and whoever came to wait."""
+        state = self._state
+        fresh, returned = state.fresh, state.returned
+        state.fresh, state.returned = {}, {}
+        for call in [call for call in returned.values() if call.queue not in state.queues]:
+            if not state.lines.serving(call.queue or QueueName("")):
+                self._hand.refuse_caller(call.call, Farewell.NO_SUCH_QUEUE, "no_such_queue", now)
+        if len(returned) == 1 and not fresh:
+            (call,) = returned.values()
+            if call.state is CallState.WAITING and call.line is not None:
+                self._serve(call, call.line, now)
+            return
+        if len(fresh) == 1 and not returned:
+            (agent,) = fresh.values()
+            best: Place | None = None
+            for line in agent.lines:
+                if (callers := line.callers) and (best is None or callers[0] < best):
+                    best = callers[0]
+            if best is not None and (line := best[2].line) is not None:
+                # Nobody else is free for this caller, or they would not be waiting.
+                self._offer(agent, best[2], line.choice_of(agent, best[2]), now)
+            else:
+                for line in agent.lines:
+                    line.add_idle(agent)
+                self._join(agent, now)
+            return
+        self._meet(list(fresh.values()), list(returned.values()), now)
+
+    def _meet(self, fresh: list[AgentRecord], returned: list[CallRecord], now: Instant) -> None:
+        for agent in fresh:
+            for line in agent.lines:
+                line.add_idle(agent)
+        lines: dict[int, Line] = {line.number: line for agent in fresh for line in agent.lines}
+        lines.update((call.line.number, call.line) for call in returned if call.line is not None)
+        heads = [(*line.callers[0], line) for line in lines.values() if line.callers]
+        heapify(heads)
+        while heads:
+            *_, call, line = heappop(heads)
+            if self._serve(call, line, now) and line.callers:
+                heappush(heads, (*line.callers[0], line))
+        for agent in fresh:
+            if agent.state is READY:
+                self._join(agent, now)
+
+    def _serve(self, call: CallRecord, line: Line, now: Instant) -> bool:
+        """Offers the call to those whose turn it is; False when nobody is free."""
+        state = self._state
+        last = state.agents.get(state.last_offered[line.queue]) if line.queue in state.last_offered else None
+        chosen, choice = line.choose(call, OfferId(state.next_offer), -1 if last is None else last.order)
+        for agent in chosen:
+            self._offer(agent, call, choice, now)
+        return bool(chosen)
+
+    def _join(self, agent: AgentRecord, now: Instant) -> None:
+        """Somebody who is free and finds nobody waiting rings along where everybody rings."""
+        ringing = [
+            (call.key, call.seq, call)
+            for line in agent.lines
+            if line.ringing
+            for call in line.ringing.values()
+            if agent.login not in call.missed
+        ]
+        if ringing:
+            self._offer(agent, min(ringing)[2], Choice.EVERYBODY, now)
+
+    def _offer(self, agent: AgentRecord, call: CallRecord, choice: Choice, now: Instant) -> None:
+        hand, offer = self._hand, OfferId(self._state.next_offer)
+        name = call.queue or QueueName("")
+        queue = self._state.queue(name)
+        hand.note(CallOffered(call.call, agent.login, offer, name, choice), now)
+        hand.move(agent, Offered, now, call=call.call)
+        if call.reached:
+            hand.do(RingAgent(agent.login, call.call, offer, queue.ring_limit))
+        elif queue.callbacks.first is First.AGENT:
+            hand.do(RingAgent(agent.login, call.call, offer, queue.ring_limit, outbound=True))
+        else:
+            hand.do(DialPerson(call.call, call.caller or "", name, queue.callbacks.ring_limit))

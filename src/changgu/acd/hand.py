@@ -1,0 +1,185 @@
+"""What every deciding part of the engine has in its hand: the state, the pen for facts, and the agents' table.
+
+Decisions of one event are collected in `effects` in their order. A fact is true from the moment it is noted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from changgu.acd import agent_state, call_state
+from changgu.acd.agent_state import Next
+from changgu.acd.agent_words import AgentState, NotReadyReason
+from changgu.acd.call_state import CallState
+from changgu.acd.commands import Command, Farewell, HangUpCaller
+from changgu.acd.events import (
+    AgentAnswered,
+    AgentHungUp,
+    CallEvent,
+    ConnectFailed,
+    ConversationMissing,
+    Event,
+    PartiesConnected,
+    RingFailed,
+)
+from changgu.acd.facts import (
+    AgentStateChanged,
+    CallEnded,
+    Ender,
+    Fact,
+    NewsIgnored,
+    Outcome,
+    PhoneStateChanged,
+)
+from changgu.acd.floor_state import FloorState
+from changgu.acd.identity import AgentId, CallId, Instant, OfferId
+from changgu.acd.queues import First
+from changgu.acd.records import AgentRecord, CallRecord
+
+READY, WRAP_UP, NOT_READY, UNREACHABLE, LOGGED_OUT = (
+    AgentState.READY, AgentState.WRAP_UP, AgentState.NOT_READY, AgentState.UNREACHABLE, AgentState.LOGGED_OUT,
+)  # fmt: skip
+
+AttemptNews = AgentAnswered | RingFailed | PartiesConnected | ConnectFailed | AgentHungUp | ConversationMissing
+CallNews = CallEvent | AttemptNews
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """A person asked for what the table refuses; nothing has changed."""
+
+    event: str
+    agent: AgentId
+    why_ko: str
+    why_en: str
+
+
+Effect = Command | Fact | RequestRefused
+
+
+class Hand:
+    """Notes facts, gives commands, moves agents along their table."""
+
+    def __init__(self, state: FloorState) -> None:
+        self.state = state
+        self.effects: list[Effect] = []
+
+    def note(self, fact: Fact, now: Instant) -> None:
+        """It has happened."""
+        self.effects.append(fact)
+        self.state.apply(fact, now)
+
+    def do(self, command: Command) -> None:
+        """Please do."""
+        self.effects.append(command)
+
+    def refuse(self, event: Event, agent: AgentId, why: tuple[str, str]) -> None:
+        """Tell the person why not, in Korean and English."""
+        self.effects.append(RequestRefused(type(event).__name__, agent, *why))
+
+    def refuse_caller(self, call: CallId, farewell: Farewell, reason: str, now: Instant) -> None:
+        """The desk cannot take this caller: an apology and the end, counted with its reason."""
+        self.note(CallEnded(call, Outcome.REFUSED, Ender.DESK, reason), now)
+        self.do(HangUpCaller(call, farewell))
+
+    # Late and repeated news
+
+    def ignore(
+        self, event: Event, why: str, now: Instant, *, call: CallId | None = None, agent: AgentId | None = None
+    ) -> None:
+        """It is noted that this was not believed."""
+        self.note(NewsIgnored(type(event).__name__, why, call, agent), now)
+
+    def call_may(self, event: CallNews, now: Instant) -> CallRecord | None:
+        """The call, if the table lets this news move it; if not, it is noted as ignored."""
+        call = self.state.calls.get(event.call)
+        if call is not None and (call.state, type(event)) in call_state.MOVES:
+            return call
+        if call is not None:
+            why = call_state.STALE[call.state, type(event)]
+        else:
+            why = "the call is over" if event.call in self.state.ended else "no such call"
+        self.ignore(event, why, now, call=event.call, agent=getattr(event, "agent", None))
+        return None
+
+    def attempt_may(self, event: AttemptNews, now: Instant) -> CallRecord | None:
+        """The call, if this news is about an offer that is open and may move it."""
+        call = self.state.calls.get(event.call)
+        if call is not None and call.offers.get(event.offer) != event.agent:
+            self.ignore(event, "the offer has ended", now, call=event.call, agent=event.agent)
+            return None
+        return self.call_may(event, now)
+
+    def is_wrapping_up(self, login: AgentId, call: CallId) -> bool:
+        """Whether news of this agent's leg is the echo of our own hang-up."""
+        agent = self.state.agents.get(login)
+        return agent is not None and agent.state is WRAP_UP and agent.call == call
+
+    # Call-backs
+
+    def dialling(self, call: CallRecord) -> bool:
+        """Whether the person who is called back is being dialled now."""
+        if call.callback is None or call.reached:
+            return False
+        caller_first = self.state.queue(call.queue).callbacks.first is First.CALLER
+        return call.state is CallState.CONNECTING or (call.state is CallState.OFFERED and caller_first)
+
+    def phone_rings(self, call: CallRecord) -> bool:
+        """Whether the phones of those who were offered this call ring; not while the person is dialled first."""
+        return call.state is CallState.OFFERED and not self.dialling(call)
+
+    # Agents
+
+    def move(
+        self, agent: AgentRecord, occasion: type, now: Instant,
+        *, call: CallId | None = None, reason: NotReadyReason | None = None, spoken: bool = False,
+        by: str | None = None,
+    ) -> None:  # fmt: skip
+        """Carries out the agent's line of the table, if the pair has one."""
+        after = agent_state.MOVES.get((agent.state, occasion), Next.SAME)
+        if after is Next.AFTER_THE_CALL:
+            if spoken:
+                after = WRAP_UP if self.state.wrap_up_seconds(agent) > 0 else Next.AS_WISHED
+            else:
+                after = Next.AFTER_A_MISS if occasion is AgentHungUp else Next.AS_WISHED
+        if after is Next.AFTER_A_MISS and agent.requested is None:
+            if agent.misses >= self.state.queue(agent.queue).misses_before_not_ready:
+                after, reason = NOT_READY, NotReadyReason.NO_ANSWER
+            else:
+                after = Next.AVAILABLE
+        if after is Next.AS_WISHED or after is Next.AFTER_A_MISS:
+            after, reason = agent.requested or (READY, None)
+        if after is Next.AVAILABLE:
+            after = READY
+        if isinstance(after, AgentState):
+            self.change(agent, after, now, reason=reason, call=call, by=by)
+
+    def change(
+        self, agent: AgentRecord, after: AgentState, now: Instant,
+        *, reason: NotReadyReason | None = None, call: CallId | None = None, by: str | None = None, why: str = "",
+    ) -> None:  # fmt: skip
+        """The agent's next state; 대기 needs a phone, and the desktop if they had one."""
+        if after is READY:
+            if not agent.phone_reachable:
+                after = UNREACHABLE
+            elif agent.desktop is False and agent.desktop_since + _seconds(self.state.rules.desktop_grace) <= now:
+                after, reason = NOT_READY, NotReadyReason.DESKTOP_GONE
+        handled, talked = agent.handled, agent.talked
+        if agent.state is LOGGED_OUT:
+            handled, talked = 0, 0.0
+        elif agent.talking_since is not None and after not in agent_state.ON_A_CALL:
+            handled, talked = handled + 1, talked + (now - agent.talking_since)
+        self.note(
+            AgentStateChanged(agent.login, agent.state, after, reason, call, by, why, handled, talked), now
+        )  # fmt: skip
+        if after is LOGGED_OUT and not agent.on_floor and agent.phone_reachable:
+            self.note(PhoneStateChanged(agent.login, reachable=False), now)
+
+    def open_offers(self, call: CallRecord) -> list[tuple[OfferId, AgentRecord]]:
+        """The offers of a call with their agents, in order."""
+        return [(offer, self.state.agents[login]) for offer, login in call.offers.items()]
+
+
+def _seconds(length: timedelta) -> float:
+    return length.total_seconds()
