@@ -24,6 +24,7 @@ from changgu.acd.facts import (
     CallOffered,
     CallOverflowed,
     CallQueued,
+    CallServedElsewhere,
     CallStarted,
     Departure,
     Direction,
@@ -197,7 +198,17 @@ def advance(record: CallRecord | None, at: Instant, fact: Fact) -> CallRecord | 
         if record is not None:
             return record
         return CallRecord(fact.call, fact.direction, fact.caller, fact.dialled, at, callback=fact.callback)
+    if isinstance(fact, CallServedElsewhere):
+        return _served_elsewhere(fact) if record is None else record
     return None if record is None else _advanced(record, at, fact)
+
+
+def _served_elsewhere(fact: CallServedElsewhere) -> CallRecord:
+    return CallRecord(
+        fact.call, Direction.INBOUND, fact.caller, fact.dialled, fact.arrived_at,
+        queue=fact.queue, first_queue=fact.queue, agent=fact.served_by, outcome=fact.outcome, ended_by=fact.by,
+        queued_at=fact.queued_at, answered_at=fact.answered_at, ended_at=fact.ended_at, offers=fact.offers,
+    )  # fmt: skip
 
 
 def fold(recorded: Iterable[Recorded]) -> dict[CallId, CallRecord]:

@@ -5,11 +5,11 @@ from typing import Any, get_args
 import msgspec
 
 from changgu.acd.events import Event
-from changgu.acd.facts import FloorTakenUp
+from changgu.acd.facts import CallServedElsewhere, FloorTakenUp
 from changgu.acd.message_json import Reader, UnreadableMessage, kind_of, text_of
 
-Cause = Event | FloorTakenUp
-"""What facts follow from: an event, or a set-up of the floor that was taken up."""
+Cause = Event | FloorTakenUp | CallServedElsewhere
+"""What facts follow from: an event, a set-up of the floor that was taken up, or a call that was over before we knew."""
 
 
 class UnreadableEvent(UnreadableMessage):

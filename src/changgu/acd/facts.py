@@ -246,6 +246,27 @@ class CallEnded(Message, frozen=True):
     """Of a refusal: a `Departure`, `no_such_queue`, `desk_closed` or `error`; of NOT_REACHED: the cause."""
 
 
+class CallServedElsewhere(Message, frozen=True):
+    """A whole call that the PBX's plain queue served while we were away, told afterwards with its own times.
+
+    It came and ended without us: nothing of it ever stood in the engine.
+    """
+
+    call: CallId
+    caller: str | None
+    dialled: str
+    queue: QueueName
+    outcome: Outcome
+    by: Ender
+    arrived_at: Instant
+    ended_at: Instant
+    queued_at: Instant | None = None
+    """None for a caller who left before the plain queue took them."""
+    answered_at: Instant | None = None
+    served_by: AgentId | None = None
+    offers: int = 0
+
+
 class AgentStateChanged(Message, frozen=True):
     """An agent moved from one state to another."""
 
@@ -369,6 +390,7 @@ Fact = (
     | HoldStarted | HoldEnded | CallEnded | AgentStateChanged | NextStateRequested | PhoneStateChanged | NewsIgnored
     | CallWidened | CallOverflowed | WaitAnnounced | WrapUpExtended | ReasonLimitPassed | DesktopStateChanged
     | PersonAnswered | StateRepaired | CallbackBooked | CallbackAttempted | CallbackClosed | FloorTakenUp
+    | CallServedElsewhere
 )
 
 FACTS: tuple[type, ...] = get_args(Fact)

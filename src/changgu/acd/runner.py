@@ -15,7 +15,7 @@ from changgu.acd.commands import Command
 from changgu.acd.engine import Effect, HalfDecided, RequestRefused
 from changgu.acd.event_json import Cause
 from changgu.acd.events import DeadlinePassed, Event
-from changgu.acd.facts import Fact, FloorTakenUp, Recorded
+from changgu.acd.facts import CallServedElsewhere, Fact, FloorTakenUp, Recorded
 from changgu.acd.floor_json import floor_digest
 from changgu.acd.identity import Instant
 from changgu.acd.queues import Floor
@@ -98,7 +98,7 @@ class _Reload:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    news: Event | _Reload
+    news: Event | _Reload | CallServedElsewhere
     asker: asyncio.Future[RequestRefused | None] | None = None
 
 
@@ -167,6 +167,10 @@ class Runner:
         """Change queues and agents while calls go on; takes its turn in the inbox."""
         self._put(_Entry(_Reload(floor)))
 
+    def record(self, fact: CallServedElsewhere) -> None:
+        """Write down a call that came and ended without us; takes its turn in the inbox, and decides nothing."""
+        self._put(_Entry(fact))
+
     def hold_deadlines(self) -> None:
         """Let no limit run out for now: after a restart an agent may have picked up in time, and we have yet to see."""
         self._deadlines_held = True
@@ -207,6 +211,8 @@ class Runner:
         try:
             if isinstance(entry.news, _Reload):
                 effects = self.engine.configure(entry.news.floor, now)
+            elif isinstance(entry.news, CallServedElsewhere):
+                effects = [entry.news]
             else:
                 effects = self.engine.handle(entry.news, now)
         except Exception as trouble:  # the edge of one event: a fault in one call must not end all others
@@ -224,9 +230,11 @@ class Runner:
             entry.asker.set_result(refusal)
         self._wind_timer()
 
-    def _carry_out(self, effects: Sequence[Effect], now: Instant, news: Event | _Reload) -> RequestRefused | None:
+    def _carry_out(
+        self, effects: Sequence[Effect], now: Instant, news: Event | _Reload | CallServedElsewhere
+    ) -> RequestRefused | None:
         refusal = None
-        cause: Event | _Reload | None = news
+        cause: Event | _Reload | CallServedElsewhere | None = news
         commands: list[Command] = []
         for effect in effects:
             if isinstance(effect, Fact):
@@ -279,5 +287,5 @@ class Runner:
                 asker.set_exception(InboxFull("the floor is closing"))
 
 
-def _cause(news: Event | _Reload | None) -> Cause | None:
+def _cause(news: Event | _Reload | CallServedElsewhere | None) -> Cause | None:
     return FloorTakenUp(floor_digest(news.floor)) if isinstance(news, _Reload) else news

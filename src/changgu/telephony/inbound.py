@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 from changgu.acd.commands import Divert, Farewell
 from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp, Event, KeyPressed, MenuEnded, PersonReached
-from changgu.acd.identity import AgentId, CallId, QueueName
+from changgu.acd.identity import AgentId, CallId, Instant, QueueName
 from changgu.acd.queues import Way
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.nodes import NamedPrompt, NodeName, Prompt
@@ -134,23 +134,27 @@ class Inbound:
 
     # ---- callers come ----------------------------------------------------------------------------------------------
 
-    def welcome(self, channel: Channel, dialled: str) -> None:
-        """A caller dialled one of our numbers."""
+    def welcome(self, channel: Channel, dialled: str, since: Instant | None = None) -> None:
+        """A caller dialled one of our numbers, at `since` if that was a while ago."""
         call = CallId(channel.id)
         if self.knows(call):
             return
         visitor = self._register(channel, dialled)
-        self._post(CallerDialledIn(call, visitor.identity.number, dialled))
+        self._post(CallerDialledIn(call, visitor.identity.number, dialled, since))
         self._begin(visitor, self._visit(visitor))
 
     def take_back(self, channel: Channel, queue: QueueName) -> None:
-        """A caller comes back from the shadow queue, in which they waited while we were away: no menu again."""
+        """A caller comes back from the shadow queue, in which they waited while we were away: no menu again.
+
+        They have waited since they called: the plain queue takes callers at once.
+        """
         call = CallId(channel.id)
         if self.knows(call):
             return
+        since = channel.created_at or None
         visitor = self._register(channel, self._desk.numbers().desk)
-        self._post(CallerDialledIn(call, visitor.identity.number, visitor.identity.dialled))
-        self._post(CallArrived(call, queue))
+        self._post(CallerDialledIn(call, visitor.identity.number, visitor.identity.dialled, since))
+        self._post(CallArrived(call, queue, since=since))
 
     def adopt(self, channel: Channel, dialled: str) -> None:
         """A caller whom the ledger knows is still on the line after we were away; nothing to do but to listen."""

@@ -18,6 +18,7 @@ from changgu.acd.facts import (
     CallEnded,
     CallOffered,
     CallQueued,
+    CallServedElsewhere,
     CallStarted,
     Direction,
     NextStateRequested,
@@ -220,6 +221,8 @@ class Board:
                 self._connect(fact, at)
             case CallEnded():
                 self._end(fact, at)
+            case CallServedElsewhere():
+                self._served_elsewhere(fact)
             case AgentStateChanged():
                 self._move(fact, at)
             case NextStateRequested():
@@ -334,14 +337,17 @@ class Board:
         self._leave(fact.call, call)
         if not call.counted:
             return
-        waited, counts = at - call.queued_at, self._count(call.queue)
-        match fact.outcome:
+        self._count_end(call.queue, fact.outcome, at - call.queued_at)
+
+    def _count_end(self, name: QueueName, outcome: Outcome, waited: float) -> None:
+        counts = self._count(name)
+        match outcome:
             case Outcome.ANSWERED:
-                self._answer(call.queue, waited)
+                self._answer(name, waited)
             case Outcome.ABANDONED_IN_QUEUE | Outcome.ABANDONED_RINGING | Outcome.ABANDONED_IN_MENU:
                 counts.abandoned += 1
                 counts.longest_waited = max(waited, counts.longest_waited or 0.0)
-                if kpi.is_short_abandon(waited, self._limits(call.queue)[1]):
+                if kpi.is_short_abandon(waited, self._limits(name)[1]):
                     counts.short_abandoned += 1
             case Outcome.REFUSED | Outcome.SELF_SERVED:
                 counts.refused += 1
@@ -362,6 +368,23 @@ class Board:
                 self._unrouted.refused += 1
             case Outcome.LOST | Outcome.ANSWERED | Outcome.ABANDONED_IN_QUEUE | Outcome.ABANDONED_RINGING:
                 self._lost_in_menu += 1
+
+    def _served_elsewhere(self, fact: CallServedElsewhere) -> None:
+        """A call of the plain queues, told afterwards: it counts on the day on which it joined one."""
+        joined = fact.arrived_at if fact.queued_at is None else fact.queued_at
+        if not self._day_start <= joined < self._day_end:
+            return
+        if fact.queued_at is None:
+            self._abandoned_in_menu += 1
+            self._changes.totals = True
+            return
+        self._count(fact.queue).queued += 1
+        until = fact.ended_at if fact.answered_at is None else fact.answered_at
+        if fact.answered_at is not None:
+            self._answer(fact.queue, until - joined)
+        else:
+            self._count_end(fact.queue, fact.outcome, until - joined)
+        self._touch_queue(fact.queue)
 
     def _leave(self, name: CallId, call: _Call) -> None:
         self._ringing.pop(name, None)
