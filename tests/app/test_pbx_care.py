@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from changgu.app.pbx_care import Care, looked_after
+from changgu.app.pbx_care import HUNG_AFTER, Care, end_when_hung, looked_after
 
 FILES = {"pjsip.conf": ""}
 
@@ -111,3 +111,49 @@ async def test_looking_after_the_pbx_goes_on_after_a_failure(monkeypatch: pytest
     pbx.failures = 2
     async with looked_after(pbx, FILES, Care()):
         await asyncio.wait_for(pbx.supervised.wait(), 5)
+
+
+class Pulse:
+    """A PBX whose answers are written down before; each `kill` brings up another process."""
+
+    def __init__(self, answers: str) -> None:
+        self._answers = list(answers)
+        self.pid: int | None = 1
+        self.killed: list[int] = []
+        self.asked = asyncio.Event()
+
+    async def answers(self, limit: float) -> bool:
+        if not self._answers:
+            self.asked.set()
+            await asyncio.Event().wait()
+        answer = self._answers.pop(0)
+        if answer == "r":  # it was restarted, and still loads
+            assert self.pid is not None
+            self.pid += 1
+        return answer == "y"
+
+    def kill(self) -> None:
+        assert self.pid is not None
+        self.killed.append(self.pid)
+        self.pid += 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "killed"),
+    [
+        ("yyyy", []),
+        ("y" + "n" * (HUNG_AFTER - 1) + "y" + "n" * (HUNG_AFTER - 1), []),
+        ("y" + "n" * HUNG_AFTER, [1]),
+        ("n" * 3 * HUNG_AFTER, []),
+        ("ynr" + "n" * 3 * HUNG_AFTER, []),
+        ("y" + "n" * HUNG_AFTER + "nnnny" + "n" * HUNG_AFTER, [1, 2]),
+    ],
+    ids=["well", "slow-twice", "hung", "still-loading", "restarted-by-itself", "hung-twice"],
+)
+async def test_a_pbx_that_lives_and_does_not_answer_is_ended(answers: str, killed: list[int]) -> None:
+    pbx = Pulse(answers)
+    watching = asyncio.create_task(end_when_hung(pbx, every=0))
+    await asyncio.wait_for(pbx.asked.wait(), 5)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert pbx.killed == killed

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from changgu.telephony.ari.stream import AriAddress
 
@@ -74,7 +75,9 @@ class FakeAri:
     async def __aenter__(self) -> "FakeAri":
         self._socket: ServerConnection | None = None
         self._changed = asyncio.Condition()
-        self._server: Server = await serve(self._serve, "127.0.0.1", 0, compression=None)
+        self._server: Server = await serve(
+            self._serve, "127.0.0.1", 0, compression=None, process_request=self._plain_get
+        )
         self._port: int = next(iter(self._server.sockets)).getsockname()[1]
         return self
 
@@ -152,6 +155,14 @@ class FakeAri:
     def refuse(self, method: str, ending: str, status: int, times: int = 1) -> None:
         """Answer such requests with an error, this often."""
         self.refusals[method, ending] = (status, times)
+
+    async def _plain_get(self, connection: ServerConnection, request: Request) -> Response | None:
+        """A GET that came as HTTP, beside the websocket."""
+        path = urlsplit(request.path).path.removeprefix("/ari/")
+        if path == "events":
+            return None
+        status, reply = await self.over_http("GET", request.path.removeprefix("/ari/"), None)
+        return connection.respond(status, json.dumps(reply))
 
     # ---- the REST interface ----------------------------------------------------------------------------------------
 

@@ -4,9 +4,18 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 logger = logging.getLogger(__name__)
+
+PING_EVERY = 2.0
+PING_LIMIT = 2.0
+"""Seconds: how often a private PBX is asked whether it is well, and how long it may take to say so."""
+
+SUSPECT_AFTER = 3
+HUNG_AFTER = 5
+"""Pings in a row without an answer until somebody is told, and until a PBX that hangs is ended so that it is started
+anew. Counted and not timed: when this program itself stood still, that is no fault of the PBX."""
 
 LOOK_AGAIN = 1.0
 """Seconds until the PBX is looked after again when looking after it failed."""
@@ -28,6 +37,24 @@ class Pbx(Protocol):
 
     async def stop(self) -> None:
         """End it."""
+        ...
+
+
+@runtime_checkable
+class OurProcess(Protocol):
+    """A PBX whose process is ours to end: `telephony.pbx.PrivatePbx`."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, while it runs."""
+        ...
+
+    async def answers(self, limit: float) -> bool:
+        """Whether it replies within so many seconds."""
+        ...
+
+    def kill(self) -> None:
+        """End it without a word: it hears none."""
         ...
 
 
@@ -53,15 +80,17 @@ async def looked_after(
     pbx: Pbx, files: Mapping[str, str], care: Care, back: Callable[[], None] = lambda: None
 ) -> AsyncIterator[None]:
     """While this lasts the PBX runs, and is started again when it dies; `back` is called when it answers again."""
-    supervision: asyncio.Task[None] | None = None
+    supervision: list[asyncio.Task[None]] = []
     try:
         await pbx.start(files)
-        supervision = asyncio.create_task(_supervise(pbx, back), name="PBX")
+        supervision.append(asyncio.create_task(_supervise(pbx, back), name="PBX"))
+        if isinstance(pbx, OurProcess):
+            supervision.append(asyncio.create_task(end_when_hung(pbx), name="PBX's pulse"))
         yield
     finally:
-        if supervision is not None:
-            supervision.cancel()
-            await asyncio.gather(supervision, return_exceptions=True)
+        for task in supervision:
+            task.cancel()
+        await asyncio.gather(*supervision, return_exceptions=True)
         if care.ends(pbx):
             await pbx.stop()
         elif care.opened and not care.ends_with_desk:
@@ -75,3 +104,30 @@ async def _supervise(pbx: Pbx, back: Callable[[], None]) -> None:
         except Exception:  # the PBX would stay down unnoticed
             logger.exception("the PBX could not be looked after")
         await asyncio.sleep(LOOK_AGAIN)
+
+
+async def end_when_hung(pbx: OurProcess, every: float = PING_EVERY, limit: float = PING_LIMIT) -> None:
+    """End a PBX that lives and does not answer; whoever supervises it starts it again.
+
+    One that has not answered yet since it was started is still loading, which is not for us to judge.
+    """
+    watched: int | None = None
+    unanswered = 0
+    while True:
+        await asyncio.sleep(every)
+        pid = pbx.pid
+        if pid is not None and await pbx.answers(limit):
+            if unanswered >= SUSPECT_AFTER:
+                logger.warning("the PBX answers again")
+            watched, unanswered = pid, 0
+            continue
+        if pid is None or pid != watched:
+            unanswered = 0
+            continue
+        unanswered += 1
+        if unanswered == SUSPECT_AFTER:
+            logger.warning("the PBX has not answered %d times in a row", unanswered)
+        if unanswered >= HUNG_AFTER and pbx.pid == pid:
+            logger.error("the PBX hangs (process %d); it is ended, and started anew", pid)
+            pbx.kill()
+            unanswered = 0

@@ -199,6 +199,20 @@ class PrivatePbx:
         self._stopping = True
         await self._end()
 
+    async def answers(self, limit: float) -> bool:
+        """Whether it replies within so many seconds."""
+        try:
+            async with asyncio.timeout(limit), self._ari() as ari:
+                return (await ari.get("/asterisk/ping")).status_code == httpx.codes.OK
+        except (httpx.HTTPError, TimeoutError):
+            return False
+
+    def kill(self) -> None:
+        """Ends it at once, with every call it carries; `supervise` starts it again."""
+        if (pid := self.pid) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     # The process
 
     async def _end(self) -> None:
