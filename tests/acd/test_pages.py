@@ -195,6 +195,7 @@ NAMES = Floor((Queue(HELP, "네트워크"), Queue(QueueName("pc"), "PC")), (Agen
         (OfferEnded(C1, KIM, OfferId(1), OfferEnd.ANSWERED_ELSEWHERE), "김민준보다 다른 요원이 먼저 받음"),
         (CallEnded(C1, Outcome.REFUSED, Ender.DESK, "full"), "연결 거절: 대기 인원이 참"),
         (CallEnded(C1, Outcome.NOT_REACHED, Ender.DESK, "busy"), "상대가 통화 중이거나 거절함"),
+        (CallEnded(C1, Outcome.NOT_REACHED, Ender.DESK, "hours"), "걸기 전에 거둠"),
         (CallStarted(C1, Direction.OUTBOUND, None, "01012345678", B1), "01012345678번으로 전화를 검 (콜백)"),
         (
             AgentStateChanged(

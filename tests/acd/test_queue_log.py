@@ -257,6 +257,7 @@ def test_a_person_who_was_reached_first_and_whose_agents_phone_never_rang_leaves
 
 def test_an_attempt_that_was_put_off_before_anybody_was_dialled_writes_nothing() -> None:
     assert called_back((30, CallEnded(CallId("b1-1"), Outcome.LOST, Ender.DESK))) == []
+    assert called_back((30, CallEnded(CallId("b1-1"), Outcome.NOT_REACHED, Ender.DESK, "hours"))) == []
 
 
 def test_a_pause_by_a_supervisor_says_who_and_why() -> None:

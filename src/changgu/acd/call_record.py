@@ -68,6 +68,10 @@ FORMULAS = {
 """What each figure means, Korean and English, for the pages and the API."""
 
 
+DIAL_CAUSES = frozenset({"no_answer", "busy", "declined", "unreachable", "congestion", "error", "gone"})
+"""Why a person whom we dialled was not reached; with other reasons of NOT_REACHED nobody had been dialled yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class MenuStep:
     """A node of the menu, and the key by which the caller came to it."""
@@ -197,7 +201,8 @@ def advance(record: CallRecord | None, at: Instant, fact: Fact) -> CallRecord | 
     if isinstance(fact, CallStarted):
         if record is not None:
             return record
-        return CallRecord(fact.call, fact.direction, fact.caller, fact.dialled, at, callback=fact.callback)
+        arrived_at = at if fact.since is None else min(at, fact.since)
+        return CallRecord(fact.call, fact.direction, fact.caller, fact.dialled, arrived_at, callback=fact.callback)
     if isinstance(fact, CallServedElsewhere):
         return _served_elsewhere(fact) if record is None else record
     return None if record is None else _advanced(record, at, fact)

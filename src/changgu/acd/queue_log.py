@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
+from changgu.acd.call_record import DIAL_CAUSES
 from changgu.acd.facts import (
     AgentStateChanged,
     CallConnected,
@@ -241,7 +242,7 @@ class QueueLog:
             status, talk = "ANSWER", _seconds(visit.connected_at, at)
         elif visit.reached:
             status = "CANCEL"
-        elif fact.outcome is Outcome.NOT_REACHED:
+        elif fact.outcome is Outcome.NOT_REACHED and fact.reason in DIAL_CAUSES:
             status = DIAL_STATUS.get(fact.reason, "CHANUNAVAIL")
         else:
             return []

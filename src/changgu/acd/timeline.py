@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from changgu.acd.call_record import DIAL_CAUSES
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
@@ -141,6 +142,8 @@ def _longer_sentence(fact: Fact, names: Mapping[str, str]) -> Told | None:
             said = {(False, False): "", (True, False): "_position", (False, True): "_promise", (True, True): "_both"}
             return f"announced{said[position is not None, promise is not None]}", words, {}
         case CallEnded(outcome=Outcome.NOT_REACHED, reason=reason):
+            if reason not in DIAL_CAUSES:
+                return "ended_not_dialled", {}, {}
             return "ended_busy" if reason in ("busy", "declined") else "ended_not_reached", {}, {}
         case CallEnded(outcome=Outcome.REFUSED, reason=reason) if reason in REFUSALS:
             return "ended_refused", {}, {"outcome": "outcome.refused", "why": f"departure.{reason}"}
