@@ -1,6 +1,7 @@
 """What follows from the difference between the ledger and the PBX."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from changgu.acd.events import (
     AgentHungUp,
     CallerHungUp,
     CallLost,
+    DialFailed,
     PartiesConnected,
     RingFailed,
 )
@@ -24,6 +26,9 @@ CALL, ALICE, OFFER = CallId("c1"), AgentId("alice"), OfferId(7)
 LEG = agent_leg(OFFER, CALL)
 PURPOSE = AgentLeg(OFFER, CALL, ALICE)
 BOOTED, STARTED = 1_000.0, 2_000.0
+
+
+BOB = AgentId("bob")
 
 
 def view(state: CallState, *, started_at: float = STARTED) -> CallView:
@@ -181,3 +186,46 @@ def test_a_call_with_a_command_under_way_is_left_for_the_next_look(state: CallSt
     findings = compare([view(state)], snapshot(bridged={CALL}), busy=lambda call: True)
 
     assert findings == Findings()
+
+
+def test_when_all_ring_each_leg_is_looked_for() -> None:
+    """One phone rings on, the other's leg is gone; neither is an orphan."""
+    other = OfferId(8)
+    ringing = replace(view(CallState.OFFERED), ringing=((ALICE, OFFER), (BOB, other)))
+    findings = compare([ringing], snapshot(caller(), leg(answered=False)))
+    assert findings.events == [RingFailed(BOB, CALL, other, "gone")]
+    assert findings.gone_legs == [agent_leg(other, CALL)]
+    assert [found.leg.agent for found in findings.legs] == [ALICE]
+    both = compare([ringing], snapshot(caller(), leg(answered=False), leg(answered=False, name=agent_leg(other, CALL))))
+    assert (both.events, both.orphans) == ([], [])
+
+
+def test_when_all_ring_one_may_have_been_picked_up_meanwhile() -> None:
+    other = OfferId(8)
+    ringing = replace(view(CallState.OFFERED), ringing=((BOB, other), (ALICE, OFFER)))
+    channels = (caller(), leg(answered=True), leg(answered=False, name=agent_leg(other, CALL)))
+    assert compare([ringing], snapshot(*channels)).events == [AgentAnswered(ALICE, CALL, OFFER)]
+
+
+def test_nobody_is_missed_whom_we_have_yet_to_call_back() -> None:
+    waiting = replace(view(CallState.WAITING), reached=False)
+    findings = compare([waiting], snapshot())
+    assert (findings.events, findings.gone_callers, findings.commands) == ([], [], [])
+
+
+def test_a_call_back_whose_dialling_came_to_nothing_is_told_as_such() -> None:
+    dialling = replace(view(CallState.CONNECTING), reached=False)
+    assert compare([dialling], snapshot(leg(answered=True))).events == [DialFailed(CALL, "gone")]
+    rings = Channel(CALL, "PJSIP/trunk-1", "Ringing")
+    assert compare([dialling], snapshot(leg(answered=True), rings)).events == []
+
+
+def test_an_agent_who_rings_for_a_call_back_is_looked_for() -> None:
+    offered = replace(view(CallState.OFFERED), reached=False)
+    assert compare([offered], snapshot(leg(answered=False))).events == []
+    assert compare([offered], snapshot()).events == [RingFailed(ALICE, CALL, OFFER, "gone")]
+
+
+def test_new_callers_are_told_of_in_the_order_in_which_they_came() -> None:
+    first, second = replace(caller("a"), created_at=5.0), replace(caller("b"), created_at=4.0)
+    assert [channel.id for channel, _ in compare([], snapshot(first, second)).newcomers] == ["b", "a"]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.acd.records import CallView
 from changgu.telephony.inbound import Desk
 from changgu.telephony.service import Telephony
-from tests.support.fake_ari import FakeAri, FakeChannel
+from tests.support.fake_ari import NOW, FakeAri, FakeChannel
 from tests.support.waiting import eventually
 from tests.telephony.test_inbound import MENU, NUMBERS, FakeTickets, NameVoice
 
@@ -127,10 +127,11 @@ async def test_orphans_are_hung_up_and_empty_bridges_deleted(pbx: FakeAri) -> No
 async def test_a_new_caller_found_on_the_line_is_welcomed_once(pbx: FakeAri) -> None:
     pbx.channels["c2"] = FakeChannel("c2", "inbound,1000")
     async with House(pbx).open() as house:
-        await house.until(CallerDialledIn(CallId("c2"), "01012345678", "1000"))
+        came = CallerDialledIn(CallId("c2"), "01012345678", "1000", since=datetime.fromisoformat(NOW).timestamp())
+        await house.until(came)
         await pbx.start("c2")
         await house.telephony.ari.request("GET", "channels")
-        assert house.posted.count(CallerDialledIn(CallId("c2"), "01012345678", "1000")) == 1
+        assert house.posted.count(came) == 1
 
 
 async def test_what_ends_while_we_look_is_not_taken_for_present(pbx: FakeAri) -> None:

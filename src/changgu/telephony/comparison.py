@@ -4,7 +4,7 @@ Events are not kept for us while nobody listens (limits of ARI), so the PBX's pr
 Conversations are left alone, waiting callers keep their place, and what belongs to nobody is ended.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from changgu.acd.call_state import CallState
@@ -14,6 +14,7 @@ from changgu.acd.events import (
     AgentHungUp,
     CallerHungUp,
     CallLost,
+    DialFailed,
     Event,
     PartiesConnected,
     RingFailed,
@@ -47,6 +48,14 @@ class Snapshot:
     channels: Mapping[str, Channel]
     bridges: Mapping[str, frozenset[str]]
     """Bridge id → channel ids in it."""
+
+    def without(self, gone: Collection[str]) -> "Snapshot":
+        """The same, less the channels that went while it was taken."""
+        return Snapshot(
+            self.app, self.booted_at,
+            {name: channel for name, channel in self.channels.items() if name not in gone},
+            {name: members.difference(gone) for name, members in self.bridges.items()},
+        )  # fmt: skip
 
     def ours(self, channel: Channel) -> Purpose | None:
         """What a channel is for if it is under our control now, else None."""
@@ -103,9 +112,10 @@ def compare(
     for view in open_by_id.values():
         if not busy(view.call):
             _compare_call(view, snapshot, found)
-    wanted_legs = {agent_leg(view.offer, view.call) for view in open_by_id.values() if view.offer is not None}
+    wanted_legs = {agent_leg(leg.offer, leg.call) for view in open_by_id.values() for leg in legs_of(view)}
     for channel in snapshot.channels.values():
         _compare_channel(channel, open_by_id, wanted_legs, snapshot, found, ended, busy)
+    found.newcomers.sort(key=lambda newcomer: newcomer[0].created_at)  # who came first is served first
     for bridge in snapshot.bridges:
         call = call_of_bridge(bridge)
         if call is None or busy(call) or not _of_this_desk(call, snapshot):
@@ -115,8 +125,20 @@ def compare(
     return found
 
 
+def legs_of(view: CallView) -> list[AgentLeg]:
+    """The agents' legs that a call has now: all that ring, or the one that was picked up."""
+    if view.state is CallState.OFFERED and view.ringing:
+        return [AgentLeg(offer, view.call, agent) for agent, offer in view.ringing]
+    if view.agent is None or view.offer is None:
+        return []
+    return [AgentLeg(view.offer, view.call, view.agent)]
+
+
 def _compare_call(view: CallView, snapshot: Snapshot, found: Findings) -> None:
     channel = snapshot.channels.get(view.call)
+    if not view.reached and (channel is None or snapshot.ours(channel) is None):
+        _compare_attempt(view, channel, snapshot, found)
+        return
     if channel is None or snapshot.ours(channel) is None:
         found.gone_callers.append(view.call)
         lost = channel is None and view.started_at < snapshot.booted_at
@@ -129,16 +151,26 @@ def _compare_call(view: CallView, snapshot: Snapshot, found: Findings) -> None:
         case CallState.WAITING if view.queue is not None:
             found.commands.append(PlayMusicOnHold(view.call, view.queue))
         case CallState.OFFERED | CallState.CONNECTING | CallState.TALKING | CallState.HELD:
-            _compare_leg(view, snapshot, found)
+            _compare_legs(view, snapshot, found)
         case _:
             return
 
 
-def _compare_leg(view: CallView, snapshot: Snapshot, found: Findings) -> None:
-    if view.agent is None or view.offer is None:
-        return
-    leg = AgentLeg(view.offer, view.call, view.agent)
-    name = agent_leg(view.offer, view.call)
+def _compare_attempt(view: CallView, channel: Channel | None, snapshot: Snapshot, found: Findings) -> None:
+    """A call-back whose person is not on the line yet: nobody is missed but whom we had begun to dial."""
+    if view.state is CallState.OFFERED:
+        _compare_legs(view, snapshot, found)
+    elif view.state in CONVERSING and channel is None:
+        found.events.append(DialFailed(view.call, RingFailure.GONE.value))
+
+
+def _compare_legs(view: CallView, snapshot: Snapshot, found: Findings) -> None:
+    for leg in legs_of(view):
+        _compare_leg(leg, view, snapshot, found)
+
+
+def _compare_leg(leg: AgentLeg, view: CallView, snapshot: Snapshot, found: Findings) -> None:
+    name = agent_leg(leg.offer, leg.call)
     channel = snapshot.channels.get(name)
     if channel is None:
         found.gone_legs.append(name)

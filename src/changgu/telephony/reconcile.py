@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from changgu.acd.events import Event
 from changgu.acd.identity import CallId
@@ -125,16 +125,9 @@ class Reconciler:
         still = {call: view for call, view in self._calls.calls.items() if not self._switch.is_busy(call)}
         self._gone_meanwhile = set()
         try:
-            snapshot = await self._snapshot()
-            gone = self._gone_meanwhile
+            snapshot = (await self._snapshot(self._ari.request)).without(self._gone_meanwhile)
         finally:
             self._gone_meanwhile = None
-        snapshot = Snapshot(
-            snapshot.app,
-            snapshot.booted_at,
-            {name: channel for name, channel in snapshot.channels.items() if name not in gone},
-            {name: members - gone for name, members in snapshot.bridges.items()},
-        )
 
         moved = {
             call
@@ -148,12 +141,39 @@ class Reconciler:
         findings = compare(list(self._calls.calls.values()), snapshot, ended=self._calls.recently_ended, busy=skip)
         # No waiting from here to the last event, so that no news comes between what we saw and what we say.
         self._take_over(findings)
+        await self._clear_away(findings)
+        await self._inbound.after_gap()
+        return moved
+
+    async def audit(self) -> Findings | None:
+        """What differs between the PBX and what is believed, while nothing is done about it.
+
+        None when it could not be told: the line is down, or comes up just now. Asked over HTTP, so that no command
+        waits behind it; raises `AriTrouble`.
+        """
+        if not self.done.is_set() or self._gone_meanwhile is not None:
+            return None
+        still = dict(self._calls.calls)
+        snapshot = await self._snapshot(self._ari.blocking)
+        now = self._calls.calls
+
+        def moved(call: CallId) -> bool:
+            return self._switch.is_busy(call) or still.get(call) != now.get(call)
+
+        if not self.done.is_set():
+            return None
+        return compare(list(now.values()), snapshot, ended=self._calls.recently_ended, busy=moved)
+
+    async def repair(self, findings: Findings) -> None:
+        """Act on what was found more than once."""
+        self._take_over(findings)
+        await self._clear_away(findings)
+
+    async def _clear_away(self, findings: Findings) -> None:
         for orphan in findings.orphans:
             await self._delete("channels", orphan)
         for bridge in findings.empty_bridges:
             await self._delete("bridges", bridge)
-        await self._inbound.after_gap()
-        return moved
 
     def _take_over(self, findings: Findings) -> None:
         for call in findings.gone_callers:
@@ -179,21 +199,21 @@ class Reconciler:
         for channel, what in findings.newcomers:
             match what:
                 case Caller(dialled):
-                    self._inbound.welcome(channel, dialled)
+                    self._inbound.welcome(channel, dialled, channel.created_at or None)
                 case Returned(queue):
                     self._inbound.take_back(channel, queue)
         if findings.events or findings.orphans or findings.newcomers or findings.empty_bridges:
             logger.warning(
-                "after the gap: %d calls adopted, %d pieces of news missed, %d new callers, %d orphan legs, "
+                "looked at the PBX: %d calls adopted, %d pieces of news missed, %d new callers, %d orphan legs, "
                 "%d orphan bridges",
                 len(findings.callers), len(findings.events), len(findings.newcomers), len(findings.orphans),
                 len(findings.empty_bridges),
             )
 
-    async def _snapshot(self) -> Snapshot:
-        info = await self._ari.request("GET", path("asterisk", "info"), only="status")
-        channels = await self._ari.request("GET", path("channels"))
-        bridges = await self._ari.request("GET", path("bridges"))
+    async def _snapshot(self, ask: Callable[..., Awaitable[Any]]) -> Snapshot:
+        info = await ask("GET", path("asterisk", "info"), only="status")
+        channels = await ask("GET", path("channels"))
+        bridges = await ask("GET", path("bridges"))
         return Snapshot(
             self._ari.app,
             datetime.fromisoformat(info["status"]["startup_time"]).timestamp(),
