@@ -1,62 +1,65 @@
 """The rules that hold on the floor at every moment, each with its name.
 
 `Watch` reads along: it is shown every event with the effects that the engine answered, keeps its own simple books
-from the facts, and raises `Broken` as soon as books, engine and rules disagree. Tests, the simulation and replays
-use it; the running service does not.
+from the facts (`invariants_books`), and raises `Broken` as soon as books, engine and rules disagree. Tests, the
+simulation and replays use it; the running service does not.
+
+`RULES_OF_MESSAGES` are asked before each fact or command is entered in the books, `RULES` after each step.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from changgu.acd.agent_state import RESTING, AgentState
 from changgu.acd.call_state import CallState
-from changgu.acd.commands import HangUpAgent, HangUpCaller, RingAgent, StopRinging
+from changgu.acd.commands import Announce, DialPerson, Divert, HangUpCaller
 from changgu.acd.engine import Effect, Engine
-from changgu.acd.events import AgentHungUp, AgentReady, Event, RingFailed
+from changgu.acd.events import Event
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
+    CallbackBooked,
+    CallbackClosed,
+    CallbackEnd,
     CallConnected,
     CallEnded,
     CallOffered,
+    CallOverflowed,
     CallQueued,
     CallStarted,
+    CallWidened,
+    Choice,
+    Departure,
     Ender,
     Fact,
-    HoldEnded,
-    HoldStarted,
     NewsIgnored,
     OfferEnded,
     Outcome,
     Recorded,
+    WaitAnnounced,
+    WrapUpExtended,
 )
-from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
-from changgu.acd.queues import Agent, Floor, Queue
-from changgu.acd.records import AgentView, CallView
+from changgu.acd.identity import Instant
+from changgu.acd.invariants_books import DIVERSIONS, AgentPage, Books, CallerPage, way_of
+from changgu.acd.queues import Floor, Way
+
+LOOKED_OVER_EVERY = 16
+"""Steps of a brisk watch between two looks at everybody, where otherwise only those who were touched are looked at."""
+
+TURN_BY_IDLENESS = frozenset({"longest_idle", "top_down"})
+
+SPOKEN = (CallState.TALKING, CallState.HELD)
+
+REASONS_OF_REFUSAL = frozenset({"no_such_queue", "desk_closed", "error"})
 
 
 class Broken(AssertionError):
     """A rule does not hold; names the rule."""
-
-
-@dataclass
-class Books:
-    """What the facts say, kept in the plainest way there is."""
-
-    calls: dict[CallId, CallState] = field(default_factory=dict)
-    outcomes: dict[CallId, Outcome] = field(default_factory=dict)
-    open_offer: dict[CallId, tuple[AgentId, OfferId]] = field(default_factory=dict)
-    answered_by: dict[CallId, AgentId] = field(default_factory=dict)
-    queue_of: dict[AgentId, QueueName] = field(default_factory=dict)
-    agents: dict[AgentId, tuple[AgentState, Instant]] = field(default_factory=dict)
-    wrap_up_from: dict[AgentId, Instant] = field(default_factory=dict)
-    legs: dict[OfferId, AgentId] = field(default_factory=dict)
-    signed_in_at: dict[AgentId, Instant] = field(default_factory=dict)
-    time_in: dict[AgentId, Counter[AgentState]] = field(default_factory=dict)
-    spans: dict[AgentId, list[tuple[Instant, Instant]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,141 +70,68 @@ class Step:
     """None for a change of the floor."""
     now: Instant
     effects: Sequence[Effect]
+    offers: tuple[CallOffered, ...] = ()
 
 
 class Watch:
     """Checks every rule after every step.
 
-    With `refold`, a second engine is fed nothing but the facts and must look the same after every step.
+    With `refold`, a second engine is fed nothing but the facts and must look the same after every step. A `brisk` watch
+    looks only at those whom the step touched, and at everybody every sixteenth time: for days of thousands of steps.
     """
 
-    def __init__(self, engine: Engine, floor: Floor, *, refold: bool = True) -> None:
+    def __init__(self, engine: Engine, floor: Floor, *, refold: bool = True, brisk: bool = False) -> None:
         self.engine = engine
-        self.floor = floor
-        self.books = Books()
+        self.books = Books(floor)
         self.history: list[Recorded] = []
+        self.steps = 0
+        self.brisk = brisk
         self._shadow = Engine(floor) if refold else None
         self._shadow_floor = floor
 
+    @property
+    def floor(self) -> Floor:
+        """How the floor is set up."""
+        return self.books.floor
+
+    @floor.setter
+    def floor(self, floor: Floor) -> None:
+        self.books.set_up(floor)
+
     def check(self, event: Event | None, now: Instant, effects: Sequence[Effect]) -> None:
         """Shown one step; raises `Broken`."""
-        step = Step(event, now, effects)
-        self._read(step)
+        believed = not any(type(effect) is NewsIgnored for effect in effects)
+        self.books.hear(event, believed=believed)
+        for effect in effects:
+            for message_rule in RULES_OF_MESSAGES.get(type(effect), ()):
+                message_rule(self, effect, now)
+            self.books.read(effect, now)
+            if isinstance(effect, Fact):
+                self.history.append(Recorded(len(self.history) + 1, now, effect))
+                if self._shadow is not None:
+                    self._shadow.apply(effect, now)
+        step = Step(event, now, effects, tuple(effect for effect in effects if type(effect) is CallOffered))
+        self.steps += 1
         for rule in RULES:
             rule(self, step)
 
-    # What the rules look things up in
-
     @property
-    def queues(self) -> dict[QueueName, Queue]:
-        """The queues on the list."""
-        return {queue.name: queue for queue in self.floor.queues}
+    def thorough(self) -> bool:
+        """Whether everybody is looked at in this step."""
+        return not self.brisk or self.steps % LOOKED_OVER_EVERY == 0
 
-    @property
-    def listed(self) -> dict[AgentId, Agent]:
-        """The agents on the list."""
-        return {agent.login: agent for agent in self.floor.agents}
-
-    def waiting(self) -> list[CallView]:
-        """All waiting callers, best place first."""
-        calls = [call for call in self.engine.calls.values() if call.state is CallState.WAITING]
-        return sorted(calls, key=lambda call: (-call.priority, call.queued_at or 0.0))
-
-    def can_serve(self, agent: AgentId, call: CallView) -> bool:
-        """Queue and skills fit."""
-        settings = self.listed.get(agent)
-        return settings is not None and call.queue in settings.queues and call.skills <= settings.skills
-
-    def ready(self) -> list[AgentView]:
-        """All agents in 대기."""
-        return [agent for agent in self.engine.agents.values() if agent.state is AgentState.READY]
-
-    # Keeping the books
-
-    def _read(self, step: Step) -> None:
-        books, event = self.books, step.event
-        if isinstance(event, AgentReady):
-            books.wrap_up_from.pop(event.agent, None)
-        believed = not any(isinstance(effect, NewsIgnored) for effect in step.effects)
-        if isinstance(event, RingFailed | AgentHungUp) and believed:
-            books.legs.pop(event.offer, None)
-        for effect in step.effects:
-            self._read_effect(effect, step.now)
-            if isinstance(effect, Fact):
-                self.history.append(Recorded(len(self.history) + 1, step.now, effect))
-                if self._shadow is not None:
-                    self._shadow.apply(effect, step.now)
-
-    def _read_effect(self, effect: Effect, now: Instant) -> None:
+    def agents(self) -> Iterable[AgentPage]:
+        """Whom to look at in this step."""
         books = self.books
-        match effect:
-            case CallStarted(call):
-                _insist(call not in books.calls and call not in books.outcomes, "one beginning per call", call)
-                books.calls[call] = CallState.IN_MENU
-            case CallQueued(call):
-                books.calls[call] = CallState.WAITING
-            case CallOffered(call, agent, offer, queue):
-                _insist(call not in books.open_offer, "one open offer per call", effect)
-                _insist(books.calls.get(call) is CallState.WAITING, "only who waits is offered", effect)
-                _insist(self._wrap_up_over(agent, now), "wrap-up is always honoured", effect)
-                books.calls[call], books.open_offer[call] = CallState.OFFERED, (agent, offer)
-                books.queue_of[agent] = queue
-            case OfferEnded(call, agent, offer):
-                _insist(books.open_offer.pop(call, None) == (agent, offer), "only an open offer ends", effect)
-                books.answered_by.pop(call, None)
-                books.calls[call] = CallState.WAITING
-            case CallAnswered(call, agent, offer):
-                _insist(books.open_offer.get(call) == (agent, offer), "one winner per call", effect)
-                _insist(call not in books.answered_by, "one winner per call", effect)
-                books.answered_by[call], books.calls[call] = agent, CallState.CONNECTING
-            case CallConnected(call, agent, offer):
-                _insist(books.open_offer.get(call) == (agent, offer), "one winner per call", effect)
-                _insist(books.calls[call] is CallState.CONNECTING, "connected once", effect)
-                books.calls[call] = CallState.TALKING
-            case HoldStarted(call):
-                books.calls[call] = CallState.HELD
-            case HoldEnded(call):
-                books.calls[call] = CallState.TALKING
-            case CallEnded(call, outcome):
-                _insist(call not in books.outcomes, "one outcome per ended call", effect)
-                spoken = books.calls.pop(call, None) in (CallState.TALKING, CallState.HELD)
-                true = outcome is Outcome.LOST or spoken == (outcome is Outcome.ANSWERED)
-                _insist(true, "the outcome is true", effect)
-                books.outcomes[call] = outcome
-                books.open_offer.pop(call, None)
-                books.answered_by.pop(call, None)
-            case AgentStateChanged():
-                self._read_agent(effect, now)
-            case RingAgent(agent, _, offer):
-                books.legs[offer] = agent
-            case StopRinging(_, _, offer) | HangUpAgent(_, _, offer):
-                books.legs.pop(offer, None)
-            case _:
-                pass
+        pages = books.agents.values() if self.thorough else map(books.agent, sorted(books.touched_agents))
+        return [page for page in pages if page.login in self.engine.agents]
 
-    def _read_agent(self, fact: AgentStateChanged, now: Instant) -> None:
+    def callers(self) -> Iterable[CallerPage]:
+        """Live calls to look at in this step."""
         books = self.books
-        state, since = books.agents.get(fact.agent, (AgentState.LOGGED_OUT, now))
-        _insist(fact.before is state, "states follow one another without gap", fact)
-        _insist((fact.reason is not None) == (fact.after is AgentState.NOT_READY), "a reason goes with 이석", fact)
-        if state is AgentState.LOGGED_OUT:
-            books.signed_in_at[fact.agent] = now
-            books.spans[fact.agent] = []
-        else:
-            books.spans[fact.agent].append((since, now))
-        books.agents[fact.agent] = (fact.after, now)
-        if fact.after is AgentState.WRAP_UP:
-            books.wrap_up_from[fact.agent] = now
-        elif fact.after is AgentState.RESERVED or fact.after is AgentState.TALKING:
-            books.wrap_up_from.pop(fact.agent, None)
-
-    def _wrap_up_over(self, agent: AgentId, now: Instant) -> bool:
-        began = self.books.wrap_up_from.get(agent)
-        if began is None:
-            return True
-        queue = self.queues.get(self.books.queue_of[agent])
-        length = (queue or Queue(QueueName(""), "")).wrap_up.total_seconds()
-        return now >= began + length
+        if self.thorough:
+            return list(books.calls.values())
+        return [books.calls[call] for call in sorted(books.touched_calls) if call in books.calls]
 
     def shadow_picture(self) -> object | None:
         """The second engine's picture; None without `refold`."""
@@ -213,133 +143,436 @@ class Watch:
         return self._shadow.picture()
 
 
-def _insist(holds: bool, rule: str, about: object) -> None:
+def _insist(holds: object, rule: str, about: object) -> None:
     if not holds:
         raise Broken(f"{rule}: {about}")
 
 
-# The rules
+# Before a fact or command is entered in the books
+
+
+def a_call_begins_once(watch: Watch, fact: CallStarted, now: Instant) -> None:
+    """One beginning per call; a call-back's is the only attempt of its promise, and within the hours."""
+    books = watch.books
+    _insist(fact.call not in books.calls and fact.call not in books.outcomes, "one beginning per call", fact)
+    if fact.callback is None:
+        return
+    promise = books.promises.get(fact.callback)
+    _insist(promise is not None, "an attempt keeps an open promise", fact)
+    assert promise is not None
+    others = [page.call for page in books.outbound.values() if page.number == promise.number]
+    _insist(not others, "never two dials at once", (fact, others))
+    _insist(now >= promise.due_at, "nobody is called back before it is due", (fact, promise))
+    rules = books.queue(promise.queue).callbacks
+    there = datetime.fromtimestamp(now, ZoneInfo(watch.floor.rules.zone)).time()
+    _insist(rules.opens <= there < rules.closes, "nobody is called back outside the hours", (fact, there))
+
+
+def a_place_is_fair(watch: Watch, fact: CallQueued, now: Instant) -> None:
+    """Capacity is never exceeded, nobody queues from the future, and a call-back's head start is bounded."""
+    books = watch.books
+    page = books.calls.get(fact.call)
+    _insist(page is not None and page.state in (CallState.IN_MENU, CallState.WAITING), "one place per caller", fact)
+    assert page is not None
+    placed, entered = fact.placed_at or now, fact.entered_at or now
+    _insist(placed <= now and entered <= now, "nobody waits from the future", fact)
+    if page.outbound:
+        promise = books.promises.get(page.callback) if page.callback is not None else None
+        _insist(promise is not None, "an attempt keeps an open promise", fact)
+        assert promise is not None
+        earliest = promise.due_at - books.queue(fact.queue).callbacks.advantage.total_seconds()
+        _insist(placed >= earliest - 1e-6, "the advantage of a call-back is bounded", (fact, promise))
+        return
+    if page.diverted:
+        _insist(placed <= page.placed_at, "who comes back keeps their place", (fact, page))
+        if page.queue == fact.queue:
+            return
+    for rule in books.queue(fact.queue).overflows:
+        if rule.when is Departure.FULL and rule.to.way is not Way.OPEN:
+            crowd = books.crowd(fact.queue, fact.call)
+            _insist(crowd < rule.limit, "capacity is never exceeded", (fact, crowd, rule))
+
+
+def widening_only_widens(watch: Watch, fact: CallWidened, now: Instant) -> None:
+    """Steps add up: nothing that was granted is taken back."""
+    page = watch.books.calls.get(fact.call)
+    _insist(page is not None and page.state is CallState.WAITING, "only who waits is widened", fact)
+    assert page is not None
+    grown = page.opened <= fact.opened and page.reach <= fact.reach and page.anybody <= fact.anybody
+    _insist(grown and len(fact.skills) <= len(page.needs), "steps add up", (page, fact))
+    _insist(fact.reach <= now - page.entered_at + 1e-6, "no step is taken early", (page, fact))
+
+
+def a_departure_has_its_rule(watch: Watch, fact: CallOverflowed, now: Instant) -> None:
+    """Who is sent another way waits or has just come, and the rule or key that is named is the queue's."""
+    page = watch.books.calls.get(fact.call)
+    _insist(page is not None and page.state in (CallState.IN_MENU, CallState.WAITING), "only who waits is led", fact)
+    queue = watch.books.queue(fact.queue)
+    if fact.why is Departure.KEY:
+        _insist(str(queue.keys.get(fact.key or "")) == fact.to, "a key leads where it says", fact)
+    else:
+        named = 0 <= fact.rule < len(queue.overflows) and queue.overflows[fact.rule]
+        _insist(named and (named.when, str(named.to)) == (fact.why, fact.to), "a rule leads where it says", fact)
+    _insist(page is not None and not page.outbound, "nobody is led out of a call-back", fact)
+
+
+def an_offer_is_fit(watch: Watch, fact: CallOffered, now: Instant) -> None:
+    """One open offer per call (but ring all), of who waits, to who is ready and fit; wrap-up is honoured."""
+    books = watch.books
+    page = books.calls.get(fact.call)
+    _insist(page is not None, "only who waits is offered", fact)
+    assert page is not None
+    together = books.queue(page.queue).strategy == "ring_all"
+    _insist(together or not page.offers, "one open offer per call", fact)
+    waits = page.state is CallState.WAITING or (together and page.state is CallState.OFFERED)
+    _insist(waits, "only who waits is offered", fact)
+    _insist(fact.agent not in page.offers.values(), "one open offer per call and agent", fact)
+    _insist(fact.offer > books.last_offer, "no offer id is used twice", fact)
+    _insist(fact.agent in books.ready, "only 대기 is offered calls", fact)
+    _insist(books.can_serve(fact.agent, page), "queue and skills fit", (fact, page))
+    agent = books.agent(fact.agent)
+    if agent.wrap_up_from is not None:
+        until = agent.wrap_up_until or agent.wrap_up_from + books.length_of_wrap_up(agent)
+        _insist(now >= until, "wrap-up is always honoured", fact)
+    if fact.choice is Choice.NAMED:
+        _insist(page.wanted == fact.agent, "named is who was asked for", fact)
+    if fact.choice is Choice.LAST_AGENT:
+        _insist(page.last_agent == fact.agent, "the last agent is the one they know", fact)
+
+
+def only_an_open_offer_ends(watch: Watch, fact: OfferEnded, now: Instant) -> None:
+    """An attempt has one end."""
+    page = watch.books.calls.get(fact.call)
+    is_open = page is not None and (
+        page.offers.get(fact.offer) == fact.agent or page.winner == (fact.agent, fact.offer)
+    )
+    _insist(is_open and page is not None and page.state not in SPOKEN, "only an open offer ends", fact)
+
+
+def one_winner(watch: Watch, fact: CallAnswered, now: Instant) -> None:
+    """Two who pick up do not both get the caller (row 6)."""
+    page = watch.books.calls.get(fact.call)
+    _insist(page is not None and page.winner is None, "one winner per call", fact)
+    assert page is not None
+    _insist(page.offers.get(fact.offer) == fact.agent, "one winner per call", fact)
+    _insist(fact.offer in watch.books.legs, "who picks up was rung", fact)
+
+
+def connected_once(watch: Watch, fact: CallConnected, now: Instant) -> None:
+    """The one who picked up speaks with the caller, who is there."""
+    page = watch.books.calls.get(fact.call)
+    _insist(page is not None and page.winner == (fact.agent, fact.offer), "one winner per call", fact)
+    assert page is not None
+    _insist(page.state is CallState.CONNECTING, "connected once", fact)
+    _insist(page.on_the_line, "nobody speaks with somebody who has not picked up", fact)
+
+
+def one_true_outcome(watch: Watch, fact: CallEnded, now: Instant) -> None:
+    """One outcome per call, and it is true; every refusal says why."""
+    books = watch.books
+    page = books.calls.get(fact.call)
+    _insist(page is not None and fact.call not in books.outcomes, "one outcome per ended call", fact)
+    assert page is not None
+    spoken = page.state in SPOKEN
+    true = fact.outcome is Outcome.LOST or spoken == (fact.outcome is Outcome.ANSWERED)
+    _insist(true, "the outcome is true", fact)
+    if fact.outcome is Outcome.REFUSED:
+        known = fact.reason in REASONS_OF_REFUSAL or fact.reason in page.departures
+        _insist(known, "every refusal has its reason", (fact, page.departures))
+    if fact.outcome is Outcome.NOT_REACHED:
+        _insist(page.outbound and not page.reached, "only who was called is not reached", fact)
+
+
+def states_follow_one_another(watch: Watch, fact: AgentStateChanged, now: Instant) -> None:
+    """No gap in an agent's day; a reason goes with 이석 and with nothing else."""
+    page = watch.books.agents.get(fact.agent)
+    before = page.state if page is not None else AgentState.LOGGED_OUT
+    _insist(fact.before is before, "states follow one another without gap", fact)
+    _insist((fact.reason is not None) == (fact.after is AgentState.NOT_READY), "a reason goes with 이석", fact)
+
+
+def only_who_waits_is_told(watch: Watch, fact: WaitAnnounced, now: Instant) -> None:
+    """No announcement to somebody who is connected, and none before its time."""
+    page = watch.books.calls.get(fact.call)
+    _insist(page is not None and page.state is CallState.WAITING, "only who waits is told where they stand", fact)
+    assert page is not None
+    policy = watch.books.queue(page.queue).announcements
+    _insist(policy.first_after is not None and not page.outbound, "announced by policy", (fact, page))
+    assert policy.first_after is not None
+    if page.announced_at is None:
+        early = now + 1e-6 < page.entered_at + policy.first_after.total_seconds()
+    else:
+        early = policy.every is None or now + 1e-6 < page.announced_at + policy.every.total_seconds()
+    _insist(not early, "announced at its time", (fact, page))
+
+
+def a_promise_is_one_persons(watch: Watch, fact: CallbackBooked, now: Instant) -> None:
+    """One open promise per number; due within the hours."""
+    books = watch.books
+    taken = any(promise.number == fact.number for promise in books.promises.values())
+    _insist(not taken and fact.callback not in books.promises, "one open promise per number", fact)
+    _insist(fact.placed_at <= now <= fact.due_at, "a promise is for later", fact)
+
+
+def a_promise_is_settled_once(watch: Watch, fact: CallbackClosed, now: Instant) -> None:
+    """One end per promise, and KEPT only when they have spoken."""
+    books = watch.books
+    _insist(fact.callback in books.promises, "one end per promise", fact)
+    if fact.end is CallbackEnd.KEPT:
+        spoke = any(page.callback == fact.callback and page.state in SPOKEN for page in books.calls.values())
+        _insist(spoke, "kept is spoken", fact)
+    if fact.end is CallbackEnd.GIVEN_UP:
+        promise = books.promises[fact.callback]
+        allowed = books.queue(promise.queue).callbacks.attempts
+        _insist(promise.attempts + 1 >= allowed, "not given up too early", (fact, promise))
+
+
+def nobody_is_dialled_twice(watch: Watch, command: DialPerson, now: Instant) -> None:
+    """Row 25: an attempt dials once, for an agent who is held for it."""
+    page = watch.books.calls.get(command.call)
+    _insist(page is not None and page.outbound and page.dials == 0, "never two dials at once", command)
+    assert page is not None
+    _insist(page.offers or page.winner, "a dial has its agent", (command, page))
+
+
+def extensions_are_bounded(watch: Watch, fact: WrapUpExtended, now: Instant) -> None:
+    """All extensions of one wrap-up together."""
+    page = watch.books.agent(fact.agent)
+    longest = watch.floor.rules.longest_extension.total_seconds()
+    end = page.since + watch.books.length_of_wrap_up(page)
+    _insist(page.state is AgentState.WRAP_UP, "only a wrap-up is extended", fact)
+    _insist(
+        fact.until <= max(end, page.wrap_up_until or end) + longest - page.extended + 1e-6, "bounded extension", fact
+    )
+
+
+# After a step
 
 
 def no_agent_has_two_calls(watch: Watch, step: Step) -> None:
-    """I1: at most one live offer or call per agent, and both sides know the same."""
-    held: Counter[AgentId] = Counter()
-    for call in watch.engine.calls.values():
-        if call.agent is not None:
-            held[call.agent] += 1
-            agent = watch.engine.agents[call.agent]
-            _insist((agent.call, agent.offer) == (call.call, call.offer), "agent and call agree", (agent, call))
-            _insist(agent.state not in RESTING, "an agent with a call is not at rest", (agent, call))
-        _insist((call.agent is None) == (call.offer is None), "an agent comes with an offer", call)
-    _insist(not held or max(held.values()) == 1, "no agent has two calls", held)
-    for agent in watch.engine.agents.values():
+    """I1: at most one live offer or call per agent (ring all: many agents, one call), and both sides know the same."""
+    books, engine = watch.books, watch.engine
+    if watch.thorough or step.offers:
+        _insist(len(set(books.held.values())) == len(books.held), "no agent has two calls", books.held)
+    for page in watch.agents():
+        agent = engine.agents[page.login]
+        _insist(agent.offer == page.offer, "agent and call agree", (agent, page))
         if agent.offer is not None:
-            _insist(held[agent.login] == 1, "an offer is about a live call", agent)
+            _insist(agent.state not in RESTING, "an agent with a call is not at rest", agent)
+            _insist(books.held.get(agent.offer) == agent.login, "an offer is about a live call", agent)
         if agent.state in (AgentState.RESERVED, AgentState.TALKING, AgentState.HOLD):
             _insist(agent.offer is not None, "no agent is stuck in 호출 or 통화 without a call", agent)
+    for caller in watch.callers():
+        _insist(not (caller.offers and caller.winner), "a winner silences the other phones", caller)
+        ringing = caller.state is CallState.OFFERED
+        _insist(ringing == bool(caller.offers), "a call is offered while a phone rings", caller)
+        for login in [*caller.offers.values(), *([caller.winner[0]] if caller.winner else [])]:
+            _insist(engine.agents[login].call == caller.call, "agent and call agree", (caller, login))
 
 
 def every_caller_is_in_exactly_one_place(watch: Watch, step: Step) -> None:
     """I2: the engine knows the live calls of the books, each in the books' state."""
-    places = {call.call: call.state for call in watch.engine.calls.values()}
-    _insist(places == watch.books.calls, "every caller is in exactly one place", step)
+    calls = watch.engine.calls
+    _insist(len(calls) == len(watch.books.calls), "every caller is in exactly one place", step)
+    for page in watch.callers():
+        view = calls.get(page.call)
+        _insist(
+            view is not None and view.state is page.state, "every caller is in exactly one place", (step, view, page)
+        )
+        _insist(view is not None and view.queue == page.queue, "every caller is in one queue", (view, page))
 
 
 def nobody_waits_beside_a_free_agent(watch: Watch, step: Step) -> None:
     """I3: no free agent and waiting caller who could be joined."""
-    ready, waiting = watch.ready(), watch.waiting()
-    for call in waiting:
-        for agent in ready:
-            _insist(not watch.can_serve(agent.login, call), "no call is forgotten", (agent, call))
+    books = watch.books
+    if books.ready and books.waiting:
+        for call in books.waiting.values():
+            for login in books.ready:
+                _insist(not books.can_serve(login, call), "no call is forgotten", (login, call))
 
 
 def nobody_is_overtaken(watch: Watch, step: Step) -> None:
-    """I4: who was offered had no better placed caller behind them, and no agent was passed over in 대기."""
-    offers = [effect for effect in step.effects if isinstance(effect, CallOffered)]
-    if not offers:
-        return
-    waiting, ready = watch.waiting(), watch.ready()
-    for offer in offers:
-        call, agent = watch.engine.calls.get(offer.call), watch.engine.agents[offer.agent]
+    """I4: who was offered had no better placed caller behind them; overtaking is bounded by priority times worth."""
+    books = watch.books
+    for offer in step.offers:
+        call = books.calls.get(offer.call)
         _insist(call is not None, "an offer outlives its own making", offer)
         assert call is not None
-        _insist(watch.can_serve(offer.agent, call), "queue and skills fit", offer)
-        for other in waiting:
-            if watch.can_serve(offer.agent, other):
-                ours, theirs = (-call.priority, call.queued_at or 0.0), (-other.priority, other.queued_at or 0.0)
-                _insist(ours <= theirs, "first come, first served within a priority", (offer, other))
-        for free in ready:
-            queue = watch.queues.get(offer.queue)
-            if watch.can_serve(free.login, call) and (queue is None or queue.strategy == "longest_idle"):
-                _insist(agent.idle_since <= free.idle_since, "the longest idle rings", (offer, free))
+        if not books.waiting:
+            continue
+        ours = books.place(call)
+        for other in books.waiting.values():
+            if not books.can_serve(offer.agent, other):
+                continue
+            _insist(ours <= books.place(other), "first come, first served within a priority", (offer, call, other))
+            steps = call.priority + books.queue(call.queue).priority
+            steps -= other.priority + books.queue(other.queue).priority
+            late = call.placed_at - other.placed_at
+            _insist(late <= max(0, steps) * books.worth + 1e-6, "nobody starves", (offer, call, other))
+
+
+def nobody_is_passed_over(watch: Watch, step: Step) -> None:
+    """Who rings stands before everybody who was left in 대기: not missed yet, directly, by level, and by turn."""
+    books, agents = watch.books, watch.engine.agents
+    if not books.ready:
+        return
+    for offer in step.offers:
+        call = books.calls[offer.call]
+        if offer.choice in (Choice.NAMED, Choice.LAST_AGENT) or len(call.offers) > 1 or not call.offers:
+            continue
+        queue = books.queue(offer.queue)
+        chosen = books.standing(offer.agent, call)
+        for login in books.ready:
+            if not books.can_serve(login, call):
+                continue
+            passed = books.standing(login, call)
+            _insist(chosen <= passed, "nobody is passed over", (offer, login, chosen, passed))
+            if chosen == passed and queue.strategy in TURN_BY_IDLENESS:
+                longest = agents[offer.agent].idle_since <= agents[login].idle_since
+                _insist(longest, "the longest idle rings", (offer, login))
 
 
 def states_last_as_long_as_the_clock_says(watch: Watch, step: Step) -> None:
-    """I8: the engine's state and its beginning are the books'; the spans since sign-in have no gap and no overlap."""
-    for agent in watch.engine.agents.values():
-        state, since = watch.books.agents.get(agent.login, (AgentState.LOGGED_OUT, agent.since))
-        _insist(state is agent.state, "the engine and the facts name one state", agent)
-        _insist(state is AgentState.LOGGED_OUT or since == agent.since, "a state begins with its fact", agent)
-    for login in {effect.agent for effect in step.effects if isinstance(effect, AgentStateChanged)}:
-        ends = [watch.books.signed_in_at[login], *(end for _, end in watch.books.spans[login])]
-        starts = [start for start, _ in watch.books.spans[login]]
-        _insist(ends[: len(starts)] == starts, "durations sum to the logged-in time", login)
+    """I8: the engine's state and its beginning are the books'; the times in each state sum to the logged-in time."""
+    for page in watch.agents():
+        agent = watch.engine.agents[page.login]
+        _insist(page.state is agent.state, "the engine and the facts name one state", (agent, page))
+        if page.state is AgentState.LOGGED_OUT:
+            continue
+        _insist(page.since == agent.since, "a state begins with its fact", (agent, page))
+        _insist(page.reason is agent.reason, "the engine and the facts give one reason", (agent, page))
+        logged_in = page.since - page.signed_in_at
+        _insist(abs(sum(page.time_in.values()) - logged_in) < 1e-6, "durations sum to the logged-in time", page)
+        if page.state is AgentState.READY:
+            _insist(page.reachable, "nobody is ready without a phone", page)
 
 
 def the_facts_tell_everything(watch: Watch, step: Step) -> None:
     """I9: an engine that has only read the facts looks the same."""
-    shadow = watch.shadow_picture()
-    if shadow is not None:
+    if watch.thorough and (shadow := watch.shadow_picture()) is not None:
         _insist(shadow == watch.engine.picture(), "state lived = state rebuilt", step)
 
 
 def every_limit_will_be_noticed(watch: Watch, step: Step) -> None:
-    """Lesson 19: nobody rings or wraps up without a deadline at or before the end of it."""
+    """Lesson 19: no ring, wrap-up, connection or promise without a deadline at or before its limit."""
     deadline = watch.engine.next_deadline()
-    for agent in watch.engine.agents.values():
-        if agent.state in (AgentState.RESERVED, AgentState.WRAP_UP):
-            queue = watch.queues.get(watch.books.queue_of[agent.login]) or Queue(QueueName(""), "")
-            limit = queue.ring_limit if agent.state is AgentState.RESERVED else queue.wrap_up
-            due = agent.since + limit.total_seconds()
-            _insist(deadline is not None and deadline <= due, "every limit has its deadline", (agent, deadline))
+    books, limits = watch.books, []
+    for page in watch.agents():
+        queue = books.queue(page.queue)
+        if page.state is AgentState.RESERVED and page.offer not in books.unrung:
+            limits.append((page.rang_at + queue.ring_limit.total_seconds(), page))
+        elif page.state is AgentState.WRAP_UP:
+            limits.append((page.wrap_up_until or page.since + books.length_of_wrap_up(page), page))
+    due: list[tuple[Instant, object]] = [*limits]
+    for promise in books.promises.values():
+        if not any(page.callback == promise.callback for page in books.outbound.values()):
+            due.append((promise.due_at, promise))
+    for limit, about in due:
+        _insist(deadline is not None and deadline <= limit + 1e-6, "every limit has its deadline", (about, deadline))
 
 
 def no_phone_rings_for_nothing(watch: Watch, step: Step) -> None:
     """Lesson 5: the legs we asked for and have not ended are exactly those of open offers and conversations."""
-    wanted = {agent.offer: agent.login for agent in watch.engine.agents.values() if agent.offer is not None}
-    _insist(wanted == watch.books.legs, "no leg without a call, no call without a leg", (wanted, watch.books.legs))
+    books = watch.books
+    wanted = books.held
+    if books.unrung:
+        wanted = {offer: login for offer, login in books.held.items() if offer not in books.unrung}
+        waits_for_dial = {offer for page in books.outbound.values() if page.dialling for offer in page.offers}
+        _insist(books.unrung <= waits_for_dial, "who is reserved rings, or waits for a dial", books.unrung)
+    _insist(wanted == books.legs, "no leg without a call, no call without a leg", (wanted, books.legs))
 
 
 def nobody_is_left_on_the_line(watch: Watch, step: Step) -> None:
     """A caller whom the desk or an agent is done with is hung up, once; a caller who goes on is not."""
-    ended = Counter(
-        effect.call
-        for effect in step.effects
-        if isinstance(effect, CallEnded) and effect.by is not Ender.CALLER and effect.outcome is not Outcome.LOST
-    )
-    hung_up = Counter(effect.call for effect in step.effects if isinstance(effect, HangUpCaller))
+    ended: Counter[object] = Counter()
+    hung_up: Counter[object] = Counter()
+    silent: set[object] = set()
+    for effect in step.effects:
+        if isinstance(effect, CallEnded):
+            if effect.outcome is Outcome.NOT_REACHED:
+                silent.add(effect.call)
+            elif effect.by is not Ender.CALLER and effect.outcome is not Outcome.LOST:
+                ended[effect.call] += 1
+        elif isinstance(effect, HangUpCaller):
+            hung_up[effect.call] += 1
+    for call in silent & set(hung_up):
+        _insist(hung_up.pop(call) == 1, "who is done is hung up once", step)
     _insist(ended == hung_up, "who is done is hung up", step)
+
+
+def callbacks_are_bounded(watch: Watch, step: Step) -> None:
+    """Rows 25 and 26: never more dials in flight than agents held for them, and one call at a time for each person."""
+    books = watch.books
+    if not books.outbound:
+        return
+    numbers = Counter(page.number for page in books.outbound.values() if page.state not in SPOKEN)
+    _insist(max(numbers.values(), default=0) <= 1, "one attempt at a time for each person", numbers)
+    for page in books.outbound.values():
+        if page.dialling:
+            _insist(page.offers or page.winner, "no dial without an agent", page)
+
+
+def everybody_who_came_is_counted(watch: Watch, step: Step) -> None:
+    """Offered = the sum of exclusive outcomes and those who are still here."""
+    books = watch.books
+    _insist(books.offered == books.concluded.total() + len(books.entered), "offered = sum of outcomes", step)
+
+
+def every_promise_is_written_down(watch: Watch, step: Step) -> None:
+    """What callers are told is a fact with the same figures; whoever is diverted is diverted by a fact."""
+    said = [(e.call, e.position, e.promise) for e in step.effects if isinstance(e, Announce)]
+    noted = [(e.call, e.position, e.promise) for e in step.effects if isinstance(e, WaitAnnounced)]
+    _insist(said == noted, "every promise is written down", step)
+    led = [(e.call, str(e.to)) for e in step.effects if isinstance(e, Divert)]
+    facts = [(e.call, e.to) for e in step.effects if isinstance(e, CallOverflowed) and way_of(e.to) in DIVERSIONS]
+    _insist(led == facts, "a diversion is carried out once", step)
 
 
 def nothing_grows_for_ever(watch: Watch, step: Step) -> None:
     """I12: memory follows who is here, not who has ever been."""
-    agents, calls = len(watch.engine.agents), len(watch.engine.calls)
-    lines = 1 + sum(65 for _ in watch.floor.queues)
-    _insist(watch.engine.entries() <= 64 + 2 * agents + lines * (2 * agents + 70) + 3 * calls, "bounded", step)
+    if not watch.thorough:
+        return
+    agents, calls, promises = len(watch.engine.agents), len(watch.engine.calls), len(watch.books.promises)
+    lines = 1 + 65 * len(watch.floor.queues)
+    bound = 64 + 4 * agents + lines * (2 * agents + 70) + 8 * (calls + promises)
+    _insist(watch.engine.entries() <= bound, "bounded", step)
 
 
 Rule = Callable[[Watch, Step], None]
+
+RULES_OF_MESSAGES: Mapping[type, Sequence[Callable[..., None]]] = {
+    CallStarted: (a_call_begins_once,),
+    CallQueued: (a_place_is_fair,),
+    CallWidened: (widening_only_widens,),
+    CallOverflowed: (a_departure_has_its_rule,),
+    CallOffered: (an_offer_is_fit,),
+    OfferEnded: (only_an_open_offer_ends,),
+    CallAnswered: (one_winner,),
+    CallConnected: (connected_once,),
+    CallEnded: (one_true_outcome,),
+    AgentStateChanged: (states_follow_one_another,),
+    WaitAnnounced: (only_who_waits_is_told,),
+    WrapUpExtended: (extensions_are_bounded,),
+    CallbackBooked: (a_promise_is_one_persons,),
+    CallbackClosed: (a_promise_is_settled_once,),
+    DialPerson: (nobody_is_dialled_twice,),
+}
+"""Asked of each such fact or command before it is entered in the books."""
 
 RULES: tuple[Rule, ...] = (
     no_agent_has_two_calls,
     every_caller_is_in_exactly_one_place,
     nobody_waits_beside_a_free_agent,
     nobody_is_overtaken,
+    nobody_is_passed_over,
     states_last_as_long_as_the_clock_says,
     the_facts_tell_everything,
     every_limit_will_be_noticed,
     no_phone_rings_for_nothing,
     nobody_is_left_on_the_line,
+    callbacks_are_bounded,
+    everybody_who_came_is_counted,
+    every_promise_is_written_down,
     nothing_grows_for_ever,
 )
 """Checked in this order after every step."""

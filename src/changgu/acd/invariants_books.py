@@ -1,0 +1,467 @@
+"""The books of the watch: what the facts and commands say about agents, callers and promises, in the plainest way.
+
+Kept beside the engine and without it, so that the rules in `invariants` have something to hold the engine against.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from changgu.acd.agent_words import AgentState, NotReadyReason
+from changgu.acd.call_state import CallState
+from changgu.acd.commands import DialPerson, HangUpAgent, RingAgent, StopRinging
+from changgu.acd.events import AgentHungUp, AgentReady, ConversationMissing, Event, PersonReached, RingFailed
+from changgu.acd.facts import (
+    AgentStateChanged,
+    CallAnswered,
+    CallbackAttempted,
+    CallbackBooked,
+    CallbackClosed,
+    CallConnected,
+    CallEnded,
+    CallOffered,
+    CallOverflowed,
+    CallQueued,
+    CallStarted,
+    CallWidened,
+    DesktopStateChanged,
+    Direction,
+    HoldEnded,
+    HoldStarted,
+    OfferEnd,
+    OfferEnded,
+    Outcome,
+    PhoneStateChanged,
+    WaitAnnounced,
+    WrapUpExtended,
+)
+from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, QueueName
+from changgu.acd.queues import Agent, Floor, Queue, Seat, Way
+from changgu.acd.skills import levels
+
+DIVERSIONS = frozenset({Way.VOICEMAIL, Way.CALLBACK, Way.ANNOUNCE, Way.NUMBER, Way.MENU})
+"""Ways out of a queue on which the caller stays on the line."""
+
+MISSES = frozenset({OfferEnd.NO_ANSWER, OfferEnd.FAILED, OfferEnd.AGENT_LEFT})
+
+Place = tuple[float, int]
+
+
+@lru_cache(maxsize=4096)
+def _levels(skills: frozenset[str]) -> Mapping[str, int]:
+    return levels(skills)
+
+
+def way_of(to: str) -> Way:
+    """The way in a destination as facts write it, such as `queue:helpdesk`."""
+    return Way(to.partition(":")[0])
+
+
+@dataclass(slots=True, eq=False)
+class CallerPage:
+    """One live call."""
+
+    call: CallId
+    number: str | None
+    direction: Direction
+    callback: CallbackId | None = None
+    state: CallState = CallState.IN_MENU
+    queue: QueueName | None = None
+    priority: int = 0
+    placed_at: Instant = 0.0
+    entered_at: Instant = 0.0
+    order: int = 0
+    asked: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+    opened: frozenset[QueueName] = frozenset()
+    reach: float = 0.0
+    anybody: bool = False
+    wanted: AgentId | None = None
+    last_agent: AgentId | None = None
+    diverted: bool = False
+    """Led out of the queue by a rule or a key; they hold a place."""
+    offers: dict[OfferId, AgentId] = field(default_factory=dict)
+    """Whose phones ring."""
+    winner: tuple[AgentId, OfferId] | None = None
+    """Who picked up."""
+    missed_by: set[AgentId] = field(default_factory=set)
+    departures: set[str] = field(default_factory=set)
+    """Reasons for which rules or keys have sent them another way."""
+    announced_at: Instant | None = None
+    dials: int = 0
+    reached: bool = False
+
+    @property
+    def outbound(self) -> bool:
+        """We call them."""
+        return self.direction is Direction.OUTBOUND
+
+    @property
+    def dialling(self) -> bool:
+        """Their phone is being rung by us."""
+        return self.dials > 0 and not self.reached
+
+    @property
+    def on_the_line(self) -> bool:
+        """Somebody is there to hear us."""
+        return not self.outbound or self.reached
+
+
+@dataclass(slots=True, eq=False)
+class AgentPage:
+    """One agent."""
+
+    login: AgentId
+    state: AgentState = AgentState.LOGGED_OUT
+    since: Instant = 0.0
+    reason: NotReadyReason | None = None
+    queue: QueueName | None = None
+    """Of the last offer."""
+    offer: OfferId | None = None
+    rang_at: Instant = 0.0
+    wrap_up_from: Instant | None = None
+    """Of a wrap-up that nobody has ended early."""
+    wrap_up_until: Instant | None = None
+    """As extended."""
+    extended: float = 0.0
+    reachable: bool = False
+    desktop: bool | None = None
+    desktop_since: Instant = 0.0
+    signed_in_at: Instant = 0.0
+    time_in: Counter[AgentState] = field(default_factory=Counter)
+
+
+@dataclass(slots=True, eq=False)
+class PromisePage:
+    """One open promise to call back."""
+
+    callback: CallbackId
+    number: str
+    queue: QueueName
+    due_at: Instant
+    placed_at: Instant
+    attempts: int = 0
+
+
+class Books:
+    """What the facts say."""
+
+    def __init__(self, floor: Floor) -> None:
+        self.calls: dict[CallId, CallerPage] = {}
+        self.agents: dict[AgentId, AgentPage] = {}
+        self.promises: dict[CallbackId, PromisePage] = {}
+        self.outcomes: dict[CallId, Outcome] = {}
+        self.waiting: dict[CallId, CallerPage] = {}
+        self.ready: dict[AgentId, AgentPage] = {}
+        self.held: dict[OfferId, AgentId] = {}
+        """Open offers and conversations: whose leg there should be."""
+        self.legs: dict[OfferId, AgentId] = {}
+        """Legs that were asked for and have not ended."""
+        self.unrung: set[OfferId] = set()
+        """Offers whose agent is not rung yet, because the person is dialled first."""
+        self.outbound: dict[CallId, CallerPage] = {}
+        self.entered: set[CallId] = set()
+        """Live calls that have reached a queue."""
+        self.offered = 0
+        """Calls that ever reached a queue."""
+        self.concluded: Counter[Outcome] = Counter()
+        """Outcomes of calls that had reached a queue."""
+        self.last_offer = 0
+        self.touched_calls: set[CallId] = set()
+        self.touched_agents: set[AgentId] = set()
+        self._order = 0
+        self.set_up(floor)
+        self._readers: dict[type, Callable[..., None]] = {
+            CallStarted: self._call_started,
+            CallQueued: self._call_queued,
+            CallWidened: self._call_widened,
+            CallOverflowed: self._call_overflowed,
+            CallOffered: self._call_offered,
+            OfferEnded: self._offer_ended,
+            CallAnswered: self._call_answered,
+            CallConnected: self._call_connected,
+            HoldStarted: self._hold,
+            HoldEnded: self._hold,
+            CallEnded: self._call_ended,
+            AgentStateChanged: self._agent_changed,
+            PhoneStateChanged: self._phone_changed,
+            DesktopStateChanged: self._desktop_changed,
+            WrapUpExtended: self._wrap_up_extended,
+            WaitAnnounced: self._announced,
+            CallbackBooked: self._booked,
+            CallbackAttempted: self._attempted,
+            CallbackClosed: self._closed,
+            RingAgent: self._rung,
+            StopRinging: self._leg_ended,
+            HangUpAgent: self._leg_ended,
+            DialPerson: self._dialled,
+        }
+
+    def set_up(self, floor: Floor) -> None:
+        """Another set-up of the floor."""
+        self.floor = floor
+        self.queues: dict[QueueName, Queue] = {queue.name: queue for queue in floor.queues}
+        self.listed: dict[AgentId, Agent] = {agent.login: agent for agent in floor.agents}
+        self.worth = floor.rules.priority_worth.total_seconds()
+        self.skills = {agent.login: _levels(agent.skills) for agent in floor.agents}
+
+    # Looking things up
+
+    def queue(self, name: QueueName | None) -> Queue:
+        """A queue's settings; the defaults for one that is off the list."""
+        return self.queues.get(name or QueueName("")) or Queue(name or QueueName(""), "")
+
+    def agent(self, login: AgentId) -> AgentPage:
+        """An agent's page."""
+        page = self.agents.get(login)
+        if page is None:
+            page = self.agents[login] = AgentPage(login)
+        return page
+
+    def place(self, call: CallerPage) -> Place:
+        """Smaller is served first."""
+        queue = self.queues.get(call.queue or QueueName(""))
+        priority = call.priority + (queue.priority if queue is not None else 0)
+        return call.placed_at - priority * self.worth, call.order
+
+    def wish(self, call: CallerPage) -> AgentId | None:
+        """The one agent who may take the call now."""
+        if call.anybody:
+            return None
+        if call.wanted is not None:
+            return call.wanted
+        queue = self.queue(call.queue)
+        if queue.strategy == "last_agent" and queue.last_agent_wait.total_seconds() > 0:
+            return call.last_agent
+        return None
+
+    def seat(self, login: AgentId, call: CallerPage) -> Seat | None:
+        """How the agent serves the queue of a call by themselves; None when they may not (yet)."""
+        settings = self.listed.get(login)
+        if settings is None or call.queue is None or call.queue not in settings.queues:
+            return None
+        seat = settings.seat(call.queue)
+        return seat if seat.delay.total_seconds() <= call.reach else None
+
+    def can_serve(self, login: AgentId, call: CallerPage) -> bool:
+        """Queue, seat, skills and wish fit."""
+        settings = self.listed.get(login)
+        if settings is None:
+            return False
+        if self.seat(login, call) is None and not (call.opened & settings.queues):
+            return False
+        if call.needs:
+            has = self.skills[login]
+            for name, level in _levels(call.needs).items():
+                if has.get(name, 0) < level:
+                    return False
+        wish = self.wish(call)
+        return wish is None or wish == login
+
+    def standing(self, login: AgentId, call: CallerPage) -> tuple[bool, bool, int]:
+        """What goes before every strategy: missed it already, serves it only through another queue, level."""
+        settings = self.listed[login]
+        seat = self.seat(login, call)
+        if seat is not None:
+            return (login in call.missed_by, False, seat.level)
+        level = min((settings.seat(queue).level for queue in call.opened & settings.queues), default=1)
+        return (login in call.missed_by, True, level)
+
+    def crowd(self, queue: QueueName, but: CallId) -> int:
+        """Inbound callers who wait in a queue or are offered to agents."""
+        return sum(
+            page.queue == queue and page.state in (CallState.WAITING, CallState.OFFERED) and not page.outbound
+            for call, page in self.calls.items()
+            if call != but
+        )
+
+    def length_of_wrap_up(self, agent: AgentPage) -> float:
+        """Seconds: the agent's own, or the queue's."""
+        settings = self.listed.get(agent.login)
+        own = settings.wrap_up if settings is not None else None
+        return (own if own is not None else self.queue(agent.queue).wrap_up).total_seconds()
+
+    # Reading
+
+    def hear(self, event: Event | None, *, believed: bool) -> None:
+        """What only the news says."""
+        self.touched_calls.clear()
+        self.touched_agents.clear()
+        if isinstance(event, AgentReady):
+            self.agent(event.agent).wrap_up_from = None
+        if believed and isinstance(event, RingFailed | AgentHungUp | ConversationMissing):
+            self.legs.pop(event.offer, None)
+        if believed and isinstance(event, PersonReached) and (page := self.calls.get(event.call)) is not None:
+            page.reached = True
+
+    def read(self, message: object, now: Instant) -> None:
+        """One fact or command."""
+        reader = self._readers.get(type(message))
+        if reader is not None:
+            reader(message, now)
+
+    def _call_started(self, fact: CallStarted, now: Instant) -> None:
+        page = CallerPage(fact.call, fact.caller, fact.direction, fact.callback)
+        self.calls[fact.call] = page
+        if page.outbound:
+            self.outbound[fact.call] = page
+        self.touched_calls.add(fact.call)
+
+    def _enters(self, page: CallerPage) -> None:
+        if page.call not in self.entered:
+            self.entered.add(page.call)
+            self.offered += 1
+
+    def _state(self, page: CallerPage, state: CallState) -> None:
+        page.state = state
+        if state is CallState.WAITING:
+            self.waiting[page.call] = page
+        else:
+            self.waiting.pop(page.call, None)
+        self.touched_calls.add(page.call)
+
+    def _call_queued(self, fact: CallQueued, now: Instant) -> None:
+        page = self.calls[fact.call]
+        self._order += 1
+        page.queue, page.priority, page.order = fact.queue, fact.priority, self._order
+        page.placed_at = now if fact.placed_at is None else fact.placed_at
+        page.entered_at = now if fact.entered_at is None else fact.entered_at
+        page.asked = page.needs = fact.skills
+        page.opened, page.reach, page.anybody = frozenset(), 0.0, False
+        page.wanted, page.last_agent, page.diverted = fact.agent, fact.last_agent, False
+        page.announced_at = None
+        self._enters(page)
+        self._state(page, CallState.WAITING)
+
+    def _call_widened(self, fact: CallWidened, now: Instant) -> None:
+        page = self.calls[fact.call]
+        page.needs, page.opened, page.reach, page.anybody = fact.skills, fact.opened, fact.reach, fact.anybody
+        self.touched_calls.add(fact.call)
+
+    def _call_overflowed(self, fact: CallOverflowed, now: Instant) -> None:
+        page = self.calls[fact.call]
+        page.departures.add(fact.why.value)
+        if page.call not in self.entered:
+            page.placed_at = page.entered_at = now
+        page.queue = fact.queue
+        self._enters(page)
+        if way_of(fact.to) in DIVERSIONS:
+            page.diverted = True
+            self._state(page, CallState.IN_MENU)
+
+    def _call_offered(self, fact: CallOffered, now: Instant) -> None:
+        page, agent = self.calls[fact.call], self.agent(fact.agent)
+        page.offers[fact.offer] = fact.agent
+        self.last_offer = fact.offer
+        self.held[fact.offer] = fact.agent
+        self.unrung.add(fact.offer)
+        agent.offer, agent.queue = fact.offer, fact.queue
+        self._state(page, CallState.OFFERED)
+
+    def _offer_ended(self, fact: OfferEnded, now: Instant) -> None:
+        page, agent = self.calls[fact.call], self.agent(fact.agent)
+        page.offers.pop(fact.offer, None)
+        if page.winner == (fact.agent, fact.offer):
+            page.winner = None
+        if fact.why in MISSES:
+            page.missed_by.add(fact.agent)
+        self._let_go(agent, fact.offer)
+        if not page.offers and page.winner is None:
+            self._state(page, CallState.WAITING)
+
+    def _let_go(self, agent: AgentPage, offer: OfferId) -> None:
+        self.held.pop(offer, None)
+        self.unrung.discard(offer)
+        if agent.offer == offer:
+            agent.offer = None
+        self.touched_agents.add(agent.login)
+
+    def _call_answered(self, fact: CallAnswered, now: Instant) -> None:
+        page = self.calls[fact.call]
+        page.winner = (fact.agent, fact.offer)
+        page.offers.pop(fact.offer, None)
+        self._state(page, CallState.CONNECTING)
+
+    def _call_connected(self, fact: CallConnected, now: Instant) -> None:
+        self._state(self.calls[fact.call], CallState.TALKING)
+
+    def _hold(self, fact: HoldStarted | HoldEnded, now: Instant) -> None:
+        held = isinstance(fact, HoldStarted)
+        self._state(self.calls[fact.call], CallState.HELD if held else CallState.TALKING)
+
+    def _call_ended(self, fact: CallEnded, now: Instant) -> None:
+        page = self.calls.pop(fact.call)
+        for offer, login in page.offers.items():
+            self._let_go(self.agent(login), offer)
+        if page.winner is not None:
+            self._let_go(self.agent(page.winner[0]), page.winner[1])
+        self.waiting.pop(fact.call, None)
+        self.outbound.pop(fact.call, None)
+        self.outcomes[fact.call] = fact.outcome
+        if fact.call in self.entered:
+            self.entered.discard(fact.call)
+            self.concluded[fact.outcome] += 1
+        self.touched_calls.add(fact.call)
+
+    def _agent_changed(self, fact: AgentStateChanged, now: Instant) -> None:
+        page = self.agent(fact.agent)
+        if page.state is AgentState.LOGGED_OUT:
+            page.signed_in_at, page.time_in = now, Counter()
+        else:
+            page.time_in[page.state] += now - page.since  # type: ignore[assignment]
+        page.state, page.since, page.reason = fact.after, now, fact.reason
+        if fact.after is AgentState.READY:
+            self.ready[page.login] = page
+        else:
+            self.ready.pop(page.login, None)
+        if fact.after is AgentState.WRAP_UP:
+            page.wrap_up_from, page.wrap_up_until, page.extended = now, None, 0.0
+        elif fact.after in (AgentState.RESERVED, AgentState.TALKING) or fact.by is not None:
+            page.wrap_up_from = None
+        if fact.after is AgentState.LOGGED_OUT and page.desktop is False:
+            page.desktop = None
+        self.touched_agents.add(page.login)
+
+    def _phone_changed(self, fact: PhoneStateChanged, now: Instant) -> None:
+        self.agent(fact.agent).reachable = fact.reachable
+        self.touched_agents.add(fact.agent)
+
+    def _desktop_changed(self, fact: DesktopStateChanged, now: Instant) -> None:
+        page = self.agent(fact.agent)
+        page.desktop, page.desktop_since = fact.present, now
+
+    def _wrap_up_extended(self, fact: WrapUpExtended, now: Instant) -> None:
+        page = self.agent(fact.agent)
+        before = page.wrap_up_until
+        if before is None:
+            before = page.since + self.length_of_wrap_up(page)
+        page.extended += fact.until - before
+        page.wrap_up_until = fact.until
+        self.touched_agents.add(fact.agent)
+
+    def _announced(self, fact: WaitAnnounced, now: Instant) -> None:
+        self.calls[fact.call].announced_at = now
+
+    def _booked(self, fact: CallbackBooked, now: Instant) -> None:
+        self.promises[fact.callback] = PromisePage(fact.callback, fact.number, fact.queue, fact.due_at, fact.placed_at)
+
+    def _attempted(self, fact: CallbackAttempted, now: Instant) -> None:
+        promise = self.promises[fact.callback]
+        promise.attempts, promise.due_at = fact.attempts, fact.due_at
+
+    def _closed(self, fact: CallbackClosed, now: Instant) -> None:
+        del self.promises[fact.callback]
+
+    def _rung(self, command: RingAgent, now: Instant) -> None:
+        self.legs[command.offer] = command.agent
+        self.agent(command.agent).rang_at = now
+        self.unrung.discard(command.offer)
+
+    def _leg_ended(self, command: StopRinging | HangUpAgent, now: Instant) -> None:
+        self.legs.pop(command.offer, None)
+
+    def _dialled(self, command: DialPerson, now: Instant) -> None:
+        self.calls[command.call].dials += 1
