@@ -32,6 +32,9 @@ ENDED_CALLS_RECALLED = 500
 ABANDONED_WITHIN = timedelta(hours=24)
 """Callers who gave up so recently are known as repeat callers, if the floor's rules look back so far."""
 
+OFFERS_WITHIN = 20_000
+"""Facts among which a past moment's last offer of each queue is looked for."""
+
 LIVED_AGAIN = timedelta(hours=1)
 """Of the past before a moment, all facts of so long are read; what is older, only where it still matters."""
 
@@ -123,7 +126,7 @@ class Past:
         """The floor just before a fact.
 
         What was long before it is known only where it still matters: agents, calls, promises, limits and places equal
-        those that were lived; of ended calls, callers who gave up and turns, those of `lived_again` are known.
+        those that were lived; ended calls are known by name if they ended within `lived_again`.
         """
         async with self._database.transaction() as session:
             at = (await session.execute(select(LedgerRow.at).where(LedgerRow.seq == seq))).scalar()
@@ -171,18 +174,7 @@ class Past:
                     seqs.add(seq)
                     if call is not None:
                         calls.add(call)
-            newest = select(func.max(LedgerRow.at))
-            last_at = (await session.execute(newest)).scalar()
-            if last_at is not None:
-                gave_up = select(CallRow.id).where(
-                    CallRow.ended_at >= last_at - ABANDONED_WITHIN, CallRow.outcome.in_(ABANDONED)
-                )
-                calls_given_up = list((await session.execute(gave_up)).scalars())
-                for part in _parts(calls_given_up):
-                    ends = select(LedgerRow.seq).where(
-                        LedgerRow.call.in_(part), LedgerRow.kind.in_(("CallStarted", "CallEnded"))
-                    )
-                    seqs |= set((await session.execute(ends)).scalars())
+            newest = (await session.execute(select(func.max(LedgerRow.at)))).scalar()
             ended = select(LedgerRow.seq).where(
                 LedgerRow.kind == "CallEnded",
                 LedgerRow.call.in_(
@@ -195,6 +187,8 @@ class Past:
             seqs |= set((await session.execute(ended)).scalars())
             found = {entry.seq: entry for entry in await self._outliving(session, None)}
             found |= {entry.seq: entry for entry in await _of_calls(session, calls, None)}
+            if newest is not None:
+                found |= {entry.seq: entry for entry in await _who_gave_up(session, newest)}
             found |= {entry.seq: entry for entry in await _numbered(session, seqs - found.keys())}
         return [found[seq] for seq in sorted(found)]
 
@@ -217,7 +211,9 @@ class Past:
             for kind in ("PhoneStateChanged", "DesktopStateChanged"):
                 wanted = _of_kind(kind, last + 1).where(LedgerRow.agent == agent).limit(1)
                 found |= {entry.seq: entry for entry in await _read(session, wanted)}
+        found |= {entry.seq: entry for entry in await _last_offers(session, last)}
         found |= {entry.seq: entry for entry in await self._outliving(session, last)}
+        found |= {entry.seq: entry for entry in await _who_gave_up(session, at) if entry.seq <= last}
         found |= {entry.seq: entry for entry in await _of_calls(session, calls, last)}
         return [found[seq] for seq in sorted(found)]
 
@@ -262,6 +258,25 @@ async def _since_settled(session: AsyncSession, agent: str, last: int) -> list[R
             return kept
         before = found[-1].seq
     return kept
+
+
+async def _who_gave_up(session: AsyncSession, at: datetime) -> list[Recorded]:
+    """Beginning and end of the calls of those who gave up not long before a time."""
+    recent = CallRow.ended_at.between(at - ABANDONED_WITHIN, at)
+    calls = (await session.execute(select(CallRow.id).where(recent, CallRow.outcome.in_(ABANDONED)))).scalars().all()
+    found: list[Recorded] = []
+    for part in _parts(calls):
+        ends = LedgerRow.kind.in_(("CallStarted", "CallEnded"))
+        found += await _read(session, _COLUMNS.where(LedgerRow.call.in_(part), ends))
+    return found
+
+
+async def _last_offers(session: AsyncSession, last: int) -> list[Recorded]:
+    """The last offer of each queue up to a fact, if it was not long before."""
+    recent = LedgerRow.seq.between(last - OFFERS_WITHIN, last)
+    offers = await _read(session, _COLUMNS.where(recent, LedgerRow.kind == "CallOffered").order_by(LedgerRow.seq))
+    by_queue = {entry.fact.queue: entry for entry in offers if isinstance(entry.fact, CallOffered)}
+    return list(by_queue.values())
 
 
 def _of_kind(kind: str, before: int | None) -> _Facts:

@@ -1,0 +1,102 @@
+"""Any moment of the past is found in the ledger, and the day goes on from there as it went."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from changgu.acd.agent_state import AgentState
+from changgu.acd.engine import Engine
+from changgu.acd.floor_json import floor_digest
+from changgu.acd.ledger.past.store import Past
+from changgu.acd.ledger.store import Ledger
+from changgu.acd.records import AgentView
+from changgu.acd.replay import Replayer
+from changgu.ground.database import Database
+from tests.acd.recorded_day import FLOOR, RecordedDay
+
+
+async def written(database: Database, tmp_path: Path, day: RecordedDay) -> Past:
+    """The day in a ledger, as a service would have written it."""
+    past = Past(database)
+    for floor in day.floors.values():
+        await past.keep_floor(floor)
+    ledger = Ledger(database, tmp_path / "spool.jsonl", batch=50)
+    for entry in day.recorded:
+        ledger.hear(entry)
+    assert await ledger.flush()
+    return past
+
+
+def seen(engine: Engine) -> dict[str, object]:
+    """Everything that means anything: a place among the idle, only while idle."""
+    picture = dict(engine.picture())
+    views = picture["agents"]
+    assert isinstance(views, dict)
+    picture["agents"] = {login: _meant(view) for login, view in views.items()}
+    return {name: part for name, part in picture.items() if name not in ("ended", "abandoned")}
+
+
+def _meant(view: AgentView) -> AgentView:
+    return view if view.state is AgentState.READY else replace(view, idle_since=0.0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_present_is_rebuilt_from_a_few_facts(database: Database, tmp_path: Path, seed: int) -> None:
+    day = RecordedDay(seed)
+    day.go_on(500)
+    past = await written(database, tmp_path, day)
+
+    tail = await past.now()
+
+    rebuilt = Engine.restore(FLOOR, tail, first_offer=day.engine.next_offer)
+    assert seen(rebuilt) == seen(day.engine)
+    assert rebuilt.picture()["abandoned"] == day.engine.picture()["abandoned"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_day_goes_on_from_any_moment_as_it_went(database: Database, tmp_path: Path, seed: int) -> None:
+    day = RecordedDay(seed)
+    day.go_on(500)
+    past = await written(database, tmp_path, day)
+    begins = [entry.seq for entry in day.recorded if entry.because is not None]
+    for begin in begins[1 :: len(begins) // 5]:
+        moment = await past.before(begin, lived_again=timedelta(minutes=2))
+        assert moment.floor == FLOOR
+        assert len({entry.seq for entry in moment.facts}) == len(moment.facts)
+
+        lived = Engine.restore(FLOOR, day.recorded[: begin - 1])
+        rebuilt = Engine.restore(FLOOR, moment.facts, first_offer=moment.next_offer)
+        assert seen(rebuilt) == seen(lived)
+
+        replayer = Replayer(rebuilt, day.floors.get)
+        replayer.feed(await past.facts(begin, len(day.recorded)))
+        assert replayer.finish() is None
+
+
+async def test_each_moment_has_the_floor_that_was_in_force(database: Database, tmp_path: Path) -> None:
+    day = RecordedDay(5)
+    day.go_on(50)
+    changed = replace(FLOOR, queues=FLOOR.queues[:2])
+    day.reload(changed)
+    taken_up = next(entry.seq for entry in day.recorded[1:] if entry.because is not None and entry.at == day.now)
+    day.go_on(50)
+    past = await written(database, tmp_path, day)
+
+    assert await past.floor_before(1) is None
+    assert await past.floor_before(taken_up) == FLOOR
+    assert await past.floor_before(len(day.recorded)) == changed
+    assert await past.floor(floor_digest(changed)) == changed
+    assert await past.floor("nowhere") is None
+
+
+async def test_a_stretch_of_time_is_found(database: Database, tmp_path: Path) -> None:
+    day = RecordedDay(5)
+    day.go_on(50)
+    past = await written(database, tmp_path, day)
+    begins = [entry for entry in day.recorded if entry.because is not None]
+
+    assert await past.between(begins[3].at, begins[9].at) == (begins[3].seq, begins[9].seq - 1)
+    assert await past.between(day.now + 1, day.now + 2) is None
+    assert await past.first_with_event() == 1
