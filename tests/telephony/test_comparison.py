@@ -14,6 +14,7 @@ from changgu.acd.events import (
     CallLost,
     DialFailed,
     PartiesConnected,
+    PersonReached,
     RingFailed,
 )
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
@@ -229,3 +230,33 @@ def test_an_agent_who_rings_for_a_call_back_is_looked_for() -> None:
 def test_new_callers_are_told_of_in_the_order_in_which_they_came() -> None:
     first, second = replace(caller("a"), created_at=5.0), replace(caller("b"), created_at=4.0)
     assert [channel.id for channel, _ in compare([], snapshot(first, second)).newcomers] == ["b", "a"]
+
+
+def person() -> Channel:
+    return caller(data="changgu,person,pc,01012345678")
+
+
+def test_a_person_who_picked_up_meanwhile_was_reached() -> None:
+    dialling = replace(view(CallState.CONNECTING), reached=False)
+    findings = compare([dialling], snapshot(person(), leg(answered=True)))
+    assert findings.events == [PersonReached(CALL)]
+    assert findings.commands == [], "the engine joins the two when it is told"
+
+
+def test_a_person_called_back_for_a_call_that_is_over_is_let_go() -> None:
+    assert compare([], snapshot(person())).orphans == [CALL]
+
+
+def test_a_caller_who_speaks_to_an_outside_number_hears_no_menu() -> None:
+    outside = Channel(f"outside-{CALL}", "PJSIP/trunk-1", "Up", app="Stasis", app_data=f"changgu,outside,{CALL}")
+    findings = compare([view(CallState.IN_MENU)], snapshot(caller(), outside))
+    assert (findings.menu_again, findings.orphans) == ([], [])
+    assert [found.call for _, found in findings.callers] == [CALL]
+
+
+def test_an_outside_leg_and_its_bridge_do_not_outlive_the_call() -> None:
+    outside = Channel(f"outside-{CALL}", "PJSIP/trunk-1", "Up", app="Stasis", app_data=f"changgu,outside,{CALL}")
+    pbx = Snapshot("changgu", BOOTED, {outside.id: outside}, {f"outside-{CALL}": frozenset({outside.id})})
+    findings = compare([], pbx)
+    assert (findings.orphans, findings.empty_bridges) == ([outside.id], [f"outside-{CALL}"])
+    assert compare([view(CallState.IN_MENU)], pbx).empty_bridges == []

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 
 from changgu.acd.events import CallbackAsked
 from changgu.acd.facts import (
@@ -19,8 +20,11 @@ from changgu.acd.identity import CallbackId, CallId, Instant, QueueName
 
 
 def callback_for(call: CallId) -> CallbackId:
-    """The promise to somebody whose call was lost; always the same for one call, so that it is made once."""
-    return CallbackId(f"lost-{call}")
+    """The promise to somebody whose call was lost; always the same for one call, so that it is made once.
+
+    Letters and digits only: it becomes part of the names of calls and channels.
+    """
+    return CallbackId("lost" + sha256(call.encode()).hexdigest()[:20])
 
 
 @dataclass(slots=True)

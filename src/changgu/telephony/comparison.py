@@ -17,6 +17,7 @@ from changgu.acd.events import (
     DialFailed,
     Event,
     PartiesConnected,
+    PersonReached,
     RingFailed,
 )
 from changgu.acd.identity import CallId
@@ -26,12 +27,15 @@ from changgu.telephony.hangup_cause import RingFailure
 from changgu.telephony.legs import (
     AgentLeg,
     Caller,
+    Person,
     Purpose,
     Returned,
     agent_leg,
     bridge_of,
     call_of_bridge,
+    call_of_outside,
     offer_of_leg,
+    outside_leg,
     purpose_of_app_data,
 )
 
@@ -118,6 +122,8 @@ def compare(
     found.newcomers.sort(key=lambda newcomer: newcomer[0].created_at)  # who came first is served first
     for bridge in snapshot.bridges:
         call = call_of_bridge(bridge)
+        if call is None and (outside := call_of_outside(bridge)) is not None and outside not in open_by_id:
+            call = outside
         if call is None or busy(call) or not _of_this_desk(call, snapshot):
             continue
         if call not in open_by_id or open_by_id[call].state not in CONVERSING or call in found.gone_callers:
@@ -145,8 +151,10 @@ def _compare_call(view: CallView, snapshot: Snapshot, found: Findings) -> None:
         found.events.append(CallLost(view.call) if lost else CallerHungUp(view.call))
         return
     found.callers.append((channel, view))
+    if not view.reached:
+        found.events.append(PersonReached(view.call))
     match view.state:
-        case CallState.IN_MENU:
+        case CallState.IN_MENU if outside_leg(view.call) not in snapshot.channels:
             found.menu_again.append((channel, view))
         case CallState.WAITING if view.queue is not None:
             found.commands.append(PlayMusicOnHold(view.call, view.queue))
@@ -188,7 +196,7 @@ def _compare_leg(leg: AgentLeg, view: CallView, snapshot: Snapshot, found: Findi
             found.events.append(AgentAnswered(leg.agent, leg.call, leg.offer))
         return
     found.legs.append(LegFound(leg, answered=True, bridged=bridge is not None, joined=joined))
-    if not joined and view.state is not CallState.HELD:
+    if not joined and view.state is not CallState.HELD and view.reached:
         found.commands.append(ConnectCall(leg.agent, leg.call, leg.offer))
     elif joined and view.state is CallState.CONNECTING:
         found.events.append(PartiesConnected(leg.agent, leg.call, leg.offer))
@@ -202,11 +210,15 @@ def _compare_channel(
         if channel.id not in wanted_legs and not busy(leg[1]) and _of_this_desk(leg[1], snapshot):
             found.orphans.append(channel.id)
         return
+    if (outside := call_of_outside(channel.id)) is not None:
+        if outside not in open_by_id and not busy(outside) and _of_this_desk(outside, snapshot):
+            found.orphans.append(channel.id)
+        return
     call = CallId(channel.id)
     what = snapshot.ours(channel)
-    if call in open_by_id or busy(call) or not isinstance(what, Caller | Returned):
+    if call in open_by_id or busy(call) or not isinstance(what, Caller | Returned | Person):
         return
-    if ended(call):
+    if isinstance(what, Person) or ended(call):
         found.orphans.append(channel.id)
     else:
         found.newcomers.append((channel, what))

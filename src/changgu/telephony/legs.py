@@ -10,6 +10,7 @@ from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 
 _LEG = re.compile(r"offer-(?P<offer>[0-9]{1,18})-(?P<call>.+)")
 _BRIDGE = "call-"
+_OUTSIDE = "outside-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,12 @@ def offer_of_leg(channel: str) -> tuple[OfferId, CallId] | None:
 
 def outside_leg(call: CallId) -> str:
     """The id of the channel, and of the bridge, by which a caller speaks to an outside number."""
-    return f"outside-{call}"
+    return f"{_OUTSIDE}{call}"
+
+
+def call_of_outside(name: str) -> CallId | None:
+    """The call whose outside leg, or the bridge to it, this is; None when it is neither."""
+    return CallId(name.removeprefix(_OUTSIDE)) if name.startswith(_OUTSIDE) and name != _OUTSIDE else None
 
 
 def stasis_args(leg: AgentLeg | Person | OutsideLeg) -> str:
