@@ -1,11 +1,11 @@
 """Finds rules of the routing file that are well written and contradict each other, or lead callers in a circle."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 
 from changgu.acd.facts import Departure
-from changgu.acd.identity import QueueName
+from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import Floor, Overflow, Queue, Way
 from changgu.acd.routing_places import TomlPath
 from changgu.acd.routing_queues import QueuePlan, Site
@@ -20,12 +20,13 @@ NOTHING = timedelta(0)
 
 def check(floor: Floor, plans: Sequence[QueuePlan], site: Site, notes: Notes) -> None:
     """Note every contradiction among the rules of all queues, and what is allowed but hardly meant."""
+    served = {queue for agent in floor.agents for queue in agent.queues}
     for plan in plans:
         _steps(plan, notes)
         _overflows(plan, notes)
         _last_agent(plan, notes)
         _after_they_are_gone(plan, notes)
-        _nobody_there(plan, floor, notes)
+        _nobody_there(plan, served, notes)
     _seats(floor, notes)
     _circles(plans, site, notes)
 
@@ -127,8 +128,7 @@ def _after_they_are_gone(plan: QueuePlan, notes: Notes) -> None:
         notes.wrong((*plan.path, "announce"), ko, en)
 
 
-def _nobody_there(plan: QueuePlan, floor: Floor, notes: Notes) -> None:
-    served = {queue for agent in floor.agents for queue in agent.queues}
+def _nobody_there(plan: QueuePlan, served: Set[QueueName], notes: Notes) -> None:
     destinations = [*((path, rule.to) for path, rule in plan.overflows), *plan.keys]
     for path, to in destinations:
         if to.way in (Way.QUEUE, Way.OPEN) and QueueName(to.name) not in served:
@@ -149,14 +149,17 @@ def _seats(floor: Floor, notes: Notes) -> None:
                     f"strategy가 weighted_random일 때만 뜻이 있습니다(지금은 {queue.strategy}).",
                     f"has a meaning only with the strategy weighted_random (this queue has {queue.strategy})",
                 )  # fmt: skip
-    for name in queues:
-        delays = {agent.login: agent.seat(name).delay for agent in floor.agents if name in agent.queues}
-        if delays and min(delays.values()) > NOTHING:
-            soonest = min(delays, key=lambda login: delays[login])
+    soonest: dict[QueueName, tuple[timedelta, AgentId]] = {}
+    for agent in floor.agents:
+        for name in agent.queues:
+            seat_delay = agent.seat(name).delay, agent.login
+            soonest[name] = min(soonest.get(name, seat_delay), seat_delay)
+    for name, (delay, login) in sorted(soonest.items()):
+        if delay > NOTHING:
             notes.odd(
-                ("agent", soonest, "seats", name, "delay"),
-                f"{name} 대기열의 요원 모두에게 delay가 있어 처음 {written(delays[soonest])}은 아무도 받지 못합니다.",
-                f"every agent of {name} has a delay: for the first {written(delays[soonest])} nobody can answer",
+                ("agent", login, "seats", name, "delay"),
+                f"{name} 대기열의 요원 모두에게 delay가 있어 처음 {written(delay)}은 아무도 받지 못합니다.",
+                f"every agent of {name} has a delay: for the first {written(delay)} nobody can answer",
             )  # fmt: skip
 
 

@@ -49,26 +49,23 @@ _NO_NODE = "없는 메뉴 단계입니다", "there is no menu node"
 _NO_PROMPT = "없는 안내문입니다", "there is no prompt"
 
 
-@dataclass(frozen=True, slots=True)
 class Site:
-    """What the rules may name."""
+    """What the rules may name.
 
-    floor: Floor
-    menu_nodes: Collection[str] | None
-    """None: not known here, not checked; so for prompts."""
-    prompts: Collection[str] | None
-    straight_on: Mapping[str, str]
-    """Menu nodes that lead to a queue without asking anything → that queue."""
+    `menu_nodes` and `prompts` may be None: not known here, not checked. `straight_on` are the menu nodes that lead to a
+    queue without asking anything, and that queue; `skills` what somebody can do, without levels.
+    """
 
-    @property
-    def queues(self) -> frozenset[QueueName]:
-        """Every queue of the floor."""
-        return frozenset(queue.name for queue in self.floor.queues)
-
-    @property
-    def skills(self) -> frozenset[str]:
-        """Every skill that somebody has, without levels."""
-        return frozenset(skill.partition(":")[0] for agent in self.floor.agents for skill in agent.skills)
+    def __init__(
+        self, floor: Floor, menu_nodes: Collection[str] | None, prompts: Collection[str] | None,
+        straight_on: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        self.menu_nodes = menu_nodes
+        self.prompts = prompts
+        self.straight_on = straight_on
+        self.queues = frozenset(queue.name for queue in floor.queues)
+        self.numbers = {queue.number: queue.name for queue in floor.queues if queue.number}
+        self.skills = frozenset(skill.partition(":")[0] for agent in floor.agents for skill in agent.skills)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,14 +273,13 @@ def _is_outside(path: TomlPath, number: str, site: Site, notes: Notes) -> bool:
         )  # fmt: skip
         return False
     digits = number.replace("-", "")
-    for queue in site.floor.queues:
-        if queue.number == digits:
-            notes.wrong(
-                path, f'우리 대기열의 번호입니다. "queue:{queue.name}"으로 씁니다.',
-                f'this is the number of one of our queues; write "queue:{queue.name}"',
-            )  # fmt: skip
-            return False
-    return True
+    ours = site.numbers.get(digits)
+    if ours is not None:
+        notes.wrong(
+            path, f'우리 대기열의 번호입니다. "queue:{ours}"로 씁니다.',
+            f'this is the number of one of our queues; write "queue:{ours}"',
+        )  # fmt: skip
+    return ours is None
 
 
 # What callers hear, and call-backs

@@ -1,12 +1,18 @@
-"""`changgu acd …`: the distributor on days made of dice."""
+"""`changgu acd …`: the distributor's rules, and the distributor on days made of dice."""
 
+from pathlib import Path
 from random import Random
 from typing import Annotated
 
 import typer
 
 from changgu.acd.invariants import Broken
+from changgu.acd.routing import example
 from changgu.acd.simulate import PROFILES, simulate_day
+from changgu.acd.store import FloorStore
+from changgu.app.desk_commands import desk_settings, with_database
+from changgu.app.floor_keeper import rules_of_the_site
+from changgu.app.options import ConfigOption, DataOption
 from changgu.ground.trouble import NotFound
 
 app = typer.Typer(help="호 분배 · the distributor", no_args_is_help=True)
@@ -15,6 +21,29 @@ app = typer.Typer(help="호 분배 · the distributor", no_args_is_help=True)
 @app.callback()
 def acd() -> None:
     """호 분배. The distributor of calls, apart from any running desk."""
+
+
+@app.command()
+def check(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="규칙 파일(기본 DIR/routing.toml) · the file of rules")
+    ] = None,
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """분배 규칙을 검사합니다. Check routing rules against the desk's queues, agents and menu; names every mistake."""
+    settings = desk_settings(data, config)
+    listed = with_database(settings, lambda database: FloorStore(database).load_floor())
+    report = rules_of_the_site(settings, listed, file)
+    typer.echo(str(report))
+    if report.errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def describe() -> None:
+    """분배 규칙의 예. Print a commented example of routing rules, with every key, its unit and its limits."""
+    typer.echo(example(), nl=False)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from changgu.acd.store import FloorStore
 from changgu.app import schema
 from changgu.app.accounts import Accounts
 from changgu.app.data_folder import DeskKind, claim, tell_running_service
-from changgu.app.floor_keeper import menu_file
+from changgu.app.floor_keeper import menu_file, rules_of_the_site, staff_of
 from changgu.app.options import ConfigOption, DataOption, settings_from
 from changgu.app.running import as_running
 from changgu.app.settings import Settings
@@ -101,8 +101,14 @@ def read_file(file: Path) -> bytes:
 
 
 def take_up(settings: Settings) -> None:
-    """Tell the running service that the floor has changed."""
-    if tell_running_service(settings.data):
+    """Tell the running service that the floor has changed; it keeps the old one while its rules do not fit."""
+    listed = with_database(settings, lambda database: FloorStore(database).load_floor())
+    rules = rules_of_the_site(settings, listed)
+    if rules.errors:
+        note("분배 규칙이 새 편성과 맞지 않습니다. 고칠 때까지 적용되지 않습니다 · the routing rules do not fit;")
+        note("nothing is taken up until they do:")
+        note(str(rules))
+    if tell_running_service(settings.data) and not rules.errors:
         note("실행 중인 창구에 적용합니다 · the running desk takes it up")
 
 
@@ -295,9 +301,8 @@ def check_menu(
     """메뉴를 검사합니다. Check a menu tree: dead ends, unknown queues, missing prompts."""
     settings = desk_settings(data, config)
     floor = with_database(settings, lambda database: FloorStore(database).load_floor())
-    report = menus.check_file(
-        _menu_named(name, settings), [queue.name for queue in floor.queues], settings.data / "prompts"
-    )
+    queues = [queue.name for queue in floor.queues]
+    report = menus.check_file(_menu_named(name, settings), queues, settings.data / "prompts", staff_of(floor))
     typer.echo(str(report))
     if report.flow is None:
         raise typer.Exit(1)

@@ -1,16 +1,24 @@
 """The floor as it is set up now, and how a change reaches everybody while calls go on."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from changgu.acd import routing
 from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import Floor, Queue
+from changgu.acd.routing import RoutingErrors, RoutingReport, inspect_routing
+from changgu.acd.skills import levels
 from changgu.acd.store import FloorStore
 from changgu.app.settings import Settings
+from changgu.ground.csv_rows import RowError
 from changgu.ivr_flows import service as menus
+from changgu.ivr_flows.checks import Staff
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.nodes import HandOver, NamedPrompt, NodeName, Say, TicketStatus
+from changgu.ivr_flows.problems import FlowErrors
 from changgu.telephony.numbers import NumberPlan
 
 logger = logging.getLogger(__name__)
@@ -23,7 +31,7 @@ Prepare = Callable[[Floor, Flow], Awaitable[object]]
 
 
 class FloorKeeper:
-    """Queues, agents and the menu, read from the data folder.
+    """Queues, agents, routing rules and the menu, read from the data folder.
 
     A change is first made ready for by those who may refuse it (the prompts, the PBX); only when all have, it is true
     for everybody at once. When one refuses, those before it are given the old floor again.
@@ -46,13 +54,19 @@ class FloorKeeper:
         self._changed.extend(listeners)
 
     async def read(self) -> None:
-        """Read floor and menu; raises `FlowErrors` when the menu cannot be used."""
+        """Read floor and menu; raises `FlowErrors` or `RoutingErrors` when menu or routing rules cannot be used."""
         self.floor, self.flow = await self._read()
 
     async def reload(self) -> bool:
         """Take up what has changed; what cannot be used is said in the log, and the old goes on (False)."""
         try:
             floor, flow = await self._read()
+        except (FlowErrors, RoutingErrors) as wrong:
+            mistakes = str(wrong).splitlines()
+            logger.warning("the floor was not taken up, %d mistake(s); the old one goes on", len(mistakes))
+            for mistake in mistakes:
+                logger.warning("%s", mistake)
+            return False
         except Exception:  # the edge of one reload: calls go on with the floor as it was
             logger.exception("the floor was not taken up")
             return False
@@ -70,11 +84,21 @@ class FloorKeeper:
         return True
 
     async def _read(self) -> tuple[Floor, Flow]:
-        floor = await self._store.load_floor()
+        listed = await self._store.load_floor()
+        return await asyncio.to_thread(self._with_rules, listed)  # a large file would hold up calls
+
+    def _with_rules(self, listed: Floor) -> tuple[Floor, Flow]:
+        data = self._settings.data
         flow = menus.load_file(
-            menu_file(self._settings.data), [queue.name for queue in floor.queues], self._settings.data / "prompts"
+            menu_file(data), [queue.name for queue in listed.queues], data / "prompts", staff_of(listed)
         )
-        return floor, flow
+        file = data / routing.FILE_NAME
+        report = routing_report(self._settings, listed, flow, file if file.exists() else None)
+        if report.floor is None:
+            raise RoutingErrors(report.errors)
+        for warning in report.warnings:
+            logger.warning("%s", warning)
+        return report.floor, flow
 
     async def _take_back(self, preparations: Sequence[Prepare]) -> None:
         assert self.flow is not None, "read before the first change"
@@ -130,6 +154,51 @@ class FloorKeeper:
                 return "처리상태 조회"
             case _:
                 return None
+
+
+def routing_report(settings: Settings, listed: Floor, flow: Flow | None, file: Path | None) -> RoutingReport:
+    """A file of routing rules laid over the lists of queues and agents; without a file, the lists with the desk's zone.
+
+    Without a menu (None) its nodes are not checked. Raises `RoutingErrors` for a file that cannot be read as text.
+    """
+    zoned = replace(listed, rules=replace(listed.rules, zone=settings.desk.time_zone))
+    if file is None:
+        return RoutingReport(routing.FILE_NAME, zoned, (), ())
+    try:
+        content = file.read_bytes()
+    except OSError as trouble:
+        why = trouble.strerror
+        unread = RowError(str(file), 1, "", f"읽을 수 없습니다({why}).", f"cannot be read: {why}")
+        raise RoutingErrors([unread]) from trouble
+    straight_on = flow.straight_on().items() if flow is not None else ()
+    return inspect_routing(
+        str(file),
+        routing.decoded(str(file), content),
+        zoned,
+        menu_nodes=flow.nodes if flow is not None else None,
+        prompts=menus.sentences(settings.desk.language, settings.data / "prompts"),
+        straight_on={str(node): queue for node, queue in straight_on},
+    )
+
+
+def rules_of_the_site(settings: Settings, listed: Floor, file: Path | None = None) -> RoutingReport:
+    """What the desk would say to a file of routing rules, by default to its own."""
+    own = settings.data / routing.FILE_NAME
+    names = [queue.name for queue in listed.queues]
+    menu = menus.check_file(menu_file(settings.data), names, settings.data / "prompts", staff_of(listed))
+    try:
+        return routing_report(settings, listed, menu.flow, file or (own if own.exists() else None))
+    except RoutingErrors as unread:
+        return RoutingReport(str(file or own), None, unread.errors, ())
+
+
+def staff_of(floor: Floor) -> Staff:
+    """Whom a menu may ask for."""
+    best: dict[str, int] = {}
+    for agent in floor.agents:
+        for skill, level in levels(agent.skills).items():
+            best[skill] = max(level, best.get(skill, 0))
+    return Staff(frozenset(agent.login for agent in floor.agents), best)
 
 
 def menu_file(data: Path) -> Path:

@@ -1,0 +1,171 @@
+"""How a change of the floor is taken up while calls go on: whole, or not at all."""
+
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from changgu.acd.identity import AgentId, QueueName
+from changgu.acd.queues import Agent, Destination, Floor, Way
+from changgu.acd.routing import RoutingErrors
+from changgu.acd.store import FloorStore
+from changgu.app.floor_keeper import FloorKeeper
+from changgu.app.settings import Settings
+from changgu.ground.database import Base, Database
+from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.problems import FlowErrors
+
+NETWORK, HELPDESK = QueueName("network"), QueueName("helpdesk")
+ALICE = Agent(AgentId("alice"), "김지은", frozenset({NETWORK, HELPDESK}), frozenset({"vpn:7"}))
+
+RULES = """\
+[rules]
+priority_worth = "2m"
+[queue.network]
+priority = 3
+keys = { "1" = "menu:services", "2" = "announce:goodbye" }
+[agent.alice]
+seats = { network = { level = 2 } }
+"""
+
+
+class Desk:
+    """A data folder, and the keeper of its floor."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.file = folder / "routing.toml"
+        self.menu = folder / "menus" / "main.yaml"
+        self.store = FloorStore(database)
+        settings = Settings.model_validate({"data": folder, "desk": {"time_zone": "Asia/Tokyo"}})
+        self.keeper = FloorKeeper(settings, self.store)
+        self.prepared: list[Floor] = []
+        self.told: list[Floor] = []
+        self.keeper.prepare(self._prepare)
+        self.keeper.tell([self.told.append])
+
+    async def _prepare(self, floor: Floor, _flow: Flow) -> None:
+        self.prepared.append(floor)
+
+    def priority(self) -> int:
+        queue = self.keeper.queue(NETWORK)
+        assert queue is not None
+        return queue.priority
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'changgu.sqlite'}")
+    async with database.engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    desk = Desk(tmp_path, database)
+    await desk.store.seed()
+    await desk.store.save(agents=[ALICE])
+    yield desk
+    await database.close()
+
+
+async def test_without_a_file_the_floor_is_the_lists_in_the_desks_own_zone(desk: Desk) -> None:
+    await desk.keeper.read()
+    listed = await desk.store.load_floor()
+    assert desk.keeper.floor == replace(listed, rules=replace(listed.rules, zone="Asia/Tokyo"))
+
+
+async def test_rules_lie_over_the_lists_from_the_start(desk: Desk) -> None:
+    desk.file.write_text(RULES, encoding="utf-8")
+    await desk.keeper.read()
+
+    floor = desk.keeper.floor
+    assert floor.rules.priority_worth == timedelta(minutes=2)
+    assert floor.rules.zone == "Asia/Tokyo"
+    assert desk.priority() == 3
+    assert next(queue for queue in floor.queues if queue.name == NETWORK).keys["1"] == Destination(Way.MENU, "services")
+    assert floor.agents[0].seats[NETWORK].level == 2
+
+
+async def test_a_mistake_at_the_start_is_a_refusal_with_file_line_and_sentence(desk: Desk) -> None:
+    desk.file.write_text(RULES.replace("menu:services", "menu:service").replace("level", "penalty"), encoding="utf-8")
+    with pytest.raises(RoutingErrors) as refused:
+        await desk.keeper.read()
+    assert refused.value.ko.splitlines() == [
+        f'{desk.file}:5:queue.network.keys.1: 없는 메뉴 단계입니다: "service" "services"입니까? '
+        '(there is no menu node "service"; do you mean services?)',
+        f"{desk.file}:7:agent.alice.seats.network.penalty: 모르는 항목입니다. 쓸 수 있는 항목: level, delay, weight "
+        "(unknown key; known are: level, delay, weight)",
+    ]
+    assert desk.keeper.floor == Floor()
+
+
+async def test_a_half_wrong_file_changes_nothing_and_every_mistake_is_in_the_log(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.file.write_text(RULES, encoding="utf-8")
+    await desk.keeper.read()
+    before = desk.keeper.floor
+
+    desk.file.write_text(
+        RULES.replace("priority = 3", "priority = 4").replace("alice", "alcie").replace("2m", "two"), encoding="utf-8"
+    )
+    with caplog.at_level(logging.WARNING):
+        assert not await desk.keeper.reload()
+
+    assert desk.keeper.floor is before
+    assert (desk.prepared, desk.told) == ([], [])
+    assert "2 mistake(s)" in caplog.text
+    assert f"{desk.file}:2:rules.priority_worth" in caplog.text
+    assert f"{desk.file}:6:agent.alcie" in caplog.text
+
+    desk.file.write_text(RULES.replace("priority = 3", "priority = 4"), encoding="utf-8")
+    assert await desk.keeper.reload()
+    assert desk.priority() == 4
+    assert desk.told == [desk.keeper.floor]
+
+
+async def test_a_file_that_goes_away_leaves_the_lists(desk: Desk) -> None:
+    desk.file.write_text(RULES, encoding="utf-8")
+    await desk.keeper.read()
+    desk.file.unlink()
+    assert await desk.keeper.reload()
+    assert desk.priority() == 0
+
+
+@pytest.mark.parametrize("content", [b"\xb4\xeb = 1", b"[queue", b""])
+async def test_what_is_no_text_of_rules_is_refused_and_an_empty_file_is_fine(desk: Desk, content: bytes) -> None:
+    await desk.keeper.read()
+    desk.file.write_bytes(content)
+    assert await desk.keeper.reload() == (content == b"")
+
+
+async def test_a_folder_in_the_files_place_is_refused(desk: Desk) -> None:
+    desk.file.mkdir()
+    with pytest.raises(RoutingErrors, match="cannot be read"):
+        await desk.keeper.read()
+
+
+async def test_an_agent_who_leaves_while_the_rules_name_them_stays_until_the_rules_are_mended(desk: Desk) -> None:
+    desk.file.write_text(RULES, encoding="utf-8")
+    await desk.keeper.read()
+    await desk.store.remove_agent(ALICE.login)
+
+    assert not await desk.keeper.reload()
+    assert desk.keeper.logins() == ["alice"]
+
+    desk.file.write_text(RULES.partition("[agent")[0], encoding="utf-8")
+    assert await desk.keeper.reload()
+    assert desk.keeper.logins() == []
+
+
+async def test_a_menu_that_asks_for_what_nobody_can_do_is_refused(desk: Desk) -> None:
+    desk.menu.parent.mkdir()
+    menu = (
+        "flow: main\nstart: operator\nperson: operator\nnodes:\n"
+        "  operator: {kind: to_queue, queue: network, skills: ['vpn:3'], agent: alice}\n"
+    )
+    desk.menu.write_text(menu, encoding="utf-8")
+    await desk.keeper.read()
+    desk.menu.write_text(menu.replace("vpn:3", "sap").replace("alice", "bob"), encoding="utf-8")
+    with pytest.raises(FlowErrors) as refused:
+        await desk.keeper.read()
+    assert [problem.place.line for problem in refused.value.problems] == [5, 5]

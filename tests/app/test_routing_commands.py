@@ -1,0 +1,69 @@
+"""`changgu acd check` and `describe`: what a person is told about their routing rules before the desk is."""
+
+from pathlib import Path
+
+import pytest
+
+from changgu.app.cli import main
+
+AGENTS = "login,name,queues,skills\nalice,김지은,network;helpdesk,vpn:7;english\nbob,박준호,network;helpdesk,vpn\n"
+
+
+class CommandLine:
+    """Types commands for one data folder and reads what comes back."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.rules = folder / "routing.toml"
+        self._capsys = capsys
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--data", str(self.folder)])
+        out, err = self._capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+
+@pytest.fixture
+def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    typed = CommandLine(tmp_path / "desk", capsys)
+    (tmp_path / "agents.csv").write_text(AGENTS, encoding="utf-8")
+    assert typed("agents", "import", str(tmp_path / "agents.csv"))[0] == 0
+    return typed
+
+
+def test_the_example_that_is_printed_fits_a_new_desk_with_two_agents(
+    typed: CommandLine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["acd", "describe"])
+    assert not ended.value.code
+    typed.rules.write_text(capsys.readouterr().out, encoding="utf-8")
+
+    assert typed("acd", "check") == (0, f"{typed.rules}: ok\n", "")
+
+
+def test_without_a_file_there_is_nothing_to_mend(typed: CommandLine) -> None:
+    assert typed("acd", "check") == (0, "routing.toml: ok\n", "")
+
+
+def test_every_mistake_is_printed_and_the_command_fails(typed: CommandLine, tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text('[queue.network]\nprioritty = 1\nkeys = { 1 = "menu:nowhere" }\n', encoding="utf-8")
+    code, out, _ = typed("acd", "check", str(other))
+    assert code == 1
+    assert [line.partition(": ")[0] for line in out.splitlines()] == [
+        f"{other}:2:queue.network.prioritty", f"{other}:3:queue.network.keys.1",
+    ]  # fmt: skip
+
+    code, out, _ = typed("acd", "check", str(tmp_path / "missing.toml"))
+    assert code == 1
+    assert "cannot be read" in out
+
+
+def test_whoever_takes_an_agent_away_is_told_which_rules_name_them(typed: CommandLine) -> None:
+    typed.rules.write_text("[agent.bob]\nwrap_up = 5\n", encoding="utf-8")
+    code, _, err = typed("agents", "remove", "bob")
+    assert code == 0
+    assert f"{typed.rules}:1:agent.bob: 없는 요원입니다." in err
+    assert "the routing rules do not fit" in err
