@@ -12,6 +12,7 @@ more or less afterwards as handling times are irregular or regular) makes the qu
 Everything here is a function of what it was told: no clock, no chance. All times are in seconds.
 """
 
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -25,8 +26,8 @@ from changgu.acd.handling_times import Curve, HandlingTimes
 STEPS = 20
 """Times at which what has been completed is worked out; straight lines in between."""
 
-ROUNDS = 8
-"""Steps in which the callers ahead are brought to their agents, when not everybody can take everybody."""
+SLICES = 8
+"""In which the callers ahead are brought to their agents, in order of place."""
 
 
 class Server(NamedTuple):
@@ -41,7 +42,7 @@ class Server(NamedTuple):
 
 
 class Rivals(NamedTuple):
-    """Callers of one kind who have a better place than this one."""
+    """Callers of one kind, next to each other in order of place, who have a better place than this one."""
 
     kind: int
     waiting: int
@@ -72,6 +73,7 @@ class Situation:
     handling: HandlingTimes
     """Of the caller's queue."""
     rivals: Sequence[Rivals] = ()
+    """Best place first; `situated` sums a long line up in few entries."""
     overtakers: Sequence[Overtakers] = ()
     abandonment: float = 0.0
     """Per second of waiting (`Abandonment.rate`)."""
@@ -94,7 +96,7 @@ Kind = TypeVar("Kind", bound=Hashable)
 
 def situated(
     own: Kind,
-    ahead: Mapping[Kind, int],
+    ahead: Iterable[tuple[float, Kind]],
     agents: Iterable[tuple[float | None, HandlingTimes, Collection[Kind]]],
     handling: Mapping[Kind, HandlingTimes],
     coming: Iterable[tuple[Kind, float, float]] = (),
@@ -103,16 +105,17 @@ def situated(
 ) -> Situation:
     """Numbers the kinds and leaves out what has no bearing on the caller.
 
-    `own` and the keys are whatever kinds are known by, such as lines. `ahead`: waiting in better places, by kind.
-    `agents`: elapsed, handling time of their present caller's queue, and the kinds they may take. `coming`: kind, rate
+    `own` and the keys are whatever kinds are known by, such as lines. `ahead`: place and kind of everybody who
+    waits in a better place, in any order; of the place only the order counts. `agents`: elapsed, handling time of their present caller's queue, and the kinds they may take. `coming`: kind, rate
     and `lasting` of those who would overtake. Kinds that share no agent with `own` are dropped, and agents who take
     none of the others.
     """
     agents = list(agents)
     near = {kind for _, _, kinds in agents if own in kinds for kind in kinds}
+    line = sorted((place, kind) for place, kind in ahead if kind in near)
     coming = [(kind, rate, lasting) for kind, rate, lasting in coming if kind in near and lasting > 0 < rate]
     numbers = {own: 0}
-    for kind in (*(kind for kind, waiting in ahead.items() if waiting and kind in near), *(one[0] for one in coming)):
+    for kind in (*(kind for _, kind in line), *(kind for kind, _, _ in coming)):
         numbers.setdefault(kind, len(numbers))
     servers = []
     for elapsed, times, kinds in agents:
@@ -122,10 +125,15 @@ def situated(
                 takes |= 1 << number
         if takes:
             servers.append(Server(elapsed, times, takes))
+    rivals = []
+    size = -(-len(line) // SLICES) or 1
+    for begin in range(0, len(line), size):
+        counts = Counter(kind for _, kind in line[begin : begin + size])
+        rivals += [Rivals(numbers[kind], waiting, handling[kind]) for kind, waiting in counts.items()]
     return Situation(
         tuple(servers),
         handling[own],
-        tuple(Rivals(number, ahead[kind], handling[kind]) for kind, number in numbers.items() if ahead.get(kind)),
+        tuple(rivals),
         tuple(Overtakers(numbers[kind], rate, lasting) for kind, rate, lasting in coming),
         abandonment,
         pickup,
@@ -197,13 +205,15 @@ def forecast(situation: Situation, confidence: float = 0.8) -> Forecast | None:
         return Forecast(now, now, now, now, now, staffed, ahead)
     step = _complete(situation, groups.values(), own, ahead)
     curve = situation.handling.curve()
-    waits = _Waits(situation, list(groups.values()), own, relevant)
-    typical = waits.after(1.0)
-    needed, spread = _spread(situation, own, typical, step, curve)
+    waits = _Waits(situation, groups.values(), own, relevant)
+    # Callers give up one by one: with few agents the sum over i lies above the integral that flowing callers would make.
+    whole = 1.0 + min(1.0, situation.abandonment * _next_mean(situation) / (2 * staffed))
+    typical = waits.after(whole)
+    needed, spread = _spread(situation, own, waits.used_elsewhere, typical, step, curve)
     shape = needed * needed / (needed * spread + needed * needed * curve.uncertainty)
 
     def answered(scale: float) -> float:
-        return situation.pickup + step * waits.after(scale)
+        return situation.pickup + step * waits.after(whole * scale)
 
     return Forecast(
         mean=situation.pickup + step * typical,
@@ -312,79 +322,76 @@ def _leave_to(overtakers: Overtakers, groups: Sequence[_Group], step: float, poi
 class _Waits:
     """When this caller's turn comes, if everybody used up so many times what they are expected to use up."""
 
-    def __init__(self, situation: Situation, groups: list[_Group], own: list[_Group], relevant: int) -> None:
+    def __init__(self, situation: Situation, groups: Collection[_Group], own: list[_Group], relevant: int) -> None:
         self._own = own
         self._pool = all(group.takes & relevant == relevant for group in groups) or not situation.rivals
         self._needed = situation.ahead + 1.0
-        if self._pool:
-            return
+        self.used_elsewhere = 0.0
+        """What those ahead used up of agents who cannot take this caller, when last asked."""
         self._rivals = [
-            (rivals.waiting / ROUNDS, [group for group in groups if group.takes >> rivals.kind & 1])
+            (rivals.waiting, [group for group in groups if group.takes >> rivals.kind & 1])
             for rivals in situation.rivals
+            if not self._pool
         ]
-        self._used: dict[int, float] = dict.fromkeys((group.takes for group in groups), 0.0)
-        self._reached = [0] * len(self._rivals)
-        self._turns = [(0.0, _when(own, self._used, 0.0, 0)[0])]
-        """Scale and position in steps."""
 
     def after(self, scale: float) -> float:
         """In steps."""
         if self._pool:
-            return _when(self._own, {}, self._needed * scale, 0)[0]
-        while self._turns[-1][0] < scale:
-            self._one_more_round()
-        low, high = next(pair for pair in pairwise(self._turns) if pair[1][0] >= scale)
-        return low[1] + (high[1] - low[1]) * (scale - low[0]) / (high[0] - low[0])
-
-    def _one_more_round(self) -> None:
-        used = self._used
-        for index, (amount, groups) in enumerate(self._rivals):
-            position, self._reached[index] = _when(groups, used, amount, self._reached[index])
+            return _when(self._own, {}, self._needed * scale)
+        used: dict[int, float] = {}
+        for waiting, groups in self._rivals:
+            position = _when(groups, used, waiting * scale)
             for group in groups:
-                used[group.takes] = max(used[group.takes], group.by(position))
-        scale = len(self._turns) / ROUNDS
-        self._turns.append((scale, _when(self._own, used, scale, 0)[0]))
+                used[group.takes] = max(used.get(group.takes, 0.0), group.by(position))
+        self.used_elsewhere = sum(amount for takes, amount in used.items() if not takes & 1)
+        return _when(self._own, used, scale)
 
 
-def _when(groups: Sequence[_Group], used: Mapping[int, float], amount: float, start: int) -> tuple[float, int]:
-    """The position at which the groups have completed so much more than has been used, and the step before it."""
-    before = 0.0
+def _when(groups: Sequence[_Group], used: Mapping[int, float], amount: float) -> float:
+    """The position at which the groups have completed so much more than has been used."""
     last = len(groups[0].completed) - 1
-    for index in range(start, last + 1):
+    index = 0
+    while index < last:
         done = 0.0
         for group in groups:
-            done += max(0.0, group.completed[index] - used.get(group.takes, 0.0))
+            done += max(0.0, group.completed[index + 1] - used.get(group.takes, 0.0))
         if done >= amount:
-            if index == 0:
-                return 0.0, 0
-            if index == start:
-                return _when(groups, used, amount, 0)
-            return index - 1 + (amount - before) / (done - before), index - 1
-        before = done
-    pending = [(max(0.0, used.get(group.takes, 0.0) - group.completed[last]), group.slope) for group in groups]
-    return last + _catching_up(amount - before, pending), last
-
-
-def _catching_up(amount: float, pending: Sequence[tuple[float, float]]) -> float:
-    """Steps until lines that begin at −pending and rise by slope sum up to the amount, counted from 0 upwards."""
-    begin = sorted((behind / slope, slope) for behind, slope in pending)
-    steepness, at = 0.0, 0.0
-    for starts, slope in begin:
-        reached = (starts - at) * steepness
-        if steepness and reached >= amount:
             break
-        amount -= reached
-        at, steepness = starts, steepness + slope
-    return at + amount / steepness
+        index += 1
+    lines = [
+        (
+            group.completed[index] - used.get(group.takes, 0.0),
+            group.completed[index + 1] - group.completed[index] if index < last else group.slope,
+        )
+        for group in groups
+    ]
+    return index + _crossing(lines, amount)
+
+
+def _crossing(lines: Sequence[tuple[float, float]], amount: float) -> float:
+    """Where the sum of lines, given by their value at 0 and their slope, reaches the amount; below 0 none counts."""
+    sofar = slope = at = 0.0
+    later = []
+    for value, steepness in lines:
+        if value >= 0.0:
+            sofar, slope = sofar + value, slope + steepness
+        elif steepness > 0.0:
+            later.append((-value / steepness, steepness))
+    for begins, steepness in sorted(later):
+        if sofar + slope * (begins - at) >= amount:
+            break
+        sofar, at, slope = sofar + slope * (begins - at), begins, slope + steepness
+    return at + max(0.0, amount - sofar) / slope if slope > 0.0 else at
 
 
 def _spread(
-    situation: Situation, own: Sequence[_Group], position: float, step: float, curve: Curve
+    situation: Situation, own: Sequence[_Group], elsewhere: float, position: float, step: float, curve: Curve
 ) -> tuple[float, float]:
     """How many completions the wait is made of, and the variance of that count / its mean.
 
     Completed with the present caller: yes or no for each agent. Later ones: like a renewal process, whose variance /
     mean tends to the squared coefficient of variation. Callers who give up on their own, and overtakers, add Poisson's.
+    What other agents complete for those ahead evens the wait out, but not as much as if they could take this caller.
     """
     seconds = position * step
     first = squares = gross = net = 0.0
@@ -406,7 +413,7 @@ def _spread(
     dispersion = max((first - squares + curve.variation * max(0.0, gross - first + squares)) / gross, 0.02)
     left = exp(-min(situation.abandonment * seconds, 30.0))
     overtaken = sum(one.rate * min(seconds, one.lasting) for one in situation.overtakers)
-    needed = max(net, 1.0)
+    needed = sqrt(max(net, 1.0) * max(net + elsewhere, 1.0))
     noise = (dispersion * needed + (1.0 + dispersion) * overtaken) / needed
     return needed, (1.0 + (noise - 1.0) * (1.0 + left) / 2) / left
 

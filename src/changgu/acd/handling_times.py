@@ -240,3 +240,44 @@ def _renewals(survival: Sequence[float]) -> list[float]:
         renewals.append((1.0 - left[index] + half * renewals[-1] + later) / (1.0 - half))
         between.append((renewals[-2] + renewals[-1]) / 2)
     return renewals
+
+
+class Abandonment:
+    """Running estimate of how readily the callers of one queue give up: abandons per second of waiting."""
+
+    __slots__ = ("_abandons", "_fading", "_waited")
+
+    def __init__(self, memory: int = 1000) -> None:
+        self._abandons, self._waited = 1.0, 900.0
+        self._fading = 1.0 - 1.0 / memory
+
+    def observe(self, waited: float, abandoned: bool) -> None:
+        """A caller stopped waiting after so many seconds: gave up, or was answered or sent another way."""
+        self._abandons = self._abandons * self._fading + abandoned
+        self._waited = self._waited * self._fading + max(waited, 0.0)
+
+    @property
+    def rate(self) -> float:
+        """θ, per second; 1/θ is the mean patience."""
+        return self._abandons / max(self._waited, 1.0)
+
+
+class ArrivalRate:
+    """How many callers of one kind come per second, of late."""
+
+    __slots__ = ("_at", "_began", "_weight", "_window")
+
+    def __init__(self, now: float, window: float = 1800.0) -> None:
+        self._began = self._at = now
+        self._window = window
+        self._weight = 0.0
+
+    def observe(self, now: float) -> None:
+        """One came."""
+        self._weight = self._weight * exp((self._at - now) / self._window) + 1.0
+        self._at = now
+
+    def at(self, now: float) -> float:
+        """Per second. The time before counting began is not taken for silence."""
+        known = -expm1(-max(now - self._began, self._window / 10) / self._window)
+        return self._weight * exp((self._at - now) / self._window) / (self._window * known)
