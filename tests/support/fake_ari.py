@@ -28,6 +28,7 @@ class FakeChannel:
     state: str = "Up"
     in_stasis: bool = True
     music: bool = False
+    ringback: bool = False
 
     def resource(self) -> dict[str, Any]:
         """As ARI describes it."""
@@ -61,6 +62,8 @@ class FakeAri:
     channels: dict[str, FakeChannel] = field(default_factory=dict)
     bridges: dict[str, set[str]] = field(default_factory=dict)
     playbacks: dict[str, str] = field(default_factory=dict)
+    recordings: dict[str, str] = field(default_factory=dict)
+    """Name of a recording under way → channel."""
     asked: list[Asked] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     refusals: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
@@ -113,6 +116,8 @@ class FakeAri:
         one = self.channels.pop(channel)
         for members in self.bridges.values():
             members.discard(channel)
+        for name in [name for name, recorded in self.recordings.items() if recorded == channel]:
+            await self.end_recording(name)
         if stasis_end:
             await self.say("StasisEnd", channel=one.resource())
         await self.say("ChannelDestroyed", channel=one.resource(), cause=cause, cause_txt="")
@@ -123,6 +128,13 @@ class FakeAri:
         await self.say(
             "PlaybackFinished", playback={"id": playback, "target_uri": f"channel:{channel}", "state": "done"}
         )
+
+    async def end_recording(self, name: str, seconds: int = 4, talking: int | None = None) -> None:
+        """A recording has come to its end, after so much speech (all of it, unless told)."""
+        channel = self.recordings.pop(name)
+        lengths = {"duration": seconds, "talking_duration": seconds if talking is None else talking}
+        told = {"name": name, "format": "wav", "target_uri": f"channel:{channel}", "state": "done", **lengths}
+        await self.say("RecordingFinished", recording=told)
 
     async def say(self, kind: str, **fields: Any) -> None:
         """Send one event."""
@@ -253,6 +265,12 @@ class FakeAri:
             case "POST", ["bridges", bridge, "removeChannel"] if bridge in self.bridges:
                 self.bridges[bridge].discard(asked.query["channel"])
                 return 204, None
+            case "GET" | "POST", ["recordings", "live", name, *verb] if name in self.recordings:
+                if verb == ["stop"]:
+                    after.append(self.end_recording(name))
+                return 200, {"name": name}
+            case "DELETE", ["recordings", "stored", _]:
+                return 204, None
             case "GET", ["playbacks", playback] if playback in self.playbacks:
                 return 200, {"id": playback}
             case "DELETE", ["playbacks", playback] if playback in self.playbacks:
@@ -263,8 +281,19 @@ class FakeAri:
 
     def _channel(self, asked: Asked, channel: str, verb: list[str], after: list[Any]) -> tuple[int, Any]:
         match asked.method, verb:
+            case "GET", []:
+                return 200, self.channels[channel].resource()
             case "POST", ["answer"]:
                 return 204, None
+            case "POST", ["ring"]:
+                self.channels[channel].ringback = True
+                return 204, None
+            case "DELETE", ["ring"]:
+                self.channels[channel].ringback = False
+                return 204, None
+            case "POST", ["record"]:
+                self.recordings[asked.query["name"]] = channel
+                return 201, {"name": asked.query["name"]}
             case "POST", ["moh"]:
                 self.channels[channel].music = True
                 return 204, None

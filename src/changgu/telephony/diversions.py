@@ -295,17 +295,15 @@ class Diversions:
             logger.warning("a caller cannot be put through outside: %s", way.value, extra={"call_id": call})
             await self._back(visitor, divert, "number_failed")
             return
-        spoke = False
+        ended = MenuEnded(call, served=True, outcome=Outcome.REDIRECTED)
+        outside = self._outside[outside_leg(call)] = _Outside()
 
         async def hung_up() -> Event | None:
             await self._end_outside(call)
-            return ended if spoke else None
+            return ended if outside.answered.is_set() else None
 
-        ended = MenuEnded(call, served=True, outcome=Outcome.REDIRECTED)
-        outside = self._outside[outside_leg(call)] = _Outside()
         visitor.afterwards = hung_up
         if await self._reach(call, way, outside):
-            spoke = True
             await outside.gone.wait()
             await self._end_outside(call)
             self._post(ended)

@@ -69,8 +69,9 @@ class QueueExperience:
 
     def __init__(
         self, ari: Ari, later: Later, spawn: Callable[[Coroutine[Any, Any, None]], object], voice: Voice | None,
-        language: str,
+        language: str, too_late: float = TOO_LATE,
     ) -> None:  # fmt: skip
+        self._too_late = too_late
         self._ari = ari
         self._later = later
         self._spawn = spawn
@@ -167,7 +168,7 @@ class QueueExperience:
 
     async def _prepare(self, voice: Voice, call: CallId, stay: _Stay, prompts: Sequence[Prompt]) -> None:
         try:
-            async with asyncio.timeout(TOO_LATE):
+            async with asyncio.timeout(self._too_late):
                 media = list(await voice.playlist(prompts, self._language))
         except TimeoutError:
             logger.warning("an announcement was not ready in time", extra={"call_id": call})
