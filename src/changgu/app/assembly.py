@@ -23,8 +23,9 @@ from changgu.acd.call_state import CallState
 from changgu.acd.engine import Engine
 from changgu.acd.events import AgentSignedOut, DeskClosed
 from changgu.acd.facts import Recorded
-from changgu.acd.identity import AgentId, CallId
+from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.ledger.store import Ledger
+from changgu.acd.lost_calls import LostCalls
 from changgu.acd.queue_log import QueueLog
 from changgu.acd.queues import Floor
 from changgu.acd.runner import Runner, SteadyClock
@@ -36,7 +37,7 @@ from changgu.app.fact_log import FactLog
 from changgu.app.floor_keeper import FloorKeeper
 from changgu.app.generated_secrets import GeneratedSecrets
 from changgu.app.joins import CallerConfirmed, CallLinks, MenuLookUps, PersonPast, TicketCalls, TicketLines, WhoCalled
-from changgu.app.pbx_settings import ami_access, ari_access
+from changgu.app.pbx_settings import ami_access, ari_access, queue_log_file
 from changgu.app.rendering import SitePages
 from changgu.app.settings import Settings
 from changgu.app.web import Health, build_app
@@ -74,7 +75,9 @@ from changgu.telephony.phone_proxy import build_phone_proxy
 from changgu.telephony.recorder import MixMonitorRecorder
 from changgu.telephony.service import Telephony
 from changgu.telephony.shadow_queues import ShadowQueueKeeper
+from changgu.telephony.shadow_reader import ShadowReader
 from changgu.telephony.speech.prompts import PromptStore
+from changgu.telephony.watchdog import Watchdog
 from changgu.ticketing import api as ticket_api
 from changgu.ticketing import pages as ticket_pages
 from changgu.ticketing.runner import TicketOpener
@@ -149,8 +152,16 @@ class Service:
         # The telephone side
         self.ami = Ami(_ami_address(settings, secrets))
         self.cel_writer = CelWriter(self.ami, database)
+        self.shadow_reader = ShadowReader(
+            queue_log_file(settings), settings.data / "queue_log.read", known=self._knows_call,
+            tell=lambda fact: self.runner.record(fact), settled=self.ledger.flush,
+        )  # fmt: skip
         self.shadow_queues = ShadowQueueKeeper(
-            self.ami, lambda: self.engine.agents, lambda queue: keeper.queue(queue) is not None
+            self.ami, lambda: self.engine.agents, lambda queue: keeper.queue(queue) is not None,
+            on_fetched=self.shadow_reader.ask,
+        )  # fmt: skip
+        self.lost_calls = LostCalls(
+            lambda event: self.runner.post(event), lambda: QueueName(settings.desk.main_queue)
         )
         self.queue_log_writer = QueueLogWriter(self.ami, queue_log.rows, without_pauses=True)
         self.telephony = Telephony(
@@ -165,6 +176,7 @@ class Service:
         self.agent_phones = AgentPhones(
             self.ami, lambda event: self.runner.post(event), keeper.logins, self._phone_is_up
         )
+        self.watchdog = Watchdog(self.telephony.reconciler, self.agent_phones.look_again)
 
         self._recording_store = RecordingStore(database)
         self.recordings = Recordings(
@@ -188,11 +200,14 @@ class Service:
             self.feed.hear,
             self.queue_log_writer.hear,
             self.shadow_queues.hear,
+            self.lost_calls.hear,
         )
         self.runner = Runner(
             self.engine, clock, self.telephony.do, self.listeners, past.last_seq + 1, ledger=self.ledger.hear
         )
         self._past_answers = past.tail
+        for lost in self.lost_calls.restore(past.today):
+            self.runner.post(lost)
         keeper.tell([self.runner.configure, self.feed.configure, self._phones_changed])
         self.web = self._web(identified, zone)
 
@@ -250,7 +265,7 @@ class Service:
                 for part in (
                     self.ledger, self.runner, self.screen_pop, self.recordings, self.ticket_opener, self.feed,
                     self.ami, self.queue_log_writer, self.cel_writer, self.shadow_queues, self.agent_phones,
-                    self.telephony,
+                    self.telephony, self.watchdog, self.shadow_reader,
                 ):  # fmt: skip
                     tasks.create_task(part.run(), name=type(part).__name__)
                 self.runner.configure(self.keeper.floor)  # settles what the ledger's last lines left open
@@ -268,6 +283,12 @@ class Service:
         if self.ledger.spooling:
             raise OSError("the database is away; the ledger waits on disk")
         return await self.ledger.read(seq)
+
+    async def _knows_call(self, call: CallId) -> bool:
+        try:
+            return await self.calls.get(call) is not None
+        except SQLAlchemyError as trouble:
+            raise OSError(f"the database is away: {trouble}") from trouble
 
     async def _count_limits_again(self) -> None:
         """Once what happened while we were away has been told, or the PBX keeps us waiting for it."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,9 @@ from changgu.app.settings import Settings
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, Trunk, agent_phone
 from changgu.telephony.pbx import host_addresses, pbx_folders
 from changgu.telephony.pbx_packages import PbxRelease
+
+EXISTING_QUEUE_LOG = Path("/var/log/asterisk/queue_log")
+"""Where Asterisk's own packages have it written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,13 @@ def ami_access(settings: Settings, secrets: GeneratedSecrets) -> AmiAccess:
     if pbx.kind == "existing":
         return AmiAccess(pbx.ami_host, pbx.ami_port, pbx.ami_user, pbx.ami_password)
     return AmiAccess("127.0.0.1", settings.ami.port, "changgu", secrets.ami_password)
+
+
+def queue_log_file(settings: Settings) -> Path | None:
+    """Where the PBX's own queue_log lies; None when it is somebody else's and cannot be read."""
+    if settings.pbx.kind == "existing":
+        return EXISTING_QUEUE_LOG if os.access(EXISTING_QUEUE_LOG, os.R_OK) else None
+    return Path(pbx_folders(settings.data / "pbx", None).log) / "queue_log"
 
 
 def pbx_plan(

@@ -49,16 +49,19 @@ class ShadowQueueKeeper:
     """Mirrors agents' states by `QueuePause` (Asterisk writes PAUSE into queue_log itself) and fetches callers.
 
     `hear` takes facts; `run` must be running; `agents` is what the ACD knows (`Engine.agents`). `is_ours` tells our
-    queues from those that somebody else's Asterisk has besides: their callers are not for us to fetch.
+    queues from those that somebody else's Asterisk has besides: their callers are not for us to fetch. `on_fetched`
+    is called when they have been: whoever is not back with us by then was served by the plain queues, or still is.
     """
 
     def __init__(
         self, ami: Ami, agents: Callable[[], Mapping[AgentId, AgentView]],
         is_ours: Callable[[QueueName], bool] = lambda queue: True, *, again_after: float = AGAIN_AFTER,
+        on_fetched: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._ami = ami
         self._is_ours = is_ours
         self._again_after = again_after
+        self._on_fetched = on_fetched
         self._agents = agents
         self._changes: deque[tuple[AgentId, Pause]] = deque(maxlen=CHANGES_KEPT)
         self._news = asyncio.Event()
@@ -118,6 +121,7 @@ class ShadowQueueKeeper:
                 fetched += 1
             except (AmiRefused, KeyError) as trouble:
                 logger.info("a caller could not be fetched from a shadow queue: %s", trouble)
+        self._on_fetched()
         return fetched
 
     async def _bring_in_step(self) -> None:

@@ -38,12 +38,13 @@ class Place:
 class ShadowReader:
     """`ask` makes it look; `run` must be running.
 
-    `log` is Asterisk's queue_log, `kept` the file that remembers the place. `known` tells whether the ledger has a
-    call; `tell` takes a finished one (`Runner.record`); `settled` returns whether all that was told is safe.
+    `log` is Asterisk's queue_log, None when it cannot be read, `kept` the file that remembers the place. `known`
+    tells whether the ledger has a call; `tell` takes a finished one (`Runner.record`); `settled` returns whether all
+    that was told is safe.
     """
 
     def __init__(
-        self, log: Path, kept: Path, *, known: Callable[[CallId], Awaitable[bool]],
+        self, log: Path | None, kept: Path, *, known: Callable[[CallId], Awaitable[bool]],
         tell: Callable[[CallServedElsewhere], None], settled: Callable[[], Awaitable[bool]],
         look_every: float = LOOK_EVERY,
     ) -> None:  # fmt: skip
@@ -81,6 +82,8 @@ class ShadowReader:
 
     async def look(self) -> None:
         """Read what has been added; raises OSError."""
+        if self._log is None:
+            return
         if self._place is None:
             self._place = self._remembered = await asyncio.to_thread(_remembered, self._kept)
         while True:
