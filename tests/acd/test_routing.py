@@ -1,13 +1,16 @@
 """Routing rules as a file: whole or not at all, and every mistake where it was made."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import time, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from changgu.acd import routing, routing_queues
 from changgu.acd.facts import Departure
 from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import (
@@ -28,6 +31,7 @@ from changgu.acd.routing import RoutingErrors, RoutingReport, decoded, example, 
 from changgu.acd.routing_values import length_of, written
 from changgu.acd.strategies import STRATEGIES
 
+DOCS = Path(__file__).parents[2] / "docs"
 NETWORK, HELPDESK, PC = QueueName("network"), QueueName("helpdesk"), QueueName("pc")
 
 
@@ -175,8 +179,6 @@ def test_the_shipped_example_has_no_mistake_and_no_oddity() -> None:
 
 
 def test_the_example_shows_every_key_of_the_language() -> None:
-    from changgu.acd import routing, routing_queues
-
     for keys in (
         routing.TOP, routing.RULES, routing.AGENT, routing.SEAT, routing_queues.QUEUE, routing_queues.RELAX,
         routing_queues.OVERFLOW, routing_queues.ANNOUNCE, routing_queues.CALLBACK, routing_queues.WHENS,
@@ -530,3 +532,24 @@ def test_whatever_a_table_holds_there_is_a_report(table: str, entries: dict[str,
     found = report("\n".join([f"[{table}]", *lines]))
     assert (found.floor is None) == bool(found.errors)
     assert all(error.line <= len(lines) + 1 for error in found.errors)
+
+
+# The documents
+
+
+@pytest.mark.parametrize("page", ["routing.md", "routing.ko.md"])
+def test_every_example_of_the_documents_has_no_mistake(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert examples
+    assert [str(report(text)) for text in examples] == ["routing.toml: ok"] * len(examples)
+    assert [name for name in STRATEGIES if f"| `{name}`" not in text] == []
+
+
+def test_the_documents_name_every_key() -> None:
+    text = (DOCS / "routing.md").read_text(encoding="utf-8")
+    for keys in (
+        routing.RULES, routing.SEAT, routing_queues.QUEUE, routing_queues.RELAX, routing_queues.ANNOUNCE,
+        routing_queues.CALLBACK, routing_queues.WHENS, [way.value for way in Way],
+    ):  # fmt: skip
+        assert [key for key in keys if not re.search(rf"`[^`\n]*\b{key}\b", text)] == []
