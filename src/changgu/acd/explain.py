@@ -215,10 +215,15 @@ class _Question:
             case Choice.LAST_AGENT:
                 return Reason(Why.LAST_AGENT)
             case Choice.EVERYBODY:
-                return Reason(Why.EVERYBODY, among=sum(self._group(one) == self._group(self.agent) for one in free))
+                return Reason(Why.EVERYBODY, among=self._ring_together(free))
         if len(free) == 1:
             return Reason(Why.ONLY)
         return Reason(Why.TURN, mine=self._figures(self.agent), among=len(free))
+
+    def _ring_together(self, free: Sequence[AgentRecord]) -> int:
+        group = self._group(self.agent)
+        ringing = set(self.call.offers.values())
+        return len(ringing | {one.login for one in free if self._group(one) == group})
 
     def _why_not(self, other: AgentRecord, free: Sequence[AgentRecord]) -> Reason:
         if other.state is AgentState.RESERVED and other.call == self.call.call:

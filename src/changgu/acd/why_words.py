@@ -76,7 +76,7 @@ def why_not(reason: Reason, names: Names) -> Said:
             return Said(f"{name} 요원을 기다리는 통화", f"the caller waits for {name}")
         case Why.DELAY:
             return Said(
-                f"이 대기열에서 {length(reason.delay).ko} 이상 기다린 통화만 받음(이 통화는 {length(reason.waited).ko})",
+                f"이 대기열에서 {length(reason.delay).ko} 넘게 기다린 통화만 받음(이 통화: {length(reason.waited).ko})",
                 f"takes only callers who have waited {length(reason.delay).en} here "
                 f"(this one: {length(reason.waited).en})",
             )

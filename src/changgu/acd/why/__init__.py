@@ -1,0 +1,1 @@
+"""Why a call was offered to whom it was offered."""
