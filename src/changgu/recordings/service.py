@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -55,6 +56,30 @@ class Recorder(Protocol):
 
     async def stop(self, call: CallId) -> None:
         """End it; one that has ended by itself is fine."""
+        ...
+
+
+class VoiceMail(Protocol):
+    """A message that a caller has left."""
+
+    @property
+    def call(self) -> CallId:
+        """The call in which it was left."""
+        ...
+
+    @property
+    def queue(self) -> QueueName:
+        """The queue whose agents it is for."""
+        ...
+
+    @property
+    def caller(self) -> str | None:
+        """The number that the network presented."""
+        ...
+
+    @property
+    def sound(self) -> bytes:
+        """A WAV file."""
         ...
 
 
@@ -145,6 +170,24 @@ class Recordings:
         except asyncio.QueueFull:
             self.unrecorded += 1
             logger.error("too many recordings wait to be started or stopped", extra={"call_id": work.call})
+
+    async def keep(self, message: VoiceMail) -> None:
+        """Keep a voice mail as the call's recording of the caller's voice, for as long as any recording.
+
+        Raises OSError or SQLAlchemyError; then nothing is kept, and whoever has the sound must not throw it away.
+        """
+        now = self._now()
+        place = self._place(message.call, now)
+        sound = look(message.sound[:HEADER_BYTES], len(message.sound))
+        path = f"{place}/{FILES[Leg.CALLER]}"
+        await asyncio.to_thread(self._write, path, message.sound)
+        purge_on = self._purge_on(now)
+        row = NewRecording(message.call, Leg.CALLER, path, message.queue, None, message.caller, now, purge_on)
+        await self._store.add([row])
+        for kept in await self._store.of_call(message.call):
+            if kept.path == path:
+                size = sound.real_bytes + HEADER_BYTES
+                await self._store.finish(kept.id, RecordingState.COMPLETE, now, seconds=sound.seconds, bytes=size)
 
     # -- working
 
@@ -340,6 +383,15 @@ class Recordings:
         """The folder of one call, by day; a name that could be anything else than a name is replaced by its hash."""
         name = call if SAFE_NAME.fullmatch(call) else hashlib.sha256(call.encode()).hexdigest()[:40]
         return f"{at.astimezone(self._zone):%Y/%m/%d}/{name}"
+
+    def _write(self, path: str, sound: bytes) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as out:
+            out.write(sound)
+            out.flush()
+            os.fsync(out.fileno())
 
     def _make_folder(self, place: str, work: _Start) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # voices are nobody else's business

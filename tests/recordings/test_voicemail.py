@@ -1,0 +1,63 @@
+"""A message that a caller left is kept like any recording: listed with its call, heard, and destroyed in time."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from changgu.acd.identity import CallId, QueueName
+from changgu.recordings.store import Leg, RecordingState
+from changgu.recordings.wav import NoWav
+from tests.recordings.conftest import NETWORK, Office, write_tone
+
+
+@dataclass(frozen=True)
+class Message:
+    call: CallId
+    queue: QueueName
+    caller: str | None
+    sound: bytes
+
+
+@pytest.fixture
+def message(tmp_path: Path) -> Message:
+    write_tone(tmp_path / "left.wav", seconds=2.5)
+    return Message(CallId("pbx-1.7"), NETWORK, "01012345678", (tmp_path / "left.wav").read_bytes())
+
+
+async def test_a_message_is_kept_with_its_call(office: Office, message: Message) -> None:
+    await office.service.keep(message)
+
+    (kept,) = await office.store.of_call(message.call)
+    assert (kept.leg, kept.state, kept.queue, kept.agent) == (Leg.CALLER, RecordingState.COMPLETE, NETWORK, None)
+    assert (kept.caller, kept.seconds, kept.bytes) == ("01012345678", 2.5, len(message.sound))
+    file = office.service.file_of(kept)
+    assert file is not None
+    assert file.read_bytes() == message.sound
+
+
+async def test_a_message_kept_twice_is_one_message(office: Office, message: Message) -> None:
+    await office.service.keep(message)
+    await office.service.keep(message)
+
+    assert len(await office.store.of_call(message.call)) == 1
+
+
+async def test_a_message_is_destroyed_when_its_time_is_over(office: Office, message: Message) -> None:
+    await office.service.keep(message)
+    (kept,) = await office.store.of_call(message.call)
+    file = office.service.file_of(kept)
+    assert file is not None
+
+    assert await office.service.purge(kept.purge_on - timedelta(days=1)) == 0
+    assert await office.service.purge(kept.purge_on) == 1
+    assert not file.exists()
+    assert not file.parent.exists()
+
+
+async def test_what_is_no_sound_is_refused_before_anything_is_written(office: Office, message: Message) -> None:
+    with pytest.raises(NoWav):
+        await office.service.keep(Message(message.call, NETWORK, None, b"<html>"))
+
+    assert await office.store.of_call(message.call) == []
