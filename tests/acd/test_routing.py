@@ -313,9 +313,9 @@ BASE = '[queue.network]\nrelax = [{ after = "30s", drop = ["english"] }]\n'
 def test_a_mistake_is_named_where_it_was_made(text: str, line: int, key: str, en: str) -> None:
     found = report(text)
     assert found.floor is None
-    assert any(
-        (error.line, error.column) == (line, key) and en in error.en and error.ko for error in found.errors
-    ), str(found)
+    assert any((error.line, error.column) == (line, key) and en in error.en and error.ko for error in found.errors), (
+        str(found)
+    )
 
 
 def test_a_mistake_in_one_rule_does_not_hide_those_of_others() -> None:
@@ -356,9 +356,7 @@ def test_a_mistake_in_one_rule_does_not_hide_those_of_others() -> None:
         ([("deserted", "5m", "refuse"), ("waited", "6m", "queue:helpdesk")], []),
     ],
 )
-def test_a_rule_that_can_never_apply_is_a_mistake(
-    rules: list[tuple[str, object, str]], mistaken: list[int]
-) -> None:
+def test_a_rule_that_can_never_apply_is_a_mistake(rules: list[tuple[str, object, str]], mistaken: list[int]) -> None:
     written_rules = [
         "{" + f'when = "{when}", to = "{to}"' + (f", limit = {limit!r}" if limit is not None else "") + "},"
         for when, limit, to in rules

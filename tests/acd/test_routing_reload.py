@@ -36,7 +36,7 @@ RULES = (
     '  { when = "waited", limit = "2m", to = "queue:pc" }]\n'
     'keys = { "1" = "voicemail", "2" = "queue:helpdesk" }\n',
     '[rules]\npriority_worth = "1h"\n[queue.helpdesk]\nstrategy = "most_skilled"\n'
-    'announce = { every = 10, position = true, estimate = true }\nring_limit = 5\n'
+    "announce = { every = 10, position = true, estimate = true }\nring_limit = 5\n"
     '[queue.pc]\nstrategy = "linear"\noverflow = [{ when = "deserted", limit = 30, to = "open:network" }]\n',
 )
 WRONG = (
@@ -78,7 +78,8 @@ class RoutedFloor(Floor):
 
 STEPS = st.one_of(
     st.tuples(
-        st.just("call"), st.sampled_from(["network", "helpdesk", "pc"]),
+        st.just("call"),
+        st.sampled_from(["network", "helpdesk", "pc"]),
         st.sampled_from([(), ("vpn:3",), ("english",)]),
     ),
     st.tuples(st.just("answer"), st.sampled_from(["alice", "bob", "carol", "dave"]), st.just(())),

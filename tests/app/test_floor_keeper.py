@@ -17,6 +17,7 @@ from changgu.app.settings import Settings
 from changgu.ground.database import Base, Database
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.problems import FlowErrors
+from tests.app.test_up import House, house, version  # noqa: F401
 
 NETWORK, HELPDESK = QueueName("network"), QueueName("helpdesk")
 ALICE = Agent(AgentId("alice"), "김지은", frozenset({NETWORK, HELPDESK}), frozenset({"vpn:7"}))
@@ -96,6 +97,14 @@ async def test_a_mistake_at_the_start_is_a_refusal_with_file_line_and_sentence(d
         "(unknown key; known are: level, delay, weight)",
     ]
     assert desk.keeper.floor == Floor()
+
+
+async def test_a_desk_with_mistaken_rules_does_not_open(house: House) -> None:  # noqa: F811
+    house.settings.data.mkdir()
+    (house.settings.data / "routing.toml").write_text("[queue.network]\nstrategy = 'loudest'\n", encoding="utf-8")
+    async with house.open() as opening:
+        with pytest.raises(RoutingErrors, match=r"routing.toml:2:queue.network.strategy: "):
+            await opening
 
 
 async def test_a_half_wrong_file_changes_nothing_and_every_mistake_is_in_the_log(

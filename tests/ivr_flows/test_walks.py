@@ -16,9 +16,7 @@ def test_a_caller_who_presses_these_keys_hears_this(path: Path) -> None:
 
 
 def test_the_shipped_tree_has_nothing_to_complain_about() -> None:
-    report = service.check_file(
-        service.shipped_menu("main"), {"helpdesk", "network", "pc", "account", "application"}
-    )
+    report = service.check_file(service.shipped_menu("main"), {"helpdesk", "network", "pc", "account", "application"})
 
     assert report.problems == ()
     assert str(report).endswith("main.yaml: ok")
@@ -38,6 +36,19 @@ def test_the_drawing_shows_every_node_once() -> None:
 
     for name in flow.nodes:
         assert drawn.count(f" {name} [") + drawn.count(f"\n{name} [") == 1
+
+
+def test_a_node_to_which_only_queues_lead_is_drawn_after_the_tree(tmp_path: Path) -> None:
+    menu = tmp_path / "main.yaml"
+    menu.write_text(
+        "flow: main\nstart: operator\nperson: operator\nentries: [sorry]\nnodes:\n"
+        "  operator: {kind: to_queue, say: to_person, queue: helpdesk}\n"
+        "  sorry: {kind: say, say: goodbye, next: operator}\n",
+        "utf-8",
+    )
+    assert [line.partition(" [")[0] for line in service.draw_file(menu).splitlines()[2:]] == [
+        "from a queue: sorry", "└─ next: operator ↑",
+    ]  # fmt: skip
 
 
 def test_a_site_replaces_a_sentence_and_keeps_the_others(tmp_path: Path) -> None:

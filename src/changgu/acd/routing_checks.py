@@ -96,9 +96,7 @@ def _rule(rule: Overflow) -> str:
 
 def _led_away(plan: QueuePlan) -> tuple[timedelta, Overflow] | None:
     """After how long a wait every caller has been led away for good, and by which rule."""
-    rules = [
-        rule for _, rule in plan.overflows if rule.when is Departure.WAITED and rule.to.way in GONE_FOR_GOOD
-    ]
+    rules = [rule for _, rule in plan.overflows if rule.when is Departure.WAITED and rule.to.way in GONE_FOR_GOOD]
     first = min(rules, key=lambda rule: rule.limit, default=None)
     return (timedelta(seconds=first.limit), first) if first is not None else None
 

@@ -10,10 +10,13 @@ LONGEST_SENTENCE = 40
 
 
 def draw(flow: Flow, sentences: Mapping[str, str]) -> str:
-    """The tree from its start; a node reached a second time is only named."""
+    """The tree from its start, then from where callers come in from queues; a node reached again is only named."""
     drawn: set[NodeName] = set()
     title = f"{flow.name}: {flow.title} (0 → {flow.person} → queue {flow.person_node().queue})"
-    return "\n".join([title, *_branch(flow, sentences, flow.start, "", "", drawn)]) + "\n"
+    lines = [title, *_branch(flow, sentences, flow.start, "", "", drawn)]
+    for entry in flow.entries:
+        lines += _branch(flow, sentences, entry, "from a queue: ", "", drawn)
+    return "\n".join(lines) + "\n"
 
 
 def _branch(

@@ -405,4 +405,3 @@ def _wait_of(node: Menu | TicketStatus, state: SessionState) -> WaitDigits:
         case TicketStatus():
             # Room for one number given up with a star, the star, and the right number.
             return WaitDigits(2 * node.max_digits + 1, node.first_timeout, node.between_timeout, terminator="#")
-

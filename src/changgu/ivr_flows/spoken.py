@@ -218,9 +218,7 @@ def moment_pieces(moment: datetime, language: str = "ko", today: date | None = N
     return tuple(NamedPrompt(name) for name in names)
 
 
-def ticket_found(
-    number: str, state: str, line: int, expected: datetime | None, now: datetime
-) -> dict[str, str]:
+def ticket_found(number: str, state: str, line: int, expected: datetime | None, now: datetime) -> dict[str, str]:
     """What `LookedUp` carries for a ticket. `expected` and `now` are in the site's zone: the caller's clock."""
     return {
         "number": number, "state": state, "line": str(line),

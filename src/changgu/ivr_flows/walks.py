@@ -128,9 +128,12 @@ def _step(step: session.Step, sentences: Mapping[str, str]) -> list[str]:
 def _outcome(outcome: session.Outcome | None) -> str:
     match outcome:
         case session.ToQueue(queue, priority, skills, agent):
-            return f"→ queue {queue}" + (f" priority {priority}" if priority else "") + "".join(
-                f" skill {skill}" for skill in sorted(skills)
-            ) + (f" agent {agent}" if agent else "")
+            return (
+                f"→ queue {queue}"
+                + (f" priority {priority}" if priority else "")
+                + "".join(f" skill {skill}" for skill in sorted(skills))
+                + (f" agent {agent}" if agent else "")
+            )
         case session.HangUp(served):
             return f"→ hang up ({'served' if served else 'not served'})"
         case None:
