@@ -9,13 +9,17 @@ import os
 import resource
 import sqlite3
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 from websockets.asyncio.client import connect
 
+from changgu.acd.identity import AgentId, QueueName
+from changgu.acd.queues import Agent, Queue, TicketPolicy
+from changgu.acd.store import FloorStore
+from changgu.app import schema
 from changgu.telephony.pbx_packages import PbxRelease, architecture_of, default_folder, installed
 from tests.support.service import Changgu, free_ports
 from tests.support.waiting import eventually
@@ -73,6 +77,14 @@ def agents_named(count: int) -> list[str]:
     return [f"a{number:03d}" for number in range(1, count + 1)]
 
 
+def queue_named(name: str, number: str | None = None) -> Queue:
+    """A queue without wrap-up, tickets and recordings, whose agents may miss as many calls as they like."""
+    return Queue(
+        QueueName(name), name, number, ring_limit=timedelta(seconds=20), wrap_up=timedelta(0),
+        misses_before_not_ready=100, ticket=TicketPolicy.NONE, record=False,
+    )  # fmt: skip
+
+
 class BenchFloor:
     """One running service with `agents` agents of one queue."""
 
@@ -81,28 +93,30 @@ class BenchFloor:
         self.agents = agents_named(agents)
         self.service = Changgu(folder, (22000, 25999), CONFIG.format(level=level))
         self.phones_port, self.callers_media, self.agents_media = free_ports(3)
+        self.queues = [queue_named(QUEUE)]
+        self.seats = {login: (QueueName(QUEUE), self.phones_port) for login in self.agents}
+        """Login → the queue they serve and the port of their phone."""
         self._screens: list[asyncio.Task[None]] = []
 
     async def furnish(self) -> None:
-        """Start once, import queues and agents, and stop; from then on `open` and `shut` alternate."""
+        """Put queues, agents and the menu into the data folder. The agents get no accounts: a password's hash takes long."""
         menus = self.service.data / "menus"
         menus.mkdir(parents=True)
-        rows = "".join(
-            f"{login},{login},{QUEUE},sip:{login}@127.0.0.1:{self.phones_port}\n" for login in self.agents
-        )  # fmt: skip
-        queues = self.folder / "queues.csv"
-        queues.write_text(
-            "name,title,strategy,ring_seconds,wrap_up_seconds,misses_before_not_ready,ticket,record\n"
-            f"{QUEUE},측정,longest_idle,20,0,100,none,no\n"
-        )
-        agents = self.folder / "agents.csv"
-        agents.write_text(f"login,name,queues,phone\n{rows}")
-        for kind, file in (("queues", queues), ("agents", agents)):
-            await self.service.cli(kind, "import", str(file))
+        database = schema.database_of(self.service.data)
+        try:
+            await schema.upgrade(database)
+            await FloorStore(database).save(self.queues, [
+                Agent(AgentId(login), login, frozenset({queue}), phone=f"sip:{login}@127.0.0.1:{port}")
+                for login, (queue, port) in self.seats.items()
+            ])  # fmt: skip
+        finally:
+            await database.close()
         (menus / "main.yaml").write_text(MENU)
 
     async def open(self) -> None:
-        """changgu serves: everybody signed in and ready, wallboards open."""
+        """changgu serves: everybody signed in and ready, wallboards open. Nothing to do when it does already."""
+        if self.service.running:
+            return
         await self.service.up()
         await self.everybody_ready(self.agents)
         self._screens = [asyncio.create_task(self._watch_wallboard()) for _ in range(SCREENS)]
@@ -156,9 +170,12 @@ class BenchFloor:
         members = "\n".join(f"member => PJSIP/agent-{login},0,{login},PJSIP/agent-{login}" for login in self.agents)
         (etc / "bench_queues.conf").write_text(PLAIN_QUEUES.format(members=members))
         queues = etc / "queues.conf"
-        if "bench_queues.conf" not in queues.read_text():
-            queues.write_text(queues.read_text() + "\n#include bench_queues.conf\n")
-        await self.pbx_says("module reload app_queue.so")
+        ours = queues.read_text()
+        queues.write_text(ours + "\n#include bench_queues.conf\n")
+        try:
+            await self.pbx_says("module reload app_queue.so")
+        finally:
+            queues.write_text(ours)  # or the next start would find a changed file and restart the PBX
         for kind, number in PLAIN_NUMBERS.items():
             # no Answer() before: it would wait for audio for up to half a second
             await self.pbx_says(f"dialplan add extension {number},1,Queue,plain-{kind} into from-callers replace")
@@ -214,11 +231,6 @@ def processor_seconds(pid: int) -> float:
     """User and system time that a process has used, with the children it has waited for."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(int(fields[number]) for number in (11, 12, 13, 14)) / os.sysconf("SC_CLK_TCK")
-
-
-def secrets_of(data: Path) -> dict[str, str]:
-    """The generated passwords of a data folder."""
-    return {name: str(value) for name, value in tomllib.loads((data / "secrets.toml").read_text()).items()}
 
 
 def many_files() -> None:
