@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,8 +28,10 @@ from changgu.acd.facts import (
 )
 from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
 from changgu.acd.queues import Agent, Floor, Queue
-from changgu.wallboard.board import Board, iso
-from changgu.wallboard.rows import AgentRow, QueueRow
+from changgu.wallboard.board import Board
+from changgu.wallboard.rows import AgentRow, Figures, QueueRow
+from changgu.wallboard.times import iso
+from tests.wallboard.plain_count import OUTCOMES, count
 from tests.wallboard.traffic import Traffic, example_floor
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -360,20 +363,35 @@ def test_a_board_rebuilt_from_the_ledger_is_the_board_that_lived(seed: int, step
     assert Board(floor, SEOUL, traffic.now, ledger).snapshot() == board.snapshot()
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10_000), steps=st.integers(20, 600))
-def test_every_offered_call_has_one_outcome_or_is_still_open(seed: int, steps: int) -> None:
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000), steps=st.integers(20, 800))
+def test_the_figures_are_what_reading_every_calls_story_gives(seed: int, steps: int) -> None:
     floor = example_floor(8)
     traffic = Traffic(floor, seed, NINE)
     board = Board(floor, SEOUL, NINE)
-    for one in traffic.sign_everybody_in():
-        board.fold(one)
+    ledger = [*traffic.sign_everybody_in()]
     for _ in range(steps):
-        for one in traffic.step():
-            board.fold(one)
-    snapshot = board.snapshot()
-    for row in (*snapshot["queues"].values(), snapshot["totals"]):
-        outcomes = row["answered"] + row["abandoned"] + row["refused"] + row["lost"] + row["moved"]
-        assert row["offered"] == outcomes + row["waiting"]
+        ledger += traffic.step()
+    for one in ledger:
+        board.fold(one)
+    snapshot, plain = board.snapshot(), count(ledger)
+    rows: list[tuple[str, Figures]] = [("", snapshot["totals"]), *snapshot["queues"].items()]
+    for name, row in rows:
+        shown, counted = dict(row), plain.figures[name]
+        for figure in (*OUTCOMES, "offered", "waiting", "diverted", "promises_kept", "promises_missed"):
+            assert shown[figure] == counted[figure], (name, figure)
+        assert row["refused_by"] == plain.refused_by[name]
+        assert row["overflowed"] == plain.overflowed[name]
+        assert (row["asa"] or 0) == pytest.approx(sum(plain.waits[name]) / max(1, len(plain.waits[name])))
+        moved = counted["moved"] if name else 0
+        assert shown.get("moved", 0) == moved
+        still_open = counted["waiting"] + counted["diverted"]
+        assert row["offered"] == sum(counted[outcome] for outcome in OUTCOMES) + moved + still_open
+        assert sum(row["refused_by"].values()) == row["refused"]
         assert row["short_abandoned"] <= row["abandoned"]
+    totals = snapshot["totals"]
+    assert totals["callbacks_open"] == plain.callbacks["open"]
+    assert (totals["callbacks_kept"], totals["callbacks_given_up"]) == (
+        plain.callbacks["kept"], plain.callbacks["given_up"],
+    )  # fmt: skip
     assert timedelta(0) <= timedelta(seconds=traffic.now - NINE) < timedelta(hours=12)

@@ -12,7 +12,8 @@ from changgu.acd.call_record import CallRecord, fold
 from changgu.acd.call_state import CallState
 from changgu.acd.facts import Outcome
 from changgu.acd.identity import AgentId
-from changgu.wallboard.board import Board, iso
+from changgu.wallboard.board import Board
+from changgu.wallboard.times import iso
 from tests.support.floor import Floor, a_queue, an_agent
 
 SEOUL = ZoneInfo("Asia/Seoul")

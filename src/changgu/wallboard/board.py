@@ -1,129 +1,79 @@
 """What the wallboard shows: today's figures per queue and what every agent is doing, folded from the facts.
 
-A call belongs to the day on which it joined its queue, by the site's clock: one that waits across midnight is shown as
-waiting but counts in neither the new day's figures nor, any more, on the board. Offered always equals answered +
-abandoned + refused + lost + moved + open.
+A call belongs to the day on which it came to its queue, by the site's clock: one that waits across midnight is shown as
+waiting but counts in neither the new day's figures nor, any more, on the board.
+
+A queue counts everybody who came to it, at its door or from another queue; the desk as a whole counts a call once,
+where it came first, with its whole wait. For a queue, offered always equals answered + abandoned + refused + voicemail
++ to_callback + redirected + served_by_menu + lost + moved + those still open; for the desk the same without moved.
+Calls that we make (call-backs) are no offered calls and stand in figures of their own.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from datetime import time as wall_time
-from typing import Protocol
 
-from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.facts import (
-    AgentStateChanged,
     CallConnected,
     CallEnded,
     CallOffered,
+    CallOverflowed,
     CallQueued,
-    CallServedElsewhere,
     CallStarted,
     Direction,
-    NextStateRequested,
     OfferEnded,
     Outcome,
-    PhoneStateChanged,
+    ReasonLimitPassed,
     Recorded,
+    StateRepaired,
+    WaitAnnounced,
 )
-from changgu.acd.identity import AgentId, CallId, Instant, QueueName
-from changgu.acd.queues import Floor, Queue
-from changgu.wallboard import kpi
-from changgu.wallboard.rows import AgentRow, QueueRow, Snapshot, Totals
+from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
+from changgu.acd.queues import Floor, Queue, Way
+from changgu.wallboard.callbacks import Callbacks, OpenPromise
+from changgu.wallboard.counts import Counts
+from changgu.wallboard.rows import AgentRow, Alert, QueueRow, Snapshot, Totals
+from changgu.wallboard.seats import AgentStanding, Seats
+from changgu.wallboard.times import iso
 from changgu.wallboard.undecided import Undecided
 
-HANDLING = frozenset({AgentState.TALKING, AgentState.HOLD, AgentState.WRAP_UP})
-RESTING = frozenset({AgentState.READY, AgentState.NOT_READY, AgentState.UNREACHABLE, AgentState.LOGGED_OUT})
-"""States in which no wish for a next state is left open."""
+DESK = QueueName("")
+"""Stands for all queues together where callers are counted once."""
 
-
-class AgentStanding(Protocol):
-    """What the ACD's engine knows of an agent; `acd.engine.AgentView` is one."""
-
-    @property
-    def state(self) -> AgentState:
-        """What they are doing."""
-
-    @property
-    def reason(self) -> NotReadyReason | None:
-        """Why they are not ready."""
-
-    @property
-    def since(self) -> Instant:
-        """Since when."""
-
-    @property
-    def call(self) -> CallId | None:
-        """The call it is about."""
-
-    @property
-    def requested(self) -> tuple[AgentState, NotReadyReason | None] | None:
-        """What they want to be next."""
-
-    @property
-    def phone_reachable(self) -> bool:
-        """Whether their phone can be rung."""
-
-
-@dataclass(slots=True)
-class _Counts:
-    """One queue's day, as components from which every rate can be derived again."""
-
-    queued: int = 0
-    turned_away: int = 0
-    """Refused before they had a queue."""
-    refused: int = 0
-    """Turned away ones among them."""
-    answered: int = 0
-    answered_in_time: int = 0
-    abandoned: int = 0
-    short_abandoned: int = 0
-    lost: int = 0
-    moved: int = 0
-    waited: float = 0.0
-    longest_waited: float | None = None
-
-    def add(self, other: "_Counts") -> None:
-        self.queued += other.queued
-        self.turned_away += other.turned_away
-        self.refused += other.refused
-        self.answered += other.answered
-        self.answered_in_time += other.answered_in_time
-        self.abandoned += other.abandoned
-        self.short_abandoned += other.short_abandoned
-        self.lost += other.lost
-        self.moved += other.moved
-        self.waited += other.waited
-
-    @property
-    def offered(self) -> int:
-        return kpi.offered(self.queued, self.turned_away)
-
-
-@dataclass(slots=True)
-class _Agent:
-    state: AgentState = AgentState.LOGGED_OUT
-    reason: NotReadyReason | None = None
-    since: Instant | None = None
-    call: CallId | None = None
-    call_queue: QueueName | None = None
-    wish: tuple[AgentState, NotReadyReason | None] | None = None
-    phone: bool | None = None
-    handled: int = 0
-    handled_seconds: float = 0.0
-    contact_seconds: float = 0.0
-    """Of the contact in hand, spent in states already left."""
+ALERTS_KEPT = 10
 
 
 @dataclass(slots=True)
 class _Call:
     direction: Direction = Direction.INBOUND
     queue: QueueName | None = None
-    queued_at: Instant = 0.0
+    """The queue it came to last."""
+    at_door: bool = False
+    """It has not been let in there."""
+    at_desks_door: bool = False
+    """It has not been let in anywhere."""
+    came_at: Instant = 0.0
+    """When it came to that queue."""
+    first_came_at: Instant | None = None
+    """When it came to its first queue."""
+    left_at: Instant | None = None
+    """When it was led another way; None while it waits."""
     counted: bool = False
     """Whether this visit to the queue stands in today's figures."""
+    counted_by_desk: bool = False
     connected: bool = False
+    promised: bool = False
+    promise: tuple[Instant, QueueName] | None = None
+    """What they were first told today, until it is known whether it was kept: the latest moment, and where."""
+    expected_wait: float | None = None
+    """From coming to the queue to when they were last told to be answered."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the caller hears the queue's music, or is being connected."""
+        return self.queue is not None and self.left_at is None and not self.connected
 
 
 @dataclass(slots=True)
@@ -148,6 +98,7 @@ class Board:
         now: Instant,
         recorded: Iterable[Recorded] = (),
         standing: Mapping[AgentId, AgentStanding] | None = None,
+        promises: Iterable[OpenPromise] = (),
     ) -> None:
         """Rebuild the board.
 
@@ -158,48 +109,51 @@ class Board:
             recorded: the ledger in order, from the start of today or earlier: earlier facts are folded into the days
                 they belong to and leave only what still stands.
             standing: what the engine knows of agents, for those who have not moved within `recorded`.
+            promises: the call-backs that the engine knows to be open, for those promised before `recorded`.
         """
         self._zone = zone
         self._queues: dict[QueueName, Queue] = {}
-        self._people: dict[AgentId, tuple[str, frozenset[QueueName]]] = {}
-        self._counts: dict[QueueName, _Counts] = {}
-        self._waiting: dict[QueueName, dict[CallId, Instant]] = {}
-        self._ringing: dict[CallId, QueueName] = {}
+        self._counts: dict[QueueName, Counts] = {}
+        self._desk = Counts()
+        self._waiting: dict[QueueName, dict[CallId, _Call]] = {}
+        self._diverted: dict[QueueName, set[CallId]] = {}
+        self._ringing: dict[CallId, set[OfferId]] = {}
         self._undecided = Undecided()
+        self._undecided_at_desk = Undecided()
         self._calls: dict[CallId, _Call] = {}
-        self._agents: dict[AgentId, _Agent] = {}
+        self._callbacks = Callbacks(promises)
+        self._seats = Seats()
+        self._alerts: deque[Alert] = deque(maxlen=ALERTS_KEPT)
+        self._repaired = 0
         self._in_menu = 0
         self._in_call = 0
         self._abandoned_in_menu = 0
         self._lost_in_menu = 0
         self._self_served = 0
-        self._unrouted = _Counts()
-        """Calls refused before they had a queue."""
         self._changes = Changes()
         self._day_start: Instant = 0.0
         self._day_end: Instant = 0.0
         self.configure(floor)
         for one in recorded:
             self.fold(one)
-        for login, view in (standing or {}).items():
-            self._seat(login, view)
+        self._seats.take_over(standing or {}, self._queue_of)
         self.turn_to(now)
         self._changes = Changes()
 
     def configure(self, floor: Floor) -> None:
         """Show this floor from now on; figures of a queue that was removed stay in today's totals."""
         self._changes.queues |= set(self._queues)
-        self._changes.agents |= set(self._people)
+        self._changes.agents |= set(self._seats.people)
         self._queues = {queue.name: queue for queue in floor.queues}
-        self._people = {agent.login: (agent.name, agent.queues) for agent in floor.agents}
+        self._seats.configure(floor)
         self._changes.queues |= set(self._queues)
-        self._changes.agents |= set(self._people)
+        self._changes.agents |= set(self._seats.people)
         self._changes.totals = True
         self._undecided.clear()  # a queue's target may be another now
-        for name, waiting in self._waiting.items():
-            for call, queued_at in waiting.items():
-                if self._calls[call].counted:
-                    self._undecided.enter(call, name, queued_at + self._limits(name)[0])
+        self._undecided_at_desk.clear()
+        for waiting in self._waiting.values():
+            for name, call in waiting.items():
+                self._start_the_clock(name, call)
 
     def fold(self, recorded: Recorded) -> None:
         """Take in one fact."""
@@ -213,49 +167,60 @@ class Board:
                     self._changes.totals = True
             case CallQueued():
                 self._queue(fact, at)
+            case CallOverflowed():
+                self._overflow(fact, at)
+            case WaitAnnounced():
+                self._promise(fact, at)
             case CallOffered():
-                self._ring(fact.call, fact.queue)
+                self._ring(fact)
             case OfferEnded():
-                self._stop_ringing(fact.call)
+                self._stop_ringing(fact)
             case CallConnected():
                 self._connect(fact, at)
             case CallEnded():
                 self._end(fact, at)
-            case CallServedElsewhere():
-                self._served_elsewhere(fact)
-            case AgentStateChanged():
-                self._move(fact, at)
-            case NextStateRequested():
-                self._agent(fact.agent).wish = (fact.state, fact.reason)
-                self._touch(fact.agent)
-            case PhoneStateChanged():
-                self._agent(fact.agent).phone = fact.reachable
-                self._touch(fact.agent)
+            case StateRepaired():
+                self._repaired += 1
+                self._alert(at, "repaired", fact.what, fact.agent, fact.call)
+            case ReasonLimitPassed():
+                self._alert(at, "reason_limit", fact.reason.value, fact.agent)
             case _:
                 pass
+        queue = self._callbacks.fold(fact, at)
+        if queue is not None:
+            self._touch_queue(queue)
+        login = self._seats.fold(fact, at, self._day_start, self._queue_of)
+        if login is not None:
+            self._touch(login)
 
     def turn_to(self, now: Instant) -> bool:
         """Take in that time has passed: a target missed, a new day; True when that changed a figure."""
         late = self._undecided.turn_to(now)
         for name in late:
             self._touch_queue(name)
+        if self._undecided_at_desk.turn_to(now):
+            late.add(DESK)
+            self._changes.totals = True
         if now < self._day_end:
             return bool(late)
         began = self._day_end > 0
         today = datetime.fromtimestamp(now, self._zone).date()
         self._day_start = datetime.combine(today, wall_time(), self._zone).timestamp()
         self._day_end = datetime.combine(today + timedelta(days=1), wall_time(), self._zone).timestamp()
-        self._changes.queues |= {*self._counts, *self._queues}
-        self._changes.agents |= set(self._agents)
+        self._changes.queues |= {*self._shown_queues()}
         self._changes.totals = True
         self._counts.clear()
+        self._desk = Counts()
         self._undecided.clear()
-        self._unrouted = _Counts()
+        self._undecided_at_desk.clear()
+        self._callbacks.new_day()
+        self._changes.agents |= self._seats.new_day()
+        self._alerts.clear()
+        self._repaired = 0
         self._abandoned_in_menu = self._lost_in_menu = self._self_served = 0
         for call in self._calls.values():
-            call.counted = False
-        for agent in self._agents.values():
-            agent.handled, agent.handled_seconds, agent.contact_seconds = 0, 0.0, 0.0
+            call.counted = call.counted_by_desk = False
+            call.promise = None
         return began
 
     @property
@@ -266,7 +231,8 @@ class Board:
     @property
     def next_turn(self) -> Instant:
         """After which moment a figure changes though nothing happens."""
-        return min(self._day_end, self._undecided.next or self._day_end)
+        late = [one for one in (self._undecided.next, self._undecided_at_desk.next) if one is not None]
+        return min([self._day_end, *late])
 
     def take_changes(self) -> Changes:
         """What has changed since the last time this was asked."""
@@ -277,28 +243,95 @@ class Board:
 
     def _queue(self, fact: CallQueued, at: Instant) -> None:
         call = self._calls.setdefault(fact.call, _Call())
-        if call.queue == fact.queue and not call.connected:
+        if call.direction is Direction.OUTBOUND:
+            call.queue = fact.queue
             return
-        if call.queue is None and call.direction is Direction.INBOUND:
-            self._in_menu = max(0, self._in_menu - 1)
-        elif call.queue is not None and not call.connected:
-            self._leave(fact.call, call)
-            if call.counted:
-                self._count(call.queue).moved += 1
-        if call.connected:
-            self._in_call -= 1
-        call.queue, call.queued_at, call.counted, call.connected = fact.queue, at, True, False
-        self._count(fact.queue).queued += 1
-        self._waiting.setdefault(fact.queue, {})[fact.call] = at
-        self._undecided.enter(fact.call, fact.queue, at + self._limits(fact.queue)[0])
+        came_at = at if fact.entered_at is None else min(at, fact.entered_at)
+        if call.queue != fact.queue or call.connected:
+            self._come(fact.call, call, fact.queue, came_at)
+        elif call.waits:
+            return
+        self._let_in(call)
+        call.left_at = None
+        self._diverted.get(fact.queue, set()).discard(fact.call)
+        self._waiting.setdefault(fact.queue, {})[fact.call] = call
+        self._start_the_clock(fact.call, call)
         self._touch_queue(fact.queue)
 
-    def _ring(self, call: CallId, queue: QueueName) -> None:
-        self._ringing[call] = queue
-        self._touch_queue(queue)
+    def _come(self, name: CallId, call: _Call, queue: QueueName, at: Instant) -> None:
+        """The call comes to a queue's door, from the menu, another queue or a conversation."""
+        if call.connected:
+            self._in_call -= 1
+        elif call.queue is None:
+            self._in_menu = max(0, self._in_menu - 1)
+        else:
+            self._leave(name, call)
+            if call.counted:
+                self._count(call.queue).moved += 1
+        call.queue, call.came_at, call.left_at, call.connected = queue, at, None, False
+        call.expected_wait = None
+        call.counted = call.at_door = at >= self._day_start
+        if call.counted:
+            self._count(queue).turned_away += 1
+        if call.first_came_at is None:
+            call.first_came_at = at
+            call.counted_by_desk = call.at_desks_door = call.counted
+            self._desk.turned_away += call.counted
 
-    def _stop_ringing(self, call: CallId) -> None:
-        queue = self._ringing.pop(call, None)
+    def _let_in(self, call: _Call) -> None:
+        if call.at_door and call.counted and call.queue is not None:
+            self._count(call.queue).turned_away -= 1
+            self._count(call.queue).queued += 1
+        if call.at_desks_door and call.counted_by_desk:
+            self._desk.turned_away -= 1
+            self._desk.queued += 1
+        call.at_door = call.at_desks_door = False
+
+    def _overflow(self, fact: CallOverflowed, at: Instant) -> None:
+        call = self._calls.setdefault(fact.call, _Call())
+        if call.direction is Direction.OUTBOUND:
+            return
+        for counts in (self._count(fact.queue), self._desk):
+            counts.overflowed[fact.why.value] += 1
+        self._touch_queue(fact.queue)
+        if fact.to.partition(":")[0] == Way.OPEN or call.connected:
+            return
+        if call.queue != fact.queue:
+            self._come(fact.call, call, fact.queue, at)
+        self._leave(fact.call, call)
+        call.left_at = at
+        self._diverted.setdefault(fact.queue, set()).add(fact.call)
+
+    def _promise(self, fact: WaitAnnounced, at: Instant) -> None:
+        call = self._calls.get(fact.call)
+        if call is None or call.queue is None or fact.promise is None or not call.waits:
+            return
+        until = at + fact.promise
+        call.expected_wait = until - call.came_at
+        self._touch_queue(call.queue)
+        if not call.promised:
+            call.promised, call.promise = True, (until, call.queue)
+
+    def _settle(self, call: _Call, at: Instant, *, answered: bool) -> None:
+        """It is known now whether a promise was kept; who left before its time was over is in neither number."""
+        if call.promise is None:
+            return
+        (until, queue), call.promise = call.promise, None
+        if answered or at >= until:
+            for counts in (self._count(queue), self._desk):
+                counts.settle(answered and at <= until)
+            self._touch_queue(queue)
+
+    def _ring(self, fact: CallOffered) -> None:
+        self._ringing.setdefault(fact.call, set()).add(fact.offer)
+        self._touch_queue(fact.queue)
+
+    def _stop_ringing(self, fact: OfferEnded) -> None:
+        offers = self._ringing.get(fact.call, set())
+        offers.discard(fact.offer)
+        if not offers:
+            self._ringing.pop(fact.call, None)
+        queue = self._queue_of(fact.call)
         if queue is not None:
             self._touch_queue(queue)
 
@@ -306,147 +339,119 @@ class Board:
         call = self._calls.get(fact.call)
         if call is None or call.connected:
             return
+        self._leave(fact.call, call)
         call.connected = True
         self._in_call += 1
         self._changes.totals = True
-        if call.queue is None:
-            return
-        self._leave(fact.call, call)
-        if call.counted:
-            self._answer(call.queue, at - call.queued_at)
+        if call.queue is not None and call.direction is Direction.INBOUND:
+            self._answer(call, at)
 
-    def _answer(self, name: QueueName, waited: float) -> None:
-        counts = self._count(name)
-        counts.answered += 1
-        counts.waited += waited
-        counts.longest_waited = max(waited, counts.longest_waited or 0.0)
-        if kpi.in_time(waited, self._limits(name)[0]):
-            counts.answered_in_time += 1
+    def _answer(self, call: _Call, at: Instant) -> None:
+        assert call.queue is not None
+        target = self._limits(call.queue)[0]
+        if call.counted:
+            self._count(call.queue).answer(at - call.came_at, target)
+        if call.counted_by_desk and call.first_came_at is not None:
+            self._desk.answer(at - call.first_came_at, target)
+            call.counted_by_desk = False  # it has its outcome, wherever it goes from here
+        self._settle(call, at, answered=True)
 
     def _end(self, fact: CallEnded, at: Instant) -> None:
         call = self._calls.pop(fact.call, None)
+        self._ringing.pop(fact.call, None)
         if call is None:
             return
         self._changes.totals = True
         if call.connected:
             self._in_call -= 1
+        elif call.direction is Direction.OUTBOUND:
             return
-        if call.queue is None:
-            self._end_unqueued(call, fact.outcome)
-            return
-        self._leave(fact.call, call)
-        if not call.counted:
-            return
-        self._count_end(call.queue, fact.outcome, at - call.queued_at)
+        elif call.queue is None:
+            self._end_unqueued(fact)
+        else:
+            self._leave(fact.call, call)
+            self._end_of_visit(call, fact, at)
 
-    def _count_end(self, name: QueueName, outcome: Outcome, waited: float) -> None:
-        counts = self._count(name)
-        match outcome:
-            case Outcome.ANSWERED:
-                self._answer(name, waited)
-            case Outcome.ABANDONED_IN_QUEUE | Outcome.ABANDONED_RINGING | Outcome.ABANDONED_IN_MENU:
-                counts.abandoned += 1
-                counts.longest_waited = max(waited, counts.longest_waited or 0.0)
-                if kpi.is_short_abandon(waited, self._limits(name)[1]):
-                    counts.short_abandoned += 1
-            case Outcome.REFUSED | Outcome.SELF_SERVED:
-                counts.refused += 1
-            case Outcome.LOST:
-                counts.lost += 1
-
-    def _end_unqueued(self, call: _Call, outcome: Outcome) -> None:
-        if call.direction is not Direction.INBOUND:
+    def _end_of_visit(self, call: _Call, fact: CallEnded, at: Instant) -> None:
+        assert call.queue is not None
+        if fact.outcome is Outcome.ANSWERED:
+            self._answer(call, at)
             return
+        waited_until = at if call.left_at is None else call.left_at
+        self._settle(call, waited_until, answered=False)
+        first = call.came_at if call.first_came_at is None else call.first_came_at
+        short = self._limits(call.queue)[1]
+        if call.counted:
+            waited = waited_until - call.came_at
+            self._count(call.queue).close(fact.outcome, fact.reason, waited, at - call.came_at, short)
+        if call.counted_by_desk:
+            self._desk.close(fact.outcome, fact.reason, waited_until - first, at - first, short)
+
+    def _end_unqueued(self, fact: CallEnded) -> None:
         self._in_menu = max(0, self._in_menu - 1)
-        match outcome:
+        match fact.outcome:
             case Outcome.ABANDONED_IN_MENU:
                 self._abandoned_in_menu += 1
             case Outcome.SELF_SERVED:
                 self._self_served += 1
-            case Outcome.REFUSED:
-                self._unrouted.turned_away += 1
-                self._unrouted.refused += 1
-            case Outcome.LOST | Outcome.ANSWERED | Outcome.ABANDONED_IN_QUEUE | Outcome.ABANDONED_RINGING:
+            case Outcome.REFUSED | Outcome.VOICEMAIL | Outcome.CALLBACK | Outcome.REDIRECTED:
+                self._desk.turned_away += 1
+                self._desk.close(fact.outcome, fact.reason, 0.0, 0.0, 0.0)
+            case _:
                 self._lost_in_menu += 1
 
-    def _served_elsewhere(self, fact: CallServedElsewhere) -> None:
-        """A call of the plain queues, told afterwards: it counts on the day on which it joined one."""
-        joined = fact.arrived_at if fact.queued_at is None else fact.queued_at
-        if not self._day_start <= joined < self._day_end:
-            return
-        if fact.queued_at is None:
-            self._abandoned_in_menu += 1
-            self._changes.totals = True
-            return
-        self._count(fact.queue).queued += 1
-        until = fact.ended_at if fact.answered_at is None else fact.answered_at
-        if fact.answered_at is not None:
-            self._answer(fact.queue, until - joined)
-        else:
-            self._count_end(fact.queue, fact.outcome, until - joined)
-        self._touch_queue(fact.queue)
-
     def _leave(self, name: CallId, call: _Call) -> None:
+        """It waits no more, and is on no other way."""
         self._ringing.pop(name, None)
         if call.queue is not None:
             self._waiting.get(call.queue, {}).pop(name, None)
+            self._diverted.get(call.queue, set()).discard(name)
             self._undecided.leave(name, call.queue)
+            self._undecided_at_desk.leave(name, DESK)
             self._touch_queue(call.queue)
 
-    def _count(self, name: QueueName) -> _Counts:
-        return self._counts.setdefault(name, _Counts())
+    def _start_the_clock(self, name: CallId, call: _Call) -> None:
+        """From now on it can still be answered in time."""
+        if call.queue is None:
+            return
+        target = self._limits(call.queue)[0]
+        if call.counted:
+            self._undecided.enter(name, call.queue, call.came_at + target)
+        if call.counted_by_desk and call.first_came_at is not None:
+            self._undecided_at_desk.enter(name, DESK, call.first_came_at + target)
+
+    def _count(self, name: QueueName) -> Counts:
+        return self._counts.setdefault(name, Counts())
 
     def _limits(self, name: QueueName) -> tuple[float, float]:
         queue = self._queues.get(name) or Queue(name, str(name))
         return queue.service_level.total_seconds(), queue.short_abandon.total_seconds()
 
+    def _queue_of(self, call: CallId) -> QueueName | None:
+        known = self._calls.get(call)
+        return known.queue if known else None
+
     def _touch_queue(self, name: QueueName) -> None:
         self._changes.queues.add(name)
         self._changes.totals = True
 
-    # agents
-
-    def _agent(self, login: AgentId) -> _Agent:
-        return self._agents.setdefault(login, _Agent())
-
-    def _seat(self, login: AgentId, view: AgentStanding) -> None:
-        agent = self._agent(login)
-        agent.state, agent.reason = view.state, view.reason
-        agent.since = view.since or None  # the engine's 0 stands for "has never moved"
-        agent.wish, agent.phone = view.requested, view.phone_reachable
-        self._hand(agent, view.call)
-
-    def _hand(self, agent: _Agent, call: CallId | None) -> None:
-        if call != agent.call:
-            known = self._calls.get(call) if call else None
-            agent.call, agent.call_queue = call, known.queue if known else None
-
-    def _move(self, fact: AgentStateChanged, at: Instant) -> None:
-        agent = self._agent(fact.agent)
-        if agent.state in HANDLING and agent.since is not None:
-            agent.contact_seconds += max(0.0, at - max(agent.since, self._day_start))
-            if fact.after not in HANDLING:
-                agent.handled += 1
-                agent.handled_seconds += agent.contact_seconds
-                agent.contact_seconds = 0.0
-        agent.state, agent.reason, agent.since = fact.after, fact.reason, at
-        self._hand(agent, fact.call if fact.after not in RESTING else None)
-        if fact.after in RESTING:
-            agent.wish = None
-        self._touch(fact.agent)
-
     def _touch(self, login: AgentId) -> None:
         self._changes.agents.add(login)
-        self._changes.queues |= self._people.get(login, ("", frozenset()))[1]
+        self._changes.queues |= self._seats.queues_of(login)
+        self._changes.totals = True
+
+    def _alert(self, at: Instant, kind: str, what: str, agent: AgentId | None, call: CallId | None = None) -> None:
+        self._alerts.appendleft({"at": iso(at), "kind": kind, "what": what, "agent": agent, "call": call})
         self._changes.totals = True
 
     # what is shown
 
     def snapshot(self) -> Snapshot:
         """Everything, as it stands."""
+        rows = ((login, self._seats.row(login)) for login in self._seats.people)
         return {
             "queues": {name: self._queue_row(name) for name in self._shown_queues()},
-            "agents": {login: self._agent_row(login) for login in self._people},
+            "agents": {login: row for login, row in rows if row is not None},
             "totals": self.totals(),
         }
 
@@ -456,108 +461,62 @@ class Board:
 
     def agent_row(self, login: str) -> AgentRow | None:
         """One agent, or None when the board shows them no more."""
-        return self._agent_row(AgentId(login)) if AgentId(login) in self._people else None
+        return self._seats.row(AgentId(login))
 
     def _shown_queues(self) -> dict[QueueName, None]:
         kept = [name for name, waiting in self._waiting.items() if waiting]
-        return dict.fromkeys([*self._queues, *self._counts, *kept])
+        kept += [name for name, diverted in self._diverted.items() if diverted]
+        return dict.fromkeys([*self._queues, *self._counts, *kept, *sorted(self._callbacks.queues)])
 
     def _queue_row(self, name: QueueName) -> QueueRow:
-        counts = self._counts.get(name) or _Counts()
+        counts = self._counts.get(name) or Counts()
         waiting = self._waiting.get(name, {})
         queue = self._queues.get(name)
-        serving = [self._agents.get(login) for login, (_, queues) in self._people.items() if name in queues]
-        states = [agent.state for agent in serving if agent is not None]
+        ready, signed_in = self._seats.serving(name)
         return {
+            **counts.figures(self._undecided.count(name)),
+            **self._callbacks.figures(name),
             "title": queue.title if queue else str(name),
             "waiting": len(waiting),
             "ringing": sum(1 for call in waiting if call in self._ringing),
-            "longest_wait_since": iso(next(iter(waiting.values()), None)),
-            "offered": counts.offered,
-            "answered": counts.answered,
-            "abandoned": counts.abandoned,
-            "short_abandoned": counts.short_abandoned,
-            "refused": counts.refused,
-            "lost": counts.lost,
+            "longest_wait_since": iso(min((call.came_at for call in waiting.values()), default=None)),
+            "longest_expected_wait": _longest(waiting.values()),
+            "diverted": len(self._diverted.get(name, ())),
             "moved": counts.moved,
-            "abandonment_rate": kpi.abandonment_rate(counts.abandoned, counts.short_abandoned, counts.offered),
-            "answer_rate": kpi.answer_rate(counts.answered, counts.offered),
-            "service_level": kpi.service_level(
-                counts.answered_in_time, counts.offered, counts.short_abandoned, self._undecided.count(name)
-            ),
             "service_level_seconds": self._limits(name)[0],
-            "asa": kpi.average_speed_of_answer(counts.waited, counts.answered),
-            "longest_waited": counts.longest_waited,
-            "agents_ready": sum(1 for state in states if state is AgentState.READY),
-            "agents_signed_in": sum(1 for state in states if state is not AgentState.LOGGED_OUT),
-        }
-
-    def _agent_row(self, login: AgentId) -> AgentRow:
-        name, queues = self._people[login]
-        agent = self._agents.get(login) or _Agent()
-        wish_state, wish_reason = agent.wish or (None, None)
-        return {
-            "name": name,
-            "state": agent.state.value,
-            "reason": agent.reason.value if agent.reason else None,
-            "since": iso(agent.since),
-            "next_state": wish_state.value if wish_state else None,
-            "next_reason": wish_reason.value if wish_reason else None,
-            "phone": agent.phone,
-            "call": agent.call,
-            "call_queue": agent.call_queue,
-            "queues": sorted(queues),
-            "handled": agent.handled,
-            "aht": kpi.average_handling_time(agent.handled_seconds, agent.handled),
+            "agents_ready": ready,
+            "agents_signed_in": signed_in,
         }
 
     def totals(self) -> Totals:
         """The whole desk."""
-        counts = _Counts()
-        for part in (*self._counts.values(), self._unrouted):
-            counts.add(part)
-        seats = [self._agents.get(login) or _Agent() for login in self._people]
-        states = {state.value: 0 for state in AgentState}
-        reasons: dict[str, int] = {}
-        for agent in seats:
-            states[agent.state.value] += 1
-            if agent.state is AgentState.NOT_READY and agent.reason is not None:
-                reasons[agent.reason.value] = reasons.get(agent.reason.value, 0) + 1
-        first = [next(iter(waiting.values())) for waiting in self._waiting.values() if waiting]
+        states, reasons, overdue = self._seats.heads()
+        waiting = [call for calls in self._waiting.values() for call in calls.values()]
+        people = sum(states.values())
         return {
+            **self._desk.figures(self._undecided_at_desk.total),
+            **self._callbacks.figures(),
             "day": datetime.fromtimestamp(self._day_start, self._zone).date().isoformat(),
-            "agents": len(seats),
-            "signed_in": len(seats) - states[AgentState.LOGGED_OUT.value],
+            "agents": people,
+            "signed_in": people - states["logged_out"],
             "states": states,
             "reasons": reasons,
-            "waiting": sum(map(len, self._waiting.values())),
-            "longest_wait_since": iso(min(first, default=None)),
+            "waiting": len(waiting),
+            "longest_wait_since": iso(min((call.came_at for call in waiting), default=None)),
+            "longest_expected_wait": _longest(waiting),
+            "diverted": sum(map(len, self._diverted.values())),
             "in_menu": self._in_menu,
             "in_call": self._in_call,
-            "offered": counts.offered,
-            "answered": counts.answered,
-            "abandoned": counts.abandoned,
-            "short_abandoned": counts.short_abandoned,
-            "refused": counts.refused,
-            "lost": counts.lost,
-            "moved": counts.moved,
             "abandoned_in_menu": self._abandoned_in_menu,
             "lost_in_menu": self._lost_in_menu,
             "self_served": self._self_served,
-            "abandonment_rate": kpi.abandonment_rate(counts.abandoned, counts.short_abandoned, counts.offered),
-            "answer_rate": kpi.answer_rate(counts.answered, counts.offered),
-            "service_level": kpi.service_level(
-                counts.answered_in_time, counts.offered, counts.short_abandoned, self._undecided.total
-            ),
-            "asa": kpi.average_speed_of_answer(counts.waited, counts.answered),
-            "aht": kpi.average_handling_time(
-                sum(agent.handled_seconds for agent in seats), sum(agent.handled for agent in seats)
-            ),
+            "aht": self._seats.handling_time(),
+            "overdue": overdue,
+            "repaired": self._repaired,
+            "alerts": list(self._alerts),
         }
 
 
-def iso(instant: Instant | None) -> str | None:
-    """An instant as the messages carry it: ISO-8601, UTC, milliseconds."""
-    if instant is None:
-        return None
-    return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _longest(waiting: Iterable[_Call]) -> float | None:
+    """The longest wait that somebody who waits now was told of."""
+    return max((call.expected_wait for call in waiting if call.expected_wait is not None), default=None)

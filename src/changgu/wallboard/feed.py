@@ -16,7 +16,8 @@ import orjson
 from changgu.acd.facts import Recorded
 from changgu.acd.identity import Instant
 from changgu.acd.queues import Floor
-from changgu.wallboard.board import Board, iso
+from changgu.wallboard.board import Board
+from changgu.wallboard.times import iso
 
 logger = logging.getLogger(__name__)
 

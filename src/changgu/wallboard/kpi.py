@@ -4,7 +4,7 @@ All rates are fractions between 0 and 1, all times seconds. None means that noth
 call has no abandonment rate, and 0 % would be praise it has not earned.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,7 +31,10 @@ class Definition:
 
 
 def offered(queued: int, refused_before_queue: int = 0) -> int:
-    """인입: queued + refused (full, empty, closed). Each call has one outcome, and the outcomes sum to this."""
+    """인입: queued + refused (full, empty, closed). Each call has one outcome, and the outcomes sum to this.
+
+    `refused_before_queue` are all who came to a queue and were led another way at its door, to an apology or elsewhere.
+    """
     return queued + refused_before_queue
 
 
@@ -91,6 +94,22 @@ def occupancy(handling: float, ringing: float, ready: float) -> float | None:
     return busy / (busy + ready) if busy + ready > 0 else None
 
 
+def promise_coverage(kept: int, missed: int) -> float | None:
+    """예상대기 적중률: answered within what they were first told / callers told so of whom it is known.
+
+    A caller who leaves before the promised time is over is in neither: nobody knows whether it would have been kept.
+    """
+    return _ratio(kept, kept + missed)
+
+
+def middle(lengths: Sequence[float]) -> float | None:
+    """The median of lengths in order: half took no longer. One call-back that took days does not move it."""
+    if not lengths:
+        return None
+    half = len(lengths) // 2
+    return lengths[half] if len(lengths) % 2 else (lengths[half - 1] + lengths[half]) / 2
+
+
 def is_short_abandon(waited: float, limit: float) -> bool:
     """단순포기: the caller left at or before the queue's limit (5 s unless set), and nobody could have helped them."""
     return waited <= limit
@@ -123,8 +142,10 @@ DEFINITIONS: Mapping[str, Definition] = {
     "offered": Definition(
         "인입",
         "Offered",
-        "오늘 대기열에 들어온 전화 + 받지 못해 거절한 전화. 모든 전화는 결과를 하나만 가지며, 결과의 합이 인입입니다.",
-        "Calls that joined a queue today + calls refused. Every call has one outcome; the outcomes add up to this.",
+        "오늘 대기열에 온 전화: 들어온 전화 + 들이지 못한 전화(거절 등). 전체에서는 대기열을 옮겨도 한 번만 셉니다. "
+        "모든 전화는 결과를 하나만 가지며, 결과의 합이 인입입니다.",
+        "Calls that came to a queue today: those that joined it + those not let in. In the total a call counts once, "
+        "however many queues it was in. Every call has one outcome; the outcomes add up to this.",
         Unit.COUNT,
     ),
     "answered": Definition(
@@ -151,8 +172,8 @@ DEFINITIONS: Mapping[str, Definition] = {
     "refused": Definition(
         "거절",
         "Refused",
-        "대기열이 받을 수 없어 안내 후 끊은 전화.",
-        "Calls that the queue could not take.",
+        "대기열이 받을 수 없어 안내 후 끊은 전화: 대기 인원이 참, 맡은 요원이 없음, 최대 대기시간이 지남 등.",
+        "Calls that the queue could not take: full, nobody serves it, waited as long as allowed, and so on.",
         Unit.COUNT,
     ),
     "abandonment_rate": Definition(
@@ -209,6 +230,128 @@ DEFINITIONS: Mapping[str, Definition] = {
         "Self-served",
         "상담 없이 자동안내에서 끝난 전화.",
         "Calls that the menu served without an agent.",
+        Unit.COUNT,
+    ),
+    "moved": Definition(
+        "다른 대기열로",
+        "Moved on",
+        "이 대기열에 왔다가 요원과 연결되기 전에 다른 대기열로 옮긴 전화. 전체에는 없습니다.",
+        "Calls that came to this queue and went on to another before an agent was heard; none in the total.",
+        Unit.COUNT,
+    ),
+    "diverted": Definition(
+        "다른 길 안내 중",
+        "On another way",
+        "대기열에서 나와 음성메일·콜백 예약·안내 방송·외부 연결 중인 전화. 아직 결과가 없습니다.",
+        "Callers led out of a queue who are leaving a message, booking a call-back and so on; without an outcome yet.",
+        Unit.COUNT,
+    ),
+    "voicemail": Definition(
+        "음성메일",
+        "Voicemail",
+        "기다리지 않고 음성메일을 남긴 전화.",
+        "Callers who left a message instead of waiting.",
+        Unit.COUNT,
+    ),
+    "to_callback": Definition(
+        "콜백 예약",
+        "Chose a call-back",
+        "기다리지 않고 콜백을 예약한 전화. 포기로 세지 않습니다.",
+        "Callers who hung up with the promise of being called back; not abandoned.",
+        Unit.COUNT,
+    ),
+    "redirected": Definition(
+        "외부 연결",
+        "Sent outside",
+        "외부 번호로 연결해 준 전화.",
+        "Calls sent on to a number outside the desk.",
+        Unit.COUNT,
+    ),
+    "served_by_menu": Definition(
+        "안내로 해결",
+        "Served by the menu",
+        "대기열에 왔다가 자동안내에서 용건을 마친 전화.",
+        "Callers who came to a queue and were then served by the menu.",
+        Unit.COUNT,
+    ),
+    "lost": Definition(
+        "비정상 종료",
+        "Lost",
+        "전화교환기에서 끊긴 전화. 포기와 섞지 않습니다.",
+        "Calls that the PBX dropped; never hidden among the abandoned.",
+        Unit.COUNT,
+    ),
+    "longest_expected_wait": Definition(
+        "최장 예상 대기",
+        "Longest expected wait",
+        "지금 기다리는 고객에게 안내한 예상: 대기열에 들어온 때부터 연결된다고 한 때까지. 그 가운데 가장 긴 것.",
+        "Of the callers who wait now, the longest time from joining the queue to when, as they were last told, they "
+        "will be answered.",
+        Unit.SECONDS,
+    ),
+    "promise_coverage": Definition(
+        "예상대기 적중률",
+        "Promise kept",
+        "처음 안내한 예상 대기시간 안에 연결된 고객 ÷ (그 고객 + 그 시간이 지나도 연결되지 못한 고객). "
+        "시간이 되기 전에 나간 고객은 넣지 않습니다. 목표는 안내할 때의 확률(기본 80%)입니다.",
+        "answered within the wait they were first told ÷ (those + those for whom it passed unanswered); who left "
+        "before it was over is in neither. The aim is the confidence with which it is told (80 % unless set).",
+        Unit.RATE,
+    ),
+    "callbacks_open": Definition(
+        "대기 콜백",
+        "Call-backs open",
+        "약속하고 아직 지키지 못한 콜백의 수(어제 약속한 것 포함). 인입에는 넣지 않습니다.",
+        "Promises to call back that are not settled, those of earlier days among them; not part of offered.",
+        Unit.COUNT,
+    ),
+    "callbacks_kept": Definition(
+        "완료 콜백",
+        "Call-backs kept",
+        "오늘 고객과 통화가 된 콜백.",
+        "Promises settled today by a conversation.",
+        Unit.COUNT,
+    ),
+    "callbacks_given_up": Definition(
+        "포기 콜백",
+        "Call-backs given up",
+        "정한 횟수만큼 걸어도 받지 않아 오늘 그만둔 콜백.",
+        "Promises given up today: not reached in as many attempts as the rules allow.",
+        Unit.COUNT,
+    ),
+    "callbacks_withdrawn": Definition(
+        "거둔 콜백",
+        "Call-backs withdrawn",
+        "취소했거나 고객이 먼저 다시 걸어 온 콜백.",
+        "Promises cancelled today, or whose person called in themselves.",
+        Unit.COUNT,
+    ),
+    "callback_attempts": Definition(
+        "콜백 시도",
+        "Call-back attempts",
+        "오늘 콜백하려고 고객에게 건 전화. 걸기 전에 미룬 것은 넣지 않습니다.",
+        "Dials made today to keep a promise; attempts put off before dialling are not counted.",
+        Unit.COUNT,
+    ),
+    "callback_time": Definition(
+        "콜백 소요",
+        "Time to call back",
+        "고객이 처음 전화한 때부터 콜백으로 통화가 된 때까지의 중앙값. 오늘 완료한 콜백.",
+        "Median time from the caller's first try to the conversation, of the promises kept today.",
+        Unit.SECONDS,
+    ),
+    "overdue": Definition(
+        "이석 초과",
+        "Away too long",
+        "이석 사유마다 정한 시간을 넘긴 요원의 수.",
+        "Agents who have been away for one reason for longer than the floor allows.",
+        Unit.COUNT,
+    ),
+    "repaired": Definition(
+        "자동 복구",
+        "Repaired",
+        "근거가 사라진 상태(끊긴 통화 등)를 오늘 바로잡은 횟수.",
+        "How often today a state that had outlived its evidence was put right.",
         Unit.COUNT,
     ),
 }

@@ -3,26 +3,61 @@
 from typing import TypedDict
 
 
-class QueueRow(TypedDict):
-    """One queue on the board. Times are ISO-8601 in UTC; rates are fractions or null."""
+class Figures(TypedDict):
+    """Today's offered calls. Rates are fractions or null, durations seconds."""
 
-    title: str
-    waiting: int
-    ringing: int
-    longest_wait_since: str | None
     offered: int
     answered: int
     abandoned: int
     short_abandoned: int
     refused: int
+    voicemail: int
+    to_callback: int
+    redirected: int
+    served_by_menu: int
     lost: int
-    moved: int
+    refused_by: dict[str, int]
+    """Refusals by reason; they add up to `refused`."""
+    overflowed: dict[str, int]
+    """How often callers were led another way, or opened to others, by reason."""
     abandonment_rate: float | None
     answer_rate: float | None
     service_level: float | None
-    service_level_seconds: float
     asa: float | None
     longest_waited: float | None
+    promises_kept: int
+    promises_missed: int
+    promise_coverage: float | None
+
+
+class CallbackFigures(TypedDict):
+    """Promises to call back: those open now, and what became of today's."""
+
+    callbacks_open: int
+    callbacks_booked: int
+    callbacks_kept: int
+    callbacks_given_up: int
+    callbacks_withdrawn: int
+    callback_attempts: int
+    callback_time: float | None
+
+
+class Now(TypedDict):
+    """Who waits at this moment. Times are ISO-8601 in UTC."""
+
+    waiting: int
+    longest_wait_since: str | None
+    longest_expected_wait: float | None
+    diverted: int
+
+
+class QueueRow(Figures, CallbackFigures, Now):
+    """One queue on the board."""
+
+    title: str
+    ringing: int
+    moved: int
+    service_level_seconds: float
     agents_ready: int
     agents_signed_in: int
 
@@ -34,6 +69,16 @@ class AgentRow(TypedDict):
     state: str
     reason: str | None
     since: str | None
+    by: str | None
+    """Who put them into this state, when it was not themselves."""
+    why: str
+    """The words of whoever did."""
+    overdue: bool
+    """Away for longer than the floor allows for this reason."""
+    wrap_up_until: str | None
+    """When the wrap-up ends, if they were given longer."""
+    desktop: bool | None
+    """Whether their desktop is open; null when nothing was heard of it."""
     next_state: str | None
     next_reason: str | None
     phone: bool | None
@@ -44,33 +89,36 @@ class AgentRow(TypedDict):
     aht: float | None
 
 
-class Totals(TypedDict):
-    """The whole desk."""
+class Alert(TypedDict):
+    """Something somebody should look at."""
+
+    at: str
+    kind: str
+    """`reason_limit` or `repaired`."""
+    what: str
+    """The reason for which somebody is away, or what was repaired."""
+    agent: str | None
+    call: str | None
+
+
+class Totals(Figures, CallbackFigures, Now):
+    """The whole desk: every call once, however many queues it was in."""
 
     day: str
     agents: int
     signed_in: int
     states: dict[str, int]
     reasons: dict[str, int]
-    waiting: int
-    longest_wait_since: str | None
     in_menu: int
     in_call: int
-    offered: int
-    answered: int
-    abandoned: int
-    short_abandoned: int
-    refused: int
-    lost: int
-    moved: int
     abandoned_in_menu: int
     lost_in_menu: int
     self_served: int
-    abandonment_rate: float | None
-    answer_rate: float | None
-    service_level: float | None
-    asa: float | None
     aht: float | None
+    overdue: int
+    repaired: int
+    alerts: list[Alert]
+    """The newest of today, newest first."""
 
 
 class Snapshot(TypedDict):
