@@ -12,12 +12,13 @@ more or less afterwards as handling times are irregular or regular) makes the qu
 Everything here is a function of what it was told: no clock, no chance. All times are in seconds.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
-from math import exp, sqrt
+from math import erf, exp, pi, sqrt
 from statistics import NormalDist
 from typing import NamedTuple, TypeVar
 
@@ -28,6 +29,10 @@ STEPS = 20
 
 SLICES = 8
 """In which the callers ahead are brought to their agents, in order of place."""
+
+BISECTIONS = 6
+
+NORMAL, HALF = 1.0 / sqrt(2.0 * pi), sqrt(0.5)
 
 
 class Server(NamedTuple):
@@ -105,10 +110,10 @@ def situated(
 ) -> Situation:
     """Numbers the kinds and leaves out what has no bearing on the caller.
 
-    `own` and the keys are whatever kinds are known by, such as lines. `ahead`: place and kind of everybody who
-    waits in a better place, in any order; of the place only the order counts. `agents`: elapsed, handling time of their present caller's queue, and the kinds they may take. `coming`: kind, rate
-    and `lasting` of those who would overtake. Kinds that share no agent with `own` are dropped, and agents who take
-    none of the others.
+    `own` and the keys are whatever kinds are known by, such as lines. `ahead`: place and kind of everybody who waits in
+    a better place, in any order; of the place only the order counts. `agents`: elapsed, handling time of their present
+    caller's queue, and the kinds they may take. `coming`: kind, rate and `lasting` of those who would overtake. Kinds
+    that share no agent with `own` are dropped, and agents who take none of the others.
     """
     agents = list(agents)
     near = {kind for _, _, kinds in agents if own in kinds for kind in kinds}
@@ -170,6 +175,10 @@ class _Group:
     """The same without weights, and before overtakers."""
     slope: float = 0.0
     """Per step, after the last one."""
+    used: float = 0.0
+    """What callers in better places use up of it…"""
+    reached: float = 0.0
+    """…and the position at which that is completed."""
 
     def by(self, position: float) -> float:
         """What is completed by so many steps."""
@@ -179,6 +188,16 @@ class _Group:
             return self.completed[last] + (position - last) * self.slope
         low = self.completed[index]
         return low + (position - index) * (self.completed[index + 1] - low)
+
+    def when(self, amount: float) -> float:
+        """The position by which so much is completed."""
+        index = bisect_left(self.completed, amount)
+        if index == len(self.completed):
+            return index - 1 + (amount - self.completed[-1]) / max(self.slope, 1e-9)
+        if index == 0:
+            return 0.0
+        low = self.completed[index - 1]
+        return index - 1 + (amount - low) / (self.completed[index] - low)
 
 
 def forecast(situation: Situation, confidence: float = 0.8) -> Forecast | None:
@@ -206,21 +225,23 @@ def forecast(situation: Situation, confidence: float = 0.8) -> Forecast | None:
     step = _complete(situation, groups.values(), own, ahead)
     curve = situation.handling.curve()
     waits = _Waits(situation, groups.values(), own, relevant)
-    # Callers give up one by one: with few agents the sum over i lies above the integral that flowing callers would make.
+    # Callers give up one by one: with few agents the sum over i lies above the integral of what would flow.
     whole = 1.0 + min(1.0, situation.abandonment * _next_mean(situation) / (2 * staffed))
-    typical = waits.after(whole)
-    needed, spread = _spread(situation, own, waits.used_elsewhere, typical, step, curve)
+    flowing, expected = waits.flowing(whole), waits.expected(whole)
+    elsewhere = sum(group.used for group in groups.values() if not group.takes & 1)
+    needed, spread = _spread(situation, own, elsewhere, expected, step, curve)
     shape = needed * needed / (needed * spread + needed * needed * curve.uncertainty)
 
-    def answered(scale: float) -> float:
-        return situation.pickup + step * waits.after(whole * scale)
+    def answered(odds: float) -> float:
+        position = waits.flowing(whole * _gamma_quantile(shape, odds))
+        return situation.pickup + step * (position * expected / flowing if flowing else position)
 
     return Forecast(
-        mean=situation.pickup + step * typical,
-        median=answered(_gamma_quantile(shape, 0.5)),
-        promise=answered(_gamma_quantile(shape, confidence)),
-        low=answered(_gamma_quantile(shape, 0.1)),
-        high=answered(_gamma_quantile(shape, 0.9)),
+        mean=situation.pickup + step * expected,
+        median=answered(0.5),
+        promise=answered(confidence),
+        low=answered(0.1),
+        high=answered(0.9),
         staffed=staffed,
         ahead=ahead,
     )
@@ -324,43 +345,92 @@ class _Waits:
 
     def __init__(self, situation: Situation, groups: Collection[_Group], own: list[_Group], relevant: int) -> None:
         self._own = own
+        self._groups = groups
         self._pool = all(group.takes & relevant == relevant for group in groups) or not situation.rivals
         self._needed = situation.ahead + 1.0
-        self.used_elsewhere = 0.0
-        """What those ahead used up of agents who cannot take this caller, when last asked."""
         self._rivals = [
             (rivals.waiting, [group for group in groups if group.takes >> rivals.kind & 1])
             for rivals in situation.rivals
             if not self._pool
         ]
 
-    def after(self, scale: float) -> float:
-        """In steps."""
+    def expected(self, scale: float) -> float:
+        """In steps. Chance is taken into account in who takes whom."""
+        for group in self._groups:
+            group.used = group.reached = 0.0
         if self._pool:
-            return _when(self._own, {}, self._needed * scale)
-        used: dict[int, float] = {}
+            return _when(self._own, self._needed * scale)
         for waiting, groups in self._rivals:
-            position = _when(groups, used, waiting * scale)
+            _take(groups, waiting * scale)
+        return _take(self._own, scale)
+
+    def flowing(self, scale: float) -> float:
+        """In steps, as if callers and agents flowed like water: quicker, and good enough for ratios."""
+        for group in self._groups:
+            group.used = 0.0
+        if self._pool:
+            return _when(self._own, self._needed * scale)
+        for waiting, groups in self._rivals:
+            position = _when(groups, waiting * scale)
             for group in groups:
-                used[group.takes] = max(used.get(group.takes, 0.0), group.by(position))
-        self.used_elsewhere = sum(amount for takes, amount in used.items() if not takes & 1)
-        return _when(self._own, used, scale)
+                group.used = max(group.used, group.by(position))
+        return _when(self._own, scale)
 
 
-def _when(groups: Sequence[_Group], used: Mapping[int, float], amount: float) -> float:
+def _take(groups: Sequence[_Group], amount: float) -> float:
+    """Uses up so much of what the groups complete next; returns the position at which it is complete.
+
+    Groups that callers in better places still hold may get through with those sooner than expected: what they may be
+    expected to have left over by then counts, too, as a Poisson count above what is needed for those.
+    """
+    latest = _when(groups, amount)
+    begin = min(group.reached for group in groups)
+    late = [(group, group.by(begin)) for group in groups if group.reached > begin + 1e-6]
+    early = [group for group in groups if group.reached <= begin + 1e-6]
+    position = latest
+    if late and latest > begin:
+        low, high = begin, latest
+        for _ in range(BISECTIONS):
+            position = (low + high) / 2
+            left_over = sum(max(0.0, group.by(position) - group.used) for group in early)
+            left_over += sum(_excess(group.by(position) - before, group.used - before) for group, before in late)
+            if left_over < amount:
+                low = position
+            else:
+                high = position
+        position = (low + high) / 2
+    for group, before in late:
+        by = group.by(position)
+        group.used = max(by, group.used + _excess(by - before, group.used - before))
+        group.reached = group.when(group.used)
+    for group in early:
+        group.used, group.reached = max(group.used, group.by(position)), max(group.reached, position)
+    return position
+
+
+def _excess(mean: float, level: float) -> float:
+    """What a Poisson count of this mean is expected to have above a level, by the normal distribution."""
+    if mean <= 0.0:
+        return 0.0
+    deviation = sqrt(mean)
+    above = (mean - level) / deviation
+    return deviation * (NORMAL * exp(-above * above / 2) + above * (1.0 + erf(above * HALF)) / 2)
+
+
+def _when(groups: Sequence[_Group], amount: float) -> float:
     """The position at which the groups have completed so much more than has been used."""
     last = len(groups[0].completed) - 1
     index = 0
     while index < last:
         done = 0.0
         for group in groups:
-            done += max(0.0, group.completed[index + 1] - used.get(group.takes, 0.0))
+            done += max(0.0, group.completed[index + 1] - group.used)
         if done >= amount:
             break
         index += 1
     lines = [
         (
-            group.completed[index] - used.get(group.takes, 0.0),
+            group.completed[index] - group.used,
             group.completed[index + 1] - group.completed[index] if index < last else group.slope,
         )
         for group in groups
@@ -413,7 +483,7 @@ def _spread(
     dispersion = max((first - squares + curve.variation * max(0.0, gross - first + squares)) / gross, 0.02)
     left = exp(-min(situation.abandonment * seconds, 30.0))
     overtaken = sum(one.rate * min(seconds, one.lasting) for one in situation.overtakers)
-    needed = sqrt(max(net, 1.0) * max(net + elsewhere, 1.0))
+    needed = max(net, 1.0) ** (2 / 3) * max(net + elsewhere, 1.0) ** (1 / 3)
     noise = (dispersion * needed + (1.0 + dispersion) * overtaken) / needed
     return needed, (1.0 + (noise - 1.0) * (1.0 + left) / 2) / left
 
