@@ -61,6 +61,15 @@ def test_every_mistake_is_printed_and_the_command_fails(typed: CommandLine, tmp_
     assert "cannot be read" in out
 
 
+def test_a_menu_with_mistakes_is_mentioned(typed: CommandLine) -> None:
+    (typed.folder / "menus").mkdir()
+    (typed.folder / "menus" / "main.yaml").write_text("flow: main", encoding="utf-8")
+    typed.rules.write_text('[queue.network]\nkeys = { 1 = "menu:anything" }\n', encoding="utf-8")
+    code, out, _ = typed("acd", "check")
+    assert code == 0
+    assert "the menu has mistakes, its nodes were not checked" in out
+
+
 def test_whoever_takes_an_agent_away_is_told_which_rules_name_them(typed: CommandLine) -> None:
     typed.rules.write_text("[agent.bob]\nwrap_up = 5\n", encoding="utf-8")
     code, _, err = typed("agents", "remove", "bob")

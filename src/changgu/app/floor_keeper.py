@@ -187,9 +187,14 @@ def rules_of_the_site(settings: Settings, listed: Floor, file: Path | None = Non
     names = [queue.name for queue in listed.queues]
     menu = menus.check_file(menu_file(settings.data), names, settings.data / "prompts", staff_of(listed))
     try:
-        return routing_report(settings, listed, menu.flow, file or (own if own.exists() else None))
+        report = routing_report(settings, listed, menu.flow, file or (own if own.exists() else None))
     except RoutingErrors as unread:
         return RoutingReport(str(file or own), None, unread.errors, ())
+    if menu.flow is not None:
+        return report
+    ko = "메뉴에 고칠 곳이 있어 메뉴 단계는 검사하지 않았습니다(changgu ivr check)."
+    unchecked = RowError(menu.file, 1, "", ko, "the menu has mistakes, its nodes were not checked: changgu ivr check")
+    return replace(report, warnings=(*report.warnings, unchecked))
 
 
 def staff_of(floor: Floor) -> Staff:
