@@ -73,3 +73,15 @@ def test_every_tile_has_a_definition_and_a_figure_behind_it() -> None:
     for tile in (*TILES, *SMALL_TILES, *QUEUE_COLUMNS):
         assert tile.figure in kpi.DEFINITIONS
         assert tile.figure in Totals.__annotations__
+
+
+def test_promise_coverage_is_over_those_of_whom_it_is_known() -> None:
+    # 100 callers were told something: 72 answered within it, 18 not, 10 left before it was over: 72 of 90.
+    assert kpi.promise_coverage(kept=72, missed=18) == 0.8
+    assert kpi.promise_coverage(kept=0, missed=0) is None
+
+
+def test_the_middle_is_not_moved_by_one_call_back_that_took_days() -> None:
+    assert kpi.middle([60.0, 600.0, 200_000.0]) == 600
+    assert kpi.middle([60.0, 120.0, 600.0, 900.0]) == 360
+    assert kpi.middle([]) is None
