@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from changgu.acd.commands import Farewell
 from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp, Event, MenuEnded, MenuStepReached
-from changgu.acd.identity import CallId, QueueName
+from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt, TextPrompt
+from changgu.ivr_flows.nodes import DigitsPrompt, HandOver, NamedPrompt, Prompt, TextPrompt
 from changgu.ivr_flows.service import load_file, shipped_menu
 from changgu.telephony.ari.client import Ari
 from changgu.telephony.ari.messages import AriEvent
@@ -64,6 +64,7 @@ class Lobby:
     posted: list[Event] = field(default_factory=list)
     tickets: FakeTickets = field(default_factory=FakeTickets)
     broken_menu: bool = False
+    menu: Flow = MENU
     keys: int = 0
 
     def __post_init__(self) -> None:
@@ -75,7 +76,7 @@ class Lobby:
     def _menu(self, dialled: str) -> Flow:
         if self.broken_menu:
             raise KeyError("no such menu")
-        return MENU
+        return self.menu
 
     def _hear(self, event: AriEvent) -> None:
         self.inbound.hear(event)
@@ -126,6 +127,13 @@ async def test_a_caller_is_answered_greeted_and_led_to_a_queue(lobby: Lobby) -> 
     assert lobby.pbx.asked[1].path == "channels/c1/answer"
     assert lobby.said()[:2] == ["greeting", "recording_notice"]
     assert MenuStepReached(CALL, "network", "2") in lobby.posted
+
+
+async def test_a_menu_may_ask_for_skills_at_a_level_and_for_one_agent(lobby: Lobby) -> None:
+    person = HandOver("network", priority=2, skills=frozenset({"vpn:3"}), agent="alice")
+    lobby.menu = replace(MENU, start=MENU.person, nodes={MENU.person: person})
+    await lobby.pbx.call_in(CALL)
+    await lobby.until_posted(CallArrived(CALL, QueueName("network"), 2, frozenset({"vpn:3"}), AgentId("alice")))
 
 
 async def test_a_queues_own_number_has_a_greeting_and_no_menu(lobby: Lobby) -> None:
