@@ -208,9 +208,6 @@ def test_every_mistake_is_named_at_once_and_nothing_is_read() -> None:
     assert refused.value.status == 422
 
 
-BASE = '[queue.network]\nrelax = [{ after = "30s", drop = ["english"] }]\n'
-
-
 @pytest.mark.parametrize(
     ("text", "line", "key", "en"),
     [
