@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
+from math import inf
 
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import DialPerson, Farewell, RingAgent
 from changgu.acd.facts import CallOffered, Choice
 from changgu.acd.hand import READY, Hand
 from changgu.acd.identity import Instant, OfferId, QueueName
-from changgu.acd.lines import Line, Place
+from changgu.acd.lines import Line
 from changgu.acd.occasions import Offered
 from changgu.acd.queues import First
 from changgu.acd.records import AgentRecord, CallRecord
@@ -41,13 +43,11 @@ class Distribution:
             return
         if len(fresh) == 1 and not returned:
             (agent,) = fresh.values()
-            best: Place | None = None
-            for line in agent.lines:
-                if (callers := line.callers) and (best is None or callers[0] < best):
-                    best = callers[0]
-            if best is not None and (line := best[2].line) is not None:
+            line = _best_line(agent.lines)
+            if line is not None:
                 # Nobody else is free for this caller, or they would not be waiting.
-                self._offer(agent, best[2], line.choice_of(agent, best[2]), now)
+                call = line.callers[0][2]
+                self._offer(agent, call, line.choice_of(agent, call), now)
             else:
                 for line in agent.lines:
                     line.add_idle(agent)
@@ -104,3 +104,13 @@ class Distribution:
             hand.do(RingAgent(agent.login, call.call, offer, queue.ring_limit, outbound=True))
         else:
             hand.do(DialPerson(call.call, call.caller or "", name, queue.callbacks.ring_limit))
+
+
+def _best_line(lines: Iterable[Line]) -> Line | None:
+    """The line whose first caller has the best place of all; None when nobody waits in any."""
+    best, least = None, inf
+    for line in lines:
+        head = line.head
+        if head < least or (head == least and best is not None and line.callers[0] < best.callers[0]):
+            best, least = line, head
+    return best

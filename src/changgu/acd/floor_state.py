@@ -130,6 +130,7 @@ class FloorState:
         self.queues: dict[QueueName, Queue] = {queue.name: queue for queue in floor.queues}
         self.rules: Rules = floor.rules
         self.zone = ZoneInfo(floor.rules.zone)
+        self._connect_limit = floor.rules.connect_limit.total_seconds()
         self._worth = floor.rules.priority_worth.total_seconds()
         listed = {agent.login for agent in floor.agents}
         for order, settings in enumerate(floor.agents):
@@ -144,6 +145,11 @@ class FloorState:
             self._forget_if_gone(record)
         self.lines = Lines(self.queues, self.agents.values())
         self._steps = {name: self._steps_of(queue) for name, queue in self.queues.items()}
+        self._timeless = {
+            name
+            for name, queue in self.queues.items()
+            if not self._steps[name] and not queue.overflows and queue.announcements.first_after is None
+        }
         for agent in self.agents.values():
             if agent.state is READY:
                 self.fresh[agent.login] = agent
@@ -202,6 +208,8 @@ class FloorState:
 
     def next_step(self, call: CallRecord, reach: float) -> float | None:
         """The first step of a waiting call after `reach`; both in seconds after it entered the queue."""
+        if call.wants is None and call.queue in self._timeless:
+            return None
         following = [step for step in self._steps.get(call.queue or QueueName(""), ()) if step > reach]
         lapse = self.lapse(call)
         if lapse is not None and lapse > reach:
@@ -270,13 +278,13 @@ class FloorState:
         """When the next thing is due for a waiting caller, or joining the two has failed."""
         due: Instant | None = None
         if call.state is CallState.WAITING:
-            due = self._waiting_limit(call)
+            if call.wants is not None or call.callback is not None or call.queue not in self._timeless:
+                due = self._waiting_limit(call)
         elif call.state is CallState.CONNECTING:
-            limit = self.rules.connect_limit
+            due = call.picked_up_at + self._connect_limit
             if not call.reached:
-                limit += self.queue(call.queue).callbacks.ring_limit
-            due = call.picked_up_at + limit.total_seconds()
-        if due is not None or call.due is not None:
+                due += self.queue(call.queue).callbacks.ring_limit.total_seconds()
+        if due != call.due:
             self._set_deadline(call, due)
 
     def _waiting_limit(self, call: CallRecord) -> Instant | None:

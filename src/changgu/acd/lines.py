@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
+from math import inf
 from typing import NamedTuple
 
 from changgu.acd.agent_words import AgentState
@@ -53,7 +54,7 @@ class Line:
     """Callers of one kind in one queue, and the idle agents who can serve them."""
 
     __slots__ = (
-        "_dead", "_idle", "_needs", "_rank", "_serving", "callers", "kind", "number", "queue", "ringing", "strategy",
+        "_dead", "_idle", "_needs", "_rank", "_serving", "callers", "head", "kind", "number", "queue", "ringing", "strategy",
     )  # fmt: skip
 
     def __init__(self, number: int, queue: QueueName, kind: Kind, strategy: Strategy) -> None:
@@ -63,6 +64,8 @@ class Line:
         self.strategy = strategy
         self.callers: list[Place] = []
         """A heap whose first entry, if there is one, is always a caller who waits."""
+        self.head = inf
+        """The key of that first caller, at hand for agents who look through all their lines."""
         self.ringing: dict[CallId, CallRecord] = {}
         """Callers for whom everybody rings."""
         self._dead = 0
@@ -76,8 +79,12 @@ class Line:
         kind, settings = self.kind, agent.settings
         if kind.wants is not None and kind.wants != agent.login:
             return False
-        mine = self.queue in settings.queues and settings.seat(self.queue).delay.total_seconds() <= kind.reach
-        return (mine or not kind.opened.isdisjoint(settings.queues)) and suffices(agent.levels, self._needs)
+        mine = self.queue in settings.queues
+        if mine and settings.seats:
+            mine = settings.seat(self.queue).delay.total_seconds() <= kind.reach
+        if not mine and kind.opened.isdisjoint(settings.queues):
+            return False
+        return not self._needs or suffices(agent.levels, self._needs)
 
     def count_in(self) -> None:
         """One more agent serves this line."""
@@ -90,6 +97,8 @@ class Line:
         if not call.in_line:
             call.in_line = True
             heappush(self.callers, (call.key, call.seq, call))
+            if call.key < self.head:
+                self.head = call.key
 
     def caller_rings(self, call: CallRecord) -> None:
         """The floor was set up anew while somebody rings for this caller."""
@@ -132,6 +141,7 @@ class Line:
             else:
                 call.in_line = False
             heappop(callers)
+        self.head = callers[0][0] if callers else inf
 
     @property
     def entries(self) -> int:
