@@ -3,8 +3,8 @@
 import pytest
 
 from changgu.wallboard import kpi
-from changgu.wallboard.rows import Totals
-from changgu.wallboard.tiles import QUEUE_COLUMNS, SMALL_TILES, TILES
+from changgu.wallboard.rows import QueueRow, Totals
+from changgu.wallboard.tiles import OTHER_WAYS, QUEUE_COLUMNS, SMALL_TILES, TILES
 
 
 def test_offered_is_queued_plus_refused_before_a_queue() -> None:
@@ -73,6 +73,9 @@ def test_every_tile_has_a_definition_and_a_figure_behind_it() -> None:
     for tile in (*TILES, *SMALL_TILES, *QUEUE_COLUMNS):
         assert tile.figure in kpi.DEFINITIONS
         assert tile.figure in Totals.__annotations__
+    for tile in OTHER_WAYS:
+        assert tile.figure in kpi.DEFINITIONS
+        assert tile.figure in QueueRow.__annotations__
 
 
 def test_promise_coverage_is_over_those_of_whom_it_is_known() -> None:

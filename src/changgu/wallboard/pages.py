@@ -6,12 +6,17 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from changgu.acd.agent_words import CHOSEN_REASONS, AgentState, NotReadyReason
+from changgu.acd.facts import Departure
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.pages import Pages
-from changgu.wallboard.tiles import QUEUE_COLUMNS, SEATS, SMALL_TILES, TILES, described
+from changgu.wallboard.counts import UNSTATED
+from changgu.wallboard.tiles import OTHER_WAYS, QUEUE_COLUMNS, SEATS, SMALL_TILES, TILES, described
 
 STATES = tuple(state.value for state in AgentState)
 REASONS = tuple(reason.value for reason in NotReadyReason)
+DEPARTURES = (*(why.value for why in Departure), "no_such_queue", "desk_closed", "error", UNSTATED)
+"""Why callers were led another way or refused; each has a word (`departure.…`)."""
+REPAIRS = ("talking_without_a_leg", "connecting_too_long", "ready_without_a_phone")
 CHOICES: tuple[tuple[str, str | None], ...] = (
     (AgentState.READY.value, None),
     *((AgentState.NOT_READY.value, reason.value) for reason in NotReadyReason if reason in CHOSEN_REASONS),
@@ -43,6 +48,9 @@ def _vocabulary() -> Mapping[str, Any]:
         "tiles": TILES,
         "small_tiles": SMALL_TILES,
         "queue_columns": QUEUE_COLUMNS,
+        "other_ways": OTHER_WAYS,
+        "departures": DEPARTURES,
+        "repairs": REPAIRS,
         "seats": SEATS,
         "states": STATES,
         "reasons": REASONS,

@@ -40,10 +40,18 @@ SMALL_TILES: tuple[Tile, ...] = (
     Tile("answer_rate"),
     Tile("asa"),
     Tile("aht"),
+    Tile("promise_coverage", warn=0.75, bad=0.60, lower_is_bad=True),
+    Tile("longest_expected_wait"),
     Tile("short_abandoned"),
     Tile("refused"),
+    Tile("voicemail"),
+    Tile("to_callback"),
+    Tile("callbacks_open"),
+    Tile("callbacks_kept"),
+    Tile("callbacks_given_up"),
     Tile("self_served"),
     Tile("abandoned_in_menu"),
+    Tile("overdue", warn=1),
 )
 
 QUEUE_COLUMNS: tuple[Tile, ...] = (
@@ -55,7 +63,26 @@ QUEUE_COLUMNS: tuple[Tile, ...] = (
     Tile("abandonment_rate", warn=0.05, bad=0.10),
     Tile("service_level", warn=0.80, bad=0.60, lower_is_bad=True),
     Tile("asa"),
+    Tile("promise_coverage", warn=0.75, bad=0.60, lower_is_bad=True),
 )
+
+OTHER_WAYS: tuple[Tile, ...] = (
+    Tile("offered"),
+    Tile("moved"),
+    Tile("diverted"),
+    Tile("refused"),
+    Tile("voicemail"),
+    Tile("to_callback"),
+    Tile("redirected"),
+    Tile("served_by_menu"),
+    Tile("lost"),
+    Tile("callbacks_open"),
+    Tile("callbacks_kept"),
+    Tile("callbacks_given_up"),
+    Tile("callback_attempts"),
+    Tile("callback_time"),
+)
+"""The second table of the floor page: calls that left neither by an answer nor by a hang-up, and call-backs."""
 
 SEATS: tuple[str, ...] = (
     AgentState.READY.value,
@@ -70,6 +97,7 @@ SEATS: tuple[str, ...] = (
     NotReadyReason.AWAY.value,
     NotReadyReason.SIGNED_IN.value,
     NotReadyReason.NO_ANSWER.value,
+    NotReadyReason.DESKTOP_GONE.value,
     AgentState.UNREACHABLE.value,
     AgentState.LOGGED_OUT.value,
 )

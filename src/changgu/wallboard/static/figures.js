@@ -3,8 +3,9 @@
 import { clock, el } from "/static/api.js";
 
 const data = JSON.parse(document.getElementById("board-data").textContent);
-export const { tiles, small, columns, seats, choices, words, zone } = data;
-const { states, reasons } = data;
+export const { tiles, small, columns, other_ways: otherWays, seats, choices, words, zone } = data;
+const { states, reasons, departures, repairs } = data;
+const ALERT_LASTS = 15 * 60_000; // a repair is news for a quarter of an hour
 
 /** "{n}초" with n = 12 */
 export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
@@ -62,6 +63,36 @@ export function showLine(node, { state, age }) {
   write(node, state === "stale" ? fill(words.stale, { age: old }) : words[state]);
 }
 
+/** What somebody should look at: who is away for too long, as long as they are, and what was repaired lately. */
+export function drawAlerts(list, totals, agents, now) {
+  const shown = totals.alerts.filter((alert) => (alert.kind === "reason_limit" ? agents[alert.agent]?.overdue : now - Date.parse(alert.at) < ALERT_LASTS));
+  const told = new Set();
+  const lines = shown.flatMap((alert) => {
+    const name = agents[alert.agent]?.name ?? alert.agent ?? "";
+    const what = alert.kind === "reason_limit" ? fill(words.alert_reason_limit, { name, reason: reasons[alert.what] ?? alert.what }) : fill(words.alert_repaired, { name, what: repairs[alert.what] ?? alert.what }).trim();
+    if (told.has(what)) return [];
+    told.add(what);
+    return [what];
+  });
+  const mark = lines.join("\n");
+  if (list.dataset.mark === mark) return;
+  list.dataset.mark = mark;
+  list.replaceChildren(...lines.slice(0, 4).map((line) => el("li", {}, line)));
+}
+
+/** One line for each reason for which callers were led another way or refused, the most frequent first. */
+export function drawWhy(body, none, totals) {
+  const names = [...new Set([...Object.keys(totals.overflowed), ...Object.keys(totals.refused_by)])];
+  const often = (name) => (totals.overflowed[name] ?? 0) + (totals.refused_by[name] ?? 0);
+  names.sort((a, b) => often(b) - often(a) || a.localeCompare(b));
+  const mark = names.map((name) => `${name} ${totals.overflowed[name]} ${totals.refused_by[name]}`).join();
+  if (body.dataset.mark === mark) return;
+  body.dataset.mark = mark;
+  body.replaceChildren(...names.map((name) => el("tr", {}, el("th", { scope: "row" }, departures[name] ?? name), el("td", { class: "num" }, String(totals.overflowed[name] ?? 0)), el("td", { class: "num" }, String(totals.refused_by[name] ?? 0)))));
+  body.closest("table").hidden = names.length === 0;
+  none.hidden = names.length > 0;
+}
+
 /** The heads by state, all agents together first. */
 export function drawHeads(list, totals) {
   if (!list.children.length) {
@@ -77,11 +108,12 @@ export function drawHeads(list, totals) {
 
 /** One row per queue and one for all of them; cells keep their nodes. */
 export class QueueTable {
-  constructor(head, body) {
+  constructor(head, body, shown = columns) {
     this.body = body;
+    this.columns = shown;
     this.extra = head.dataset.extra ?? null;
     this.rows = new Map();
-    const cells = columns.map((column) => el("th", { class: "num", scope: "col" }, definition(column)));
+    const cells = this.columns.map((column) => el("th", { class: "num", scope: "col" }, definition(column)));
     if (this.extra) cells.push(el("th", { class: "num", scope: "col" }, this.extra));
     head.append(el("tr", {}, el("th", { scope: "col" }, document.getElementById("queues-title")?.textContent ?? ""), ...cells));
   }
@@ -101,19 +133,19 @@ export class QueueTable {
   #fill(name, title, figures, now) {
     let row = this.rows.get(name);
     if (!row) {
-      row = el("tr", { class: name === "" ? "wb-total" : "" }, el("th", { scope: "row" }), ...columns.map(() => el("td", { class: "num" })));
+      row = el("tr", { class: name === "" ? "wb-total" : "" }, el("th", { scope: "row" }), ...this.columns.map(() => el("td", { class: "num" })));
       if (this.extra) row.append(el("td", { class: "num" }));
       this.rows.set(name, row);
       if (name === "") this.body.append(row);
       else this.body.insertBefore(row, this.rows.get("") ?? null);
     }
     write(row.cells[0], title);
-    columns.forEach((column, i) => {
+    this.columns.forEach((column, i) => {
       const cell = row.cells[i + 1];
       const value = figures[column.figure];
       cell.dataset.level = level(column, value, now);
       write(cell, figure(column.unit, value, now));
     });
-    if (this.extra) write(row.cells[columns.length + 1], name === "" ? `${figures.states.ready} / ${figures.signed_in}` : `${figures.agents_ready} / ${figures.agents_signed_in}`);
+    if (this.extra) write(row.cells[this.columns.length + 1], name === "" ? `${figures.states.ready} / ${figures.signed_in}` : `${figures.agents_ready} / ${figures.agents_signed_in}`);
   }
 }

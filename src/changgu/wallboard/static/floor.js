@@ -2,11 +2,12 @@
 
 import { api, clock, el } from "/static/api.js";
 import { BoardLine } from "/static/wallboard/board.js";
-import { QueueTable, badge, choices, drawHeads, figure, fill, showLine, stateWord, words, write } from "/static/wallboard/figures.js";
+import { QueueTable, badge, choices, drawAlerts, drawHeads, drawWhy, figure, fill, otherWays, showLine, stateWord, words, write } from "/static/wallboard/figures.js";
 
 const $ = (id) => document.getElementById(id);
 const rows = new Map();
 const queueTable = new QueueTable($("queue-head"), $("queues"));
+const waysTable = new QueueTable($("ways-head"), $("ways"), otherWays);
 const line = new BoardLine({ onChange: draw, onLine: (state) => showLine($("status"), state) });
 
 $("find").addEventListener("input", () => line.totals && draw());
@@ -31,15 +32,18 @@ function drawAgents() {
     const row = rows.get(login) ?? addRow(login);
     const titles = agent.queues.map((name) => line.queues[name]?.title ?? name);
     row.agent = agent;
-    const mark = `${agent.state}/${agent.reason}/${agent.next_state}/${agent.next_reason}`;
+    const mark = `${agent.state}/${agent.reason}/${agent.next_state}/${agent.next_reason}/${agent.overdue}/${agent.by}/${agent.why}`;
     if (row.mark !== mark) {
       row.mark = mark;
       row.state.replaceChildren(badge(agent.state, agent.reason));
+      if (agent.overdue) row.state.append(" ", el("strong", { class: "problem" }, words.overdue));
+      if (agent.by) row.state.append(" ", el("small", { class: "muted" }, fill(words.floor_by, { by: line.agents[agent.by]?.name ?? agent.by }) + (agent.why ? `: ${agent.why}` : "")));
       row.next.replaceChildren(...(agent.next_state ? [badge(agent.next_state, agent.next_reason)] : []));
     }
     write(row.name, agent.name);
     write(row.serves, titles.join(", "));
     write(row.phone, agent.phone === null ? words.floor_phone_unknown : agent.phone ? words.floor_phone_yes : words.floor_phone_no);
+    write(row.desktop, agent.desktop === false && agent.state !== "logged_out" ? words.floor_desktop_gone : "");
     row.phone.className = agent.phone === false ? "problem" : "muted";
     write(row.handled, String(agent.handled));
     write(row.aht, figure("seconds", agent.aht));
@@ -60,15 +64,18 @@ function drawTimes() {
   const now = line.now();
   for (const { agent, time } of rows.values()) write(time, agent.since ? clock((now - Date.parse(agent.since)) / 1000) : "–");
   queueTable.draw(line.queues, line.totals, now);
+  waysTable.draw(line.queues, line.totals, now);
+  drawAlerts($("alerts"), line.totals, line.agents, now);
+  drawWhy($("why"), $("why-none"), line.totals);
 }
 
 function addRow(login) {
-  const row = { name: el("b"), state: el("td"), time: el("td", { class: "num" }), next: el("td"), call: el("td"), serves: el("td", { class: "floor-serves" }), phone: el("span"), handled: el("td", { class: "num" }), aht: el("td", { class: "num" }) };
+  const row = { name: el("b"), state: el("td"), time: el("td", { class: "num" }), next: el("td"), call: el("td"), serves: el("td", { class: "floor-serves" }), phone: el("span"), desktop: el("small", { class: "problem" }), handled: el("td", { class: "num" }), aht: el("td", { class: "num" }) };
   const select = el("select", { class: "fit", "aria-label": `${words.floor_change}: ${login}` }, el("option", { value: "" }, words.floor_choose));
   choices.forEach(([state, reason], i) => select.append(el("option", { value: i }, stateWord(state, reason))));
   const button = el("button", { type: "button", class: "button small" }, words.floor_apply);
   button.addEventListener("click", () => select.value !== "" && change(login, choices[select.value], button, select));
-  row.node = el("tr", {}, el("th", { scope: "row" }, row.name, " ", el("small", { class: "muted" }, login)), row.state, row.time, row.next, row.call, row.serves, el("td", {}, row.phone), row.handled, row.aht, el("td", {}, el("div", { class: "actions floor-change" }, select, button)));
+  row.node = el("tr", {}, el("th", { scope: "row" }, row.name, " ", el("small", { class: "muted" }, login)), row.state, row.time, row.next, row.call, row.serves, el("td", {}, row.phone, " ", row.desktop), row.handled, row.aht, el("td", {}, el("div", { class: "actions floor-change" }, select, button)));
   rows.set(login, row);
   $("agents").append(row.node);
   return row;

@@ -2,7 +2,7 @@
 
 import { clock, el } from "/static/api.js";
 import { BoardLine } from "/static/wallboard/board.js";
-import { QueueTable, definition, drawHeads, figure, fill, level, showLine, small, stateWord, tiles, words, write, zone } from "/static/wallboard/figures.js";
+import { QueueTable, definition, drawAlerts, drawHeads, figure, fill, level, showLine, small, stateWord, tiles, words, write, zone } from "/static/wallboard/figures.js";
 
 const $ = (id) => document.getElementById(id);
 const ROOMY = 30; // agents that fit on a wall in large letters
@@ -51,6 +51,7 @@ function draw() {
   }
   queueTable.draw(line.queues, totals, now);
   drawHeads($("heads"), totals);
+  drawAlerts($("alerts"), totals, line.agents, now);
   drawAgents(now);
   write($("day"), fill(words.day, { day: totals.day }));
 }
@@ -78,7 +79,8 @@ function drawAgents(now) {
     write(time, clock((now - Date.parse(agent.since)) / 1000));
     write(state, stateWord(agent.state, agent.reason));
     const next = agent.next_state ? `${words.next}: ${stateWord(agent.next_state, agent.next_reason)}` : "";
-    write(about, next || (line.queues[agent.call_queue]?.title ?? ""));
+    write(about, agent.overdue ? words.overdue : next || (line.queues[agent.call_queue]?.title ?? ""));
+    card.classList.toggle("is-overdue", agent.overdue);
   });
   $("agents").classList.toggle("is-dense", shown.length > ROOMY);
   $("nobody").hidden = shown.length > 0;
