@@ -241,7 +241,10 @@ def test_somebody_called_back_is_an_outcall() -> None:
     ]
 
 
-@pytest.mark.parametrize(("cause", "status"), [("busy", "BUSY"), ("no_answer", "NOANSWER"), ("error", "CHANUNAVAIL")])
+@pytest.mark.parametrize(
+    ("cause", "status"),
+    [("busy", "BUSY"), ("no_answer", "NOANSWER"), ("error", "CHANUNAVAIL"), ("agent_left", "CANCEL")],
+)
 def test_somebody_who_was_not_reached(cause: str, status: str) -> None:
     end = CallEnded(CallId("b1-1"), Outcome.NOT_REACHED, Ender.DESK, reason=cause)
     assert called_back((30, end)) == [f"b1-1|network|alice|OUTCALL|{status}|0|b1"]

@@ -253,17 +253,26 @@ def test_a_call_back_that_is_kept() -> None:
 
 
 def test_a_call_back_that_is_given_up() -> None:
+    """Three attempts that count; one more was put off before anybody was dialled."""
     day = Day()
     book(day)
-    for cause in ("no_answer", "hours", "busy"):
+    for attempts, cause in ((1, "no_answer"), (1, "hours"), (2, "busy")):
         dial(day)
         day.happens(CallEnded(B1_1, Outcome.NOT_REACHED, Ender.DESK, cause))
-        day.happens(CallbackAttempted(B1, 1, day.now + 900, cause))
-    day.happens(CallbackClosed(B1, CallbackEnd.GIVEN_UP))
+        day.happens(CallbackAttempted(B1, attempts, day.now + 900, cause))
+    dial(day)
+    day.happens(CallEnded(B1_1, Outcome.NOT_REACHED, Ender.CALLER, "busy"), CallbackClosed(B1, CallbackEnd.GIVEN_UP))
 
     row = day.queue()
-    assert (row["callbacks_open"], row["callbacks_given_up"], row["callback_attempts"]) == (0, 1, 2)
+    assert (row["callbacks_open"], row["callbacks_given_up"], row["callback_attempts"]) == (0, 1, 3)
     assert (row["callback_time"], day.board.totals()["abandoned"]) == (None, 0)
+
+
+def test_a_call_back_of_yesterday_of_which_only_the_attempt_is_known() -> None:
+    day = Day()
+    dial(day)
+    day.happens(CallbackClosed(B1, CallbackEnd.KEPT))
+    assert (day.queue()["callbacks_kept"], day.queue()["callback_time"]) == (1, None)
 
 
 @dataclass(frozen=True)
@@ -271,6 +280,7 @@ class Promised:
     callback: CallbackId = B1
     queue: QueueName = NETWORK
     placed_at: Instant = NINE - 86_400
+    attempts: int = 1
 
 
 def test_a_promise_of_yesterday_is_known_from_the_engine() -> None:

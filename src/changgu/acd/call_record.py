@@ -69,7 +69,10 @@ FORMULAS = {
 
 
 DIAL_CAUSES = frozenset({"no_answer", "busy", "declined", "unreachable", "congestion", "error", "gone"})
-"""Why a person whom we dialled was not reached; with other reasons of NOT_REACHED nobody had been dialled yet."""
+"""Why a person whom we dialled was not reached."""
+
+DIAL_ENDED = frozenset({"", "agent_left"})
+"""The dial was cut short; with any other reason of NOT_REACHED nobody had been dialled yet."""
 
 
 @dataclass(frozen=True, slots=True)

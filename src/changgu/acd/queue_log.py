@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
-from changgu.acd.call_record import DIAL_CAUSES
+from changgu.acd.call_record import DIAL_CAUSES, DIAL_ENDED
 from changgu.acd.facts import (
     AgentStateChanged,
     CallConnected,
@@ -240,7 +240,7 @@ class QueueLog:
         talk = 0
         if visit.connected_at is not None:
             status, talk = "ANSWER", _seconds(visit.connected_at, at)
-        elif visit.reached:
+        elif visit.reached or (fact.outcome is Outcome.NOT_REACHED and fact.reason in DIAL_ENDED):
             status = "CANCEL"
         elif fact.outcome is Outcome.NOT_REACHED and fact.reason in DIAL_CAUSES:
             status = DIAL_STATUS.get(fact.reason, "CHANUNAVAIL")

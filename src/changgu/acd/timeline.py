@@ -141,10 +141,10 @@ def _longer_sentence(fact: Fact, names: Mapping[str, str]) -> Told | None:
             words = {"position": str(position), "promise": _clock(promise or 0.0)}
             said = {(False, False): "", (True, False): "_position", (False, True): "_promise", (True, True): "_both"}
             return f"announced{said[position is not None, promise is not None]}", words, {}
-        case CallEnded(outcome=Outcome.NOT_REACHED, reason=reason):
-            if reason not in DIAL_CAUSES:
-                return "ended_not_dialled", {}, {}
-            return "ended_busy" if reason in ("busy", "declined") else "ended_not_reached", {}, {}
+        case CallEnded(outcome=Outcome.NOT_REACHED, reason=reason) if reason:
+            if reason in DIAL_CAUSES:
+                return "ended_busy" if reason in ("busy", "declined") else "ended_not_reached", {}, {}
+            return "ended_agent_left" if reason == "agent_left" else "ended_not_dialled", {}, {}
         case CallEnded(outcome=Outcome.REFUSED, reason=reason) if reason in REFUSALS:
             return "ended_refused", {}, {"outcome": "outcome.refused", "why": f"departure.{reason}"}
         case CallEnded(outcome=outcome, by=by):

@@ -8,18 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from changgu.acd.call_record import DIAL_CAUSES
 from changgu.acd.facts import (
+    CallbackAttempted,
     CallbackBooked,
     CallbackClosed,
     CallbackEnd,
-    CallEnded,
     CallQueued,
     CallStarted,
     Direction,
     Fact,
-    Outcome,
-    PersonAnswered,
 )
 from changgu.acd.identity import CallbackId, CallId, Instant, QueueName
 from changgu.wallboard import kpi
@@ -41,18 +38,17 @@ class OpenPromise(Protocol):
     def placed_at(self) -> Instant:
         """When they first tried to reach us."""
 
+    @property
+    def attempts(self) -> int:
+        """Attempts that counted."""
+
 
 @dataclass(slots=True)
 class _Open:
     queue: QueueName
     placed_at: Instant | None
     """None when the promise was made before the facts we have."""
-
-
-@dataclass(slots=True)
-class _Attempt:
-    callback: CallbackId
-    reached: bool = False
+    attempts: int = 0
 
 
 @dataclass(slots=True)
@@ -79,8 +75,8 @@ class Callbacks:
     """The fold. Needs no more memory than the open promises and one number for each that was kept today."""
 
     def __init__(self, standing: Iterable[OpenPromise] = ()) -> None:
-        self._open = {one.callback: _Open(one.queue, one.placed_at) for one in standing}
-        self._attempts: dict[CallId, _Attempt] = {}
+        self._open = {one.callback: _Open(one.queue, one.placed_at, one.attempts) for one in standing}
+        self._dialling: dict[CallId, CallbackId] = {}
         self._days: dict[QueueName, _Day] = {}
 
     @property
@@ -96,18 +92,16 @@ class Callbacks:
                 self._day(queue).booked += 1
                 return queue
             case CallStarted(call=call, direction=Direction.OUTBOUND, callback=callback) if callback is not None:
-                self._attempts[call] = _Attempt(callback)
-            case CallQueued(call=call, queue=queue) if call in self._attempts and not self._attempts[call].reached:
-                self._open.setdefault(self._attempts[call].callback, _Open(queue, None))
-            case PersonAnswered(call=call) if call in self._attempts and not self._attempts[call].reached:
-                self._attempts[call].reached = True
-                return self._attempted(self._attempts[call])
-            case CallEnded(call=call, outcome=outcome, reason=reason) if call in self._attempts:
-                attempt = self._attempts.pop(call)
-                if not attempt.reached and outcome is Outcome.NOT_REACHED and reason in DIAL_CAUSES:
-                    return self._attempted(attempt)
-            case CallbackClosed(callback=callback, end=end):
-                return self._close(callback, end, at)
+                self._dialling[call] = callback
+            case CallQueued(call=call, queue=queue) if call in self._dialling:
+                self._open.setdefault(self._dialling.pop(call), _Open(queue, None))
+            case CallbackAttempted(callback=callback, attempts=attempts) if callback in self._open:
+                promise = self._open[callback]
+                self._day(promise.queue).attempts += max(0, attempts - promise.attempts)
+                promise.attempts = attempts
+                return promise.queue
+            case CallbackClosed(callback=callback, end=end, by=by):
+                return self._close(callback, end, by, at)
             case _:
                 pass
         return None
@@ -116,14 +110,7 @@ class Callbacks:
         """Today's figures start again; what is open stays open."""
         self._days.clear()
 
-    def _attempted(self, attempt: _Attempt) -> QueueName | None:
-        promise = self._open.get(attempt.callback)
-        if promise is None:
-            return None
-        self._day(promise.queue).attempts += 1
-        return promise.queue
-
-    def _close(self, callback: CallbackId, end: CallbackEnd, at: Instant) -> QueueName | None:
+    def _close(self, callback: CallbackId, end: CallbackEnd, by: str | None, at: Instant) -> QueueName | None:
         promise = self._open.pop(callback, None)
         if promise is None:
             return None
@@ -131,10 +118,12 @@ class Callbacks:
         match end:
             case CallbackEnd.KEPT:
                 day.kept += 1
+                day.attempts += 1
                 if promise.placed_at is not None:
                     insort(day.took, max(0.0, at - promise.placed_at))
             case CallbackEnd.GIVEN_UP:
                 day.given_up += 1
+                day.attempts += by is None  # the last one; otherwise it is somebody's, or the floor's, doing
             case CallbackEnd.CANCELLED | CallbackEnd.CALLED_IN:
                 day.withdrawn += 1
         return promise.queue
