@@ -26,6 +26,7 @@ from changgu.acd.facts import (
     Outcome,
     PersonAnswered,
     ReasonLimitPassed,
+    Recorded,
     StateRepaired,
     WaitAnnounced,
     WrapUpExtended,
@@ -280,12 +281,14 @@ class Promised:
     callback: CallbackId = B1
     queue: QueueName = NETWORK
     placed_at: Instant = NINE - 86_400
-    attempts: int = 1
 
 
 def test_a_promise_of_yesterday_is_known_from_the_engine() -> None:
     board = Board(FLOOR, SEOUL, NINE, promises=[Promised()])
     assert board.snapshot()["queues"]["network"]["callbacks_open"] == 1
+    board.fold(Recorded(1, NINE, CallbackAttempted(B1, 2, NINE + 900, "busy")))
+    board.fold(Recorded(2, NINE, CallbackAttempted(B1, 2, NINE + 900, "hours")))
+    assert board.snapshot()["queues"]["network"]["callback_attempts"] == 1
 
 
 def test_promises_stay_open_over_midnight_and_the_days_figures_do_not() -> None:

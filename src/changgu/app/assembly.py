@@ -143,10 +143,12 @@ class Service:
         self.screen_pop.restore(past.tail)
         self.tickets.tell(self.screen_pop.ticket_changed)
         self.ticket_opener = TicketOpener(self.tickets, self._who_called, keeper.queue, self._facts_after)
-        queue_log = QueueLog(keeper.queues_of)
+        queue_log = QueueLog(keeper.queues_of, lambda: keeper.floor.rules.priority_worth)
         for recorded in past.tail:
             queue_log.rows(recorded)  # written before
-        board = Board(keeper.floor, zone, now(), past.today, self.engine.agents)
+        board = Board(
+            keeper.floor, zone, now(), past.today, self.engine.agents, self.engine.callbacks.values()
+        )
         self.feed = Feed(board, now)
 
         # The telephone side

@@ -23,6 +23,10 @@ from changgu.wallboard import kpi
 from changgu.wallboard.rows import CallbackFigures
 
 
+PUT_OFF = frozenset({"hours", "desk_closed", "lost"})
+"""Causes for which an attempt usually ended before anybody was dialled."""
+
+
 class OpenPromise(Protocol):
     """What the ACD's engine knows of a promise; `acd.records.CallbackView` is one."""
 
@@ -38,17 +42,14 @@ class OpenPromise(Protocol):
     def placed_at(self) -> Instant:
         """When they first tried to reach us."""
 
-    @property
-    def attempts(self) -> int:
-        """Attempts that counted."""
-
 
 @dataclass(slots=True)
 class _Open:
     queue: QueueName
     placed_at: Instant | None
     """None when the promise was made before the facts we have."""
-    attempts: int = 0
+    attempts: int | None = 0
+    """Those that counted so far; None when that is not known."""
 
 
 @dataclass(slots=True)
@@ -75,7 +76,7 @@ class Callbacks:
     """The fold. Needs no more memory than the open promises and one number for each that was kept today."""
 
     def __init__(self, standing: Iterable[OpenPromise] = ()) -> None:
-        self._open = {one.callback: _Open(one.queue, one.placed_at, one.attempts) for one in standing}
+        self._open = {one.callback: _Open(one.queue, one.placed_at, None) for one in standing}
         self._dialling: dict[CallId, CallbackId] = {}
         self._days: dict[QueueName, _Day] = {}
 
@@ -94,10 +95,12 @@ class Callbacks:
             case CallStarted(call=call, direction=Direction.OUTBOUND, callback=callback) if callback is not None:
                 self._dialling[call] = callback
             case CallQueued(call=call, queue=queue) if call in self._dialling:
-                self._open.setdefault(self._dialling.pop(call), _Open(queue, None))
-            case CallbackAttempted(callback=callback, attempts=attempts) if callback in self._open:
+                self._open.setdefault(self._dialling.pop(call), _Open(queue, None, None))
+            case CallbackAttempted(callback=callback, attempts=attempts, cause=cause) if callback in self._open:
                 promise = self._open[callback]
-                self._day(promise.queue).attempts += max(0, attempts - promise.attempts)
+                known = promise.attempts
+                counts = cause not in PUT_OFF if known is None else attempts > known
+                self._day(promise.queue).attempts += counts
                 promise.attempts = attempts
                 return promise.queue
             case CallbackClosed(callback=callback, end=end, by=by):
