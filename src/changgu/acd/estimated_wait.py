@@ -27,10 +27,10 @@ from changgu.acd.handling_times import Curve, HandlingTimes
 STEPS = 20
 """Times at which what has been completed is worked out; straight lines in between."""
 
-SLICES = 8
+SLICES = 6
 """In which the callers ahead are brought to their agents, in order of place."""
 
-BISECTIONS = 6
+BISECTIONS = 5
 
 NORMAL, HALF = 1.0 / sqrt(2.0 * pi), sqrt(0.5)
 
@@ -227,14 +227,15 @@ def forecast(situation: Situation, confidence: float = 0.8) -> Forecast | None:
     waits = _Waits(situation, groups.values(), own, relevant)
     # Callers give up one by one: with few agents the sum over i lies above the integral of what would flow.
     whole = 1.0 + min(1.0, situation.abandonment * _next_mean(situation) / (2 * staffed))
-    flowing, expected = waits.flowing(whole), waits.expected(whole)
+    expected = waits.expected(whole)
     elsewhere = sum(group.used for group in groups.values() if not group.takes & 1)
     needed, spread = _spread(situation, own, elsewhere, expected, step, curve)
     shape = needed * needed / (needed * spread + needed * needed * curve.uncertainty)
 
+    waits.spread_out(whole, [_gamma_quantile(shape, 0.1) * whole, _gamma_quantile(shape, 0.9) * whole], expected)
+
     def answered(odds: float) -> float:
-        position = waits.flowing(whole * _gamma_quantile(shape, odds))
-        return situation.pickup + step * (position * expected / flowing if flowing else position)
+        return situation.pickup + step * waits.after(_gamma_quantile(shape, odds) * whole)
 
     return Forecast(
         mean=situation.pickup + step * expected,
@@ -348,6 +349,8 @@ class _Waits:
         self._groups = groups
         self._pool = all(group.takes & relevant == relevant for group in groups) or not situation.rivals
         self._needed = situation.ahead + 1.0
+        self._known: list[tuple[float, float]] = []
+        """Scale and position in steps."""
         self._rivals = [
             (rivals.waiting, [group for group in groups if group.takes >> rivals.kind & 1])
             for rivals in situation.rivals
@@ -364,16 +367,31 @@ class _Waits:
             _take(groups, waiting * scale)
         return _take(self._own, scale)
 
-    def flowing(self, scale: float) -> float:
-        """In steps, as if callers and agents flowed like water: quicker, and good enough for ratios."""
-        for group in self._groups:
-            group.used = 0.0
+    def spread_out(self, middle: float, around: Sequence[float], expected: float) -> None:
+        """Prepares `after`: what is expected at the scale `middle`, and how it changes towards those around it."""
+        if not self._pool:
+            flowing = self._flowing(middle)
+            ratio = expected / flowing if flowing else 1.0
+            self._known = sorted([(middle, expected), *((scale, self._flowing(scale) * ratio) for scale in around)])
+
+    def after(self, scale: float) -> float:
+        """In steps."""
         if self._pool:
             return _when(self._own, self._needed * scale)
+        (low, early), (middle, expected), (high, late) = self._known
+        if scale < middle:
+            return max(0.0, expected - (expected - early) * (middle - scale) / max(middle - low, 1e-9))
+        return expected + (late - expected) * (scale - middle) / max(high - middle, 1e-9)
+
+    def _flowing(self, scale: float) -> float:
+        """In steps, as if callers and agents flowed like water: quicker, and good enough for ratios."""
+        for group in self._groups:
+            group.used = group.reached = 0.0
         for waiting, groups in self._rivals:
             position = _when(groups, waiting * scale)
             for group in groups:
-                group.used = max(group.used, group.by(position))
+                if position > group.reached:
+                    group.used, group.reached = group.by(position), position
         return _when(self._own, scale)
 
 
@@ -420,11 +438,13 @@ def _excess(mean: float, level: float) -> float:
 def _when(groups: Sequence[_Group], amount: float) -> float:
     """The position at which the groups have completed so much more than has been used."""
     last = len(groups[0].completed) - 1
-    index = 0
+    index = min(int(min([group.reached for group in groups])), last)
     while index < last:
         done = 0.0
         for group in groups:
-            done += max(0.0, group.completed[index + 1] - group.used)
+            left_over = group.completed[index + 1] - group.used
+            if left_over > 0.0:
+                done += left_over
         if done >= amount:
             break
         index += 1
