@@ -19,6 +19,7 @@ from changgu.acd.agent_words import AgentState
 from changgu.acd.call_state import CallState
 from changgu.acd.callback_desk import CallbackDesk
 from changgu.acd.distribution import Distribution
+from changgu.acd.estimated_wait import Forecast
 from changgu.acd.events import (
     AgentAnswered,
     AgentForced,
@@ -62,6 +63,7 @@ from changgu.acd.hand import RequestRefused as RequestRefused
 from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, QueueName
 from changgu.acd.lines import Lines
 from changgu.acd.offers import Offers
+from changgu.acd.promises import Score
 from changgu.acd.queues import Floor
 from changgu.acd.records import AgentRecord, AgentView, CallbackRecord, CallbackView, CallRecord, CallView, Views
 from changgu.acd.visits import Visits
@@ -89,7 +91,7 @@ class Engine:
         self._state = state = FloorState(floor, first_offer)
         self._hand = hand = Hand(state)
         self._callbacks = callbacks = CallbackDesk(hand)
-        self._waiting = waiting = Waiting(hand, callbacks, self._promise)
+        self._waiting = waiting = Waiting(hand, callbacks)
         self._offers = offers = Offers(hand, callbacks)
         self._wishes = wishes = Wishes(hand, offers)
         self._distribution = Distribution(hand)
@@ -183,7 +185,7 @@ class Engine:
 
     def next_deadline(self) -> Instant | None:
         """When `DeadlinePassed` is wanted next; None while no limit runs."""
-        return self._state.next_deadline()
+        return self._state.limits.next()
 
     def apply(self, fact: Fact, at: Instant) -> None:
         """Makes a fact true; the state changes in no other way."""
@@ -217,6 +219,15 @@ class Engine:
         waiting = [call for call in calls if call.queue == queue and call.state is CallState.WAITING]
         return [call.view() for call in sorted(waiting, key=_place)]
 
+    def forecast(self, queue: QueueName, now: Instant) -> Forecast | None:
+        """How long somebody would wait who came to a queue now; None when nobody is here who could take them."""
+        confidence = self._state.rules.promise_confidence
+        return self._state.newcomers_outlook(queue, 0, frozenset(), now, confidence)
+
+    def kept_promises(self) -> Mapping[QueueName, Score]:
+        """How often callers were answered within what they were told, by queue, since the engine began to count."""
+        return self._state.outlook.coverage.scores
+
     @property
     def next_offer(self) -> OfferId:
         """The id that the next offer will have."""
@@ -233,8 +244,8 @@ class Engine:
     # Limits
 
     def _deadline_passed(self, event: DeadlinePassed, now: Instant) -> None:
-        while (due := self._state.next_deadline()) is not None and due <= now:
-            match self._state.take_due():
+        while (due := self._state.limits.next()) is not None and due <= now:
+            match self._state.limits.take():
                 case AgentRecord() as agent:
                     self._wishes.limit_passed(agent, now)
                 case CallRecord(state=CallState.CONNECTING) as call:
@@ -245,9 +256,6 @@ class Engine:
                     self._callbacks.due(callback, now)
                 case _:
                     pass
-
-    def _promise(self, call: CallRecord, now: Instant) -> float | None:
-        return None
 
 
 def _place(call: CallRecord) -> tuple[float, int]:

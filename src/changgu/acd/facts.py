@@ -183,6 +183,10 @@ class WaitAnnounced(Message, frozen=True):
     position: int | None = None
     promise: float | None = None
     """Seconds from now within which they will be answered, with the floor's confidence; None: unknown, or not said."""
+    staffed: int = 0
+    """Agents who could take them…"""
+    ahead: int = 0
+    """…and callers in better places, when that was worked out."""
 
 
 class CallOffered(Message, frozen=True):

@@ -7,13 +7,12 @@ state rebuilt from the ledger finds the next caller, the next agent and the next
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from changgu.acd.agent_state import ON_A_CALL, RESTING, AgentState
-from changgu.acd.call_state import CallState
-from changgu.acd.callbacks import last_moment
+from changgu.acd.call_state import SPOKEN, CallState
+from changgu.acd.estimated_wait import Forecast
 from changgu.acd.events import CallerHungUp
 from changgu.acd.facts import (
     AgentStateChanged,
@@ -45,10 +44,12 @@ from changgu.acd.facts import (
     WrapUpExtended,
 )
 from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, QueueName
+from changgu.acd.limits import Limits
 from changgu.acd.lines import Lines
-from changgu.acd.overflow import time_limits
-from changgu.acd.queues import Agent, First, Floor, Queue, Rules, Way
-from changgu.acd.records import AgentRecord, CallbackRecord, CallRecord, Timed
+from changgu.acd.outlook import Outlook
+from changgu.acd.promises import SAME, Promise
+from changgu.acd.queues import Agent, Floor, Queue, Rules, Way
+from changgu.acd.records import AWAY, AgentRecord, CallbackRecord, CallRecord
 from changgu.acd.skills import levels
 
 ENDED_CALLS_REMEMBERED = 4096
@@ -59,9 +60,6 @@ ABANDONERS_REMEMBERED = 4096
 
 READY, RESERVED, WRAP_UP, LOGGED_OUT = AgentState.READY, AgentState.RESERVED, AgentState.WRAP_UP, AgentState.LOGGED_OUT
 NOT_READY, UNREACHABLE = AgentState.NOT_READY, AgentState.UNREACHABLE
-
-AWAY = frozenset({LOGGED_OUT, NOT_READY, UNREACHABLE})
-"""Agents in these do not staff their queues; all others do, free or not."""
 
 MISSES = frozenset({OfferEnd.NO_ANSWER, OfferEnd.FAILED, OfferEnd.AGENT_LEFT})
 KEEPS_TURN = frozenset({OfferEnd.CALLER_LEFT, OfferEnd.ANSWERED_ELSEWHERE, OfferEnd.NOT_REACHED})
@@ -87,6 +85,7 @@ class FloorState:
         self.abandoned: dict[str, Instant] = {}
         """When callers last gave up waiting, by number, oldest first."""
         self.last_offered: dict[QueueName, AgentId] = {}
+        self.outlook = Outlook()
         self.next_offer = first_offer
         self.digest = ""
         """Names the set-up that was taken up last."""
@@ -96,7 +95,7 @@ class FloorState:
         """Came to wait, and not yet brought together with agents."""
         self._queued = 0
         self._stamps = 0
-        self._deadlines: list[tuple[Instant, int, Timed]] = []
+        self.limits = Limits(self)
         self.set_up(floor)
         self._appliers: dict[type, Callable[..., None]] = {
             CallStarted: self._call_started,
@@ -130,8 +129,8 @@ class FloorState:
         self.queues: dict[QueueName, Queue] = {queue.name: queue for queue in floor.queues}
         self.rules: Rules = floor.rules
         self.zone = ZoneInfo(floor.rules.zone)
-        self._connect_limit = floor.rules.connect_limit.total_seconds()
-        self._worth = floor.rules.priority_worth.total_seconds()
+        self.worth = floor.rules.priority_worth.total_seconds()
+        self.outlook.confidence = floor.rules.promise_confidence
         listed = {agent.login for agent in floor.agents}
         for order, settings in enumerate(floor.agents):
             record = self.agents.get(settings.login)
@@ -144,16 +143,11 @@ class FloorState:
             record.settings, record.levels, record.order, record.on_floor = NOT_LISTED, {}, -1, False
             self._forget_if_gone(record)
         self.lines = Lines(self.queues, self.agents.values())
-        self._steps = {name: self._steps_of(queue) for name, queue in self.queues.items()}
-        self._timeless = {
-            name
-            for name, queue in self.queues.items()
-            if not self._steps[name] and not queue.overflows and queue.announcements.first_after is None
-        }
+        self.limits.set_up()
         for agent in self.agents.values():
             if agent.state is READY:
                 self.fresh[agent.login] = agent
-            self.set_agent_deadline(agent)
+            self.limits.set_for_agent(agent)
         for call in self.calls.values():
             call.line, call.in_line = None, False
             if call.queue is not None:
@@ -163,17 +157,9 @@ class FloorState:
                 self.returned[call.call] = call
             elif call.state is CallState.OFFERED:
                 self.lines.of(call).caller_rings(call)
-            self.set_call_deadline(call)
+            self.limits.set_for_call(call)
         for callback in self.callbacks.values():
-            self._set_deadline(callback, None if callback.call is not None else callback.due_at)
-
-    def _steps_of(self, queue: Queue) -> tuple[float, ...]:
-        steps = {relaxation.after.total_seconds() for relaxation in queue.relaxations}
-        for agent in self.lines.serving(queue.name):
-            delay = agent.settings.seat(queue.name).delay.total_seconds()
-            if delay > 0:
-                steps.add(delay)
-        return tuple(sorted(steps))
+            self.limits.set(callback, None if callback.call is not None else callback.due_at)
 
     # Looking things up
 
@@ -193,129 +179,17 @@ class FloorState:
             return None
         return max((agent.left_at for agent in serving), default=0.0)
 
-    def wrap_up_seconds(self, agent: AgentRecord) -> float:
-        """How long the agent's wrap-up lasts without extension."""
-        own = agent.settings.wrap_up
-        return (own if own is not None else self.queue(agent.queue).wrap_up).total_seconds()
-
-    def lapse(self, call: CallRecord) -> float | None:
-        """Seconds after which the wish for one agent lapses; None without one."""
-        if call.wants is None:
-            return None
-        if call.wants == call.last_agent:
-            return self.queue(call.queue).last_agent_wait.total_seconds()
-        return self.rules.named_agent_wait.total_seconds()
-
-    def next_step(self, call: CallRecord, reach: float) -> float | None:
-        """The first step of a waiting call after `reach`; both in seconds after it entered the queue."""
-        if call.wants is None and call.queue in self._timeless:
-            return None
-        following = [step for step in self._steps.get(call.queue or QueueName(""), ()) if step > reach]
-        lapse = self.lapse(call)
-        if lapse is not None and lapse > reach:
-            following.append(lapse)
-        return min(following, default=None)
-
-    def next_announcement(self, call: CallRecord) -> Instant | None:
-        """When a waiting caller is to be told where they stand."""
-        rules = self.queue(call.queue).announcements
-        if call.callback is not None or rules.first_after is None:
-            return None
-        if call.announced_at is None:
-            return call.entered_at + rules.first_after.total_seconds()
-        return None if rules.every is None else call.announced_at + rules.every.total_seconds()
-
-    # Limits
-
-    def next_deadline(self) -> Instant | None:
-        """When the first state ends by itself."""
-        deadlines = self._deadlines
-        while deadlines and deadlines[0][2].due_stamp != deadlines[0][1]:
-            heappop(deadlines)
-        return deadlines[0][0] if deadlines else None
+    def newcomers_outlook(
+        self, queue: QueueName, priority: int, skills: frozenset[str], now: Instant, confidence: float | None = None
+    ) -> Forecast | None:
+        """How long somebody would wait who came to a queue now."""
+        newcomer = CallRecord(CallId(""), None, "", now, queue=queue, skills=skills, placed_at=now, priority=priority)
+        newcomer.key, newcomer.seq = self._key(newcomer), self._queued + 1
+        return self.outlook.forecast(newcomer, self.lines, self.worth, now, confidence)
 
     def entries(self) -> int:
         """How much the lines and the limits hold, dead entries included."""
-        return len(self._deadlines) + self.lines.entries()
-
-    def take_due(self) -> Timed:
-        """Whose limit passes first; to be asked only after `next_deadline` named a time."""
-        timed = heappop(self._deadlines)[2]
-        timed.due = None
-        return timed
-
-    def set_agent_deadline(self, agent: AgentRecord) -> None:
-        """A limit runs from the beginning of the state it belongs to."""
-        due: Instant | None = None
-        match agent.state:
-            case AgentState.RESERVED:
-                due = agent.since + self.queue(agent.queue).ring_limit.total_seconds()
-                call = self.calls.get(agent.call) if agent.call is not None else None
-                if call is not None and call.callback is not None:
-                    due = self._reserved_for_callback(agent, call)
-            case AgentState.WRAP_UP:
-                due = agent.wrap_up_until
-                if due is None:
-                    due = agent.since + self.wrap_up_seconds(agent)
-            case AgentState.READY if agent.desktop is False:
-                due = agent.desktop_since + self.rules.desktop_grace.total_seconds()
-            case AgentState.NOT_READY if not agent.alerted and agent.reason is not None:
-                limit = self.rules.reason_limits.get(agent.reason.value)
-                due = None if limit is None else agent.since + limit.total_seconds()
-        self._set_deadline(agent, due)
-
-    def _reserved_for_callback(self, agent: AgentRecord, call: CallRecord) -> Instant:
-        """When the caller is dialled first, the agent's phone rings only after that."""
-        queue = self.queue(call.queue)
-        if queue.callbacks.first is First.AGENT:
-            return agent.since + queue.ring_limit.total_seconds()
-        if not call.reached:
-            limit = queue.callbacks.ring_limit + self.rules.connect_limit
-            return agent.since + limit.total_seconds()
-        return max(agent.since, call.picked_up_at) + queue.ring_limit.total_seconds()
-
-    def set_call_deadline(self, call: CallRecord) -> None:
-        """When the next thing is due for a waiting caller, or joining the two has failed."""
-        due: Instant | None = None
-        if call.state is CallState.WAITING:
-            if call.wants is not None or call.callback is not None or call.queue not in self._timeless:
-                due = self._waiting_limit(call)
-        elif call.state is CallState.CONNECTING:
-            due = call.picked_up_at + self._connect_limit
-            if not call.reached:
-                due += self.queue(call.queue).callbacks.ring_limit.total_seconds()
-        if due != call.due:
-            self._set_deadline(call, due)
-
-    def _waiting_limit(self, call: CallRecord) -> Instant | None:
-        dues: list[Instant] = []
-        if call.callback is not None and not call.reached:
-            rules = self.queue(call.queue).callbacks
-            dues.append(last_moment(call.queued_at or 0.0, rules, self.zone))
-        step = self.next_step(call, call.reach)
-        if step is not None:
-            dues.append(call.entered_at + step)
-        queue = self.queue(call.queue)
-        if queue.overflows and call.callback is None:
-            since = self.deserted_since(queue.name)
-            dues += [at for at, rule, _ in time_limits(queue, call.entered_at, since) if rule not in call.fired]
-        if queue.announcements.first_after is not None:
-            told = self.next_announcement(call)
-            if told is not None:
-                dues.append(told)
-        return min(dues, default=None)
-
-    def _set_deadline(self, timed: Timed, due: Instant | None) -> None:
-        if due == timed.due:
-            return
-        self._stamps += 1
-        timed.due, timed.due_stamp = due, self._stamps
-        if due is not None:
-            deadlines = self._deadlines
-            heappush(deadlines, (due, timed.due_stamp, timed))
-            if len(deadlines) > 64 + 2 * (len(self.agents) + len(self.calls) + len(self.callbacks)):
-                self._deadlines = [entry for entry in deadlines if entry[2].due_stamp == entry[1]]
-                heapify(self._deadlines)
+        return len(self.limits) + self.lines.entries()
 
     # Facts
 
@@ -337,7 +211,7 @@ class FloorState:
             self.agents.pop(agent.login, None)
 
     def _key(self, call: CallRecord) -> float:
-        return call.placed_at - (call.priority + self.queue(call.queue).priority) * self._worth
+        return call.placed_at - (call.priority + self.queue(call.queue).priority) * self.worth
 
     def _call_started(self, fact: CallStarted, at: Instant) -> None:
         since = at if fact.since is None else fact.since
@@ -348,7 +222,7 @@ class FloorState:
             if callback is not None:
                 callback.call = fact.call
                 callback.dialled += 1
-                self._set_deadline(callback, None)
+                self.limits.set(callback, None)
 
     def _call_queued(self, fact: CallQueued, at: Instant) -> None:
         call = self.calls.get(fact.call)
@@ -375,7 +249,9 @@ class FloorState:
         call.key = self._key(call)
         self.lines.of(call).add_caller(call)
         self.returned[call.call] = call
-        self.set_call_deadline(call)
+        self.limits.set_for_call(call)
+        if call.callback is None and not came_back:
+            self.outlook.arrived(call, call.priority + self.queue(call.queue).priority, at)
 
     def _wanted(self, fact: CallQueued) -> AgentId | None:
         """The one agent who may take the call for now; nobody in particular when they are not here."""
@@ -398,7 +274,7 @@ class FloorState:
         if call.state is CallState.WAITING:
             self.lines.of(call).add_caller(call)
             self.returned[call.call] = call
-        self.set_call_deadline(call)
+        self.limits.set_for_call(call)
 
     def _call_overflowed(self, fact: CallOverflowed, at: Instant) -> None:
         call = self.calls.get(fact.call)
@@ -408,22 +284,27 @@ class FloorState:
             call.fired |= {fact.rule}
         way = Way(fact.to.partition(":")[0])
         if way is Way.OPEN:
-            self.set_call_deadline(call)
+            self.limits.set_for_call(call)
             return
         if call.line is not None:
             call.line.forget(call)
+            self._wait_over(call, at)
         if call.queue is None:
             call.queue, call.placed_at, call.entered_at, call.queued_at = fact.queue, at, at, at
         call.state, call.diverted, call.offers = CallState.IN_MENU, fact.why, {}
         self.returned.pop(call.call, None)
-        self.set_call_deadline(call)
+        self.limits.set_for_call(call)
 
     def _wait_announced(self, fact: WaitAnnounced, at: Instant) -> None:
         call = self.calls.get(fact.call)
         if call is not None:
             call.announced_at = at
             call.announced += 1
-            self.set_call_deadline(call)
+            if fact.promise is not None:
+                if call.promise is None or abs(call.promise.moment - at - fact.promise) > SAME:
+                    call.promise = Promise(at, fact.promise, fact.staffed, fact.ahead)
+                self.outlook.promised(call, at, fact.promise)
+            self.limits.set_for_call(call)
 
     def _call_offered(self, fact: CallOffered, at: Instant) -> None:
         self.next_offer = max(self.next_offer, fact.offer + 1)
@@ -436,7 +317,7 @@ class FloorState:
                 call.line.caller_offered(call)
             self.returned.pop(fact.call, None)
             if call.due is not None:
-                self.set_call_deadline(call)
+                self.limits.set_for_call(call)
         agent = self.agent(fact.agent)
         agent.call, agent.offer, agent.queue, agent.keeps_turn = fact.call, fact.offer, fact.queue, False
 
@@ -450,7 +331,7 @@ class FloorState:
                 call.state = CallState.WAITING
                 self.lines.of(call).add_caller(call)
                 self.returned[call.call] = call
-                self.set_call_deadline(call)
+                self.limits.set_for_call(call)
         agent = self.agent(fact.agent)
         if agent.offer == fact.offer:
             agent.offer = None
@@ -462,10 +343,10 @@ class FloorState:
         call = self.calls.get(fact.call)
         if call is not None:
             call.reached, call.picked_up_at = True, at
-            self.set_call_deadline(call)
+            self.limits.set_for_call(call)
             agent = self.agents.get(call.agent) if call.agent is not None else None
             if agent is not None:
-                self.set_agent_deadline(agent)
+                self.limits.set_for_agent(agent)
 
     def _call_answered(self, fact: CallAnswered, at: Instant) -> None:
         call = self.calls.get(fact.call)
@@ -473,7 +354,7 @@ class FloorState:
             call.state, call.offers, call.picked_up_at = CallState.CONNECTING, {fact.offer: fact.agent}, at
             if call.line is not None:
                 call.line.ringing.pop(call.call, None)
-            self.set_call_deadline(call)
+            self.limits.set_for_call(call)
 
     def _call_connected(self, fact: CallConnected, at: Instant) -> None:
         call = self.calls.get(fact.call)
@@ -482,9 +363,19 @@ class FloorState:
             call.answered_at = at if call.answered_at is None else call.answered_at
             if call.line is not None:
                 call.line.forget(call)
-            self.set_call_deadline(call)
+            self.limits.set_for_call(call)
         agent = self.agent(fact.agent)
-        agent.misses, agent.talking_since = 0, at
+        agent.misses, agent.talking_since, agent.occupied_since = 0, at, agent.reserved_at
+        if call is not None and call.queue is not None:
+            self.outlook.picked_up(call.queue, at - agent.reserved_at)
+            self._wait_over(call, at, answered=True)
+
+    def _wait_over(self, call: CallRecord, at: Instant, *, answered: bool = False, abandoned: bool = False) -> None:
+        if call.callback is None:
+            self.outlook.stopped_waiting(call, at, abandoned=abandoned)
+            if call.promise is not None:
+                self.outlook.settle(call.call, at, answered=answered)
+                call.promise = None
 
     def _hold(self, fact: HoldStarted | HoldEnded, at: Instant) -> None:
         call = self.calls.get(fact.call)
@@ -494,6 +385,8 @@ class FloorState:
     def _call_ended(self, fact: CallEnded, at: Instant) -> None:
         call = self.calls.pop(fact.call, None)
         if call is not None:
+            if call.queue is not None and call.diverted is None and call.state not in SPOKEN:
+                self._wait_over(call, at, abandoned=fact.outcome in ABANDONED_QUEUE)
             call.state = CallState.ENDED
             if call.line is not None:
                 call.line.forget(call)
@@ -501,7 +394,7 @@ class FloorState:
             for login in call.offers.values():
                 self.agent(login).offer = None
             if call.due is not None:
-                self._set_deadline(call, None)
+                self.limits.set(call, None)
             if call.caller is not None and fact.outcome in ABANDONED_QUEUE:
                 _remember(self.abandoned, call.caller, at, ABANDONERS_REMEMBERED)
         _remember(self.ended, fact.call, None, ENDED_CALLS_REMEMBERED)
@@ -515,8 +408,12 @@ class FloorState:
         self.fresh.pop(agent.login, None)
         if after not in ON_A_CALL:
             agent.talking_since = None
-        if after in RESTING:
-            agent.call = agent.offer = agent.queue = agent.requested = None
+        if after is RESERVED:
+            agent.reserved_at = at
+        elif after in RESTING:
+            if agent.occupied_since is not None and agent.queue is not None:
+                self.outlook.handled(agent.queue, at - agent.occupied_since)
+            agent.call = agent.offer = agent.queue = agent.requested = agent.occupied_since = None
         if after is READY:
             if fact.before in RESTING:
                 agent.misses = 0
@@ -531,7 +428,7 @@ class FloorState:
             self._forget_if_gone(agent)
         if after in RESTING:
             agent.keeps_turn = False
-        self.set_agent_deadline(agent)
+        self.limits.set_for_agent(agent)
         if (after in AWAY) != (before in AWAY):
             if after in AWAY:
                 agent.left_at = at
@@ -543,7 +440,7 @@ class FloorState:
         if watched:
             for call in self.calls.values():
                 if call.queue in watched:
-                    self.set_call_deadline(call)
+                    self.limits.set_for_call(call)
 
     def _next_state_requested(self, fact: NextStateRequested, at: Instant) -> None:
         self.agent(fact.agent).requested = (fact.state, fact.reason)
@@ -551,12 +448,12 @@ class FloorState:
     def _wrap_up_extended(self, fact: WrapUpExtended, at: Instant) -> None:
         agent = self.agent(fact.agent)
         agent.wrap_up_until = fact.until
-        self.set_agent_deadline(agent)
+        self.limits.set_for_agent(agent)
 
     def _reason_limit_passed(self, fact: ReasonLimitPassed, at: Instant) -> None:
         agent = self.agent(fact.agent)
         agent.alerted = True
-        self.set_agent_deadline(agent)
+        self.limits.set_for_agent(agent)
 
     def _phone_state_changed(self, fact: PhoneStateChanged, at: Instant) -> None:
         agent = self.agent(fact.agent)
@@ -566,26 +463,26 @@ class FloorState:
     def _desktop_state_changed(self, fact: DesktopStateChanged, at: Instant) -> None:
         agent = self.agent(fact.agent)
         agent.desktop, agent.desktop_since = fact.present, at
-        self.set_agent_deadline(agent)
+        self.limits.set_for_agent(agent)
 
     def _callback_booked(self, fact: CallbackBooked, at: Instant) -> None:
         record = CallbackRecord(
             fact.callback, fact.number, fact.queue, fact.due_at, fact.placed_at, fact.priority, fact.skills, fact.call
         )
         self.callbacks[fact.callback] = self.callback_of[fact.number] = record
-        self._set_deadline(record, fact.due_at)
+        self.limits.set(record, fact.due_at)
 
     def _callback_attempted(self, fact: CallbackAttempted, at: Instant) -> None:
         record = self.callbacks.get(fact.callback)
         if record is not None:
             record.attempts, record.due_at, record.call = fact.attempts, fact.due_at, None
-            self._set_deadline(record, fact.due_at)
+            self.limits.set(record, fact.due_at)
 
     def _callback_closed(self, fact: CallbackClosed, at: Instant) -> None:
         record = self.callbacks.pop(fact.callback, None)
         if record is not None:
             self.callback_of.pop(record.number, None)
-            self._set_deadline(record, None)
+            self.limits.set(record, None)
 
     def _floor_taken_up(self, fact: FloorTakenUp, at: Instant) -> None:
         self.digest = fact.digest

@@ -140,7 +140,7 @@ class Hand:
         after = agent_state.MOVES.get((agent.state, occasion), Next.SAME)
         if after is Next.AFTER_THE_CALL:
             if spoken:
-                after = WRAP_UP if self.state.wrap_up_seconds(agent) > 0 else Next.AS_WISHED
+                after = WRAP_UP if self.state.limits.wrap_up_seconds(agent) > 0 else Next.AS_WISHED
             else:
                 after = Next.AFTER_A_MISS if occasion is AgentHungUp else Next.AS_WISHED
         if after is Next.AFTER_A_MISS and agent.requested is None:

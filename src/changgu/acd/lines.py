@@ -54,7 +54,8 @@ class Line:
     """Callers of one kind in one queue, and the idle agents who can serve them."""
 
     __slots__ = (
-        "_dead", "_idle", "_needs", "_rank", "_serving", "callers", "head", "kind", "number", "queue", "ringing", "strategy",
+        "_dead", "_idle", "_needs", "_rank", "_serving", "callers", "head", "kind", "number", "queue", "ringing",
+        "strategy",
     )  # fmt: skip
 
     def __init__(self, number: int, queue: QueueName, kind: Kind, strategy: Strategy) -> None:
@@ -249,6 +250,10 @@ class Lines:
         kind = Kind(call.skills, max(0.0, call.reach), call.opened, call.wants)
         line = self._by_queue.get(call.queue, {}).get(kind)
         return line if line is not None else self._open(call.queue, kind)
+
+    def find(self, queue: QueueName, skills: frozenset[str]) -> Line | None:
+        """The line for newcomers with these needs, if anybody of the kind has come yet."""
+        return self._by_queue.get(queue, {}).get(Kind(skills))
 
     def serving(self, queue: QueueName) -> list[AgentRecord]:
         """The agents on the list who have this queue, signed in or not."""

@@ -15,8 +15,12 @@ from changgu.acd.queues import Agent
 
 if TYPE_CHECKING:
     from changgu.acd.lines import Line
+    from changgu.acd.promises import Promise
 
 Requested = tuple[AgentState, NotReadyReason | None]
+
+AWAY = frozenset({AgentState.LOGGED_OUT, AgentState.NOT_READY, AgentState.UNREACHABLE})
+"""Agents in these do not staff their queues; all others do, free or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,10 @@ class AgentRecord(Timed):
     misses: int = 0
     handled: int = 0
     talked: float = 0.0
+    reserved_at: Instant = 0.0
+    """When they were offered the call on their hands."""
+    occupied_since: Instant | None = None
+    """The same, once they have spoken with the caller."""
     talking_since: Instant | None = None
     """When caller and agent of the present conversation first heard each other."""
     left_at: Instant = 0.0
@@ -202,6 +210,8 @@ class CallRecord(Timed):
     """Who let this call ring."""
     announced: int = 0
     announced_at: Instant | None = None
+    promise: Promise | None = None
+    """What they were told last."""
     line: Line | None = None
     in_line: bool = False
     """The line's heap holds an entry for this call, live or not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 from changgu.acd.call_state import CallState
 from changgu.acd.callback_desk import CallbackDesk
@@ -21,6 +21,7 @@ from changgu.acd.hand import Hand
 from changgu.acd.identity import AgentId, Instant, QueueName
 from changgu.acd.occasions import OfferWithdrawn
 from changgu.acd.overflow import Crowd, rules_on_arrival, time_limits
+from changgu.acd.promises import told
 from changgu.acd.queues import Destination, Way
 from changgu.acd.records import CallRecord
 from changgu.acd.skills import relaxed
@@ -35,18 +36,13 @@ FAREWELLS = {
     Departure.KEY: Farewell.NONE,
 }
 
-Promise = Callable[[CallRecord, Instant], float | None]
-"""Seconds within which a caller who waits will probably be answered; None when nobody can say."""
-
-
 class Waiting:
     """Lets callers into queues, looks after them there, and leads them out."""
 
-    def __init__(self, hand: Hand, callbacks: CallbackDesk, promise: Promise) -> None:
+    def __init__(self, hand: Hand, callbacks: CallbackDesk) -> None:
         self._hand = hand
         self._state = hand.state
         self._callbacks = callbacks
-        self._promise = promise
 
     # In
 
@@ -59,7 +55,8 @@ class Waiting:
         hand, queue = self._hand, self._state.queue(name)
         found = []
         if newcomer and queue.overflows and name not in call.been_in:
-            crowd = Crowd(self._crowd(name), self._state.staffed(name), lambda: self._promise_for(call, name, now))
+            newcomers_wait = partial(self._newcomers_wait, name, priority, skills, now)
+            crowd = Crowd(self._crowd(name), self._state.staffed(name), newcomers_wait)
             found = list(rules_on_arrival(queue, crowd))
         if found and found[-1][1].to.way is not Way.OPEN:
             number, rule = found[-1]
@@ -82,14 +79,11 @@ class Waiting:
         calls = self._state.calls.values()
         return sum(call.queue == name and call.callback is None and call.state in ahead for call in calls)
 
-    def _promise_for(self, call: CallRecord, name: QueueName, now: Instant) -> float | None:
-        """What a newcomer who does not wait yet would be told."""
-        if call.queue is not None:
-            return None
-        would_be = CallRecord(call.call, call.caller, call.dialled, now, queue=name, queued_at=now, placed_at=now)
-        would_be.entered_at = would_be.key = now
-        would_be.seq = 2**62
-        return self._promise(would_be, now)
+    def _newcomers_wait(
+        self, name: QueueName, priority: int, skills: frozenset[str], now: Instant
+    ) -> float | None:  # fmt: skip
+        outlook = self._state.newcomers_outlook(name, priority, skills, now)
+        return None if outlook is None else outlook.promise
 
     # While waiting
 
@@ -97,13 +91,13 @@ class Waiting:
         """Takes all steps that are due, and opens the call to further queues."""
         state = self._state
         reach = call.reach
-        while (step := state.next_step(call, reach)) is not None and call.entered_at + step <= now:
+        while (step := state.limits.next_step(call, reach)) is not None and call.entered_at + step <= now:
             reach = step
         if reach == call.reach and opened <= call.opened:
             return
         reach = max(0.0, reach)
         taken = [step for step in state.queue(call.queue).relaxations if step.after.total_seconds() <= reach]
-        lapse = state.lapse(call)
+        lapse = state.limits.lapse(call)
         self._hand.note(
             CallWidened(
                 call.call,
@@ -124,7 +118,7 @@ class Waiting:
             return
         self.take_steps(call, now)
         if call.callback is not None:
-            state.set_call_deadline(call)
+            state.limits.set_for_call(call)
             return
         since = state.deserted_since(queue.name)
         for at, number, rule in list(time_limits(queue, call.entered_at, since)):
@@ -133,26 +127,29 @@ class Waiting:
                 self._lead_out(call, queue.name, rule.to, rule.when, now)
                 if rule.to.way is not Way.OPEN:
                     return
-        told = state.next_announcement(call)
+        told = state.limits.next_announcement(call)
         if told is not None and told <= now:
             self._announce(call, now)
-        state.set_call_deadline(call)
+        state.limits.set_for_call(call)
 
     def _announce(self, call: CallRecord, now: Instant) -> None:
-        queue = self._state.queue(call.queue)
+        state, queue = self._state, self._state.queue(call.queue)
         rules = queue.announcements
-        position = promise = None
+        position = promise = foreseen = None
         if rules.position:
             place = (call.key, call.seq)
             position = 1 + sum(
                 other.queue == call.queue and other.state is CallState.WAITING and (other.key, other.seq) < place
-                for other in self._state.calls.values()
+                for other in state.calls.values()
             )
         if rules.estimate:
-            promise = self._promise(call, now)
+            foreseen = state.outlook.forecast(call, state.lines, state.worth, now)
+            promise = told(call.promise, foreseen, now)
+        left = None if promise is None else round(promise.left(now), 3)
         comfort = rules.comfort[call.announced % len(rules.comfort)] if rules.comfort else ""
-        self._hand.note(WaitAnnounced(call.call, position, promise), now)
-        self._hand.do(Announce(call.call, queue.name, position, promise, comfort))
+        staffed, ahead = (0, 0) if foreseen is None else (foreseen.staffed, foreseen.ahead)
+        self._hand.note(WaitAnnounced(call.call, position, left, staffed, ahead), now)
+        self._hand.do(Announce(call.call, queue.name, position, left, comfort))
 
     # Out
 

@@ -114,7 +114,7 @@ class Wishes:
         elif refused := agent_state.REFUSED.get((agent.state, MoreWrapUpWanted)):
             hand.refuse(event, event.agent, refused)
         else:
-            ordinary = agent.since + self._state.wrap_up_seconds(agent)
+            ordinary = agent.since + self._state.limits.wrap_up_seconds(agent)
             until = (ordinary if agent.wrap_up_until is None else agent.wrap_up_until) + event.length.total_seconds()
             longest = self._state.rules.longest_extension.total_seconds()
             if event.length.total_seconds() <= 0 or until > ordinary + longest:
