@@ -67,7 +67,7 @@ class Kpis:
 
 @dataclass(slots=True)
 class Counted:
-    """Adds facts up; calls that had queued before the first fact are not counted."""
+    """Adds facts up. Calls that had queued before the first fact are counted only if `came` names them."""
 
     floor: Floor
     _queues: dict[QueueName, Queue] = field(init=False)
@@ -91,6 +91,11 @@ class Counted:
     def began(self, agent: AgentId, state: AgentState, at: Instant) -> None:
         """An agent was in this state when counting began."""
         self._state[agent] = (state, at)
+
+    def came(self, call: CallId, at: Instant, queue: QueueName) -> None:
+        """A caller waited already when counting began."""
+        self._queued[call] = (at, queue)
+        self._offered += 1
 
     def hear(self, fact: Fact, at: Instant) -> None:
         """One more fact."""

@@ -1,4 +1,4 @@
-"""`changgu acd …`: the distributor's rules, and the distributor on days made of dice."""
+"""`changgu acd …`: the distributor's rules, its past, and the distributor on days made of dice."""
 
 from pathlib import Path
 from random import Random
@@ -10,12 +10,14 @@ from changgu.acd.invariants import Broken
 from changgu.acd.routing import example
 from changgu.acd.simulate import PROFILES, simulate_day
 from changgu.acd.store import FloorStore
+from changgu.app import past_commands
 from changgu.app.desk_commands import desk_settings, with_database
 from changgu.app.floor_keeper import rules_of_the_site
 from changgu.app.options import ConfigOption, DataOption
 from changgu.ground.trouble import NotFound
 
 app = typer.Typer(help="호 분배 · the distributor", no_args_is_help=True)
+past_commands.attach(app)
 
 
 @app.callback()

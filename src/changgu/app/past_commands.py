@@ -1,0 +1,289 @@
+"""`changgu acd why | replay`: why a call rang where it rang, and what a past day would have been with other rules."""
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import orjson
+import typer
+
+from changgu.acd import why_words
+from changgu.acd.engine import Engine
+from changgu.acd.explain import Explanation
+from changgu.acd.facts import FloorTakenUp, Recorded
+from changgu.acd.figures import Counted, Kpis, table
+from changgu.acd.identity import CallId, Instant
+from changgu.acd.ledger.past.store import Past
+from changgu.acd.queues import Floor
+from changgu.acd.replay import CannotReplay, Replayer, digests
+from changgu.acd.routing import RoutingErrors
+from changgu.acd.store import CallStore, FloorStore
+from changgu.acd.strategies import STRATEGIES, UnknownStrategy
+from changgu.acd.traffic import Recording, Traffic
+from changgu.acd.what_if import play, with_agents, with_strategy
+from changgu.acd.why.service import Explained, Explainer
+from changgu.app.desk_commands import desk_settings, note, with_database
+from changgu.app.floor_keeper import rules_of_the_site
+from changgu.app.options import ConfigOption, DataOption
+from changgu.app.settings import Settings
+from changgu.ground.database import Database, moment
+from changgu.ground.trouble import BadInput, NotFound
+
+FACTS_AT_ONCE = 20_000
+
+LIVED_AGAIN = timedelta(hours=24)
+"""Of the time before a replay all facts are read, so that it knows what the engine knew."""
+
+From = Annotated[str, typer.Argument(metavar="FROM", help="2026-11-21 또는 2026-11-21T09:00 · the beginning")]
+To = Annotated[str, typer.Argument(metavar="TO", help="2026-11-21(그날 끝까지) 또는 시각 · the end")]
+AsJson = Annotated[bool, typer.Option("--json", help="프로그램용 · for programs")]
+
+
+def attach(app: typer.Typer) -> None:
+    """Add these commands to `changgu acd`."""
+    app.command()(why)
+    app.command()(replay)
+
+
+# Why a call rang where it rang
+
+
+def why(
+    call: Annotated[str, typer.Argument(metavar="CALL", help="통화 ID · the call's id")],
+    as_json: AsJson = False,
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """왜 이 요원인가. For each offer of a call: why this agent, why not the others, why no caller further ahead."""
+    settings = desk_settings(data, config)
+
+    async def explained(database: Database) -> Explained:
+        if await CallStore(database).get(CallId(call)) is None:
+            raise NotFound(f"{call}: 그런 통화가 없습니다.", f"{call}: there is no such call.")
+        return await Explainer(Past(database), FloorStore(database).load_floor).of_call(CallId(call))
+
+    answer = with_database(settings, explained)
+    if as_json:
+        from changgu.acd.why.api import why_out  # the web's words: the other commands need not wait for them
+
+        typer.echo(why_out(answer).model_dump_json(indent=2))
+        return
+    zone = ZoneInfo(settings.desk.time_zone)
+    for line in told(answer, zone):
+        typer.echo(line)
+
+
+def told(answer: Explained, zone: ZoneInfo) -> list[str]:
+    """The explanations for people, in both languages."""
+    if not answer.offers:
+        return ["어느 요원의 전화도 울리지 않았습니다 · it rang at nobody's phone"]
+    lines = [] if answer.floor_known else ["(그때의 설정이 없어 지금 설정으로 · by today's set-up)"]
+    for one in answer.offers:
+        lines += _offer(one, answer.names, zone)
+    if answer.left_out:
+        lines.append(f"(이후 호출 {answer.left_out}번 생략 · {answer.left_out} later offers left out)")
+    return lines
+
+
+def _offer(one: Explanation, names: why_words.Names, zone: ZoneInfo) -> list[str]:
+    at = moment(one.at).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+    lines = [f"{at}  {_named(one.agent, names)}  ←  {_named(one.queue, names)} · {one.strategy}"]
+    lines += [f"  {_both(said)}" for said in (why_words.chosen(one), why_words.place(one))]
+    lines += [
+        f"    {_named(agent, names)}: {_both(why_words.why_not(reason, names))}" for agent, reason in one.others.items()
+    ]
+    if one.passed_over:
+        lines.append("  더 앞에 있던 통화 · callers further ahead")
+        lines += [f"    {passed.call}: {_both(why_words.why_not(passed.reason, names))}" for passed in one.passed_over]
+    return lines
+
+
+def _named(name: str, names: why_words.Names) -> str:
+    title = names.get(name, name)
+    return name if title == name else f"{title} ({name})"
+
+
+def _both(said: why_words.Said) -> str:
+    return f"{said.ko} · {said.en}"
+
+
+# What was, and what would have been
+
+
+def replay(
+    since: From,
+    until: To,
+    rules: Annotated[
+        Path | None, typer.Option("--with", metavar="FILE", help="다른 분배 규칙 · other routing rules (routing.toml)")
+    ] = None,
+    agents: Annotated[int, typer.Option(help="요원 증감 · so many agents more (+2) or fewer (-1)")] = 0,
+    strategy: Annotated[str | None, typer.Option(help=f"모든 대기열의 방식 · {', '.join(STRATEGIES)}")] = None,
+    seed: Annotated[int, typer.Option(help="기록에 없는 것을 뽑는 주사위 · the dice for what was not recorded")] = 1,
+    as_json: AsJson = False,
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """지난 통화를 다시. Live through recorded traffic again and compare every fact with the ledger, to the byte.
+
+    With --with, --agents or --strategy: what would have been. The recorded callers, with their patience and the
+    length of their conversations, meet the recorded rules and the others; the figures stand side by side.
+    """
+    settings = desk_settings(data, config)
+    zone = ZoneInfo(settings.desk.time_zone)
+    begin, end = _time(since, zone), _time(until, zone, whole_day=True)
+    if end <= begin:
+        raise BadInput(f"{until}: 끝이 시작보다 앞섭니다.", f"{until}: the end is before the beginning.")
+    if rules is None and strategy is None and not agents:
+        if not with_database(settings, lambda database: _lived_again(database, begin, end)):
+            raise typer.Exit(1)
+        return
+    lived, traffic, floor = with_database(settings, lambda database: _recorded(database, begin, end))
+    other, with_them = _changed(settings, floor, traffic, rules, strategy, agents)
+    columns = [
+        ("기록 · lived", lived),
+        ("같은 규칙 · same rules", play(traffic, floor, seed)),
+        ("다른 규칙 · other rules", play(with_them, other, seed)),
+    ]
+    if as_json:
+        typer.echo(orjson.dumps(dict(zip(("lived", "same", "other"), _plain(columns), strict=True))).decode())
+        return
+    for line in table(columns):
+        typer.echo(line)
+
+
+def _plain(columns: list[tuple[str, Kpis]]) -> list[dict[str, object]]:
+    return [{**asdict(kpis), "agents": dict(kpis.agents)} for _, kpis in columns]
+
+
+def _changed(
+    settings: Settings, floor: Floor, traffic: Traffic, rules: Path | None, strategy: str | None, agents: int
+) -> tuple[Floor, Traffic]:
+    """What the file does not mention stays as it was recorded."""
+    other = floor
+    if rules is not None:
+        report = rules_of_the_site(settings, floor, rules)
+        if report.floor is None:
+            raise RoutingErrors(report.errors)
+        other = report.floor
+    if strategy is not None:
+        try:
+            other = with_strategy(other, strategy)
+        except UnknownStrategy as unknown:
+            names = ", ".join(STRATEGIES)
+            raise NotFound(
+                f"{strategy}: 없는 방식입니다. {names} 중에서 고르십시오.", f"{strategy}: choose one of {names}."
+            ) from unknown
+    return with_agents(other, traffic, agents)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A stretch of the ledger, and the engine as it was when it began."""
+
+    past: Past
+    first: int
+    last: int
+    floor: Floor
+    engine: Engine
+
+    async def parts(self) -> AsyncIterator[list[Recorded]]:
+        """All of its facts, in order."""
+        for begin in range(self.first, self.last + 1, FACTS_AT_ONCE):
+            yield await self.past.facts(begin, min(self.last, begin + FACTS_AT_ONCE - 1))
+
+
+async def _stretch(database: Database, begin: Instant, end: Instant) -> _Stretch:
+    past = Past(database)
+    span, kept_since = await past.between(begin, end), await past.first_with_event()
+    if span is None:
+        raise NotFound("이 사이에는 기록이 없습니다.", "Nothing was recorded in that time.")
+    if kept_since is None or kept_since > span[1]:
+        raise NotFound(
+            "이 사이의 사건은 남아 있지 않습니다(이전 판의 기록).",
+            "The events of that time were not kept: an older version wrote the ledger.",
+        )
+    first = max(span[0], kept_since)
+    if first > span[0]:
+        note(f"사실 {first}부터: 그 앞은 사건이 남아 있지 않습니다 · from fact {first}: no events were kept before")
+    before = await past.before(first, LIVED_AGAIN)
+    floor = before.floor or await _floor_of(past, first)
+    if floor is None:
+        raise NotFound("그때의 설정이 남아 있지 않습니다.", "The set-up of that time was not kept.")
+    engine = Engine.restore(floor, before.facts, first_offer=before.next_offer)
+    return _Stretch(past, first, span[1], floor, engine)
+
+
+async def _floor_of(past: Past, first: int) -> Floor | None:
+    """The ledger begins with a set-up that is taken up."""
+    for entry in await past.facts(first, first):
+        if isinstance(entry.because, FloorTakenUp):
+            return await past.floor(entry.because.digest)
+    return None
+
+
+async def _lived_again(database: Database, begin: Instant, end: Instant) -> bool:
+    """Whether the replay is identical; says what it found."""
+    stretch = await _stretch(database, begin, end)
+    floors: dict[str, Floor] = {}
+    replayer = Replayer(stretch.engine, floors.get)
+    try:
+        async for part in stretch.parts():
+            for digest in digests(part) - floors.keys():
+                found = await stretch.past.floor(digest)
+                if found is not None:
+                    floors[digest] = found
+            if replayer.feed(part) is not None:
+                break
+        difference = replayer.finish()
+    except CannotReplay as missing:
+        raise NotFound(f"다시 살 수 없습니다: {missing}", f"It cannot be replayed: {missing}") from missing
+    events, facts = replayer.events, replayer.facts
+    if difference is None:
+        typer.echo(f"사건 {events}건, 사실 {facts}건: 기록과 같습니다 · {events} events, {facts} facts, identical")
+        return True
+    typer.echo(f"{events}번째 사건에서 다릅니다 · different at event {events}\n{difference}")
+    return False
+
+
+async def _recorded(database: Database, begin: Instant, end: Instant) -> tuple[Kpis, Traffic, Floor]:
+    """The figures that were lived, the traffic, and the set-up at the beginning."""
+    stretch = await _stretch(database, begin, end)
+    engine, counted = stretch.engine, Counted(stretch.floor)
+    recording: Recording | None = None
+    floor, until, changes = stretch.floor, end, 0
+    async for part in stretch.parts():
+        if recording is None:
+            start = part[0].at
+            recording = Recording(start, end, engine.agents.values(), engine.calls.values())
+            for view in engine.agents.values():
+                counted.began(view.login, view.state, start)
+            for visit in recording.traffic.visits:
+                counted.came(visit.call, visit.arrived.since or start, visit.arrived.queue)
+        for entry in part:
+            recording.hear(entry)
+            counted.hear(entry.fact, entry.at)
+            changes += isinstance(entry.because, FloorTakenUp) and entry.seq > stretch.first
+        until = part[-1].at
+    assert recording is not None, "a stretch has a fact"
+    if changes:
+        note(f"설정이 {changes}번 바뀌었지만 처음 설정으로 견줍니다 · by the set-up at the beginning of {changes + 1}")
+    recording.traffic.until = min(end, until)
+    return counted.kpis(recording.traffic.until), recording.traffic, floor
+
+
+def _time(text: str, zone: ZoneInfo, *, whole_day: bool = False) -> Instant:
+    """A time on the desk's clock; a day is its beginning, or with `whole_day` its end."""
+    try:
+        if len(text) == len("2026-11-21"):
+            day = date.fromisoformat(text) + timedelta(days=whole_day)
+            return datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo is not None else found.replace(tzinfo=zone)).timestamp()
+    except (ValueError, OverflowError):
+        raise BadInput(
+            f"{text}: 2026-11-21 또는 2026-11-21T09:00처럼 씁니다.",
+            f"{text}: write it as 2026-11-21 or 2026-11-21T09:00.",
+        ) from None

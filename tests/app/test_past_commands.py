@@ -1,0 +1,191 @@
+"""`changgu acd why` and `changgu acd replay`, on a day in a real data folder."""
+
+import asyncio
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from changgu.acd.facts import CallOffered, CallStarted, Direction, Recorded
+from changgu.acd.figures import ROWS
+from changgu.acd.identity import CallId
+from changgu.acd.ledger.past.store import Past
+from changgu.acd.ledger.store import Ledger
+from changgu.acd.queues import Floor
+from changgu.acd.store import FloorStore
+from changgu.acd.what_if import play
+from changgu.app import schema
+from changgu.app.acd_commands import app
+from changgu.app.data_folder import DeskKind, claim
+from changgu.ground.trouble import BadInput, NotFound
+from tests.acd.recorded_day import RecordedDay
+from tests.acd.test_what_if import FLOOR, T0, an_hour
+
+DAY, NEXT_DAY = "2026-09-21", "2026-09-22"
+"""The hour of `test_what_if` begins at 23:13:20 in Seoul."""
+
+
+def kept(data: Path, floor: Floor, recorded: list[Recorded], more: list[Floor] | None = None) -> Path:
+    """A data folder with this day in its ledger."""
+    data.mkdir()
+    claim(data, DeskKind.REAL)
+
+    async def write() -> None:
+        database = schema.database_of(data)
+        await schema.upgrade(database)
+        await FloorStore(database).save(floor.queues, floor.agents)
+        past = Past(database)
+        for one in (floor, *(more or ())):
+            await past.keep_floor(one)
+        ledger = Ledger(database, data / "spool.jsonl")
+        for entry in recorded:
+            ledger.hear(entry)
+        assert await ledger.flush()
+        await database.close()
+
+    asyncio.run(write())
+    return data
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    ledger: list[Recorded] = []
+    play(an_hour(3, per_minute=2.5), FLOOR, ledger=ledger.append)
+    return kept(tmp_path_factory.mktemp("desk") / "data", FLOOR, ledger)
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False)
+
+
+def test_a_recorded_day_is_lived_again_to_the_byte(day: Path) -> None:
+    result = run("replay", DAY, NEXT_DAY, "--data", day)
+
+    assert result.exit_code == 0
+    assert "기록과 같습니다" in result.stdout
+    assert result.stdout.strip().endswith("facts, identical")
+
+
+@pytest.mark.parametrize("begin", ["2026-09-21T23:20", "2026-09-21T23:40:17", "2026-09-21T14:50:00+00:00"])
+def test_it_may_begin_in_the_middle(day: Path, begin: str) -> None:
+    assert "identical" in run("replay", begin, "2026-09-22T00:05", "--data", day).stdout
+
+
+def test_a_day_of_all_sorts_of_news_is_identical_too(tmp_path: Path) -> None:
+    lived = RecordedDay(2)
+    lived.go_on(250)
+    changed = replace(lived.floor, queues=lived.floor.queues[1:])
+    lived.reload(changed)
+    lived.go_on(250)
+    data = kept(tmp_path / "data", lived.floor, lived.recorded, list(lived.floors.values()))
+
+    assert f"{len(lived.recorded)} facts, identical" in run("replay", DAY, NEXT_DAY, "--data", data).stdout
+
+
+def test_a_changed_byte_is_found_and_named(tmp_path: Path) -> None:
+    lived = RecordedDay(4)
+    lived.go_on(300)
+    data = kept(tmp_path / "data", lived.floor, lived.recorded)
+    offer = next(entry for entry in lived.recorded[100:] if isinstance(entry.fact, CallOffered))
+    with closing(sqlite3.connect(data / schema.DATABASE)) as other:
+        other.execute("update ledger set body = replace(body, ?, ?) where seq = ?", ('"turn"', '"named"', offer.seq))
+        other.execute(
+            "update ledger set body = replace(body, ?, ?) where seq = ?", ('"agent":"', '"agent":"x', offer.seq)
+        )
+        other.commit()
+
+    result = run("replay", DAY, NEXT_DAY, "--data", data)
+
+    assert result.exit_code == 1
+    assert f"fact {offer.seq} at" in result.stdout
+    assert "(agent" in result.stdout
+    assert f'"agent":"x{offer.fact.agent}"' in result.stdout if isinstance(offer.fact, CallOffered) else False
+
+
+def test_what_would_have_been_stands_beside_what_was(day: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "other.toml"
+    rules.write_text(
+        '[queue.network]\nstrategy = "linear"\noverflow = [{ when = "waited", limit = "20s", to = "voicemail" }]\n'
+    )
+
+    result = run("replay", DAY, NEXT_DAY, "--with", rules, "--data", day)
+
+    assert result.exit_code == 0, result.stdout
+    head, *lines = result.stdout.splitlines()
+    assert [part.strip() for part in head.split("  ") if part.strip()] == [
+        "기록 · lived", "같은 규칙 · same rules", "다른 규칙 · other rules", "차이 · change",
+    ]  # fmt: skip
+    assert len(lines) == len(ROWS) + len(FLOOR.agents)
+    elsewhere = next(line for line in lines if "served otherwise" in line)
+    assert not elsewhere.endswith("+0")
+
+
+def test_the_same_rules_give_the_figures_that_were_lived(day: Path) -> None:
+    result = run("replay", DAY, NEXT_DAY, "--agents", "+2", "--seed", "3", "--json", "--data", day)
+
+    figures = json.loads(result.stdout)
+    for name in ("offered", "answered", "abandoned", "mean_wait", "wait_p90"):
+        assert figures["lived"][name] == pytest.approx(figures["same"][name], rel=1e-4), name
+    assert figures["other"]["abandoned"] < figures["same"]["abandoned"]
+    assert set(figures["other"]["agents"]) - set(figures["same"]["agents"]) == {"alice+1", "bob+1"}
+
+
+def test_another_strategy_or_fewer_agents(day: Path) -> None:
+    result = run("replay", DAY, NEXT_DAY, "--strategy", "linear", "--agents", "-1", "--data", day)
+    assert result.exit_code == 0
+    with pytest.raises(NotFound, match="choose one of longest_idle"):
+        run("replay", DAY, NEXT_DAY, "--strategy", "luckiest", "--data", day)
+
+
+def test_other_rules_with_a_mistake_are_named(day: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "other.toml"
+    rules.write_text('[queue.network]\nstrategy = "luckiest"\n')
+    with pytest.raises(BadInput, match=r"other\.toml"):
+        run("replay", DAY, NEXT_DAY, "--with", rules, "--data", day)
+
+
+def test_times_without_a_record_are_named(day: Path) -> None:
+    with pytest.raises(NotFound, match="Nothing was recorded"):
+        run("replay", "2026-01-01", "2026-01-02", "--data", day)
+    with pytest.raises(BadInput, match="before the beginning"):
+        run("replay", "2026-09-22", "2026-09-20", "--data", day)
+    with pytest.raises(BadInput, match="write it as"):
+        run("replay", "yesterday", "today", "--data", day)
+
+
+def test_a_ledger_of_an_older_version_cannot_be_replayed_and_says_so(tmp_path: Path) -> None:
+    lived = RecordedDay(4)
+    lived.go_on(50)
+    old = [Recorded(entry.seq, entry.at, entry.fact) for entry in lived.recorded]
+    data = kept(tmp_path / "data", lived.floor, old)
+    with pytest.raises(NotFound, match="were not kept"):
+        run("replay", DAY, NEXT_DAY, "--data", data)
+
+
+def test_why_a_call_rang_where_it_rang(day: Path) -> None:
+    with closing(sqlite3.connect(day / schema.DATABASE)) as other:
+        (call,) = other.execute(
+            "select call from ledger where kind = 'CallOffered' order by seq limit 1 offset 20"
+        ).fetchone()
+
+    said = run("why", call, "--data", day).stdout
+    answer = json.loads(run("why", call, "--json", "--data", day).stdout)
+
+    first = answer["items"][0]
+    assert f"{first['name']} ({first['agent']})" in said
+    assert f"  {first['chosen']['ko']} · {first['chosen']['en']}" in said.splitlines()
+    assert len(first["others"]) == len(FLOOR.agents) - 1
+    assert all(item["explained"] for item in answer["items"])
+    assert T0 < 1_790_003_600  # the day is the one that the times in these tests speak of
+
+
+def test_a_call_that_never_rang_and_one_that_never_was(tmp_path: Path) -> None:
+    came = Recorded(1, T0, CallStarted(CallId("c1"), Direction.INBOUND, None, "1000"))
+    data = kept(tmp_path / "data", FLOOR, [came])
+    with pytest.raises(NotFound, match="there is no such call"):
+        run("why", "nobody", "--data", data)
+    assert "rang at nobody's phone" in run("why", "c1", "--data", data).stdout
