@@ -29,8 +29,9 @@ class Telephony:
 
     def __init__(
         self, address: AriAddress, *, desk: Desk, voice: Voice, look_ups: LookUps, post: Callable[[Event], None],
-        calls: OpenCalls, shadow: ShadowQueues | None = None,
+        calls: OpenCalls, shadow: ShadowQueues | None = None, number_of: Callable[[CallId], str | None] | None = None,
     ) -> None:  # fmt: skip
+        """`number_of` is the number of somebody who is to be called back; `calls` knows it unless it is given."""
         self.stream = AriStream(address, self._hear, on_connected=self._connected)
         self.ari = Ari(self.stream, address)
         self.player = IvrPlayer(self.ari, voice, look_ups, post)
@@ -38,7 +39,7 @@ class Telephony:
         self.people = PersonCalls(self.ari, desk.dial_plan, desk.shown_number, post, self.inbound.reached)
         self.switch = Switch(
             self.ari, self.inbound, post, people=self.people, voice=voice, language=desk.language,
-            number_of=lambda call: view.caller if (view := calls.calls.get(call)) else None,
+            number_of=number_of or (lambda call: view.caller if (view := calls.calls.get(call)) else None),
         )  # fmt: skip
         self.control = CallControl(self.ari, self.switch, post)
         self.reconciler = Reconciler(self.ari, self.inbound, self.switch, calls, post, shadow or NoShadowQueues())

@@ -1,0 +1,283 @@
+"""The telephone side alone on a real PBX: the test is the ACD, gives the commands and reads the events."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from changgu.acd.commands import Command
+from changgu.acd.events import CallArrived, Event
+from changgu.acd.identity import AgentId, CallId, QueueName
+from changgu.acd.records import CallView
+from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, Trunk, agent_phone
+from changgu.asterisk_conf.render import render
+from changgu.ivr_flows.nodes import NamedPrompt, Prompt
+from changgu.ivr_flows.service import load_file, shipped_menu
+from changgu.telephony.ari.stream import AriAddress
+from changgu.telephony.dial_plan import DialPlan
+from changgu.telephony.diversions import Message
+from changgu.telephony.inbound import Desk
+from changgu.telephony.numbers import NumberPlan
+from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
+from changgu.telephony.pbx_packages import install
+from changgu.telephony.service import Telephony
+from changgu.telephony.soft_phone import SoftPhones
+from tests.support.service import free_ports
+from tests.support.tones import write_tone
+from tests.support.waiting import eventually
+from tests.support.wire_phone import WirePhone
+
+T = TypeVar("T")
+
+SECRET = "only-for-this-test"
+PC = QueueName("pc")
+DESK, PC_NUMBER = "1000", "1003"
+ALICE, BOB, WIRE = AgentId("alice"), AgentId("bob"), AgentId("wire")
+PROMPT_HERTZ, CALLER_HERTZ, AGENT_HERTZ, PERSON_HERTZ = 300, 440, 800, 1200
+CALLERS_NUMBER, PERSONS_NUMBER = "01012345678", "01055556666"
+
+
+WAV_HEADER = 44
+
+
+class ToneVoice:
+    """Announcements are one long tone, everything else a short one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._long = write_tone(folder / "long.wav", PROMPT_HERTZ, 8.0)
+        self._short = write_tone(folder / "short.wav", PROMPT_HERTZ, 0.3)
+
+    async def playlist(self, prompts: Sequence[Prompt], language: str) -> list[str]:
+        long = any(isinstance(prompt, NamedPrompt) and prompt.name.startswith("position_") for prompt in prompts)
+        return [f"sound:{(self._long if long else self._short).with_suffix('')}"]
+
+
+class NoTickets:
+    """Knows no ticket."""
+
+    async def look_up(self, kind: str, argument: str) -> Mapping[str, str] | None:
+        return None
+
+
+class NoCalls:
+    """The ACD of the test keeps no books."""
+
+    def __init__(self) -> None:
+        self.calls: dict[CallId, CallView] = {}
+
+    def recently_ended(self, call: CallId) -> bool:
+        return False
+
+
+class Letterbox:
+    """Keeps voice mail in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.kept: list[Message] = []
+
+    async def keep(self, message: Message) -> None:
+        self.kept.append(message)
+        self.file(message.call).write_bytes(message.sound)
+
+    def file(self, call: CallId) -> Path:
+        """Where the sound of a message lies."""
+        return self._folder / f"message-{call}.wav"
+
+
+class Line:
+    """A private PBX with two agents' phones, one that is a bare socket, and a trunk to people outside."""
+
+    def __init__(self, folder: Path, rtp_first: int) -> None:
+        sip, ari, ami, self.outside_port, self.wire_port = free_ports(5)
+        release = install(print)
+        self.plan = PbxPlan(
+            folders=pbx_folders(folder / "pbx", release), system_name="side", entity_id="02:00:00:00:00:07",
+            ari_password=SECRET, ami_password=SECRET, sip_port=sip, ari_port=ari, ami_port=ami, rtp_first=rtp_first,
+            rtp_last=rtp_first + 199, host_addresses=host_addresses(), desk_numbers=(DESK,),
+            trunks=(Trunk("outside", ("127.0.0.9",), f"sip:127.0.0.1:{self.outside_port}"),),
+        )  # fmt: skip
+        phones = [agent_phone(login, "register", SECRET) for login in (ALICE, BOB)]
+        phones.append(agent_phone(WIRE, f"sip:wire@127.0.0.1:{self.wire_port}", SECRET))
+        self.floor = PbxFloor(tuple(phones), (ShadowQueue(PC, PC_NUMBER, (ALICE, BOB)),))
+        self.pbx = PrivatePbx(release, self.plan, say=print)
+        self.others = SoftPhones(self.outside_port)
+        """Callers, and people outside: these phones are reached at the trunk's port."""
+        self.wire = WirePhone()
+        self.heard = folder
+        """What the others heard."""
+        self.calls = 0
+        """Made by callers so far."""
+
+    async def start(self) -> None:
+        """First the phones that never register: one that is not there is not rung for a while."""
+        await self.wire.plug_in(self.wire_port)
+        await self.others.start()
+        await self.pbx.start(render(self.plan, self.floor))
+        people = (("caller", CALLERS_NUMBER, "김민수", CALLER_HERTZ), ("person", PERSONS_NUMBER, None, PERSON_HERTZ))
+        for name, number, shown, hertz in people:
+            await self.others.account(
+                name, self.server, user=number, name=shown, record=self.heard,
+                play=write_tone(self.heard / f"{name}-says.wav", hertz),
+            )  # fmt: skip
+
+    @property
+    def server(self) -> str:
+        """Where phones reach the PBX."""
+        return f"127.0.0.1:{self.plan.sip_port}"
+
+    async def stop(self) -> None:
+        """Everything."""
+        await self.pbx.stop()
+        await self.others.stop()
+        self.wire.close()
+
+
+class TelephoneSide:
+    """`do` gives commands, `posted` are the events, `react` does something at once for each."""
+
+    def __init__(self, line: Line, folder: Path, agents: SoftPhones) -> None:
+        self.line = line
+        self.folder = folder
+        self.agents = agents
+        self.others = line.others
+        self.visit = ""
+        """The caller's own name of their call."""
+        self.letterbox = Letterbox(folder)
+        self.numbers: dict[CallId, str] = {}
+        """Of people who are to be called back."""
+        self.posted: list[tuple[float, Event]] = []
+        self.react: Callable[[Event], None] = lambda event: None
+        plan = line.plan
+        trunk = plan.trunks[0].dial_string
+        assert trunk is not None
+        numbers, menu = NumberPlan(DESK, {PC_NUMBER: PC}), load_file(shipped_menu())
+        self.telephony = Telephony(
+            AriAddress("127.0.0.1", plan.ari_port, plan.ari_user, plan.ari_password, plan.application),
+            desk=Desk(
+                lambda: numbers, lambda dialled: menu, short_greeting=(),
+                dial_plan=lambda: DialPlan(trunk, own=frozenset({DESK, PC_NUMBER})), voicemails=self.letterbox,
+            ),
+            voice=ToneVoice(folder), look_ups=NoTickets(), post=self._post, calls=NoCalls(),
+            number_of=self.numbers.get,
+        )  # fmt: skip
+
+    def _post(self, event: Event) -> None:
+        self.posted.append((asyncio.get_running_loop().time(), event))
+        self.react(event)
+
+    def do(self, *commands: Command) -> None:
+        """What the ACD would command."""
+        for command in commands:
+            self.telephony.do(command)
+
+    def events(self) -> list[Event]:
+        """Everything posted so far."""
+        return [event for _, event in self.posted]
+
+    def _found(self, kind: type[T]) -> Iterator[tuple[float, T]]:
+        for at, event in self.posted:
+            if isinstance(event, kind):
+                yield at, event
+
+    async def event(self, kind: type[T], within: float = 15.0) -> tuple[float, T]:
+        """When the first event of a kind came, and the event."""
+
+        async def found() -> tuple[float, T] | None:
+            return next(self._found(kind), None)
+
+        try:
+            seen = await eventually(found, within=within, every=0.02)
+        except AssertionError:
+            raise AssertionError(f"no {kind.__name__}; posted {self.events()}") from None
+        assert seen is not None
+        return seen
+
+    # ---- people ----------------------------------------------------------------------------------------------------
+
+    async def agent(self, login: AgentId, *, answer_after: float | None = 0.3) -> None:
+        """An agent's phone, registered."""
+        await self.agents.account(
+            login, self.line.server, user=f"agent-{login}", password=SECRET, register=True, answer_after=answer_after,
+            play=write_tone(self.folder / f"{login}-says.wav", AGENT_HERTZ), record=self.folder,
+        )  # fmt: skip
+
+    async def caller(self, number: str = PC_NUMBER) -> CallId:
+        """A caller comes to the queue; their call."""
+        self.line.calls += 1
+        self.visit = f"visit-{self.line.calls}"
+        await self.others.call("caller", self.visit, f"sip:{number}@{self.line.server}")
+        await self.others.expect("answered", call=self.visit)
+        _, arrived = await self.event(CallArrived)
+        return arrived.call
+
+    async def rings_outside(self) -> str:
+        """The person's telephone rings; the name of its call."""
+        incoming = await self.others.expect("incoming", line="person")
+        assert incoming.call is not None
+        return incoming.call
+
+    async def answers_outside(self) -> str:
+        """The same, and they pick up."""
+        outside = await self.rings_outside()
+        await self.others.order(do="answer", call=outside)
+        await self.others.expect("answered", call=outside)
+        return outside
+
+    async def press(self, keys: str) -> None:
+        """The caller presses keys."""
+        await self.others.order(do="dtmf", call=self.visit, digits=keys)
+
+    async def hang_up(self, phones: SoftPhones, call: str) -> None:
+        """One side ends it; what it heard is a file from then on."""
+        await phones.order(do="hang_up", call=call)
+        await phones.expect("ended", call=call)
+
+    async def heard_by(self, call: str) -> Path:
+        """What a phone heard in a call that is over; it writes the sound some time after that."""
+        file = next(
+            folder / f"{call}.wav" for folder in (self.folder, self.line.heard) if (folder / f"{call}.wav").exists()
+        )
+
+        async def written() -> bool:
+            return file.stat().st_size > WAV_HEADER
+
+        await eventually(written, within=5)
+        return file
+
+    async def recording_lasts(self, call: CallId, seconds: float) -> None:
+        """The PBX has so much of a message."""
+        file = Path(self.line.plan.folders.spool) / "recording" / f"voicemail-{call}.wav"
+
+        async def long_enough() -> bool:
+            return file.exists() and file.stat().st_size > WAV_HEADER + seconds * 16_000
+
+        await eventually(long_enough, within=20)
+
+    async def nothing_is_left(self) -> None:
+        """No channel and no bridge outlives its call."""
+
+        async def empty() -> bool:
+            ari = self.telephony.ari
+            return not await ari.request("GET", "channels") and not await ari.request("GET", "bridges")
+
+        await eventually(empty, within=5)
+
+
+@asynccontextmanager
+async def open_side(line: Line, folder: Path) -> AsyncIterator[TelephoneSide]:
+    """The telephone side, its phones, and afterwards a PBX with nothing left in it."""
+    line.others.news.clear()
+    line.wire.heard.clear()
+    async with SoftPhones() as agents:
+        side = TelephoneSide(line, folder, agents)
+        running = asyncio.create_task(side.telephony.run())
+        try:
+            await side.telephony.ari.wait_connected(10)
+            await asyncio.wait_for(side.telephony.reconciler.done.wait(), 10)
+            yield side
+            await side.nothing_is_left()
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
