@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-import importlib
+import runpy
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one measurement; the exit status."""
     words = list(sys.argv[1:] if words is None else words)
     if words[:1] == ["estimate"]:
-        return int(importlib.import_module("bench.estimate").main(words[1:]) or 0)
+        sys.argv = ["changgu bench estimate", *words[1:]]
+        runpy.run_module("bench.estimate", run_name="__main__")
+        return 0
     given = _read(words)
     about = machine()
     if (load := about["load_at_start"]) > 0.5:

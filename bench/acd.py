@@ -107,7 +107,7 @@ class Bench:
         before = {name: processor_seconds(pid) for name, pid in pids.items()}
         run = await SippRun.callers(
             folder, service.sip_server, DIALLED[acd], [number_of(caller, talk) for caller, talk in zip(callers, talks, strict=True)],
-            rate, self.floor.callers_media,
+            rate, self.floor.callers_port, self.floor.callers_media,
         )  # fmt: skip
         try:
             await run.finished(within=600)

@@ -92,7 +92,7 @@ class BenchFloor:
         self.folder = folder
         self.agents = agents_named(agents)
         self.service = Changgu(folder, (22000, 25999), CONFIG.format(level=level))
-        self.phones_port, self.callers_media, self.agents_media = free_ports(3)
+        self.phones_port, self.callers_port, self.callers_media, self.agents_media = free_ports(4)
         self.queues = [queue_named(QUEUE)]
         self.seats = {login: (QueueName(QUEUE), self.phones_port) for login in self.agents}
         """Login → the queue they serve and the port of their phone."""

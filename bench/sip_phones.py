@@ -199,6 +199,11 @@ class SipPhones(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
         self._port = int(transport.get_extra_info("sockname")[1])
 
+    @property
+    def port(self) -> int:
+        """Where they are."""
+        return self._port
+
     def close(self) -> None:
         """Hang nothing up, give the ports back."""
         for timer in self._pending.values():

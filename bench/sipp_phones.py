@@ -189,15 +189,15 @@ class SippRun:
 
     @classmethod
     async def callers(
-        cls, folder: Path, server: str, dialled: str, numbers: Sequence[str], rate: float, media_port: int
+        cls, folder: Path, server: str, dialled: str, numbers: Sequence[str], rate: float, port: int, media_port: int
     ) -> "SippRun":
-        """One caller after the other, `rate` a second."""
+        """One caller after the other, `rate` a second, all from one port of loopback."""
         folder.mkdir(parents=True, exist_ok=True)
         table = folder / "callers.csv"
         table.write_text("SEQUENTIAL\n" + "".join(f"{number};\n" for number in numbers))
         return await cls.start(folder, "callers", caller_scenario(), [
             server, "-s", dialled, "-inf", str(table), "-m", str(len(numbers)), "-l", str(len(numbers)),
-            "-r", f"{rate:g}", "-mp", str(media_port), "-timeout", "900s",
+            "-r", f"{rate:g}", "-p", str(port), "-mp", str(media_port), "-timeout", "900s",
         ])  # fmt: skip
 
     async def finished(self, within: float) -> None:
