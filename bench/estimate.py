@@ -395,7 +395,7 @@ def cases(seed: int, quick: bool) -> Iterable[Case]:
     calls, number = (4000, 3) if quick else (16000, 12)
 
     def dice(case: int) -> random.Random:
-        return random.Random(f"{seed}/{case}")  # noqa: S311 - the same dice give the same days
+        return random.Random(f"{seed}/{case}")
 
     yield textbook("M/M/100+M, load 1.0, patience 180 s", 100, 1.0, 180.0, calls, dice(1))
     yield textbook("M/M/100+M, load 1.3, patience 180 s", 100, 1.3, 180.0, calls, dice(2))

@@ -229,20 +229,19 @@ def forecast(situation: Situation, confidence: float = 0.8) -> Forecast | None:
     whole = 1.0 + min(1.0, situation.abandonment * _next_mean(situation) / (2 * staffed))
     expected = waits.expected(whole)
     elsewhere = sum(group.used for group in groups.values() if not group.takes & 1)
-    needed, spread = _spread(situation, own, elsewhere, expected, step, curve)
-    shape = needed * needed / (needed * spread + needed * needed * curve.uncertainty)
+    count = _count(situation, own, elsewhere, expected, step, curve)
+    waits.spread_out(whole, [whole * count.quantile(0.1), whole * count.quantile(0.9)], expected)
+    count = _count(situation, own, elsewhere, waits.after(whole * count.typical), step, curve)
 
-    waits.spread_out(whole, [_gamma_quantile(shape, 0.1) * whole, _gamma_quantile(shape, 0.9) * whole], expected)
-
-    def answered(odds: float) -> float:
-        return situation.pickup + step * waits.after(_gamma_quantile(shape, odds) * whole)
+    def answered(scale: float) -> float:
+        return situation.pickup + step * waits.after(whole * scale)
 
     return Forecast(
-        mean=situation.pickup + step * expected,
-        median=answered(0.5),
-        promise=answered(confidence),
-        low=answered(0.1),
-        high=answered(0.9),
+        mean=answered(count.typical),
+        median=answered(count.quantile(0.5)),
+        promise=answered(count.quantile(confidence)),
+        low=answered(count.quantile(0.1)),
+        high=answered(count.quantile(0.9)),
         staffed=staffed,
         ahead=ahead,
     )
@@ -474,10 +473,26 @@ def _crossing(lines: Sequence[tuple[float, float]], amount: float) -> float:
     return at + max(0.0, amount - sofar) / slope if slope > 0.0 else at
 
 
-def _spread(
+class _Count(NamedTuple):
+    """What the wait is made of: completions that must happen, as multiples of how many are needed."""
+
+    typical: float
+    """Below 1 when completions are more regular than Poisson's: the last one then falls, on average, before what is
+    expected to be completed reaches the count, by up to half a completion."""
+    shape: float
+    """Of the gamma distribution that stands for the multiple."""
+
+    def quantile(self, odds: float) -> float:
+        """By Wilson and Hilferty's cube; good to 2 % from shape 1."""
+        ninth = 1.0 / (9.0 * self.shape)
+        root = 1.0 - ninth + _normal_quantile(odds) * sqrt(ninth)
+        return self.typical * max(root, 0.02) ** 3
+
+
+def _count(
     situation: Situation, own: Sequence[_Group], elsewhere: float, position: float, step: float, curve: Curve
-) -> tuple[float, float]:
-    """How many completions the wait is made of, and the variance of that count / its mean.
+) -> _Count:
+    """How uncertain the count of completions by `position` is.
 
     Completed with the present caller: yes or no for each agent. Later ones: like a renewal process, whose variance /
     mean tends to the squared coefficient of variation. Callers who give up on their own, and overtakers, add Poisson's.
@@ -499,22 +514,18 @@ def _spread(
             odds = 1.0 if elapsed is None else handling.curve().ended(elapsed, seconds)
             first += odds
             squares += odds * odds
-    gross = max(gross, first, 1e-9)
-    dispersion = max((first - squares + curve.variation * max(0.0, gross - first + squares)) / gross, 0.02)
+    again = max(0.0, gross - first)
+    gross = max(first + again, 1e-9)
+    dispersion = max((first - squares + curve.variation * (again + min(squares, 2.0 * again))) / gross, 0.02)
     left = exp(-min(situation.abandonment * seconds, 30.0))
     overtaken = sum(one.rate * min(seconds, one.lasting) for one in situation.overtakers)
     needed = max(net, 1.0) ** (2 / 3) * max(net + elsewhere, 1.0) ** (1 / 3)
     noise = (dispersion * needed + (1.0 + dispersion) * overtaken) / needed
-    return needed, (1.0 + (noise - 1.0) * (1.0 + left) / 2) / left
+    spread = (1.0 + (noise - 1.0) * (1.0 + left) / 2) / left
+    typical = 1.0 - max(0.0, 1.0 - dispersion) / (2.0 * needed)
+    return _Count(typical, typical * typical / (spread / needed + curve.uncertainty))
 
 
 @lru_cache(maxsize=64)
 def _normal_quantile(odds: float) -> float:
     return NormalDist().inv_cdf(odds)
-
-
-def _gamma_quantile(shape: float, odds: float) -> float:
-    """Of the gamma distribution with this shape and mean 1, by Wilson and Hilferty's cube; good to 2 % from shape 1."""
-    ninth = 1.0 / (9.0 * shape)
-    root = 1.0 - ninth + _normal_quantile(odds) * sqrt(ninth)
-    return max(root, 0.02) ** 3
