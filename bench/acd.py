@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -64,7 +64,7 @@ class Plan:
     full: tuple[FullCase, ...] = FULL_CASES
     counted_calls: int = 100
     """Calls of which every request to the PBX is counted."""
-    hour: TracePlan = TracePlan()
+    hour: TracePlan = field(default_factory=TracePlan)
 
     def quick(self) -> "Plan":
         """One short round, to see that it works; its figures are not for publication."""
@@ -96,7 +96,7 @@ class Bench:
     numbers: Numbers
 
     async def run(self, acd: str, talks: Sequence[float], rate: float) -> tuple[PhoneLog, Figures]:
-        """Callers at that rate, each with a length of talk; what the phones wrote down, processor time of a call in ms."""
+        """Callers at that rate, each with a length of talk; what the phones wrote down, processor time in ms."""
         callers, calls = self.numbers.take(len(talks)), len(talks)
         service = self.floor.service
         folder = self.floor.folder / f"callers-{callers.start}"
@@ -106,8 +106,9 @@ class Bench:
             pids["changgu"] = service.process.pid
         before = {name: processor_seconds(pid) for name, pid in pids.items()}
         run = await SippRun.callers(
-            folder, service.sip_server, DIALLED[acd], [number_of(caller, talk) for caller, talk in zip(callers, talks, strict=True)],
-            rate, self.floor.callers_port, self.floor.callers_media,
+            folder, service.sip_server, DIALLED[acd],
+            [number_of(caller, talk) for caller, talk in zip(callers, talks, strict=True)], rate,
+            self.floor.callers_port, self.floor.callers_media,
         )  # fmt: skip
         try:
             await run.finished(within=600)
@@ -191,7 +192,7 @@ async def full_queue(plan: Plan, say: Say) -> dict[str, dict[str, list[Figures]]
     found: dict[str, dict[str, list[Figures]]] = {}
     async with bench_of(plan.full_agents, 0.0) as bench:
         for case in plan.full:
-            dice = Random(case.callers)  # noqa: S311 - lengths of calls, not secrets
+            dice = Random(case.callers)
             talks = [dice.uniform(case.shortest, case.longest) for _ in range(case.callers)]
 
             async def measure(acd: str, talks: Sequence[float] = talks, rate: float = case.rate) -> Figures:

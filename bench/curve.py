@@ -35,7 +35,8 @@ def drawn(title: str, across: str, up: str, curves: Sequence[Curve]) -> str:
         return HEIGHT - BOTTOM - (math.log10(y) - y_decades[0]) / _length(y_decades) * (HEIGHT - TOP - BOTTOM)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif"'
+        ' font-size="13">',
         f"<title>{escape(title)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         f'<text x="{LEFT}" y="22" font-size="16">{escape(title)}</text>',
@@ -48,7 +49,8 @@ def drawn(title: str, across: str, up: str, curves: Sequence[Curve]) -> str:
         y = at_y(10.0**decade)
         parts.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{10.0**decade:,g}</text>')
-    parts.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">{escape(across)}</text>')
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    parts.append(f'<text x="{middle}" y="{HEIGHT - 10}" text-anchor="middle">{escape(across)}</text>')
     parts.append(f'<text x="12" y="{TOP - 6}">{escape(up)}</text>')
     for curve, (colour, dashes) in zip(curves, STYLES * len(curves), strict=False):
         points = " ".join(f"{at_x(x):.1f},{at_y(y):.1f}" for x, y in curve.points)

@@ -1,7 +1,7 @@
 """The engine alone, on a floor of 2,000 agents and 200 queues with thousands of callers waiting: what one event costs.
 
-A day is lived in virtual time: callers come and give up, agents' phones are answered, talks and wrap-ups end, steps fall
-due. Only `Engine.handle` with `Engine.next_deadline`, which the service calls for every event, is timed.
+A day is lived in virtual time: callers come and give up, agents' phones are answered, talks and wrap-ups end, steps
+fall due. Only `Engine.handle` with `Engine.next_deadline`, which the service calls for every event, is timed.
 """
 
 import gc
@@ -56,7 +56,7 @@ class EnginePlan:
     """There are; each agent has `skills_each` of them, with a level."""
     skills_each: int = 5
     kinds: int = 8
-    """What callers of one queue can need: a menu has so many ends that lead there. 0: every caller needs something else."""
+    """What callers of one queue can need: a menu has so many ends. 0: every caller needs something else."""
     waiting: int = 10_000
     events: int = 200_000
     curve: tuple[int, ...] = (100, 300, 1000, 3000, 10_000, 30_000, 100_000)
@@ -98,7 +98,7 @@ class Day:
 
     def __init__(self, plan: EnginePlan, waiting: int, seed: int = 1) -> None:
         self._plan = plan
-        self._dice = Random(seed)  # noqa: S311 - a made-up day
+        self._dice = Random(seed)
         self.floor = floor_of(plan, self._dice)
         self._kinds = [[self._needs() for _ in range(plan.kinds)] for _ in self.floor.queues]
         self.engine = Engine(self.floor)
@@ -230,7 +230,7 @@ def speed(plan: EnginePlan, waiting: int, events: int, seed: int) -> tuple[Figur
     for kind, took, used in zip(day.kinds, day.took, day.used, strict=True):
         by_kind[kind].append(took)
         used_by_kind[kind].append(used)
-    kinds = {
+    kinds: dict[str, Figures] = {
         kind: {**_costs(took, used_by_kind[kind]), "share": len(took) / len(day.took)}
         for kind, took in by_kind.items()
     }
@@ -286,7 +286,9 @@ def quiet_hour(plan: EnginePlan) -> Figures:
     return {"wakings in a quiet hour": woken}
 
 
-def measure_all(*, quick: bool, rounds: int, say: Callable[[str], None], plan: EnginePlan | None = None) -> dict[str, Any]:
+def measure_all(
+    *, quick: bool, rounds: int, say: Callable[[str], None], plan: EnginePlan | None = None
+) -> dict[str, Any]:
     """Speed over rounds, memory, quiet, and the curve over the number waiting."""
     plan = plan or (EnginePlan().quick() if quick else EnginePlan())
     found: list[Figures] = []
@@ -319,13 +321,13 @@ def measure_all(*, quick: bool, rounds: int, say: Callable[[str], None], plan: E
     }  # fmt: skip
 
 
-def ten_times(curve: dict[str, Figures]) -> list[tuple[str, float, float]]:
+def ten_times(curve: dict[str, Figures]) -> list[list[str | float]]:
     """p99 with ten times the callers waiting, as a multiple."""
     return [
-        (
+        [
             f"{int(waiting):,} → {int(waiting) * 10:,}",
             *(curve[str(int(waiting) * 10)][name] / figures[name] for name in ("p99", "p99 on the processor")),
-        )
+        ]
         for waiting, figures in curve.items()
         if str(int(waiting) * 10) in curve
     ]
@@ -351,7 +353,7 @@ def report(result: dict[str, Any]) -> str:
             ["10,000, no two callers with the same needs",
              *(result["every caller needs something else"][name] for name in columns)],
         ]),
-        table(["ten times the callers", "p99 ×", "p99 × on the processor"], [list(row) for row in ten_times(result["curve"])]),
+        table(["ten times the callers", "p99 ×", "p99 × on the processor"], ten_times(result["curve"])),
         table(list(result["besides"]), [list(result["besides"].values())]),
     ]  # fmt: skip
     return "\n".join(parts)

@@ -41,7 +41,7 @@ def over_rounds(rounds: Sequence[Figures]) -> Figures:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str | float]]) -> str:
-    """A Markdown table; numbers with three significant digits, right-aligned columns where the first row has numbers."""
+    """A Markdown table; numbers with three significant digits, columns of numbers right-aligned."""
     aligned = ["---:" if rows and isinstance(cell, int | float) else "---" for cell in (rows[0] if rows else heads)]
     lines = [heads, aligned, *([cell if isinstance(cell, str) else shown(cell) for cell in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

@@ -99,7 +99,7 @@ class BenchFloor:
         self._screens: list[asyncio.Task[None]] = []
 
     async def furnish(self) -> None:
-        """Put queues, agents and the menu into the data folder. The agents get no accounts: a password's hash takes long."""
+        """Put queues, agents and the menu into the data folder. No accounts: a password's hash takes long."""
         menus = self.service.data / "menus"
         menus.mkdir(parents=True)
         database = schema.database_of(self.service.data)

@@ -28,7 +28,7 @@ class Wait:
 
 
 def replay(visits: Sequence[Visit], agents: int) -> list[Wait]:
-    """The same trace, first come first served, every agent alike; in the order of `visits`, which is that of arrival."""
+    """The same trace, first come first served, every agent alike. `visits` and waits in order of arrival."""
     if agents < 1:
         raise ValueError("without agents nobody is served")
     free_at = [float("-inf")] * agents

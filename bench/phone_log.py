@@ -1,8 +1,9 @@
-"""What the phones wrote down, and what can be read from it: how long callers and agents were kept waiting, in what order."""
+"""What the phones wrote down, and what it says: how long callers and agents were kept waiting, in what order."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from bench.sipp_phones import caller_of
 
@@ -81,7 +82,7 @@ def idle_gaps(log: PhoneLog) -> list[float]:
             moments[one.agent].append((one.at, kind))
     for of_agent in moments.values():
         of_agent.sort()
-        for (at, kind), (after, next_kind) in zip(of_agent, of_agent[1:], strict=False):
+        for (at, kind), (after, next_kind) in pairwise(of_agent):
             if (kind, next_kind) == (0, 1):
                 gaps.append(after - at)
     return gaps
@@ -115,4 +116,4 @@ def inversions(came: Sequence[str], served: Sequence[str]) -> int:
     """Exact order of service: how many were served before the one who came just before them among those served."""
     place = {call: number for number, call in enumerate(came)}
     order = [place[call] for call in served if call in place]
-    return sum(later < earlier for earlier, later in zip(order, order[1:], strict=False))
+    return sum(later < earlier for earlier, later in pairwise(order))

@@ -8,9 +8,8 @@ The plain queues behind the dialplan never ring for callers who waited with chan
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +65,7 @@ class Heard:
     """Callers whose call was ended before an agent had hung up on them."""
     done: set[str] = field(default_factory=set)
     """Callers whose agent has hung up."""
+    _answering: set[asyncio.Task[None]] = field(default_factory=set)
     talk: float | None = None
     """Seconds after which an agent hangs up; None: only when told."""
 
@@ -89,7 +89,8 @@ class Heard:
         loop = asyncio.get_running_loop()
         self.rang.append((loop.time(), leg.caller))
         self.at_work[leg.who] = leg
-        loop.create_task(self._pick_up(leg))
+        self._answering.add(task := loop.create_task(self._pick_up(leg)))
+        task.add_done_callback(self._answering.discard)
 
     async def _pick_up(self, leg: Leg) -> None:
         leg.sound = await Sound.open(1000 + len(self.sounds))
@@ -186,7 +187,7 @@ async def one_restart(plan: RestartPlan, say: Callable[[str], None]) -> Figures:
         await asyncio.sleep(1.0)
         gap = max(sound.gap_until_now() for sound in talk_sounds
                   if sound is not None and sound is not freed_sound and sound is not partner)  # fmt: skip
-        say(f"routing after {routed - started:.2f} s, ready after {opened - started:.2f} s, longest silence {gap:.3f} s")
+        say(f"routing after {routed - started:.2f} s, ready {opened - started:.2f} s, longest silence {gap:.3f} s")
 
         heard.talk = plan.short_talk
         for agent, leg in list(heard.at_work.items()):
@@ -245,14 +246,16 @@ async def _failed(run: SippRun, within: float) -> int:
 
 async def _state(floor: BenchFloor, state: str, count: int) -> None:
     async def look() -> bool:
-        return sum(row["state"] == state for row in (await floor.service.get("/agents"))["items"]) >= count
+        rows = (await floor.service.get("/agents"))["items"]
+        return [row["state"] for row in rows].count(state) >= count
 
     await eventually(look, within=90, every=0.3)
 
 
 async def _waiting(floor: BenchFloor, count: int) -> None:
     async def look() -> bool:
-        return sum(row["waiting"] for row in (await floor.service.get("/queues"))["items"]) >= count
+        rows = (await floor.service.get("/queues"))["items"]
+        return sum(int(row["waiting"]) for row in rows) >= count
 
     await eventually(look, within=90, every=0.3)
 

@@ -113,7 +113,7 @@ Content-Length: 0
 
 
 def agent_scenario(ring: float) -> str:
-    """All agents' phones at one address: they ring for `ring` seconds, talk as long as the caller's number says, hang up.
+    """All agents' phones at one address: they ring for `ring` seconds, talk as the caller's number says, hang up.
 
     They also answer the PBX's OPTIONS, by which it knows that they can be reached.
     """
@@ -174,9 +174,11 @@ class SippRun:
         folder.mkdir(parents=True, exist_ok=True)
         file, log, errors = (folder / f"{name}{ending}" for ending in (".xml", ".log", ".errors"))
         file.write_text(scenario)
+        if name != "agents":  # there every ring that is not given up is written down as an error
+            words = [*words, "-trace_err", "-error_file", str(errors)]
         process = await asyncio.create_subprocess_exec(
             "sipp", *words, "-sf", str(file), "-i", "127.0.0.1", "-nostdin",
-            "-trace_logs", "-log_file", str(log), *(("-trace_err", "-error_file", str(errors)) if name != "agents" else ()),
+            "-trace_logs", "-log_file", str(log),
             cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip

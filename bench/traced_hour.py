@@ -145,7 +145,7 @@ async def measure_hours(plan: TracePlan, say: Callable[[str], None]) -> dict[str
         await floor.furnish()
         phones = await SipPhones.open(("127.0.0.1", floor.service.sip), floor.phones_port)
         for number in range(plan.rounds):
-            dice = Random(plan.seed + number)  # noqa: S311 - a trace, not a secret
+            dice = Random(plan.seed + number)
             visits = trace(
                 dice, agents=plan.agents, load=plan.load, handling=plan.handling, patience=plan.patience,
                 length=plan.length, ring=plan.ring,
