@@ -28,11 +28,12 @@ from changgu.acd.events import (
 )
 from changgu.acd.facts import AgentStateChanged, Fact, FloorTakenUp, Recorded
 from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
-from changgu.acd.queues import Agent, Queue
+from changgu.acd.queues import Agent, Queue, Rules
 from changgu.acd.queues import Floor as FloorPlan
 from changgu.acd.records import AgentView, CallView
 
 HELPDESK = QueueName("helpdesk")
+RULES = Rules()
 OPENING = 1_000.0
 
 
@@ -70,9 +71,11 @@ class Floor:
     Every step is followed by all invariants, and the history is kept for folding it again.
     """
 
-    def __init__(self, *agents: str | Agent, queues: Iterable[Queue] = (), now: Instant = OPENING) -> None:
+    def __init__(
+        self, *agents: str | Agent, queues: Iterable[Queue] = (), now: Instant = OPENING, rules: Rules = RULES
+    ) -> None:
         plan = [an_agent(agent) if isinstance(agent, str) else agent for agent in agents]
-        self.plan = FloorPlan(tuple(queues) or (a_queue(),), tuple(plan))
+        self.plan = FloorPlan(tuple(queues) or (a_queue(),), tuple(plan), rules)
         self.engine = Engine(self.plan)
         self.now = now
         self.history: list[Recorded] = []
@@ -90,7 +93,7 @@ class Floor:
 
     def configure(self, *agents: Agent, queues: Iterable[Queue] = ()) -> list[Effect]:
         """Another list of agents and queues, while the floor is open."""
-        self.plan = FloorPlan(tuple(queues) or self.plan.queues, agents)
+        self.plan = FloorPlan(tuple(queues) or self.plan.queues, agents, self.plan.rules)
         effects = self.engine.configure(self.plan, self.now)
         self.watch.floor = self.plan
         self._keep(effects, None)
@@ -157,9 +160,9 @@ class Floor:
 
     # Callers
 
-    def dial(self, call: str) -> list[Effect]:
-        """Reaches the menu."""
-        return self.tell(CallerDialledIn(CallId(call), "01012345678", "1000"))
+    def dial(self, call: str, caller: str | None = "01012345678") -> list[Effect]:
+        """Reaches our number; the menu speaks."""
+        return self.tell(CallerDialledIn(CallId(call), caller, "1000"))
 
     def queue(self, call: str, queue: str = HELPDESK, *, priority: int = 0, skills: Iterable[str] = ()) -> list[Effect]:
         """The menu hands over."""

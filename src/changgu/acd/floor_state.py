@@ -231,8 +231,6 @@ class FloorState:
         if call.line is not None:
             call.line.forget(call)
         came_back = call.diverted is not None and call.queue == fact.queue
-        if call.queue is not None and not came_back:
-            call.been_in = (*call.been_in, call.queue)
         if not came_back:
             call.opened, call.fired = frozenset(), frozenset()
             call.announced_at, call.announced = None, 0
@@ -289,8 +287,10 @@ class FloorState:
         if call.line is not None:
             call.line.forget(call)
             self._wait_over(call, at)
-        if call.queue is None:
-            call.queue, call.placed_at, call.entered_at, call.queued_at = fact.queue, at, at, at
+        if call.queued_at is None:
+            call.placed_at = call.entered_at = call.queued_at = at
+        call.queue = fact.queue
+        call.been_in = (*call.been_in, fact.queue)
         call.state, call.diverted, call.offers = CallState.IN_MENU, fact.why, {}
         self.returned.pop(call.call, None)
         self.limits.set_for_call(call)

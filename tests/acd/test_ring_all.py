@@ -1,0 +1,129 @@
+"""Everybody rings, one wins, and to the others there was never a call."""
+
+from changgu.acd.commands import ConnectCall, HangUpAgent, RingAgent, StopRinging
+from changgu.acd.engine import Effect
+from changgu.acd.events import AgentAnswered, CallerHungUp
+from changgu.acd.facts import CallAnswered, CallOffered, Choice, NewsIgnored, OfferEnd, OfferEnded
+from changgu.acd.identity import AgentId, CallId, OfferId
+from changgu.acd.queues import Agent, Seat
+from tests.support.floor import HELPDESK, Floor, a_queue, an_agent
+
+C1 = CallId("c1")
+
+
+def everybody(*agents: str | Agent, ring_limit: float = 20, misses: int = 3) -> Floor:
+    floor = Floor(*agents, queues=[a_queue(strategy="ring_all", ring_limit=ring_limit, misses=misses)])
+    for agent in agents:
+        floor.ready(agent if isinstance(agent, str) else agent.login)
+        floor.wait(1)
+    return floor
+
+
+def rung(effects: list[Effect]) -> list[str]:
+    return [effect.agent for effect in effects if isinstance(effect, RingAgent)]
+
+
+def test_everybody_free_rings_the_longest_idle_first_in_the_list() -> None:
+    floor = everybody("carol", "alice", "bob")
+    effects = floor.call("c1")
+
+    assert rung(effects) == ["carol", "alice", "bob"]
+    assert {effect.choice for effect in effects if isinstance(effect, CallOffered)} == {Choice.EVERYBODY}
+    assert len({agent for agent, _ in floor.the_call("c1").ringing}) == 3
+
+
+def test_two_agents_answer_and_one_of_them_gets_the_call() -> None:
+    """Row 6: two agents answer and both get ACKed."""
+    floor = everybody("alice", "bob")
+    floor.call("c1")
+    alice, bob = OfferId(1), OfferId(2)
+
+    won = floor.tell(AgentAnswered(AgentId("bob"), C1, bob))
+    late = floor.tell(AgentAnswered(AgentId("alice"), C1, alice))
+
+    assert won[:3] == [
+        StopRinging(AgentId("alice"), C1, alice, elsewhere=True),
+        OfferEnded(C1, AgentId("alice"), alice, OfferEnd.ANSWERED_ELSEWHERE),
+        CallAnswered(C1, AgentId("bob"), bob, HELPDESK),
+    ]
+    assert ConnectCall(AgentId("bob"), C1, bob) in won
+    assert late[0] == HangUpAgent(AgentId("alice"), C1, alice)
+    assert isinstance(late[1], NewsIgnored)
+    assert floor.agent("alice").state == "ready"
+
+
+def test_whoever_was_not_first_keeps_their_turn_and_has_missed_nothing() -> None:
+    floor = everybody("alice", "bob")
+    since = floor.agent("alice").idle_since
+    floor.wait(5)
+    floor.call("c1")
+    floor.wait(5)
+    floor.answer("bob")
+
+    assert floor.agent("alice").idle_since == since
+    assert floor.agent("alice").misses == 0
+
+
+def test_an_agent_who_picks_up_and_drops_does_not_ring_the_whole_group_again_and_again() -> None:
+    """Row 5: one agent answers and drops; the caller keeps their place, and who dropped it rings last."""
+    floor = everybody("alice", "bob")
+    floor.call("c1")
+    floor.answer("alice")
+
+    effects = floor.agent_hangs_up("alice")
+
+    assert rung(effects) == ["bob"]
+    assert floor.agent("alice").misses == 1
+
+
+def test_one_who_declines_leaves_the_others_ringing() -> None:
+    floor = everybody("alice", "bob")
+    floor.call("c1")
+
+    assert rung(floor.decline("alice")) == []
+    assert floor.the_call("c1").ringing == ((AgentId("bob"), OfferId(2)),)
+
+
+def test_somebody_who_comes_free_rings_along() -> None:
+    floor = everybody("alice", "bob")
+    floor.not_ready("bob")
+    floor.call("c1")
+
+    assert rung(floor.ready("bob")) == ["bob"]
+
+
+def test_a_second_caller_is_served_before_somebody_rings_along() -> None:
+    floor = everybody("alice", "bob")
+    floor.not_ready("bob")
+    floor.call("c1")
+    floor.call("c2")
+
+    (offer,) = [effect for effect in floor.ready("bob") if isinstance(effect, CallOffered)]
+    assert offer.call == "c2"
+
+
+def test_when_nobody_answers_everybody_rings_again_until_they_are_away() -> None:
+    floor = everybody("alice", "bob", misses=2)
+    floor.call("c1")
+
+    assert rung(floor.wait(20)) == ["alice", "bob"]
+    floor.wait(20)
+    assert [floor.agent(name).state for name in ("alice", "bob")] == ["not_ready", "not_ready"]
+    assert floor.waiting() == ["c1"]
+
+
+def test_a_caller_who_gives_up_silences_every_phone() -> None:
+    floor = everybody("alice", "bob", "carol")
+    floor.call("c1")
+    effects = floor.tell(CallerHungUp(C1))
+
+    assert len([effect for effect in effects if isinstance(effect, StopRinging)]) == 3
+    assert not any(effect.elsewhere for effect in effects if isinstance(effect, StopRinging))
+
+
+def test_only_the_lowest_level_rings_while_anybody_of_it_is_free() -> None:
+    expert = Agent(AgentId("zoe"), "Zoe", frozenset({HELPDESK}), seats={HELPDESK: Seat(level=2)})
+    floor = everybody("alice", an_agent("bob"), expert)
+
+    assert rung(floor.call("c1")) == ["alice", "bob"]
+    assert rung(floor.call("c2")) == ["zoe"]
