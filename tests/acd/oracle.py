@@ -191,7 +191,7 @@ class Oracle(Callbacks):
                 if self.rings(agent, call, offer):
                     self.missed(self.people[agent], "failed")
             case e.ConnectFailed(agent, call, offer):
-                if self.has(agent, call, offer, "connecting"):
+                if self.has(agent, call, offer, "connecting") and not self.visits[call].nobody_on_the_line:
                     self.cannot_be_joined(self.visits[call])
             case e.ConversationMissing(agent, call, offer):
                 if self.has(agent, call, offer, "talking", "held"):
@@ -241,14 +241,14 @@ class Oracle(Callbacks):
         if same:
             self.settle(visit, ())
         else:
-            self.enter(visit, event.queue)
+            self.enter(visit, event.queue, rules=event.since is None)
 
-    def enter(self, visit: Visit, queue: str) -> None:
-        """The rules of arrival, then a place in the queue."""
+    def enter(self, visit: Visit, queue: str, *, rules: bool = True) -> None:
+        """The rules of arrival (not for those who have waited elsewhere), then a place in the queue."""
         visit.queue, visit.rules_used, visit.opened, visit.state = queue, set(), frozenset(), "in_menu"
         opens: list[tuple[int, Overflow]] = []
         for number, rule in enumerate(self.queue_settings(queue).overflows):
-            if rule.when in ON_ARRIVAL and self.holds(rule, number, visit):
+            if rules and rule.when in ON_ARRIVAL and self.holds(rule, number, visit):
                 if rule.to.way is not Way.OPEN:
                     self.overflowed(visit, rule.when, rule.to, None, number)
                     return
@@ -316,8 +316,9 @@ class Oracle(Callbacks):
             return
         to = self.queue_settings(visit.queue).keys.get(key)
         if to is not None:
-            self.stop_ringing(visit, "caller_left")
-            visit.state = "waiting"
+            if to.way is not Way.OPEN:  # more may take it; whose phone rings already may, too
+                self.stop_ringing(visit, "caller_left")
+                visit.state = "waiting"
             self.overflowed(visit, Departure.KEY, to, key, -1)
 
     def stop_ringing(self, visit: Visit, why: str, but: str | None = None) -> None:
@@ -383,9 +384,6 @@ class Oracle(Callbacks):
 
     def cannot_be_joined(self, visit: Visit) -> None:
         person = self.people[visit.agent or ""]
-        if visit.nobody_on_the_line:
-            self.dial_cancelled(visit, person, "withdrawn")
-            return
         self.offer_ends(person, "connect_failed")
         self.as_wished(person)
 

@@ -132,8 +132,10 @@ class Callbacks(People):
             self.offer_ends(person, "not_reached")
             self.as_wished(person, turn=turn)
         if visit.agent is not None:
-            self.as_wished(self.people[visit.agent])
-        self.end(visit, "not_reached", "desk")
+            person = self.people[visit.agent]
+            self.offer_ends(person, "connect_failed")
+            self.as_wished(person)
+        self.end(visit, "not_reached", "caller")
 
     def dial_cancelled(self, visit: Visit, person: Person, why: str) -> None:
         self.offer_ends(person, why)

@@ -192,8 +192,8 @@ class Matching:
             if not free:
                 continue
             if self.queue_settings(visit.queue).strategy == "ring_all":
-                group = self.first_group(free, visit)
-                for person in sorted(group, key=lambda p: (p.idle_since, p.misses, p.login)):
+                group = sorted(self.first_group(free, visit), key=lambda p: (p.idle_since, p.misses, p.login))
+                for person in group[:1] if visit.nobody_on_the_line else group:
                     self.offer(visit, person)
             else:
                 self.offer(visit, self.choose(free, visit))
@@ -206,6 +206,7 @@ class Matching:
             visit
             for visit in self.visits.values()
             if visit.state == "offered"
+            and not visit.nobody_on_the_line
             and self.queue_settings(visit.queue).strategy == "ring_all"
             and person.login not in visit.missed_by
             and self.may_take(person, visit)

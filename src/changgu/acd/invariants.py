@@ -53,6 +53,8 @@ LOOKED_OVER_EVERY = 16
 
 TURN_BY_IDLENESS = frozenset({"longest_idle", "top_down"})
 
+IN_QUEUE = (CallState.WAITING, CallState.OFFERED)
+
 SPOKEN = (CallState.TALKING, CallState.HELD)
 
 REASONS_OF_REFUSAL = frozenset({"no_such_queue", "desk_closed", "error"})
@@ -133,7 +135,7 @@ class Watch:
             return list(books.calls.values())
         return [books.calls[call] for call in sorted(books.touched_calls) if call in books.calls]
 
-    def shadow_picture(self) -> object | None:
+    def shadow_picture(self) -> Mapping[str, object] | None:
         """The second engine's picture; None without `refold`."""
         if self._shadow is None:
             return None
@@ -141,6 +143,18 @@ class Watch:
             self._shadow_floor = self.floor
             self._shadow = Engine.restore(self.floor, self.history)
         return self._shadow.picture()
+
+
+def differences(lived: object, rebuilt: object, path: str = "") -> list[str]:
+    """Where two pictures of a state differ, a line each."""
+    if isinstance(lived, Mapping) and isinstance(rebuilt, Mapping):
+        keys = [*lived, *(key for key in rebuilt if key not in lived)]
+        return [
+            line
+            for key in keys
+            for line in differences(lived.get(key, "missing"), rebuilt.get(key, "missing"), f"{path}.{key}")
+        ]
+    return [] if lived == rebuilt else [f"{path}: lived {lived}, rebuilt {rebuilt}"]
 
 
 def _insist(holds: object, rule: str, about: object) -> None:
@@ -187,6 +201,8 @@ def a_place_is_fair(watch: Watch, fact: CallQueued, now: Instant) -> None:
         _insist(placed <= page.placed_at, "who comes back keeps their place", (fact, page))
         if page.queue == fact.queue:
             return
+    if fact.entered_at is not None:  # they have waited elsewhere, where no rule of ours could hold
+        return
     for rule in books.queue(fact.queue).overflows:
         if rule.when is Departure.FULL and rule.to.way is not Way.OPEN:
             crowd = books.crowd(fact.queue, fact.call)
@@ -196,9 +212,9 @@ def a_place_is_fair(watch: Watch, fact: CallQueued, now: Instant) -> None:
 def widening_only_widens(watch: Watch, fact: CallWidened, now: Instant) -> None:
     """Steps add up: nothing that was granted is taken back."""
     page = watch.books.calls.get(fact.call)
-    _insist(page is not None and page.state is CallState.WAITING, "only who waits is widened", fact)
+    _insist(page is not None and page.state in IN_QUEUE, "only who waits is widened", fact)
     assert page is not None
-    grown = page.opened <= fact.opened and page.reach <= fact.reach and page.anybody <= fact.anybody
+    grown = page.opened <= fact.opened and page.reach <= fact.reach
     _insist(grown and len(fact.skills) <= len(page.needs), "steps add up", (page, fact))
     _insist(fact.reach <= now - page.entered_at + 1e-6, "no step is taken early", (page, fact))
 
@@ -206,7 +222,8 @@ def widening_only_widens(watch: Watch, fact: CallWidened, now: Instant) -> None:
 def a_departure_has_its_rule(watch: Watch, fact: CallOverflowed, now: Instant) -> None:
     """Who is sent another way waits or has just come, and the rule or key that is named is the queue's."""
     page = watch.books.calls.get(fact.call)
-    _insist(page is not None and page.state in (CallState.IN_MENU, CallState.WAITING), "only who waits is led", fact)
+    led = (CallState.IN_MENU, CallState.WAITING, *((CallState.OFFERED,) if way_of(fact.to) is Way.OPEN else ()))
+    _insist(page is not None and page.state in led, "only who waits is led", fact)
     queue = watch.books.queue(fact.queue)
     if fact.why is Departure.KEY:
         _insist(str(queue.keys.get(fact.key or "")) == fact.to, "a key leads where it says", fact)
@@ -222,7 +239,7 @@ def an_offer_is_fit(watch: Watch, fact: CallOffered, now: Instant) -> None:
     page = books.calls.get(fact.call)
     _insist(page is not None, "only who waits is offered", fact)
     assert page is not None
-    together = books.queue(page.queue).strategy == "ring_all"
+    together = books.queue(page.queue).strategy == "ring_all" and page.on_the_line
     _insist(together or not page.offers, "one open offer per call", fact)
     waits = page.state is CallState.WAITING or (together and page.state is CallState.OFFERED)
     _insist(waits, "only who waits is offered", fact)
@@ -449,8 +466,9 @@ def states_last_as_long_as_the_clock_says(watch: Watch, step: Step) -> None:
 
 def the_facts_tell_everything(watch: Watch, step: Step) -> None:
     """I9: an engine that has only read the facts looks the same."""
-    if watch.thorough and (shadow := watch.shadow_picture()) is not None:
-        _insist(shadow == watch.engine.picture(), "state lived = state rebuilt", step)
+    if watch.thorough and (rebuilt := watch.shadow_picture()) is not None:
+        lived = watch.engine.picture()
+        _insist(rebuilt == lived, "state lived = state rebuilt", (differences(lived, rebuilt), step))
 
 
 def every_limit_will_be_noticed(watch: Watch, step: Step) -> None:

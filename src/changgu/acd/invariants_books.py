@@ -13,7 +13,7 @@ from functools import lru_cache
 from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import DialPerson, HangUpAgent, RingAgent, StopRinging
-from changgu.acd.events import AgentHungUp, AgentReady, ConversationMissing, Event, PersonReached, RingFailed
+from changgu.acd.events import AgentHungUp, AgentReady, ConversationMissing, Event, RingFailed
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
@@ -34,6 +34,7 @@ from changgu.acd.facts import (
     OfferEnd,
     OfferEnded,
     Outcome,
+    PersonAnswered,
     PhoneStateChanged,
     WaitAnnounced,
     WrapUpExtended,
@@ -182,6 +183,7 @@ class Books:
             CallOffered: self._call_offered,
             OfferEnded: self._offer_ended,
             CallAnswered: self._call_answered,
+            PersonAnswered: self._person_answered,
             CallConnected: self._call_connected,
             HoldStarted: self._hold,
             HoldEnded: self._hold,
@@ -294,8 +296,6 @@ class Books:
             self.agent(event.agent).wrap_up_from = None
         if believed and isinstance(event, RingFailed | AgentHungUp | ConversationMissing):
             self.legs.pop(event.offer, None)
-        if believed and isinstance(event, PersonReached) and (page := self.calls.get(event.call)) is not None:
-            page.reached = True
 
     def read(self, message: object, now: Instant) -> None:
         """One fact or command."""
@@ -325,28 +325,34 @@ class Books:
 
     def _call_queued(self, fact: CallQueued, now: Instant) -> None:
         page = self.calls[fact.call]
+        if not (page.diverted and page.queue == fact.queue):  # who comes back keeps what was opened to them
+            page.opened, page.announced_at = frozenset(), None
         self._order += 1
         page.queue, page.priority, page.order = fact.queue, fact.priority, self._order
         page.placed_at = now if fact.placed_at is None else fact.placed_at
         page.entered_at = now if fact.entered_at is None else fact.entered_at
         page.asked = page.needs = fact.skills
-        page.opened, page.reach, page.anybody = frozenset(), 0.0, False
+        page.reach, page.anybody = 0.0, False
         page.wanted, page.last_agent, page.diverted = fact.agent, fact.last_agent, False
-        page.announced_at = None
+        wish = self.wish(page)
+        if wish is not None:  # a wish for somebody who is not there lapses at once
+            page.anybody = wish not in self.listed or self.agent(wish).state is AgentState.LOGGED_OUT
         self._enters(page)
         self._state(page, CallState.WAITING)
 
     def _call_widened(self, fact: CallWidened, now: Instant) -> None:
         page = self.calls[fact.call]
-        page.needs, page.opened, page.reach, page.anybody = fact.skills, fact.opened, fact.reach, fact.anybody
+        page.needs, page.opened, page.reach = fact.skills, fact.opened, fact.reach
+        page.anybody = page.anybody or fact.anybody
         self.touched_calls.add(fact.call)
 
     def _call_overflowed(self, fact: CallOverflowed, now: Instant) -> None:
         page = self.calls[fact.call]
         page.departures.add(fact.why.value)
         if page.call not in self.entered:
-            page.placed_at = page.entered_at = now
-        page.queue = fact.queue
+            page.placed_at = now
+        if page.queue != fact.queue:
+            page.queue, page.entered_at = fact.queue, now
         self._enters(page)
         if way_of(fact.to) in DIVERSIONS:
             page.diverted = True
@@ -384,6 +390,9 @@ class Books:
         page.winner = (fact.agent, fact.offer)
         page.offers.pop(fact.offer, None)
         self._state(page, CallState.CONNECTING)
+
+    def _person_answered(self, fact: PersonAnswered, now: Instant) -> None:
+        self.calls[fact.call].reached = True
 
     def _call_connected(self, fact: CallConnected, now: Instant) -> None:
         self._state(self.calls[fact.call], CallState.TALKING)
