@@ -17,7 +17,7 @@ from typing import Any
 from bench import phone_log
 from bench.figures import Figures, over_rounds, table
 from bench.floor import BenchFloor, queue_named
-from bench.sip_phones import Leg, SipPhones, Sound, keep_speaking
+from bench.sip_phones import Leg, SipPhones, Sound, Speaking
 from bench.sipp_phones import SippRun, number_of
 from changgu.acd.identity import QueueName
 from tests.support.service import free_ports
@@ -61,6 +61,7 @@ class Heard:
     """When an agent's phone rang, and for which caller's number."""
     callers: dict[str, Leg] = field(default_factory=dict)
     sounds: list[Sound] = field(default_factory=list)
+    speaking: Speaking = field(init=False)
     dropped: list[str] = field(default_factory=list)
     """Callers whose call was ended before an agent had hung up on them."""
     done: set[str] = field(default_factory=set)
@@ -68,6 +69,9 @@ class Heard:
     _answering: set[asyncio.Task[None]] = field(default_factory=set)
     talk: float | None = None
     """Seconds after which an agent hangs up; None: only when told."""
+
+    def __post_init__(self) -> None:
+        self.speaking = Speaking(self.sounds)
 
     def attach(self) -> None:
         """Behave as people do from now on."""
@@ -125,7 +129,7 @@ async def _desk(plan: RestartPlan) -> AsyncIterator[tuple[BenchFloor, Heard, Sip
     agents: SippRun | None = None
     heard = Heard(phones)
     heard.attach()
-    speaking = asyncio.create_task(keep_speaking(heard.sounds))
+    speaking = asyncio.create_task(heard.speaking.run())
     try:
         await floor.furnish()
         prompts = floor.service.data / "prompts"
@@ -170,6 +174,7 @@ async def one_restart(plan: RestartPlan, say: Callable[[str], None]) -> Figures:
         for sound in talk_sounds:
             assert sound is not None
             sound.forget_gaps()
+        heard.speaking.longest_pause = 0.0
         killed = loop.time()
         await service.kill()
         freed = min(heard.at_work)
@@ -187,6 +192,7 @@ async def one_restart(plan: RestartPlan, say: Callable[[str], None]) -> Figures:
         await asyncio.sleep(1.0)
         gap = max(sound.gap_until_now() for sound in talk_sounds
                   if sound is not None and sound is not freed_sound and sound is not partner)  # fmt: skip
+        pause = heard.speaking.longest_pause
         say(f"routing after {routed - started:.2f} s, ready {opened - started:.2f} s, longest silence {gap:.3f} s")
 
         heard.talk = plan.short_talk
@@ -207,6 +213,7 @@ async def one_restart(plan: RestartPlan, say: Callable[[str], None]) -> Figures:
             "routing again s": routed - started,
             "ready s": opened - started,
             "longest silence of a talker ms": 1000 * gap,
+            "of it our own phones' pause ms": 1000 * pause,
             "dropped": len(heard.dropped) + lost_talks + lost_waiters,
             "forgotten": sum(caller not in answered for caller in log.dialled) + len(set(heard.callers) - heard.done),
             "first in the queue was next": float(waited_for == number_of(3 * first, plan.short_talk)),

@@ -396,12 +396,22 @@ def _packet(lines: list[str], body: str) -> bytes:
     return "\r\n".join([*lines, *kind, f"Content-Length: {len(body)}", "", body]).encode()
 
 
-async def keep_speaking(sounds: list[Sound]) -> None:
-    """Send everybody's next frame every 20 ms, until cancelled."""
-    loop = asyncio.get_running_loop()
-    due = loop.time()
-    while True:
-        for sound in sounds:
-            sound.send_frame()
-        due += FRAME
-        await asyncio.sleep(max(0.0, due - loop.time()))
+class Speaking:
+    """Sends everybody's next frame every 20 ms; `longest_pause` is by how much it was itself kept from doing so."""
+
+    def __init__(self, sounds: list[Sound]) -> None:
+        self._sounds = sounds
+        self.longest_pause = 0.0
+        """Seconds between two rounds, at most: no silence shorter than this says anything about the PBX."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        loop = asyncio.get_running_loop()
+        before = due = loop.time()
+        while True:
+            now = loop.time()
+            self.longest_pause, before = max(self.longest_pause, now - before), now
+            for sound in self._sounds:
+                sound.send_frame()
+            due += FRAME
+            await asyncio.sleep(max(0.0, due - loop.time()))

@@ -1,13 +1,19 @@
 """The measurements' arithmetic is right: nothing here is timed."""
 
+from itertools import islice
 from random import Random
+from xml.etree import ElementTree
 
 import pytest
 
+from bench import acd, engine, restart
+from bench.curve import Curve, drawn
+from bench.engine import Day, EnginePlan
 from bench.figures import over_rounds, percentile, shown, spread, table
 from bench.ideal import Visit, Wait, mean_wait, replay, trace
 from bench.phone_log import answers_per_minute, idle_gaps, inversions, overtakings, read, ring_latencies
-from bench.sipp_phones import caller_of, number_of
+from bench.sip_phones import audio_address, parsed, uri_in, user_of
+from bench.sipp_phones import agent_scenario, caller_of, caller_scenario, number_of
 
 LOG = """dialled 2026-11-21\t22:05:16.000000\t1000.000000 1000001001000
 invited 2026-11-21\t22:05:16.003000\t1000.003000 a001 000001
@@ -108,3 +114,86 @@ def test_a_trace_has_the_load_it_was_asked_for_and_the_same_dice_make_the_same_t
     assert sum(visit.patience for visit in visits) / len(visits) == pytest.approx(30, rel=0.03)
     assert min(visit.handling for visit in visits) >= 0.25
     assert visits == trace(Random(1), agents=50, load=0.95, handling=6, patience=30, length=20_000, ring=0.2)
+
+
+def test_what_sipp_is_given_is_well_formed() -> None:
+    for scenario in (caller_scenario(), agent_scenario(0.0), agent_scenario(0.2)):
+        steps = [step.tag for step in ElementTree.fromstring(scenario)]
+        assert {"send", "recv"} <= set(steps)
+    assert 'timeout="200"' in agent_scenario(0.2)
+    assert "CANCEL" not in agent_scenario(0.0)
+
+
+def test_a_phone_reads_what_the_pbx_sends() -> None:
+    invite = (
+        b"INVITE sip:a001@127.0.0.1:5099 SIP/2.0\r\nVia: SIP/2.0/UDP one\r\nVia: SIP/2.0/UDP two\r\n"
+        b'From: "x" <sip:1000042001500@127.0.0.1>;tag=7\r\nTo: <sip:a001@127.0.0.1>\r\nCall-ID: c\r\n'
+        b"CSeq: 9 INVITE\r\nContact: <sip:asterisk@127.0.0.1:5060>\r\n\r\n"
+        b"v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 22000 RTP/AVP 0\r\n"
+    )
+    message = parsed(invite)
+    assert message is not None
+    assert (message.method, message.status, message.all("via")) == ("INVITE", 0, ["SIP/2.0/UDP one", "SIP/2.0/UDP two"])
+    assert user_of(message.start) == "a001"
+    assert user_of(message.one("from")) == "1000042001500"
+    assert uri_in(message.one("contact")) == "sip:asterisk@127.0.0.1:5060"
+    assert audio_address(message.body) == ("127.0.0.1", 22000)
+    assert audio_address("v=0") is None
+    reply = parsed(b"SIP/2.0 487 Request Terminated\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n")
+    assert reply is not None
+    assert (reply.status, reply.method) == (487, "INVITE")
+    assert parsed(b"\r\n\r\n") is None, "a keep-alive"
+
+
+def test_the_two_take_turns_at_being_first_and_the_defaults_come_once() -> None:
+    orders = [list(acd.order_of(number)) for number in range(4)]
+    assert orders[0] == [acd.CHANGGU, acd.TUNED, acd.DEFAULT]
+    assert [order[0] for order in orders] == [acd.CHANGGU, acd.TUNED] * 2
+    assert all(len(order) == 2 for order in orders[1:])
+
+
+def test_callers_numbers_are_never_used_twice() -> None:
+    numbers = acd.Numbers()
+    assert [*numbers.take(2), *numbers.take(3)] == [0, 1, 2, 3, 4]
+
+
+def test_the_made_up_day_keeps_as_many_waiting_as_asked_for_and_serves_the_others() -> None:
+    plan = EnginePlan(agents=20, queues=5, queues_each=2, waiting=30)
+    day = Day(plan, plan.waiting)
+    day.open()
+    assert day.waiting == 30
+    day.forget()
+    day.live(2000)
+    assert 29 <= day.waiting <= 30
+    assert len(day.took) == len(day.used) == len(day.kinds) >= 2000
+    assert {"CallArrived", "AgentAnswered", "AgentHungUp", "DeadlinePassed", "CallerHungUp"} <= set(day.kinds)
+    assert all(took > 0 for took in islice(day.took, 10))
+
+
+def test_reports_say_what_was_measured() -> None:
+    names = ("decisions a second", "decisions a processor second", "p50", "p99", "p99.9", "max")
+    costs = dict.fromkeys((*names, "p99 on the processor", "max on the processor"), 1.0)
+    result = {
+        "floor": {"agents": 2000, "queues": 200, "skills": 10, "waiting": 10_000},
+        "speed": {"medians": costs}, "kinds": {"CallArrived": {**costs, "share": 0.5}},
+        "curve": {"100": costs, "1000": {**costs, "p99": 1.4}},
+        "every caller needs something else": costs, "besides": {"bytes for a waiting caller": 2000.0},
+    }  # fmt: skip
+    text = engine.report(result)
+    assert "2,000 agents" in text
+    assert "| 100 → 1,000 | 1.40 | 1.00 |" in text
+    picture = engine.picture(result)
+    assert ElementTree.fromstring(picture).tag.endswith("svg")
+    both = acd.summed_up({acd.CHANGGU: [{"p50": 3.0}, {"p50": 5.0}], acd.TUNED: [{"p50": 4.0}], acd.DEFAULT: []})
+    assert both[acd.CHANGGU]["medians"] == {"p50": 4}
+    assert acd.DEFAULT not in both
+    assert "| changgu | 4.00 |" in acd.report({"idle": {"40": both}})
+    kills = {"medians": {"ready s": 1.0}, "rounds": [{"ready s": 1.0}, {"ready s": 3.0}]}
+    assert restart.report({"restart": kills}) == (
+        "### SIGKILL with calls going on\n\n|  | median | worst |\n| --- | ---: | ---: |\n| ready s | 1.00 | 3.00 |\n"
+    )
+
+
+def test_curves_need_points_above_nothing() -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        drawn("t", "x", "y", [Curve("c", [(0, 1)])])
