@@ -71,6 +71,7 @@ def _one_call(plain: Plain, story: list[tuple[float, Fact]]) -> None:
     visits: list[tuple[str, float]] = []
     promise: tuple[float, str] | None = None
     left_at: float | None = None
+    waits_since: float | None = None
     answered = False
     for at, fact in story:
         match fact:
@@ -78,6 +79,7 @@ def _one_call(plain: Plain, story: list[tuple[float, Fact]]) -> None:
                 left_at = None
                 if not visits or visits[-1][0] != queue:
                     visits.append((queue, at if entered_at is None else entered_at))
+                waits_since = visits[-1][1] if waits_since is None else waits_since
             case CallOverflowed(queue=queue, why=why, to=to):
                 plain.overflowed[queue][why.value] += 1
                 plain.overflowed[DESK][why.value] += 1
@@ -90,13 +92,13 @@ def _one_call(plain: Plain, story: list[tuple[float, Fact]]) -> None:
             case CallConnected():
                 answered = True
                 plain.waits[visits[-1][0]].append(at - visits[-1][1])
-                plain.waits[DESK].append(at - visits[0][1])
+                plain.waits[DESK].append(at - (at if waits_since is None else waits_since))
                 _settle(plain, promise, at, answered=True)
     for name, _ in visits:
         plain.figures[name]["offered"] += 1
     for name, _ in visits[:-1]:
         plain.figures[name]["moved"] += 1
-    at, last = story[-1]
+    at, last = next(((at, fact) for at, fact in story if isinstance(fact, CallEnded)), story[-1])
     if visits:
         plain.figures[DESK]["offered"] += 1
     places = (visits[-1][0], DESK) if visits else (DESK,)

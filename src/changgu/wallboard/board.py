@@ -57,7 +57,9 @@ class _Call:
     came_at: Instant = 0.0
     """When it came to that queue."""
     first_came_at: Instant | None = None
-    """When it came to its first queue."""
+    """When it came to its first queue's door."""
+    waits_since: Instant | None = None
+    """From when its whole wait is counted: when it came to the first queue that let it in."""
     left_at: Instant | None = None
     """When it was led another way; None while it waits."""
     counted: bool = False
@@ -253,6 +255,7 @@ class Board:
             return
         self._let_in(call)
         call.left_at = None
+        call.waits_since = call.came_at if call.waits_since is None else call.waits_since
         self._diverted.get(fact.queue, set()).discard(fact.call)
         self._waiting.setdefault(fact.queue, {})[fact.call] = call
         self._start_the_clock(fact.call, call)
@@ -351,8 +354,8 @@ class Board:
         target = self._limits(call.queue)[0]
         if call.counted:
             self._count(call.queue).answer(at - call.came_at, target)
-        if call.counted_by_desk and call.first_came_at is not None:
-            self._desk.answer(at - call.first_came_at, target)
+        if call.counted_by_desk:
+            self._desk.answer(0.0 if call.waits_since is None else at - call.waits_since, target)
             call.counted_by_desk = False  # it has its outcome, wherever it goes from here
         self._settle(call, at, answered=True)
 
@@ -379,13 +382,14 @@ class Board:
             return
         waited_until = at if call.left_at is None else call.left_at
         self._settle(call, waited_until, answered=False)
-        first = call.came_at if call.first_came_at is None else call.first_came_at
         short = self._limits(call.queue)[1]
         if call.counted:
-            waited = waited_until - call.came_at
-            self._count(call.queue).close(fact.outcome, fact.reason, waited, at - call.came_at, short)
+            queue = self._count(call.queue)
+            queue.close(fact.outcome, fact.reason, waited_until - call.came_at, at - call.came_at, short)
         if call.counted_by_desk:
-            self._desk.close(fact.outcome, fact.reason, waited_until - first, at - first, short)
+            waited = 0.0 if call.waits_since is None else waited_until - call.waits_since
+            stayed = 0.0 if call.first_came_at is None else at - call.first_came_at
+            self._desk.close(fact.outcome, fact.reason, waited, stayed, short)
 
     def _end_unqueued(self, fact: CallEnded) -> None:
         self._in_menu = max(0, self._in_menu - 1)
@@ -417,8 +421,8 @@ class Board:
         target = self._limits(call.queue)[0]
         if call.counted:
             self._undecided.enter(name, call.queue, call.came_at + target)
-        if call.counted_by_desk and call.first_came_at is not None:
-            self._undecided_at_desk.enter(name, DESK, call.first_came_at + target)
+        if call.counted_by_desk and call.waits_since is not None:
+            self._undecided_at_desk.enter(name, DESK, call.waits_since + target)
 
     def _count(self, name: QueueName) -> Counts:
         return self._counts.setdefault(name, Counts())
