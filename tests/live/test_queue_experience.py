@@ -1,7 +1,8 @@
 """Waiting on the real PBX: an answer cuts announcements short, keys lead out, and phones show no missed call."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import time, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,21 +32,32 @@ from changgu.acd.events import (
     PartiesConnected,
     RingFailed,
 )
-from changgu.acd.facts import Outcome
+from changgu.acd.facts import (
+    CallAnswered,
+    CallbackClosed,
+    CallbackEnd,
+    CallConnected,
+    CallEnded,
+    CallQueued,
+    Outcome,
+    WaitAnnounced,
+)
 from changgu.acd.identity import AgentId, CallId, OfferId
-from changgu.acd.queues import Destination, Way
+from changgu.acd.queues import Agent, Announcements, CallbackRules, Destination, Floor, Queue, Way
 from tests.support.telephone_side import (
     AGENT_HERTZ,
     ALICE,
     BOB,
     CALLER_HERTZ,
     PC,
+    PC_NUMBER,
     PERSON_HERTZ,
     PERSONS_NUMBER,
     PROMPT_HERTZ,
     WIRE,
     Line,
     TelephoneSide,
+    TheAcd,
     open_side,
 )
 from tests.support.tones import loud_seconds, read_samples, tone_seconds, tone_share
@@ -269,3 +281,96 @@ async def test_a_phone_is_told_on_the_wire_that_another_answered(side: Telephone
 
     reasons = [line for line in cancel.split("\r\n") if line.lower().startswith("reason:")]
     assert any("SIP" in reason and "cause=200" in reason for reason in reasons) == elsewhere, reasons
+
+
+# ---- the same with the ACD itself ------------------------------------------------------------------------------------
+
+
+def desk_with(queue: Queue) -> Floor:
+    agents = tuple(Agent(login, login, frozenset({PC})) for login in (ALICE, BOB))
+    return Floor((queue,), agents)
+
+
+WAITS = Queue(
+    PC, "PC", PC_NUMBER, ring_limit=LIMIT, wrap_up=timedelta(0),
+    announcements=Announcements(timedelta(seconds=0.5), timedelta(seconds=60), position=True),
+    keys={"1": Destination(Way.VOICEMAIL), "2": Destination(Way.CALLBACK)},
+    callbacks=CallbackRules(opens=time(0), closes=time(23, 59, 59)),
+)  # fmt: skip
+
+
+async def test_a_caller_who_waits_is_told_their_place_and_connected_at_once_when_an_agent_comes(
+    side: TelephoneSide,
+) -> None:
+    async with TheAcd(side, desk_with(WAITS)) as acd:
+        await side.agent(ALICE)
+        call = await side.caller()
+        told = await acd.fact(WaitAnnounced)
+        await some_time_passes(side)
+        await acd.ready(ALICE)
+        answered = await acd.when(CallAnswered)
+        connected = await acd.when(CallConnected)
+        await side.press("3456789")
+        await side.agents.expect("dtmf", line="alice", digit="9")
+        await side.hang_up(side.others, side.visit)
+        ended = await acd.fact(CallEnded)
+
+    assert told == WaitAnnounced(call, 1, None, told.staffed, told.ahead)
+    assert ended.outcome is Outcome.ANSWERED
+    assert connected - answered < 0.1
+    heard = await side.heard_by(side.visit)
+    assert order_of_tones(heard, PROMPT_HERTZ, AGENT_HERTZ) == [PROMPT_HERTZ, AGENT_HERTZ]
+
+
+async def test_a_caller_who_presses_1_leaves_a_message_instead_of_waiting(side: TelephoneSide) -> None:
+    async with TheAcd(side, desk_with(WAITS)) as acd:
+        call = await side.caller()
+        await acd.fact(CallQueued)
+        await side.press("1")
+        await side.recording_lasts(call, 2)
+        await side.press("#")
+        ended = await acd.fact(CallEnded)
+        await side.others.expect("ended", call=side.visit)
+
+    assert ended.outcome is Outcome.VOICEMAIL
+    assert len(side.letterbox.kept) == 1
+
+
+async def test_a_caller_who_presses_2_is_called_back_when_an_agent_is_free(side: TelephoneSide) -> None:
+    async with TheAcd(side, desk_with(WAITS)) as acd:
+        await side.agent(ALICE)
+        call = await side.caller()
+        await acd.fact(CallQueued)
+        await side.press("2")
+        await side.is_diverted(call)
+        await side.press(f"2{PERSONS_NUMBER}#1")  # ahead of every question
+        ended = await acd.fact(CallEnded)
+        await side.others.expect("ended", call=side.visit)
+        await acd.ready(ALICE)
+        outside = await side.answers_outside()
+        connected = await acd.fact(CallConnected)
+        await side.agents.order(do="dtmf", call="alice-1", digits="345")
+        await side.others.expect("dtmf", line="person", digit="5")
+        await side.hang_up(side.others, outside)
+        await side.agents.expect("ended", call="alice-1")
+        closed = await acd.fact(CallbackClosed)
+
+    assert ended.outcome is Outcome.CALLBACK
+    assert connected.agent == ALICE
+    assert closed.end is CallbackEnd.KEPT
+
+
+async def test_all_phones_ring_and_the_first_to_answer_has_the_call(side: TelephoneSide) -> None:
+    async with TheAcd(side, desk_with(replace(WAITS, strategy="ring_all"))) as acd:
+        await side.agent(ALICE, answer_after=None)
+        await side.agent(BOB, answer_after=0.8)
+        await acd.ready(ALICE)
+        await acd.ready(BOB)
+        await side.caller()
+        await side.agents.expect("incoming", line="alice")
+        connected = await acd.fact(CallConnected)
+        await side.agents.expect("ended", line="alice")
+        await side.hang_up(side.others, side.visit)
+        await acd.fact(CallEnded)
+
+    assert connected.agent == BOB

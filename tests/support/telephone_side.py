@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from changgu.acd.commands import Command
-from changgu.acd.events import CallArrived, Event
+from changgu.acd.engine import Engine
+from changgu.acd.events import AgentReady, CallArrived, Event, PhoneReachable
+from changgu.acd.facts import Recorded
 from changgu.acd.identity import AgentId, CallId, QueueName
+from changgu.acd.queues import Floor
 from changgu.acd.records import CallView
+from changgu.acd.runner import Runner, SteadyClock
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, Trunk, agent_phone
 from changgu.asterisk_conf.render import render
 from changgu.ivr_flows.nodes import NamedPrompt, Prompt
@@ -147,6 +151,7 @@ class TelephoneSide:
         self.letterbox = Letterbox(folder)
         self.numbers: dict[CallId, str] = {}
         """Of people who are to be called back."""
+        self.number_of: Callable[[CallId], str | None] = self.numbers.get
         self.posted: list[tuple[float, Event]] = []
         self.react: Callable[[Event], None] = lambda event: None
         plan = line.plan
@@ -160,7 +165,7 @@ class TelephoneSide:
                 dial_plan=lambda: DialPlan(trunk, own=frozenset({DESK, PC_NUMBER})), voicemails=self.letterbox,
             ),
             voice=ToneVoice(folder), look_ups=NoTickets(), post=self._post, calls=NoCalls(),
-            number_of=self.numbers.get,
+            number_of=lambda call: self.number_of(call),
         )  # fmt: skip
 
     def _post(self, event: Event) -> None:
@@ -212,6 +217,16 @@ class TelephoneSide:
         _, arrived = await self.event(CallArrived)
         return arrived.call
 
+    async def is_diverted(self, call: CallId) -> None:
+        """The caller's keys are read by what the queue's key led to."""
+        visitor = self.telephony.inbound.visitor(call)
+        assert visitor is not None
+
+        async def served() -> bool:
+            return visitor.is_served
+
+        await eventually(served, within=5, every=0.02)
+
     async def rings_outside(self) -> str:
         """The person's telephone rings; the name of its call."""
         incoming = await self.others.expect("incoming", line="person")
@@ -257,12 +272,18 @@ class TelephoneSide:
 
     async def nothing_is_left(self) -> None:
         """No channel and no bridge outlives its call."""
+        ari = self.telephony.ari
+
+        async def left() -> list[str]:
+            return [one["id"] for kind in ("channels", "bridges") for one in await ari.request("GET", kind)]
 
         async def empty() -> bool:
-            ari = self.telephony.ari
-            return not await ari.request("GET", "channels") and not await ari.request("GET", "bridges")
+            return not await left()
 
-        await eventually(empty, within=5)
+        try:
+            await eventually(empty, within=5)
+        except AssertionError:
+            raise AssertionError(f"left at the PBX: {await left()}; posted {self.events()}") from None
 
 
 @asynccontextmanager
@@ -281,3 +302,56 @@ async def open_side(line: Line, folder: Path) -> AsyncIterator[TelephoneSide]:
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+
+class TheAcd:
+    """The engine itself gives the commands and hears the events, as long as `async with`."""
+
+    def __init__(self, side: TelephoneSide, floor: Floor) -> None:
+        self._side = side
+        self.engine = Engine(floor)
+        self.runner = Runner(self.engine, SteadyClock(), side.telephony.do, [self._hear], 1)
+        self._facts: list[tuple[float, Recorded]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    def _hear(self, recorded: Recorded) -> None:
+        self._facts.append((asyncio.get_running_loop().time(), recorded))
+
+    def _number_of(self, call: CallId) -> str | None:
+        view = self.engine.calls.get(call)
+        return view.caller if view is not None else None
+
+    async def __aenter__(self) -> "TheAcd":
+        self._side.react = self.runner.post
+        self._side.number_of = self._number_of
+        self._running = asyncio.create_task(self.runner.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._running is not None
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+
+    async def ready(self, agent: AgentId) -> None:
+        """The agent takes calls."""
+        for event in (PhoneReachable(agent), AgentReady(agent)):
+            assert await self.runner.ask(event) is None
+
+    async def when(self, kind: type[T], within: float = 20.0) -> float:
+        """When the first fact of a kind was told."""
+        await self.fact(kind, within)
+        return next(at for at, recorded in self._facts if isinstance(recorded.fact, kind))
+
+    async def fact(self, kind: type[T], within: float = 20.0) -> T:
+        """The first fact of a kind."""
+
+        async def found() -> T | None:
+            return next((recorded.fact for _, recorded in self._facts if isinstance(recorded.fact, kind)), None)
+
+        try:
+            fact = await eventually(found, within=within, every=0.02)
+        except AssertionError:
+            heard = [recorded.fact for _, recorded in self._facts]
+            raise AssertionError(f"no {kind.__name__}; heard {heard}") from None
+        assert fact is not None
+        return fact

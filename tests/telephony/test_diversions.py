@@ -205,6 +205,18 @@ async def test_a_caller_who_rather_waits_goes_back_to_their_place(board: Switchb
     assert board.said()[-1] == "callback_declined"
 
 
+async def test_whoever_goes_back_is_wanted_the_same_agent_for(board: Switchboard) -> None:
+    """The priority and the skills with which they came are theirs until they have spoken to somebody."""
+    visitor = board.inbound.visitor(CALL)
+    assert visitor is not None
+    visitor.arrived = CallArrived(CALL, PC, 3, frozenset({"vpn:2"}), since=7.0)
+    board.do(divert(Way.CALLBACK))
+    await board.until_said("callback_confirm")
+    await board.press("0")
+
+    await ends_as(board, CallArrived(CALL, PC, 3, frozenset({"vpn:2"})))
+
+
 async def test_keys_that_lead_nowhere_lead_back_to_the_queue(board: Switchboard) -> None:
     board.do(divert(Way.CALLBACK))
     for times in (1, 2, 3):

@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from changgu.acd.commands import Divert
 from changgu.acd.events import CallArrived, CallbackAsked, Event, MenuEnded
 from changgu.acd.facts import Outcome
@@ -348,10 +350,11 @@ class Diversions:
         await self._player.say(visitor.handset, prompts, self._language, interruptible=False)
 
     async def _back(self, visitor: Visitor, divert: Divert, why: str) -> None:
-        """To the queue, in the place they had; the ACD knows it."""
+        """To the queue, in the place they had, with all that was wanted for them; the place the ACD knows."""
         await self._say(visitor, NamedPrompt(why))
         visitor.handset.forget_keys()
-        self._post(CallArrived(divert.call, divert.queue))
+        arrived = visitor.arrived or CallArrived(divert.call, divert.queue)
+        self._post(replace(arrived, queue=divert.queue, since=None))
 
     async def _tolerating(self, method: str, uri: str) -> None:
         try:

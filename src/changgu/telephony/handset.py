@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from changgu.acd.events import Event
+from changgu.acd.events import CallArrived, Event
 from changgu.acd.identity import CallId
 
 KEYS_KEPT = 64
@@ -120,6 +120,8 @@ class Visitor:
     """What is being done with them now: the menu, or another way out of a queue. None or done: they wait, or talk."""
     released: bool = False
     """The desk ends this call itself; the ACD need not be told that it has ended."""
+    arrived: CallArrived | None = None
+    """With what they came to a queue last, for the way back to it."""
     afterwards: Callable[[], Awaitable[Event | None]] | None = None
     """What is left to do should they hang up now, and what their visit has come to; None: they gave up."""
 

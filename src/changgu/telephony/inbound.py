@@ -106,6 +106,10 @@ class Inbound:
         visitor = self._visitors.get(call)
         return visitor.identity if visitor else None
 
+    def visitor(self, call: CallId) -> Visitor | None:
+        """All about a caller on the line."""
+        return self._visitors.get(call)
+
     def hear(self, event: AriEvent) -> None:
         """Take note of one event; never waits."""
         self._diversions.hear(event)
@@ -299,7 +303,7 @@ class Inbound:
         match self._desk.numbers().destination(identity.dialled):
             case ToQueueDirectly(queue):
                 await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=False)
-                self._post(CallArrived(call, queue))
+                self._arrives(visitor, CallArrived(call, queue))
             case ToMenu():
                 flow = self._desk.menu(identity.dialled)
                 await self._walk(visitor, flow, start(flow, Visit(identity.number, identity.dialled, language)))
@@ -322,13 +326,18 @@ class Inbound:
         match turn.outcome:
             case ToQueue(queue, priority, skills, agent):
                 wanted = AgentId(agent) if agent is not None else None
-                self._post(CallArrived(handset.call, QueueName(queue), priority, skills, wanted))
+                handset.forget_keys()  # a second # after a number is no wish to leave the queue
+                self._arrives(visitor, CallArrived(handset.call, QueueName(queue), priority, skills, wanted))
             case HangUp(served):
                 self._post(MenuEnded(handset.call, served))
             case None:
                 raise RuntimeError("a turn without a wait has no outcome")
             case _:
                 assert_never(turn.outcome)
+
+    def _arrives(self, visitor: Visitor, arrived: CallArrived) -> None:
+        visitor.arrived = arrived
+        self._post(arrived)
 
     async def _answer(self, call: CallId) -> None:
         while True:
