@@ -1,7 +1,6 @@
 """Any moment of the past is found in the ledger, and the day goes on from there as it went."""
 
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -46,12 +45,13 @@ def _meant(view: AgentView) -> AgentView:
 async def test_the_present_is_rebuilt_from_a_few_facts(database: Database, tmp_path: Path, seed: int) -> None:
     day = RecordedDay(seed)
     day.go_on(500)
-    past = await written(database, tmp_path, day)
+    await written(database, tmp_path, day)
 
-    tail = await past.now()
+    tail = await Past(database, recalled=50).now()
 
     rebuilt = Engine.restore(FLOOR, tail, first_offer=day.engine.next_offer)
     assert seen(rebuilt) == seen(day.engine)
+    assert len(tail) < len(day.recorded)
     assert rebuilt.picture()["abandoned"] == day.engine.picture()["abandoned"]
 
 
@@ -62,7 +62,7 @@ async def test_the_day_goes_on_from_any_moment_as_it_went(database: Database, tm
     past = await written(database, tmp_path, day)
     begins = [entry.seq for entry in day.recorded if entry.because is not None]
     for begin in begins[1 :: len(begins) // 5]:
-        moment = await past.before(begin, lived_again=timedelta(minutes=2))
+        moment = await Past(database, recalled=40).before(begin)
         assert moment.floor == FLOOR
         assert len({entry.seq for entry in moment.facts}) == len(moment.facts)
 

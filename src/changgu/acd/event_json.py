@@ -6,10 +6,19 @@ import msgspec
 
 from changgu.acd.events import Event
 from changgu.acd.facts import CallServedElsewhere, FloorTakenUp
+from changgu.acd.message import Message
 from changgu.acd.message_json import Reader, UnreadableMessage, kind_of, text_of
 
-Cause = Event | FloorTakenUp | CallServedElsewhere
-"""What facts follow from: an event, a set-up of the floor that was taken up, or a call that was over before we knew."""
+
+class FloorOpened(Message, frozen=True):
+    """The program began with this set-up, and with what it found in the ledger."""
+
+    digest: str
+
+
+Cause = Event | FloorTakenUp | FloorOpened | CallServedElsewhere
+"""What facts follow from: an event, a set-up of the floor that was taken up, the beginning of the program, or a call
+that was over before we knew."""
 
 
 class UnreadableEvent(UnreadableMessage):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from changgu.acd.engine import HalfDecided
-from changgu.acd.event_json import Cause
-from changgu.acd.facts import Fact, FloorTakenUp, Recorded
+from changgu.acd.event_json import Cause, FloorOpened
+from changgu.acd.facts import CallServedElsewhere, Fact, FloorTakenUp, Recorded
 from changgu.acd.identity import Instant
 from changgu.acd.message_json import kind_of, text_of
 from changgu.acd.queues import Floor
@@ -101,11 +101,21 @@ class Difference:
 
 
 class Replayer:
-    """Takes the ledger piece by piece; `floor` finds a set-up by its digest."""
+    """Takes the ledger piece by piece.
 
-    def __init__(self, engine: Decider, floor: Callable[[str], Floor | None]) -> None:
+    `floor` finds a set-up by its digest. `opened` gives the engine with which the program began again at a fact, from
+    what the ledger held then; without one the engine that is here goes on, which has seen more of the past.
+    """
+
+    def __init__(
+        self,
+        engine: Decider,
+        floor: Callable[[str], Floor | None],
+        opened: Callable[[int], Decider | None] = lambda seq: None,
+    ) -> None:
         self._engine = engine
         self._floor = floor
+        self._opened = opened
         self._begun: list[Recorded] = []
         self.events = 0
         self.facts = 0
@@ -149,7 +159,11 @@ class Replayer:
 
     def _effects(self, batch: Batch) -> Sequence[Effect]:
         try:
-            if isinstance(batch.cause, FloorTakenUp):
+            if isinstance(batch.cause, CallServedElsewhere):
+                return [batch.cause]  # it came and ended without us
+            if isinstance(batch.cause, FloorTakenUp | FloorOpened):
+                if isinstance(batch.cause, FloorOpened):
+                    self._engine = self._opened(batch.seq) or self._engine
                 floor = self._floor(batch.cause.digest)
                 if floor is None:
                     raise NoFloor(batch.seq, batch.cause.digest)
@@ -167,7 +181,12 @@ def same(one: Fact, other: Fact) -> bool:
 
 def digests(recorded: Iterable[Recorded]) -> set[str]:
     """The set-ups that were taken up during these facts."""
-    return {entry.because.digest for entry in recorded if isinstance(entry.because, FloorTakenUp)}
+    return {entry.because.digest for entry in recorded if isinstance(entry.because, FloorTakenUp | FloorOpened)}
+
+
+def openings(recorded: Iterable[Recorded]) -> dict[int, str]:
+    """The facts with which the program began, each with the set-up it began with."""
+    return {entry.seq: entry.because.digest for entry in recorded if isinstance(entry.because, FloorOpened)}
 
 
 def _cause(first: Recorded) -> Cause:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from changgu.acd.commands import Command
 from changgu.acd.engine import Effect, HalfDecided, RequestRefused
-from changgu.acd.event_json import Cause
+from changgu.acd.event_json import Cause, FloorOpened
 from changgu.acd.events import DeadlinePassed, Event
 from changgu.acd.facts import CallServedElsewhere, Fact, FloorTakenUp, Recorded
 from changgu.acd.floor_json import floor_digest
@@ -135,6 +135,7 @@ class Runner:
         self._last: Instant = 0.0
         self._closed = False
         self._deadlines_held = False
+        self._opened = False
         self.failed_events = 0
         """Events at which the engine itself failed; anything but 0 is a fault of ours that someone should see."""
 
@@ -234,11 +235,11 @@ class Runner:
         self, effects: Sequence[Effect], now: Instant, news: Event | _Reload | CallServedElsewhere
     ) -> RequestRefused | None:
         refusal = None
-        cause: Event | _Reload | CallServedElsewhere | None = news
+        cause = self._cause(news) if effects else None
         commands: list[Command] = []
         for effect in effects:
             if isinstance(effect, Fact):
-                self._tell(Recorded(self._next_seq, now, effect, _cause(cause)))
+                self._tell(Recorded(self._next_seq, now, effect, cause))
                 self._next_seq += 1
                 cause = None  # it is written down once, with the first of its facts
             elif isinstance(effect, RequestRefused):
@@ -252,6 +253,13 @@ class Runner:
                 logger.warning("the switch did not take %s", type(command).__name__, exc_info=True,
                                extra={"call_id": command.call})
         return refusal
+
+    def _cause(self, news: Event | _Reload | CallServedElsewhere) -> Cause:
+        if not isinstance(news, _Reload):
+            return news
+        digest, began = floor_digest(news.floor), not self._opened
+        self._opened = True
+        return FloorOpened(digest) if began else FloorTakenUp(digest)
 
     def _tell(self, recorded: Recorded) -> None:
         if self._ledger is not None:
@@ -285,7 +293,3 @@ class Runner:
             asker = self._inbox.get_nowait().asker
             if asker is not None and not asker.done():
                 asker.set_exception(InboxFull("the floor is closing"))
-
-
-def _cause(news: Event | _Reload | CallServedElsewhere | None) -> Cause | None:
-    return FloorTakenUp(floor_digest(news.floor)) if isinstance(news, _Reload) else news

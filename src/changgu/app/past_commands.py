@@ -1,6 +1,6 @@
 """`changgu acd why | replay`: why a call rang where it rang, and what a past day would have been with other rules."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -12,13 +12,14 @@ import typer
 
 from changgu.acd import why_words
 from changgu.acd.engine import Engine
+from changgu.acd.event_json import FloorOpened
 from changgu.acd.explain import Explanation
 from changgu.acd.facts import FloorTakenUp, Recorded
 from changgu.acd.figures import Counted, Kpis, table
 from changgu.acd.identity import CallId, Instant
 from changgu.acd.ledger.past.store import Past
 from changgu.acd.queues import Floor
-from changgu.acd.replay import CannotReplay, Replayer, digests
+from changgu.acd.replay import CannotReplay, Replayer, digests, openings
 from changgu.acd.routing import RoutingErrors
 from changgu.acd.store import CallStore, FloorStore
 from changgu.acd.strategies import STRATEGIES, UnknownStrategy
@@ -33,9 +34,6 @@ from changgu.ground.database import Database, moment
 from changgu.ground.trouble import BadInput, NotFound
 
 FACTS_AT_ONCE = 20_000
-
-LIVED_AGAIN = timedelta(hours=24)
-"""Of the time before a replay all facts are read, so that it knows what the engine knew."""
 
 From = Annotated[str, typer.Argument(metavar="FROM", help="2026-11-21 또는 2026-11-21T09:00 · the beginning")]
 To = Annotated[str, typer.Argument(metavar="TO", help="2026-11-21(그날 끝까지) 또는 시각 · the end")]
@@ -189,13 +187,17 @@ class _Stretch:
     floor: Floor
     engine: Engine
 
-    async def parts(self) -> AsyncIterator[list[Recorded]]:
-        """All of its facts, in order."""
-        for begin in range(self.first, self.last + 1, FACTS_AT_ONCE):
-            yield await self.past.facts(begin, min(self.last, begin + FACTS_AT_ONCE - 1))
+    wanted: int
+    """The first fact that was asked for: the engine may have to begin where the program did."""
+
+    async def parts(self, first: int, last: int) -> AsyncIterator[list[Recorded]]:
+        """Facts in order."""
+        for begin in range(first, last + 1, FACTS_AT_ONCE):
+            yield await self.past.facts(begin, min(last, begin + FACTS_AT_ONCE - 1))
 
 
-async def _stretch(database: Database, begin: Instant, end: Instant) -> _Stretch:
+async def _stretch(database: Database, begin: Instant, end: Instant, *, from_the_opening: bool = False) -> _Stretch:
+    """`from_the_opening`: what was learnt since the program began decides with, so the engine begins there."""
     past = Past(database)
     span, kept_since = await past.between(begin, end), await past.first_with_event()
     if span is None:
@@ -208,44 +210,62 @@ async def _stretch(database: Database, begin: Instant, end: Instant) -> _Stretch
     first = max(span[0], kept_since)
     if first > span[0]:
         note(f"사실 {first}부터: 그 앞은 사건이 남아 있지 않습니다 · from fact {first}: no events were kept before")
-    before = await past.before(first, LIVED_AGAIN)
-    floor = before.floor or await _floor_of(past, first)
+    opened = await past.opened_before(first) if from_the_opening else None
+    start = first if opened is None else opened
+    before = await past.before(start)
+    floor = await _floor_of(past, start) or before.floor
     if floor is None:
         raise NotFound("그때의 설정이 남아 있지 않습니다.", "The set-up of that time was not kept.")
     engine = Engine.restore(floor, before.facts, first_offer=before.next_offer)
-    return _Stretch(past, first, span[1], floor, engine)
+    return _Stretch(past, start, span[1], floor, engine, first)
 
 
 async def _floor_of(past: Past, first: int) -> Floor | None:
-    """The ledger begins with a set-up that is taken up."""
+    """The set-up that is taken up by this very fact, if one is."""
     for entry in await past.facts(first, first):
-        if isinstance(entry.because, FloorTakenUp):
+        if isinstance(entry.because, FloorTakenUp | FloorOpened):
             return await past.floor(entry.because.digest)
     return None
 
 
 async def _lived_again(database: Database, begin: Instant, end: Instant) -> bool:
     """Whether the replay is identical; says what it found."""
-    stretch = await _stretch(database, begin, end)
+    stretch = await _stretch(database, begin, end, from_the_opening=True)
     floors: dict[str, Floor] = {}
-    replayer = Replayer(stretch.engine, floors.get)
+    engines: dict[int, Engine] = {}
+    replayer = Replayer(stretch.engine, floors.get, engines.get)
+    events = facts = 0
     try:
-        async for part in stretch.parts():
-            for digest in digests(part) - floors.keys():
-                found = await stretch.past.floor(digest)
-                if found is not None:
-                    floors[digest] = found
-            if replayer.feed(part) is not None:
+        for first, last in ((stretch.first, stretch.wanted - 1), (stretch.wanted, stretch.last)):
+            events, facts = replayer.events, replayer.facts
+            async for part in stretch.parts(first, last):
+                await _prepare(stretch, part, floors, engines)
+                if replayer.feed(part) is not None:
+                    break
+            if replayer.finish() is not None:
                 break
-        difference = replayer.finish()
     except CannotReplay as missing:
         raise NotFound(f"다시 살 수 없습니다: {missing}", f"It cannot be replayed: {missing}") from missing
-    events, facts = replayer.events, replayer.facts
+    difference, events, facts = replayer.difference, replayer.events - events, replayer.facts - facts
     if difference is None:
         typer.echo(f"사건 {events}건, 사실 {facts}건: 기록과 같습니다 · {events} events, {facts} facts, identical")
         return True
     typer.echo(f"{events}번째 사건에서 다릅니다 · different at event {events}\n{difference}")
     return False
+
+
+async def _prepare(
+    stretch: _Stretch, part: Sequence[Recorded], floors: dict[str, Floor], engines: dict[int, Engine]
+) -> None:
+    """Finds the set-ups that were taken up in this part, and the engines with which the program began in it."""
+    for digest in digests(part) - floors.keys():
+        found = await stretch.past.floor(digest)
+        if found is not None:
+            floors[digest] = found
+    for seq, digest in openings(part).items():
+        if seq != stretch.first and digest in floors:
+            moment = await stretch.past.before(seq)
+            engines[seq] = Engine.restore(floors[digest], moment.facts, first_offer=moment.next_offer)
 
 
 async def _recorded(database: Database, begin: Instant, end: Instant) -> tuple[Kpis, Traffic, Floor]:
@@ -254,7 +274,7 @@ async def _recorded(database: Database, begin: Instant, end: Instant) -> tuple[K
     engine, counted = stretch.engine, Counted(stretch.floor)
     recording: Recording | None = None
     floor, until, changes = stretch.floor, end, 0
-    async for part in stretch.parts():
+    async for part in stretch.parts(stretch.first, stretch.last):
         if recording is None:
             start = part[0].at
             recording = Recording(start, end, engine.agents.values(), engine.calls.values())

@@ -1,6 +1,6 @@
 """The floor as it is, or was at any moment, found in the ledger: for a restart, for explanations and for replays."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias, TypeVar
@@ -9,38 +9,48 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from changgu.acd.agent_words import AgentState
 from changgu.acd.call_rows.store import CallRow
+from changgu.acd.event_json import FloorOpened
 from changgu.acd.facts import (
+    AgentStateChanged,
     CallbackBooked,
     CallbackClosed,
     CallOffered,
+    DesktopStateChanged,
     FloorTakenUp,
     Outcome,
     Recorded,
 )
 from changgu.acd.floor_json import digest_of, floor_from_json, floor_to_json
 from changgu.acd.identity import CallId, Instant
-from changgu.acd.ledger.rows.store import OUTLIVING, AgentMarkRow, FloorRow, LedgerRow, Mark, QueueMarkRow, entry_of
+from changgu.acd.ledger.rows.store import (
+    AWAY,
+    OUTLIVING,
+    AgentMarkRow,
+    FloorRow,
+    LedgerRow,
+    Mark,
+    entry_of,
+    settles,
+)
 from changgu.acd.queues import Floor
 from changgu.ground.database import Database, moment
 
 T = TypeVar("T")
 
-ENDED_CALLS_RECALLED = 500
-"""How many ended calls a restarted engine still knows by name."""
+RECALLED = 6000
+"""Facts read in full when the program begins: some hundred calls, by which the floor has learnt what to promise."""
 
 ABANDONED_WITHIN = timedelta(hours=24)
 """Callers who gave up so recently are known as repeat callers, if the floor's rules look back so far."""
 
 OFFERS_WITHIN = 20_000
-"""Facts among which a past moment's last offer of each queue is looked for."""
-
-LIVED_AGAIN = timedelta(hours=1)
-"""Of the past before a moment, all facts of so long are read; what is older, only where it still matters."""
+"""Facts among which the last offer of each queue is looked for."""
 
 ABANDONED = (Outcome.ABANDONED_IN_QUEUE.value, Outcome.ABANDONED_RINGING.value)
 
-AGENT_PAGE = 200
+AGENT_PAGE = 32
 
 _Facts: TypeAlias = "Select[int, datetime, str, str, str | None]"
 
@@ -63,8 +73,9 @@ class Moment:
 class Past:
     """Reads the ledger backwards."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, recalled: int = RECALLED) -> None:
         self._database = database
+        self._recalled = recalled
 
     # -- set-ups
 
@@ -122,78 +133,45 @@ class Past:
 
     # -- moments
 
-    async def before(self, seq: int, lived_again: timedelta = LIVED_AGAIN) -> Moment:
-        """The floor just before a fact.
+    async def before(self, seq: int) -> Moment:
+        """The floor just before a fact, which may be the next that will be written.
 
-        What was long before it is known only where it still matters: agents, calls, promises, limits and places equal
-        those that were lived; ended calls are known by name if they ended within `lived_again`.
+        Of the last `recalled` facts all are read: they also hold what the floor has learnt about its callers and its
+        own work, and who gave up. What is older is read only where it still matters: calls and promises that are
+        open, each agent since they last *settled* (`rows.store.settles`), their phones and desktops, the last offer
+        of each queue. What comes out depends on the facts before this one alone, so a replay begins as the program
+        began then. That a set-up was taken up is left out: whoever begins takes it up anew.
         """
         async with self._database.transaction() as session:
-            at = (await session.execute(select(LedgerRow.at).where(LedgerRow.seq == seq))).scalar()
-            began = select(func.min(LedgerRow.seq)).where(
-                LedgerRow.at >= (at - lived_again if at is not None else moment(0))
-            )
-            first = min((await session.execute(began)).scalar() or 1, seq)
+            first = max(1, seq - self._recalled)
             old = await self._still_mattered(session, first - 1)
             young = _COLUMNS.where(LedgerRow.seq >= first, LedgerRow.seq < seq).order_by(LedgerRow.seq)
-            facts = [*old, *await _read(session, young)]
-            offered = _COLUMNS.where(LedgerRow.kind == "CallOffered", LedgerRow.seq < seq)
+            facts = [entry for entry in await _read(session, young) if not isinstance(entry.fact, FloorTakenUp)]
             offers = [entry.fact.offer for entry in facts if isinstance(entry.fact, CallOffered)]
             if not offers:
+                offered = _COLUMNS.where(LedgerRow.kind == "CallOffered", LedgerRow.seq < seq)
                 newest = await _read(session, offered.order_by(LedgerRow.seq.desc()).limit(1))
                 offers = [entry.fact.offer for entry in newest if isinstance(entry.fact, CallOffered)]
-        return Moment(seq, await self.floor_before(seq), facts, max(offers, default=0) + 1)
+        return Moment(seq, await self.floor_before(seq), [*old, *facts], max(offers, default=0) + 1)
 
     async def now(self) -> list[Recorded]:
-        """The facts from which `Engine.restore` rebuilds the present state, in order; few, however long the ledger.
-
-        They are
-        - all facts of calls that have not ended;
-        - of each agent, the facts since they last *settled* (`rows.store.settles`), and all facts of the calls met in
-          those, so that no fact stands without its beginning;
-        - each agent's last phone, desktop and sign-out, and when they last left their queues;
-        - each queue's last offer, from which turns are counted;
-        - the ends of the last `ENDED_CALLS_RECALLED` calls, so that late news cannot bring one back to life, and the
-          calls of those who gave up within `ABANDONED_WITHIN`, who are served sooner when they call again;
-        - open promises to call back, with their attempts, and the floor that was taken up last.
+        """The facts from which `Engine.restore` rebuilds the present state, in order: bounded, however long the ledger.
 
         Rebuilt from them, agents, calls, places in the queues and deadlines equal those that were lived; only
         `idle_since` of agents who are not idle, which means nothing, may differ.
         """
         async with self._database.transaction() as session:
-            rows = (await session.execute(select(AgentMarkRow))).scalars().all()
-            marks = {row.agent: Mark.of(row) for row in rows}
-            seqs = {seq for mark in marks.values() for seq in _kept_apart(mark)}
-            seqs |= set((await session.execute(select(QueueMarkRow.offered_seq))).scalars())
-            calls = set((await session.execute(select(CallRow.id).where(CallRow.ended_at.is_(None)))).scalars())
-            for agent, mark in marks.items():
-                since = select(LedgerRow.seq, LedgerRow.call).where(
-                    LedgerRow.agent == agent, LedgerRow.seq >= mark.settled, LedgerRow.kind != "NewsIgnored"
-                )
-                for seq, call in (await session.execute(since)).all():
-                    seqs.add(seq)
-                    if call is not None:
-                        calls.add(call)
-            newest = (await session.execute(select(func.max(LedgerRow.at)))).scalar()
-            ended = select(LedgerRow.seq).where(
-                LedgerRow.kind == "CallEnded",
-                LedgerRow.call.in_(
-                    select(CallRow.id)
-                    .where(CallRow.ended_at.is_not(None))
-                    .order_by(CallRow.ended_at.desc())
-                    .limit(ENDED_CALLS_RECALLED)
-                ),
-            )
-            seqs |= set((await session.execute(ended)).scalars())
-            found = {entry.seq: entry for entry in await self._outliving(session, None)}
-            found |= {entry.seq: entry for entry in await _of_calls(session, calls, None)}
-            if newest is not None:
-                found |= {entry.seq: entry for entry in await _who_gave_up(session, newest)}
-            found |= {entry.seq: entry for entry in await _numbered(session, seqs - found.keys())}
-        return [found[seq] for seq in sorted(found)]
+            last = (await session.execute(select(func.max(LedgerRow.seq)))).scalar() or 0
+        return (await self.before(last + 1)).facts
+
+    async def opened_before(self, seq: int) -> int | None:
+        """The fact with which the program began that was running when this one was written; None when not kept."""
+        async with self._database.transaction() as session:
+            taken_up = await _read(session, _of_kind("FloorTakenUp", seq + 1))
+        return next((entry.seq for entry in taken_up if isinstance(entry.because, FloorOpened)), None)
 
     async def _still_mattered(self, session: AsyncSession, last: int) -> list[Recorded]:
-        """What `now` would have found when the ledger ended with this fact, ended calls left out."""
+        """What matters after this fact of all up to it, ended calls left out but for those who gave up lately."""
         if last < 1:
             return []
         at = (await session.execute(select(LedgerRow.at).where(LedgerRow.seq == last))).scalar_one()
@@ -202,62 +180,102 @@ class Past:
         )
         calls = set((await session.execute(open_then)).scalars())
         found: dict[int, Recorded] = {}
-        for agent in (await session.execute(select(AgentMarkRow.agent))).scalars().all():
-            for entry in await _since_settled(session, agent, last):
+        for row in (await session.execute(select(AgentMarkRow))).scalars().all():
+            for entry in await _of_agent(session, row.agent, Mark.of(row), last):
                 found[entry.seq] = entry
                 call = getattr(entry.fact, "call", None)
                 if call is not None:
                     calls.add(call)
-            for kind in ("PhoneStateChanged", "DesktopStateChanged"):
-                wanted = _of_kind(kind, last + 1).where(LedgerRow.agent == agent).limit(1)
-                found |= {entry.seq: entry for entry in await _read(session, wanted)}
         found |= {entry.seq: entry for entry in await _last_offers(session, last)}
-        found |= {entry.seq: entry for entry in await self._outliving(session, last)}
+        found |= {entry.seq: entry for entry in await self._promises(session, last)}
         found |= {entry.seq: entry for entry in await _who_gave_up(session, at) if entry.seq <= last}
         found |= {entry.seq: entry for entry in await _of_calls(session, calls, last)}
         return [found[seq] for seq in sorted(found)]
 
-    async def _outliving(self, session: AsyncSession, last: int | None) -> list[Recorded]:
-        """Open promises with their attempts, and the floor taken up last, as of a fact."""
-        before = None if last is None else last + 1
+    async def _promises(self, session: AsyncSession, last: int) -> list[Recorded]:
+        """Promises to call back that were open after a fact, with the attempts to keep them."""
         promises = [
             entry
             for kind in ("CallbackBooked", "CallbackAttempted", "CallbackClosed")
-            for entry in await _read(session, _of_kind(kind, before))
+            for entry in await _read(session, _of_kind(kind, last + 1))
         ]
         closed = {entry.fact.callback for entry in promises if isinstance(entry.fact, CallbackClosed)}
-        open_now = [entry for entry in promises if getattr(entry.fact, "callback", None) not in closed]
-        booked = [entry.fact.callback for entry in open_now if isinstance(entry.fact, CallbackBooked)]
+        open_then = [entry for entry in promises if getattr(entry.fact, "callback", None) not in closed]
+        booked = [entry.fact.callback for entry in open_then if isinstance(entry.fact, CallbackBooked)]
         attempts: set[CallId] = set()
         for part in _parts(booked):
             made = select(CallRow.id).where(CallRow.callback.in_(part))
             attempts |= {CallId(call) for call in (await session.execute(made)).scalars()}
-        floors = await _read(session, _of_kind("FloorTakenUp", before).limit(1))
-        return [*open_now, *floors, *await _of_calls(session, attempts, last)]
+        return [*open_then, *await _of_calls(session, attempts, last)]
 
 
-def _kept_apart(mark: Mark) -> Iterable[int]:
-    return filter(None, (mark.phone, mark.desktop, mark.left, mark.signed_out))
+async def _of_agent(session: AsyncSession, agent: str, mark: Mark, last: int) -> list[Recorded]:
+    """What matters of an agent after a fact. The marks of today are used where they are not later than that fact."""
+    found = await _since_settled(session, agent, mark, last)
+    changes = [entry.fact for entry in found if isinstance(entry.fact, AgentStateChanged)]
+    if changes and changes[-1].after in AWAY and not any(map(_leaves, changes)):
+        found += await _latest(session, agent, last, mark.left, _leaves)
+    found += await _latest_of_kind(session, agent, "PhoneStateChanged", last, mark.phone)
+    desktop = await _latest_of_kind(session, agent, "DesktopStateChanged", last, mark.desktop)
+    for entry in desktop:
+        if isinstance(entry.fact, DesktopStateChanged) and not entry.fact.present:  # a sign-out makes it unknown
+            signed_out = await _latest(session, agent, last, mark.signed_out, _signs_out)
+            found += [later for later in signed_out if later.seq > entry.seq]
+    return sorted({entry.seq: entry for entry in (*found, *desktop)}.values(), key=lambda entry: entry.seq)
 
 
-async def _since_settled(session: AsyncSession, agent: str, last: int) -> list[Recorded]:
-    """The facts of an agent since they settled, up to a fact; and their last sign-out and leaving before."""
-    mark, kept, before = Mark(), list[Recorded](), last + 1
-    while before > 1:
-        page = _COLUMNS.where(LedgerRow.agent == agent, LedgerRow.seq < before, LedgerRow.kind != "NewsIgnored")
-        found = await _read(session, page.order_by(LedgerRow.seq.desc()).limit(AGENT_PAGE))
+def _leaves(change: AgentStateChanged) -> bool:
+    return change.after in AWAY and change.before not in AWAY
+
+
+def _signs_out(change: AgentStateChanged) -> bool:
+    return change.after is AgentState.LOGGED_OUT
+
+
+async def _since_settled(session: AsyncSession, agent: str, mark: Mark, last: int) -> list[Recorded]:
+    """The facts of an agent from the one by which they settled up to a fact; all, when they never have."""
+    about = _COLUMNS.where(LedgerRow.agent == agent, LedgerRow.kind != "NewsIgnored")
+    if 0 < mark.settled <= last:
+        wanted = about.where(LedgerRow.seq.between(mark.settled, last)).order_by(LedgerRow.seq)
+        return await _read(session, wanted)
+    kept: list[Recorded] = []
+    async for entry in _backwards(session, about, last):
+        kept.append(entry)
+        if isinstance(entry.fact, AgentStateChanged) and settles(entry.fact):
+            break
+    return kept[::-1]
+
+
+async def _latest(
+    session: AsyncSession, agent: str, last: int, marked: int, wanted: Callable[[AgentStateChanged], bool]
+) -> list[Recorded]:
+    """The agent's last change of this sort up to a fact, if there was one."""
+    if marked <= last:
+        return await _numbered(session, [marked] if marked else [])
+    changes = _COLUMNS.where(LedgerRow.agent == agent, LedgerRow.kind == "AgentStateChanged")
+    async for entry in _backwards(session, changes, last):
+        if isinstance(entry.fact, AgentStateChanged) and wanted(entry.fact):
+            return [entry]
+    return []
+
+
+async def _latest_of_kind(session: AsyncSession, agent: str, kind: str, last: int, marked: int) -> list[Recorded]:
+    if marked <= last:
+        return await _numbered(session, [marked] if marked else [])
+    return await _read(session, _of_kind(kind, last + 1).where(LedgerRow.agent == agent).limit(1))
+
+
+async def _backwards(session: AsyncSession, wanted: _Facts, last: int) -> AsyncIterator[Recorded]:
+    """These facts up to one, the last first, page by page."""
+    before = last + 1
+    while True:
+        page = wanted.where(LedgerRow.seq < before).order_by(LedgerRow.seq.desc()).limit(AGENT_PAGE)
+        found = await _read(session, page)
         for entry in found:
-            here = Mark().after(entry)
-            apart = (here.left and not mark.left) or (here.signed_out and not mark.signed_out)
-            if not mark.settled or apart:
-                kept.append(entry)
-            mark = Mark(mark.settled or here.settled, 0, 0, mark.left or here.left, mark.signed_out or here.signed_out)
-            if mark.settled and mark.left and mark.signed_out:
-                return kept
+            yield entry
         if len(found) < AGENT_PAGE:
-            return kept
+            return
         before = found[-1].seq
-    return kept
 
 
 async def _who_gave_up(session: AsyncSession, at: datetime) -> list[Recorded]:
