@@ -6,6 +6,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from changgu.acd.estimated_wait import Forecast, Overtakers, Rivals, Server, Situation, forecast, situated
 from changgu.acd.handling_times import BINS, Abandonment, ArrivalRate, HandlingTimes
@@ -176,6 +178,30 @@ def test_a_long_line_is_summed_up() -> None:
     assert found.ahead == 1000
     assert len(found.rivals) <= 12
     assert known(forecast(found)).mean > 500 * 180
+
+
+TIMES = (HandlingTimes(), exponential(20.0), lognormal(180.0, 0.2), lognormal(900.0, 1.5), learned(lambda: 1.0, 100))
+ANY_TIMES = st.sampled_from(TIMES)
+MASKS = st.integers(min_value=1, max_value=15)
+
+
+@given(
+    st.lists(st.builds(Server, st.none() | st.floats(0, 1e5), ANY_TIMES, MASKS), max_size=12),
+    st.lists(st.builds(Rivals, st.integers(0, 3), st.integers(1, 400), ANY_TIMES), max_size=8),
+    st.lists(st.builds(Overtakers, st.integers(0, 3), st.floats(0, 2), st.floats(0, 5000)), max_size=4),
+    st.sampled_from((0.0, 1 / 600, 1 / 5)),
+)
+@settings(max_examples=100, deadline=None)
+def test_whatever_the_situation_the_figures_make_sense(
+    servers: list[Server], rivals: list[Rivals], overtakers: list[Overtakers], abandonment: float
+) -> None:
+    guess = forecast(Situation(servers, TIMES[0], rivals, overtakers, abandonment, 3.0))
+    assert (guess is None) == (not any(server.takes & 1 for server in servers))
+    if guess is not None:
+        figures = (guess.low, guess.median, guess.promise, guess.high)
+        assert all(map(math.isfinite, (*figures, guess.mean)))
+        assert min(guess.mean, guess.low) >= 3.0
+        assert list(figures) == sorted(figures)
 
 
 # What it is made of

@@ -15,7 +15,7 @@ Everything here is a function of what it was told: no clock, no chance. All time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from math import erf, exp, pi, sqrt
@@ -31,8 +31,10 @@ SLICES = 6
 """In which the callers ahead are brought to their agents, in order of place."""
 
 BISECTIONS = 5
+"""A 32nd of what is looked for is close enough."""
 
 NORMAL, HALF = 1.0 / sqrt(2.0 * pi), sqrt(0.5)
+"""The normal density at 0, and what `erf` wants its argument multiplied with."""
 
 
 class Server(NamedTuple):
@@ -78,7 +80,7 @@ class Situation:
     handling: HandlingTimes
     """Of the caller's queue."""
     rivals: Sequence[Rivals] = ()
-    """Best place first; `situated` sums a long line up in few entries."""
+    """Best place first; `situated` sums a long line up in few entries. Whom nobody can take is in nobody's way."""
     overtakers: Sequence[Overtakers] = ()
     abandonment: float = 0.0
     """Per second of waiting (`Abandonment.rate`)."""
@@ -117,7 +119,7 @@ def situated(
     """
     agents = list(agents)
     near = {kind for _, _, kinds in agents if own in kinds for kind in kinds}
-    line = sorted((place, kind) for place, kind in ahead if kind in near)
+    line = sorted(((place, kind) for place, kind in ahead if kind in near), key=lambda one: one[0])
     coming = [(kind, rate, lasting) for kind, rate, lasting in coming if kind in near and lasting > 0 < rate]
     numbers = {own: 0}
     for kind in (*(kind for _, kind in line), *(kind for kind, _, _ in coming)):
@@ -205,7 +207,12 @@ def forecast(situation: Situation, confidence: float = 0.8) -> Forecast | None:
     staffed, ahead = situation.staffed, situation.ahead
     if not staffed:
         return None
-    relevant = 1
+    takes = relevant = 1
+    for server in situation.servers:
+        takes |= server.takes
+    if not all(takes >> rivals.kind & 1 for rivals in situation.rivals):
+        rivals_served = tuple(rivals for rivals in situation.rivals if takes >> rivals.kind & 1)
+        situation = replace(situation, rivals=rivals_served)
     for rivals in situation.rivals:
         relevant |= 1 << rivals.kind
     for overtakers in situation.overtakers:
@@ -377,10 +384,10 @@ class _Waits:
         """In steps."""
         if self._pool:
             return _when(self._own, self._needed * scale)
-        (low, early), (middle, expected), (high, late) = self._known
+        (low, early), (middle, between), (high, late) = self._known
         if scale < middle:
-            return max(0.0, expected - (expected - early) * (middle - scale) / max(middle - low, 1e-9))
-        return expected + (late - expected) * (scale - middle) / max(high - middle, 1e-9)
+            return max(0.0, between - (between - early) * (middle - scale) / max(middle - low, 1e-9))
+        return between + (late - between) * (scale - middle) / max(high - middle, 1e-9)
 
     def _flowing(self, scale: float) -> float:
         """In steps, as if callers and agents flowed like water: quicker, and good enough for ratios."""
