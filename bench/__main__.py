@@ -1,69 +1,104 @@
-"""`./changgu bench`: measures, prints the tables, and with --keep writes them into bench/results."""
+"""`./changgu bench`: measures, prints the tables, and with --keep writes them into bench/results and RESULTS.md."""
 
 import argparse
 import asyncio
+import contextlib
+import io
 import runpy
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from bench import goals
 from bench.figures import kept, machine, machine_line
 
-RESULTS = Path(__file__).parent / "results"
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
 WHAT = {
     "acd": "changgu beside app_queue on the same Asterisk, with the same SIPp callers and agents",
     "engine": "the engine alone: decisions a second, microseconds for one, memory for a waiting caller",
     "restart": "SIGKILL with 200 calls talking and 200 waiting: how soon it routes again, who noticed",
     "estimate": "the estimated wait beside app_queue's formula, last-to-enter-service and head-of-line",
 }
+HEAD = HERE / "how_it_is_measured.md"
+ORDER = ("acd-idle", "acd-full", "acd-requests", "acd-hour", "engine", "restart", "estimate")
+"""In which the results stand in RESULTS.md."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one measurement; the exit status."""
     words = list(sys.argv[1:] if words is None else words)
-    if words[:1] == ["estimate"]:
-        sys.argv = ["changgu bench estimate", *words[1:]]
-        runpy.run_module("bench.estimate", run_name="__main__")
-        return 0
-    given = _read(words)
     about = machine()
     if (load := about["load_at_start"]) > 0.5:
         _say(f"load average {load}: another program is busy; the figures are not comparable")
+    if words[:1] == ["estimate"]:
+        return _estimate(words[1:], about)
+    given = _read(words)
+    for name, found, text in _measured(given):
+        heading = f"{machine_line(about)}{'; quick: a short run, to see that it works' if given.quick else ''}"
+        whole = "\n".join((heading, "", text, goals.report(found)))
+        print(whole)
+        if given.keep:
+            kept(RESULTS, name, {"machine": about, "quick": given.quick, **found}, whole)
+            if name == "engine":
+                from bench import engine
+
+                (RESULTS / "engine.svg").write_text(engine.picture(found))
+    if given.keep:
+        write_results()
+    return 0
+
+
+def _measured(given: argparse.Namespace) -> list[tuple[str, dict[str, Any], str]]:
+    """(name of the result, figures, tables) of each stage."""
     if given.what == "acd":
         from bench import acd
 
-        plan = acd.Plan()
-        plan = plan.quick() if given.quick else plan
+        plan = acd.Plan().quick() if given.quick else acd.Plan()
         if given.rounds is not None:
             plan = replace(plan, rounds=given.rounds, hour=replace(plan.hour, rounds=given.rounds))
-        only = given.only or acd.STAGES
-        found = asyncio.run(acd.measure_all(plan, only, _say))
-        text = acd.report(found)
-    elif given.what == "engine":
+        found = asyncio.run(acd.measure_all(plan, given.only or acd.STAGES, _say))
+        return [(f"acd-{stage}", {stage: of}, acd.report({stage: of})) for stage, of in found.items()]
+    rounds = given.rounds or (1 if given.quick else 5)
+    if given.what == "engine":
         from bench import engine
 
-        found = engine.measure_all(quick=given.quick, rounds=given.rounds or (1 if given.quick else 5), say=_say)
-        text = engine.report(found)
-        if given.keep:
-            (RESULTS / "engine.svg").write_text(engine.picture(found))
-    else:
-        from bench import restart
+        found = engine.measure_all(quick=given.quick, rounds=rounds, say=_say)
+        return [("engine", found, engine.report(found))]
+    from bench import restart
 
-        rounds = given.rounds or (1 if given.quick else 5)
-        found = asyncio.run(restart.measure_all(quick=given.quick, rounds=rounds, say=_say))
-        text = restart.report(found)
-    text = f"{machine_line(about)}{'; quick: one short round, to see that it works' if given.quick else ''}\n\n{text}"
-    print(text)
-    if given.keep:
-        file = kept(RESULTS, given.what, {"machine": about, "quick": given.quick, **found}, text)
-        _say(f"written: {file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file}")
+    found = asyncio.run(restart.measure_all(quick=given.quick, rounds=rounds, say=_say))
+    return [("restart", found, restart.report(found))]
+
+
+def _estimate(words: list[str], about: dict[str, Any]) -> int:
+    """`bench.estimate` reads its own words; with --keep what it prints is kept."""
+    keep = "--keep" in words
+    sys.argv = ["changgu bench estimate", *(word for word in words if word != "--keep")]
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said) if keep else contextlib.nullcontext():
+        runpy.run_module("bench.estimate", run_name="__main__")
+    if keep:
+        print(said.getvalue())
+        text = f"### Estimated wait on simulated days\n\n{machine_line(about)}\n\n```\n{said.getvalue().strip()}\n```\n"
+        kept(RESULTS, "estimate", {"machine": about}, text)
+        write_results()
     return 0
+
+
+def write_results() -> None:
+    """RESULTS.md anew, from what is in results/."""
+    parts = [(RESULTS / f"{name}.md").read_text() for name in ORDER if (RESULTS / f"{name}.md").is_file()]
+    if (RESULTS / "engine.svg").is_file():
+        parts.append("![One event of the engine, by callers waiting](results/engine.svg)\n")
+    (HERE / "RESULTS.md").write_text("\n".join((HEAD.read_text(), *parts)))
 
 
 def _read(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="changgu bench", description="측정 · measurements",
+        prog="./changgu bench", description="측정 · measurements",
         epilog="\n".join(f"{name}: {what}" for name, what in WHAT.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench import phone_log
 from bench.figures import Figures, over_rounds, spread, table
-from bench.floor import DESK_NUMBER, PLAIN_NUMBERS, BenchFloor, processor_seconds
+from bench.floor import DESK_NUMBER, PLAIN_NUMBERS, QUEUE, BenchFloor, processor_seconds
 from bench.phone_log import PhoneLog
 from bench.sipp_phones import SippRun, number_of
 from bench.traced_hour import TracePlan, measure_hours
@@ -207,8 +207,7 @@ async def full_queue(plan: Plan, say: Say) -> dict[str, dict[str, list[Figures]]
                     **used,
                 }
                 if acd == CHANGGU:
-                    came = [call for _, call, _, _ in bench.floor.facts("CallQueued", last)]
-                    served = [call for _, call, _, _ in bench.floor.facts("CallOffered", last)]
+                    came, served = bench.floor.order_of_service(QUEUE, last)
                     figures["out of order in the ledger"] = phone_log.inversions(came, served)
                 return figures
 

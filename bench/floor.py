@@ -203,15 +203,18 @@ class BenchFloor:
 
     # ---- what it wrote down ----------------------------------------------------------------------------------------
 
-    def facts(self, kind: str, after: int = 0) -> list[tuple[int, str, float, str | None]]:
-        """(number, call, seconds, agent) of the ledger's facts of a kind, in order."""
+    def order_of_service(self, queue: str, after: int) -> tuple[list[str], list[str]]:
+        """The calls of a queue as they were queued, and as they were first offered, since a fact of the ledger."""
         with closing(sqlite3.connect(f"file:{self.service.data / 'changgu.sqlite'}?mode=ro", uri=True)) as ledger:
             rows = ledger.execute(
-                "SELECT seq, call, strftime('%s', at) + (strftime('%f', at) - strftime('%S', at)), agent"
-                " FROM ledger WHERE kind = ? AND seq > ? ORDER BY seq",
-                (kind, after),
+                "SELECT kind, call, json_extract(body, '$.queue') FROM ledger"
+                " WHERE kind IN ('CallQueued', 'CallOffered') AND seq > ? ORDER BY seq",
+                (after,),
             ).fetchall()
-        return [(int(seq), str(call), float(at), agent) for seq, call, at, agent in rows]
+        queued = list(dict.fromkeys(str(call) for kind, call, name in rows if kind == "CallQueued" and name == queue))
+        known = set(queued)
+        offered = dict.fromkeys(str(call) for kind, call, _ in rows if kind == "CallOffered" and call in known)
+        return queued, list(offered)
 
     def last_fact(self) -> int:
         """Number of the ledger's last fact."""

@@ -1,0 +1,98 @@
+"""What was asked for beside what was seen: one row for each goal that the measured stages say something about."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.figures import shown, table
+
+CHANGGU, TUNED = "changgu", "app_queue retry=1"
+AT_ONCE = "at once, 1 s"
+
+Row = tuple[str, str, str, bool]
+"""The goal, what is asked, what was seen, whether that is enough."""
+
+
+def rows(result: Mapping[str, Any]) -> list[Row]:
+    """Every goal of the stages in `result` (the medians over rounds are compared)."""
+    found: list[Row] = []
+    for rate, acds in result.get("idle", {}).items():
+        ours, theirs = acds[CHANGGU]["medians"], acds[TUNED]["medians"]
+        found += _idle(float(rate), ours, theirs)
+    for case, acds in result.get("full", {}).items():
+        found += _full(case, acds[CHANGGU]["medians"], acds[TUNED]["medians"])
+    if "requests" in result:
+        found.append(_at_most("requests for an answered call", result["requests"]["requests a call"], 6))
+    if "hour" in result:
+        ours, theirs = (result["hour"][acd]["medians"]["ratio"] for acd in (CHANGGU, TUNED))
+        found.append(_at_most(f"an hour at 95 %: mean wait ÷ ideal (app_queue: {shown(theirs)})", ours, 1.02))
+    if "speed" in result:
+        found += _engine(result)
+    if "restart" in result:
+        seen = result["restart"]["medians"]
+        found += [
+            _at_most("killed with 400 calls: routing again, s after the start", seen["routing again s"], 2),
+            _at_most("killed: calls dropped or forgotten", seen["dropped"] + seen["forgotten"], 0),
+        ]
+    return found
+
+
+def _idle(rate: float, ours: Mapping[str, float], theirs: Mapping[str, float]) -> list[Row]:
+    what = f"idle agents, {rate:g}/s"
+    if rate == 40:
+        return [
+            _times(f"{what}: p50 ÷ app_queue's", ours["p50"], theirs["p50"], 1.2),
+            _times(f"{what}: p99 ÷ app_queue's", ours["p99"], theirs["p99"], 1.0),
+            _at_most(f"{what}: changgu's processor time for a call, ms", ours["changgu ms"], 2.5),
+            _times(f"{what}: Asterisk and changgu ÷ app_queue", ours["both ms"], theirs["both ms"], 0.9),
+        ]
+    return [_times(f"{what}: {name} ÷ app_queue's", ours[name], theirs[name], 1.0) for name in ("p50", "p95", "p99")]
+
+
+def _full(case: str, ours: Mapping[str, float], theirs: Mapping[str, float]) -> list[Row]:
+    what = f"full queue ({case})"
+    found = [
+        _at_most(f"{what}: p50 ms (app_queue: {shown(theirs['p50'])})", ours["p50"], 10),
+        _at_most(f"{what}: p99 ms (app_queue: {shown(theirs['p99'])})", ours["p99"], 40),
+        _at_most(f"{what}: offered out of order, in the ledger", ours["out of order in the ledger"], 0),
+    ]
+    if case == AT_ONCE:
+        served = ours["served a minute"] / theirs["served a minute"]
+        found.append((f"{what}: served a minute ÷ app_queue", "≥ 1.9", shown(served), served >= 1.9))
+    return found
+
+
+def _engine(result: Mapping[str, Any]) -> list[Row]:
+    speeds, besides = result["speed"]["medians"], result["besides"]
+    rate = speeds["decisions a second"]
+    curve = result["curve"]
+    found: list[Row] = [
+        ("engine: decisions a second", "≥ 100,000", shown(rate), rate >= 100_000),
+        _at_most("engine: p99 µs", speeds["p99"], 50),
+    ]
+    for waiting, figures in curve.items():
+        more = str(int(waiting) * 10)
+        if more in curve and int(waiting) >= 1000:
+            what = f"engine: p99 from {int(waiting):,} to {int(more):,} waiting, ×"
+            found.append(_times(what, curve[more]["p99"], figures["p99"], 1.5))
+    return [
+        *found,
+        _at_most("engine: wakings in a quiet hour", besides["wakings in a quiet hour"], 0),
+        _at_most("engine: bytes for a waiting caller", besides["bytes for a waiting caller"], 4096),
+    ]
+
+
+def _at_most(what: str, seen: float, limit: float) -> Row:
+    return what, f"≤ {limit:g}", shown(seen), seen <= limit
+
+
+def _times(what: str, ours: float, theirs: float, limit: float) -> Row:
+    return _at_most(what, ours / theirs, limit)
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """The goals as a Markdown table; empty when no stage of `result` has any."""
+    found = rows(result)
+    if not found:
+        return ""
+    lines = [[what, asked, seen, "met" if enough else "**missed**"] for what, asked, seen, enough in found]
+    return table(["goal", "asked", "seen", ""], lines)
