@@ -20,6 +20,7 @@ from changgu.asterisk_conf.plan import (
     agent_phone,
 )
 from changgu.asterisk_conf.render import FILES, FOR_EXISTING, RELOADS, NumberError, reloads_for, render
+from changgu.telephony.dial_plan import Dialable, DialPlan
 
 SECRET = "not-a-real-secret"
 FOLDERS = Folders("/d/etc", "/d/var", "/d/spool", "/d/run", "/d/log", "/pbx/modules", "/pbx/data", "/pbx/sbin")
@@ -120,14 +121,18 @@ def test_only_written_out_numbers_can_be_dialled() -> None:
 def test_a_caller_whom_changgu_cannot_take_goes_to_the_plain_queue_of_that_number() -> None:
     text = render(PLAN, FLOOR)["dialplan.conf"]
     callers = section(text, "from-callers")
-    assert callers[:4] == [
+    assert callers[:5] == [
         "exten => 1000,1,Stasis(changgu,inbound,${EXTEN})",
         'same => n,GotoIf($["${STASISSTATUS}" = "SUCCESS"]?done)',
+        "same => n,QueueLog(helpdesk,${UNIQUEID},NONE,DID,${EXTEN})",
         "same => n,Goto(shadow,helpdesk,1)",
         "same => n(done),Hangup()",
     ]
     assert section(text, "shadow")[:2] == ["exten => helpdesk,1,Answer()", "same => n,Queue(helpdesk)"]
-    assert section(text, "returned")[0] == "exten => helpdesk,1,Stasis(changgu,returned,helpdesk)"
+    assert section(text, "returned")[:2] == [
+        "exten => helpdesk,1,QueueLog(helpdesk,${UNIQUEID},NONE,RETURNED)",
+        "same => n,Stasis(changgu,returned,helpdesk)",
+    ]
 
 
 def test_the_away_sound_is_played_before_the_plain_queue() -> None:
@@ -181,6 +186,41 @@ def test_a_trunk_is_known_by_its_addresses() -> None:
     ]
     assert section(phones, "trunk-carrier")[-2:] == ["match = 203.0.113.5", "match = 2001:db8::/32"]
     assert "context = from-callers" in section(phones, "trunk-carrier")
+
+
+def test_a_trunk_that_is_told_where_it_takes_calls_can_be_dialled_by_changgu_and_by_nobody_else() -> None:
+    trunk = Trunk("carrier", ("203.0.113.5",), "sip:203.0.113.5:5060", "desk", "a-long-enough-secret")
+    files = render(replace(PLAN, trunks=(trunk,)), FLOOR)
+    phones = files["pjsip_phones.conf"]
+    assert trunk.dial_string == "PJSIP/{number}@trunk-carrier"
+    assert DialPlan(trunk.dial_string).way("01012345678") == Dialable("01012345678", "PJSIP/01012345678@trunk-carrier")
+    assert phones.count("[trunk-carrier]") == 4
+    for line in ("aors = trunk-carrier", "outbound_auth = trunk-carrier", "contact = sip:203.0.113.5:5060",
+                 "username = desk"):  # fmt: skip
+        assert line in phones
+    assert "trunk-carrier" not in files["dialplan.conf"]
+
+
+def test_a_trunk_that_only_brings_calls_cannot_be_dialled() -> None:
+    trunk = Trunk("carrier", ("203.0.113.5",))
+    assert trunk.dial_string is None
+    assert "aors" not in " ".join(section(render(replace(PLAN, trunks=(trunk,)), FLOOR)["pjsip_phones.conf"],
+                                          "trunk-carrier"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("contact", "user", "secret"),
+    [
+        ("203.0.113.5", None, None), ("sip:203.0.113.5\ncontext = from-agents", None, None),
+        ("sip:203.0.113.5", "desk", None), ("sip:203.0.113.5", None, "a-long-enough-secret"),
+        ("sip:203.0.113.5", "desk\n[x]", "a-long-enough-secret"), ("sip:203.0.113.5", "desk", "short"),
+    ],
+)  # fmt: skip
+def test_a_trunk_that_would_add_a_line_of_its_own_is_refused(
+    contact: str, user: str | None, secret: str | None
+) -> None:
+    with pytest.raises(ValueError):
+        Trunk("carrier", ("203.0.113.5",), contact, user, secret)
 
 
 def test_the_name_of_a_phone_comes_before_its_address() -> None:

@@ -11,6 +11,7 @@ from changgu.acd.identity import CallId, QueueName
 from changgu.acd.queues import Destination, Way
 from changgu.telephony.callbacks import callback_id
 from changgu.telephony.dial_plan import DialPlan
+from tests.support.fake_ari import FakeChannel
 from tests.support.switchboard import CALL, PC, Switchboard, open_switchboard
 
 OUTSIDE = "outside-c1"
@@ -341,6 +342,15 @@ async def test_a_desk_that_closes_ends_the_talk_outside(board: Switchboard) -> N
     await board.pbx.until(lambda: board.pbx.channels == {} and board.pbx.bridges == {})
 
     assert board.posted == []
+
+
+async def test_a_talk_outside_from_before_a_restart_ends_with_the_other_side(board: Switchboard) -> None:
+    board.pbx.channels[OUTSIDE] = FakeChannel(OUTSIDE, "outside,c1")
+    board.pbx.bridges[OUTSIDE] = {CALL, OUTSIDE}
+    await board.pbx.hang_up(OUTSIDE)
+
+    await ends_as(board, REDIRECTED)
+    assert board.pbx.bridges == {}
 
 
 # ---- the menu -------------------------------------------------------------------------------------------------------

@@ -4,17 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from changgu.acd.commands import Farewell
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
-from changgu.telephony.hangup_cause import RingFailure, ring_failure
+from changgu.telephony.farewells import farewell_prompts, fixed_sentences
+from changgu.telephony.hangup_cause import RingFailure, dial_failure, ring_failure
 from changgu.telephony.legs import (
     AgentLeg,
     Caller,
+    OutsideLeg,
+    Person,
     Returned,
     Stray,
     agent_leg,
     bridge_of,
     call_of_bridge,
     offer_of_leg,
+    outside_leg,
     purpose,
     purpose_of_app_data,
     stasis_args,
@@ -36,6 +41,35 @@ def test_what_a_channel_is_for_is_read_from_its_arguments() -> None:
     assert purpose(("inbound", "1000")) == Caller("1000")
     assert purpose(("returned", "network")) == Returned(QueueName("network"))
     assert purpose_of_app_data("changgu", "changgu,inbound,1000") == Caller("1000")
+
+
+def test_people_outside_have_legs_of_their_own() -> None:
+    person, outside = Person(QueueName("pc"), "01012345678"), OutsideLeg(LEG.call)
+    assert purpose(tuple(stasis_args(person).split(","))) == person
+    assert purpose(tuple(stasis_args(outside).split(","))) == outside
+    assert offer_of_leg(outside_leg(LEG.call)) is None
+    assert call_of_bridge(outside_leg(LEG.call)) is None
+
+
+@pytest.mark.parametrize(
+    ("cause", "sip", "rang_out", "word"),
+    [
+        (19, None, False, "no_answer"), (18, None, False, "no_answer"), (0, None, True, "no_answer"),
+        (16, 487, False, "no_answer"), (17, 486, False, "busy"), (19, 480, False, "unreachable"),
+        (21, 603, False, "declined"), (1, 404, False, "unreachable"), (34, 503, False, "congestion"),
+    ],
+)  # fmt: skip
+def test_why_a_person_was_not_reached(cause: int, sip: int | None, rang_out: bool, word: str) -> None:
+    assert dial_failure(cause, sip, rang_out=rang_out) == RingFailure(word)
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_every_farewell_has_its_words_and_they_are_made_before_the_first_caller(language: str) -> None:
+    ready = fixed_sentences(language)
+    for farewell in Farewell:
+        said = farewell_prompts(language, farewell)
+        assert bool(said) == (farewell is not Farewell.NONE)
+        assert all(prompt.text in ready for prompt in said)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from changgu.telephony.callbacks import callback_id
 from changgu.telephony.dial_plan import Dialable, DialPlan, Refusal
 from changgu.telephony.handset import Visitor
 from changgu.telephony.ivr_player import RECONNECT_LIMIT, IvrPlayer
-from changgu.telephony.legs import OutsideLeg, outside_leg, purpose, stasis_args
+from changgu.telephony.legs import OutsideLeg, call_of_outside, outside_leg, purpose, stasis_args
 from changgu.telephony.numbers import caller_id
 
 logger = logging.getLogger(__name__)
@@ -85,6 +85,10 @@ class _Outside:
 
     answered: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    destroyed: bool = False
+    """The last news of it has been heard."""
+    over: bool = False
+    """We are done with it; kept until the last news of it, which would be a stranger's otherwise."""
 
     async def settled(self) -> bool:
         """Wait for either; whether somebody answered."""
@@ -155,9 +159,11 @@ class Diversions:
                 leg = purpose(args)
                 if isinstance(leg, OutsideLeg) and (outside := self._outside.get(outside_leg(leg.call))):
                     outside.answered.set()
-            case StasisEnd(channel_id) | ChannelDestroyed(channel_id):
+            case StasisEnd(channel_id):
                 if outside := self._outside.get(channel_id):
                     outside.gone.set()
+            case ChannelDestroyed(channel_id):
+                self._outside_destroyed(channel_id)
             case _:
                 return
 
@@ -340,9 +346,30 @@ class Diversions:
 
     async def _end_outside(self, call: CallId) -> None:
         leg = outside_leg(call)
-        if self._outside.pop(leg, None) is not None:
-            await self._tolerating("DELETE", path("channels", leg))
-            await self._tolerating("DELETE", path("bridges", leg))
+        outside = self._outside.get(leg)
+        if outside is None or outside.over:
+            return
+        outside.over = True
+        gone = await self._tolerating("DELETE", path("channels", leg))
+        await self._tolerating("DELETE", path("bridges", leg))
+        if gone or outside.destroyed:
+            self._outside.pop(leg, None)
+
+    def _outside_destroyed(self, leg: str) -> None:
+        outside = self._outside.get(leg)
+        if outside is not None:
+            outside.destroyed = True
+            outside.gone.set()
+            if outside.over:
+                del self._outside[leg]
+        elif (call := call_of_outside(leg)) is not None:
+            # The two were put through before a restart of ours; the caller is alone in the bridge now.
+            self._spawn(self._end_of_past(call))
+
+    async def _end_of_past(self, call: CallId) -> bool:
+        await self._tolerating("DELETE", path("bridges", outside_leg(call)))
+        self._post(MenuEnded(call, served=True, outcome=Outcome.REDIRECTED))
+        return True
 
     # ---- all of them -----------------------------------------------------------------------------------------------
 
@@ -356,17 +383,22 @@ class Diversions:
         arrived = visitor.arrived or CallArrived(divert.call, divert.queue)
         self._post(replace(arrived, queue=divert.queue, since=None))
 
-    async def _tolerating(self, method: str, uri: str) -> None:
-        try:
-            await self._ari.request(method, uri)
-        except (AriRefused, AriLate) as trouble:
-            logger.debug("%s %s: %s", method, uri, trouble)
-        except AriAway:
-            await self._ari.wait_connected(RECONNECT_LIMIT)
+    async def _tolerating(self, method: str, uri: str) -> bool:
+        """Whether the thing was gone already, which is what we wanted."""
+        for last_try in (False, True):
             try:
                 await self._ari.request(method, uri)
-            except AriTrouble as trouble:
+            except AriAway as trouble:
+                if last_try:
+                    logger.debug("%s %s: %s", method, uri, trouble)
+                    break
+                await self._ari.wait_connected(RECONNECT_LIMIT)
+            except (AriRefused, AriLate) as trouble:
                 logger.debug("%s %s: %s", method, uri, trouble)
+                return isinstance(trouble, AriNotFound)
+            else:
+                break
+        return False
 
 
 def _recording_name(call: CallId) -> str:
