@@ -364,6 +364,10 @@ def test_the_confidence_asked_for_learns_from_missed_promises() -> None:
 # How good it is
 
 
+UNTOLD = said(0.0)
+"""While everything is still to be learned."""
+
+
 def played(agents: int, load: float, patience: float, calls: int, seed: int) -> list[tuple[float, float, Forecast]]:
     """M/M/N+M: for each caller who would have had to wait their wait, what the best formula says, and the forecast.
 
@@ -400,19 +404,20 @@ def played(agents: int, load: float, patience: float, calls: int, seed: int) -> 
         ahead = sum(until > now for _, until, _ in line)
         rivals = (Rivals(0, ahead, times),) if ahead else ()
         servers = [Server(now - began, times) for _, began in busy]
-        guess = known(forecast(Situation(servers, times, rivals, abandonment=giving_up.rate)))
+        situation = Situation(servers, times, rivals, abandonment=giving_up.rate)
+        guess = known(forecast(situation)) if number > calls // 3 else UNTOLD
         formula = sum(1 / (agents / mean + i / patience) for i in range(ahead + 1))
         open_[number] = (now, formula, guess)
         line.append([now, now + dice.expovariate(1 / patience), float(number)])
     serve_until(math.inf)
-    return found[len(found) // 3 :]
+    return [result for result in found if result[2] is not UNTOLD]
 
 
-@pytest.mark.parametrize(("agents", "load", "patience"), [(20, 1.1, 180.0), (40, 1.2, 240.0)])
+@pytest.mark.parametrize(("agents", "load", "patience"), [(20, 1.1, 180.0), (30, 1.2, 240.0)])
 def test_nothing_predicts_much_better_and_eighty_of_a_hundred_are_in_the_interval(
     agents: int, load: float, patience: float
 ) -> None:
-    results = played(agents, load, patience, calls=6000, seed=11)
+    results = played(agents, load, patience, calls=4500, seed=11)
     ours, best = (
         math.sqrt(sum((wait - guess) ** 2 for wait, guess in guesses) / len(results))
         for guesses in (
