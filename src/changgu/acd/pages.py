@@ -33,6 +33,10 @@ TONES = {
     Outcome.ABANDONED_RINGING: "warn",
     Outcome.REFUSED: "bad",
     Outcome.LOST: "bad",
+    Outcome.VOICEMAIL: "info",
+    Outcome.CALLBACK: "info",
+    Outcome.REDIRECTED: "info",
+    Outcome.NOT_REACHED: "quiet",
 }
 """The colour of an outcome; its word stands beside it."""
 
