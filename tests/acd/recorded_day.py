@@ -1,12 +1,13 @@
 """A day of random news on a floor with every sort of rule, with the ledger that a service would have written."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
 from types import MappingProxyType
 
 from changgu.acd.agent_state import AgentState, NotReadyReason
 from changgu.acd.engine import Engine
-from changgu.acd.event_json import Cause
+from changgu.acd.event_json import Cause, FloorOpened
 from changgu.acd.events import (
     AgentAnswered,
     AgentForced,
@@ -57,11 +58,14 @@ FLOOR = Floor(
         Queue(
             HELPDESK, "대표 상담", strategy="round_robin", wrap_up=10 * SECOND, keys={"2": Destination(Way.CALLBACK)},
             overflows=(Overflow(Departure.WAITED, Destination(Way.QUEUE, "network"), 90),),
-            announcements=Announcements(20 * SECOND, 30 * SECOND, position=True),
+            announcements=Announcements(20 * SECOND, 30 * SECOND, position=True, estimate=True),
         ),
         Queue(
             NETWORK, "네트워크", strategy="most_skilled", wrap_up=15 * SECOND,
-            relaxations=(Relaxation(30 * SECOND, lower=3), Relaxation(60 * SECOND, drop=frozenset({"*"}))),
+            relaxations=(
+                Relaxation(30 * SECOND, lower=3, open=frozenset({PC})), Relaxation(60 * SECOND, drop=frozenset({"*"})),
+            ),
+            overflows=(Overflow(Departure.ESTIMATE, Destination(Way.OPEN, "everybody"), 200),),
         ),
         Queue(PC, "PC", strategy="last_agent", last_agent_wait=15 * SECOND, wrap_up=0 * SECOND, priority=1),
         Queue(EVERYBODY, "모두", strategy="ring_all", wrap_up=5 * SECOND),
@@ -90,7 +94,12 @@ class RecordedDay:
         self.now = start
         self.recorded: list[Recorded] = []
         self.calls = 0
-        self._write(FloorTakenUp(floor_digest(floor)), self.engine.configure(floor, self.now))
+        self._write(FloorOpened(floor_digest(floor)), self.engine.configure(floor, self.now))
+
+    def restart(self, known: Sequence[Recorded], next_offer: int) -> None:
+        """The program ends and begins again, with what was found in the ledger."""
+        self.engine = Engine.restore(self.floor, known, first_offer=next_offer)
+        self._write(FloorOpened(floor_digest(self.floor)), self.engine.configure(self.floor, self.now))
 
     def go_on(self, steps: int) -> None:
         """So many events more."""

@@ -7,13 +7,22 @@ import pytest
 
 from changgu.acd.agent_state import AgentState
 from changgu.acd.engine import Engine
+from changgu.acd.event_json import FloorOpened
+from changgu.acd.facts import WaitAnnounced
 from changgu.acd.floor_json import floor_digest
 from changgu.acd.ledger.past.store import Past
 from changgu.acd.ledger.store import Ledger
+from changgu.acd.queues import Announcements
 from changgu.acd.records import AgentView
 from changgu.acd.replay import Replayer
 from changgu.ground.database import Database
 from tests.acd.recorded_day import FLOOR, RecordedDay
+
+
+UNFORESEEING = replace(
+    FLOOR, queues=tuple(replace(queue, overflows=(), announcements=Announcements()) for queue in FLOOR.queues)
+)
+"""A floor on which nothing depends on what has been learnt."""
 
 
 async def written(database: Database, tmp_path: Path, day: RecordedDay) -> Past:
@@ -57,22 +66,58 @@ async def test_the_present_is_rebuilt_from_a_few_facts(database: Database, tmp_p
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_the_day_goes_on_from_any_moment_as_it_went(database: Database, tmp_path: Path, seed: int) -> None:
-    day = RecordedDay(seed)
+    day = RecordedDay(seed, UNFORESEEING)
     day.go_on(500)
     past = await written(database, tmp_path, day)
     begins = [entry.seq for entry in day.recorded if entry.because is not None]
     for begin in begins[1 :: len(begins) // 5]:
         moment = await Past(database, recalled=40).before(begin)
-        assert moment.floor == FLOOR
+        assert moment.floor == UNFORESEEING
         assert len({entry.seq for entry in moment.facts}) == len(moment.facts)
 
-        lived = Engine.restore(FLOOR, day.recorded[: begin - 1])
-        rebuilt = Engine.restore(FLOOR, moment.facts, first_offer=moment.next_offer)
+        lived = Engine.restore(UNFORESEEING, day.recorded[: begin - 1])
+        rebuilt = Engine.restore(UNFORESEEING, moment.facts, first_offer=moment.next_offer)
         assert seen(rebuilt) == seen(lived)
 
         replayer = Replayer(rebuilt, day.floors.get)
         replayer.feed(await past.facts(begin, len(day.recorded)))
         assert replayer.finish() is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_replay_over_restarts_begins_each_time_with_what_the_program_knew(
+    database: Database, tmp_path: Path, seed: int
+) -> None:
+    """What a program has learnt about handling times decides what it promises; a restart knows less."""
+    day = RecordedDay(seed)
+    past, written = Past(database, recalled=60), 0
+    await past.keep_floor(FLOOR)
+    ledger = Ledger(database, tmp_path / "spool.jsonl")
+    openings: dict[int, Engine] = {}
+    for _ in range(4):
+        day.go_on(150)
+        for entry in day.recorded[written:]:
+            ledger.hear(entry)
+        assert await ledger.flush()
+        written = len(day.recorded)
+        moment = await past.before(written + 1)
+        assert moment.facts == await past.now()
+        day.restart(moment.facts, moment.next_offer)
+    for entry in day.recorded[written:]:
+        ledger.hear(entry)
+    assert await ledger.flush()
+
+    begun = [entry.seq for entry in day.recorded if isinstance(entry.because, FloorOpened)]
+    assert len(begun) == 5
+    assert await past.opened_before(begun[2] + 10) == begun[2]
+    for seq in begun[1:]:
+        moment = await past.before(seq)
+        openings[seq] = Engine.restore(FLOOR, moment.facts, first_offer=moment.next_offer)
+    replayer = Replayer(Engine(FLOOR), day.floors.get, openings.get)
+    replayer.feed(await past.facts(1, len(day.recorded)))
+    assert replayer.finish() is None
+    assert replayer.facts == len(day.recorded)
+    assert sum(isinstance(entry.fact, WaitAnnounced) and entry.fact.promise is not None for entry in day.recorded) > 0
 
 
 async def test_each_moment_has_the_floor_that_was_in_force(database: Database, tmp_path: Path) -> None:
