@@ -11,7 +11,21 @@ import pytest
 from playwright.async_api import Page, expect
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
-from changgu.acd.facts import AgentStateChanged, CallConnected, CallQueued, CallStarted, Direction, Fact, Recorded
+from changgu.acd.facts import (
+    AgentStateChanged,
+    CallConnected,
+    CallEnded,
+    CallOverflowed,
+    CallQueued,
+    CallStarted,
+    Departure,
+    Direction,
+    Ender,
+    Fact,
+    Outcome,
+    ReasonLimitPassed,
+    Recorded,
+)
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.acd.queues import Agent, Floor, Queue
 from tests.browser.conftest import Launch
@@ -161,3 +175,34 @@ async def test_the_wall_speaks_english_too(wall: Wall) -> None:
     await expect(wall.page.locator("#status")).to_have_text("Live")
     await expect(wall.page.locator("#tiles button").first).to_have_text("Waiting")
     assert await wall.page.get_attribute("html", "lang") == "en"
+
+
+async def test_who_is_away_too_long_is_named_on_the_wall_until_they_are_back(wall: Wall) -> None:
+    wall.happens(
+        AgentStateChanged(KIM, AgentState.READY, AgentState.NOT_READY, NotReadyReason.BREAK),
+        ReasonLimitPassed(KIM, NotReadyReason.BREAK),
+    )
+    alerts = wall.page.locator("#alerts li")
+    await expect(alerts).to_have_text(["김민준: 휴식 시간 초과"])
+    await expect(wall.page.locator(".wb-agent", has_text="김민준").locator("small")).to_have_text("시간 초과")
+
+    wall.happens(AgentStateChanged(KIM, AgentState.NOT_READY, AgentState.READY))
+    await expect(alerts).to_have_count(0)
+
+
+async def test_the_floor_page_tells_why_calls_left_and_who_put_an_agent_where_they_are(wall: Wall) -> None:
+    call = CallId("c1")
+    await wall.page.goto(f"{wall.service.origin}/floor")
+    await expect(wall.page.locator("#why-none")).to_be_visible()
+    wall.happens(
+        CallStarted(call, Direction.INBOUND, None, "1000"),
+        CallOverflowed(call, NETWORK, Departure.FULL, "refuse"),
+        CallEnded(call, Outcome.REFUSED, Ender.DESK, "full"),
+        AgentStateChanged(
+            KIM, AgentState.READY, AgentState.NOT_READY, NotReadyReason.TRAINING, by="boss", why="3층 교육"
+        ),
+    )
+    await expect(wall.page.locator("#why tr")).to_have_text(["대기 인원이 참11"])
+    row = wall.page.locator("#agents tr", has_text="김민준")
+    await expect(row).to_contain_text("boss 지정: 3층 교육")
+    await expect(wall.page.locator("#ways tr", has_text="네트워크").locator("td").nth(3)).to_have_text("1")
