@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 from changgu.acd.commands import Divert, Farewell
 from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp, Event, KeyPressed, MenuEnded, PersonReached
@@ -43,6 +43,28 @@ SHORT_GREETING: tuple[Prompt, ...] = (NamedPrompt("greeting"), NamedPrompt("reco
 """What a caller hears, to its end, who dialled a queue's own number."""
 
 
+LONGEST_LOOK_UP = 0.15
+"""Seconds after which a caller is queued without what the house knows of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a caller's number gives them when they come to a queue."""
+
+    priority: int = 0
+    grounds: frozenset[str] = frozenset()
+    """`vip`, `repeated_incident`."""
+    last_agent: AgentId | None = None
+
+
+class Standings(Protocol):
+    """Knows callers by their numbers."""
+
+    async def of_caller(self, number: str) -> Standing:
+        """How this caller stands, by the number as the network presented it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What the desk answers with; read anew for each caller, so that a change needs no restart."""
@@ -56,6 +78,8 @@ class Desk:
     """Which outside numbers may be dialled; none, unless it is said."""
     voicemails: Voicemails | None = None
     """Who keeps voice mail; None: nobody, and callers are told so."""
+    standings: Standings | None = None
+    """Who knows VIPs and repeated incidents; None: all callers are alike."""
 
     def shown_number(self) -> str:
         """What people whom we call see."""
@@ -338,6 +362,37 @@ class Inbound:
     def _arrives(self, visitor: Visitor, arrived: CallArrived) -> None:
         visitor.arrived = arrived
         self._post(arrived)
+
+    async def _hand_over(
+        self, visitor: Visitor, queue: QueueName, priority: int = 0, skills: frozenset[str] = frozenset(),
+        agent: AgentId | None = None,
+    ) -> None:  # fmt: skip
+        known = await self._standing(visitor)
+        self._post(
+            CallArrived(
+                visitor.handset.call, queue, priority + known.priority, skills, agent, known.last_agent, known.grounds
+            )
+        )
+
+    async def _standing(self, visitor: Visitor) -> Standing:
+        """What is known in time; a caller never waits for a database that does not answer."""
+        number = visitor.identity.number
+        if self._desk.standings is None or number is None or self._tasks is None:
+            return Standing()
+        look_up = self._tasks.create_task(self._looked_up(self._desk.standings, visitor.handset.call, number))
+        done, _ = await asyncio.wait({look_up}, timeout=LONGEST_LOOK_UP)
+        if done:
+            return look_up.result()
+        look_up.cancel()
+        logger.warning("a caller is queued before it is known who they are", extra={"call_id": visitor.handset.call})
+        return Standing()
+
+    async def _looked_up(self, standings: Standings, call: CallId, number: str) -> Standing:
+        try:
+            return await standings.of_caller(number)
+        except Exception:  # one call's edge: a caller of whom nothing is known is served like any other
+            logger.exception("what is known of a caller could not be looked up", extra={"call_id": call})
+            return Standing()
 
     async def _answer(self, call: CallId) -> None:
         while True:
