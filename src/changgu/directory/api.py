@@ -14,7 +14,7 @@ from changgu.directory.person import NumberWritten, PersonCard, PersonWritten
 from changgu.directory.service import Directory
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.csv_rows import MAX_FILE_BYTES
-from changgu.ground.trouble import BadInput
+from changgu.ground.trouble import BadInput, Forbidden
 
 LARGEST_PAGE = 200
 A_FILE = File(description="people.csv in UTF-8 or CP949")
@@ -55,6 +55,7 @@ class PersonOut(BaseModel):
     location: str
     computer_id: str
     fax: str
+    vip: bool = Field(description="Their calls go first")
     numbers: list[NumberOut]
     assets: list[AssetOut]
     source: str
@@ -97,13 +98,14 @@ class PersonIn(BaseModel):
     location: str | None = None
     computer_id: str | None = None
     fax: str | None = None
+    vip: bool | None = Field(None, description="Their calls go first; only supervisors say so")
     numbers: list[NumberIn | str] | None = Field(None, description="All numbers of the person")
     assets: list[AssetIn] | None = Field(None, description="All assets of the person")
 
     def written(self) -> PersonWritten:
         """The same in the words of the directory."""
         said = self.model_fields_set
-        fields = {name: getattr(self, name) for name in said - {"numbers", "assets"}}
+        fields = {name: getattr(self, name) for name in said - {"numbers", "assets", "vip"}}
         numbers = [
             NumberWritten(number) if isinstance(number, str) else NumberWritten(number.number, number.kind)
             for number in self.numbers or ()
@@ -113,6 +115,7 @@ class PersonIn(BaseModel):
             fields,
             numbers if "numbers" in said and self.numbers is not None else None,
             assets if "assets" in said and self.assets is not None else None,
+            self.vip,
         )
 
 
@@ -150,6 +153,13 @@ class ChangesOut(BaseModel):
 def person_out(card: PersonCard) -> PersonOut:
     """The person as programs read it."""
     return PersonOut.model_validate(card, from_attributes=True)
+
+
+def allowed(written: PersonWritten, actor: Actor) -> PersonWritten:
+    """The same, if this person may say it: who goes first is for supervisors to decide. Raises `Forbidden`."""
+    if written.vip is not None and not actor.may(Role.SUPERVISOR):
+        raise Forbidden("우대 사용자는 관리자만 정할 수 있습니다.", "Only a supervisor says who is a VIP.", field="vip")
+    return written
 
 
 def written_cursor(after: tuple[str, int] | None) -> str | None:
@@ -201,7 +211,7 @@ def build_router(gate: Gate, directory: Directory) -> APIRouter:
 
     @router.post("/people", status_code=201, summary="Add a person")
     async def add_person(person: PersonIn, actor: Actor = agent) -> PersonOut:
-        return person_out(await directory.create(person.written(), actor.login))
+        return person_out(await directory.create(allowed(person.written(), actor), actor.login))
 
     @router.post("/people/import", summary="Import people.csv: all of it or nothing")
     async def import_people(actor: Actor = supervisor, file: UploadFile = A_FILE) -> ImportOut:
@@ -215,7 +225,7 @@ def build_router(gate: Gate, directory: Directory) -> APIRouter:
 
     @router.patch("/people/{id}", summary="Change a person")
     async def change_person(changes: PersonIn, person: int = person_id, actor: Actor = agent) -> PersonOut:
-        return person_out(await directory.update(person, changes.written(), actor.login))
+        return person_out(await directory.update(person, allowed(changes.written(), actor), actor.login))
 
     @router.get("/people/{id}/history", summary="Who changed what")
     async def person_history(

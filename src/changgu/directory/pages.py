@@ -8,7 +8,7 @@ from typing import Protocol
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, UploadFile
 from fastapi.responses import RedirectResponse
 
-from changgu.directory.api import A_FILE, read_cursor, read_upload, written_cursor
+from changgu.directory.api import A_FILE, allowed, read_cursor, read_upload, written_cursor
 from changgu.directory.people_csv import COLUMNS, parse_asset, parse_numbers
 from changgu.directory.person import FIELDS, PersonCard, PersonId, PersonWritten
 from changgu.directory.service import Directory
@@ -71,6 +71,7 @@ def build_pages(gate: Gate, pages: Pages, directory: Directory, calls: PastCalls
         return pages.render(
             request, "directory_person_form.html", actor, person=person, entered=entered, fields=list(FIELDS),
             longest=FIELDS, trouble=trouble, status_code=trouble.status if trouble else 200,
+            may_vip=actor.may(Role.SUPERVISOR),
         )  # fmt: skip
 
     @router.get("/people")
@@ -93,7 +94,7 @@ def build_pages(gate: Gate, pages: Pages, directory: Directory, calls: PastCalls
     async def add_person(request: Request, actor: Actor = agent) -> Response:
         entered = await _entered(request)
         try:
-            person = await directory.create(_said(entered), actor.login)
+            person = await directory.create(allowed(_said(entered), actor), actor.login)
         except Trouble as trouble:
             return form(request, actor, None, entered, trouble)
         return RedirectResponse(f"/people/{person.id}", 303)
@@ -150,7 +151,7 @@ def build_pages(gate: Gate, pages: Pages, directory: Directory, calls: PastCalls
         person = await directory.get(number)
         entered = await _entered(request)
         try:
-            await directory.update(person.id, _said(entered), actor.login)
+            await directory.update(person.id, allowed(_said(entered), actor), actor.login)
         except Trouble as trouble:
             return form(request, actor, person, entered, trouble)
         return RedirectResponse(f"/people/{person.id}", 303)
@@ -173,6 +174,7 @@ async def _entered(request: Request) -> dict[str, str]:
 def _as_entered(person: PersonCard) -> dict[str, str]:
     """What a form shows of a person."""
     shown = {field: getattr(person, field) or "" for field in FIELDS}
+    shown["vip"] = "yes" if person.vip else ""
     shown["numbers"] = "\n".join(f"{number.kind.value}: {number.display}" for number in person.numbers)
     shown["assets"] = "\n".join(
         "|".join((one.tag, one.kind, one.model, one.serial, str(one.purchased_on or ""))).rstrip("|")
@@ -191,4 +193,5 @@ def _said(entered: Mapping[str, str]) -> PersonWritten:
             ko = "자산은 한 줄에 하나씩 '자산번호|종류|모델|일련번호|구입일(2024-03-02)'로 씁니다."
             raise BadInput(ko, "write one asset per line: tag|kind|model|serial|date", field="assets") from trouble
     numbers = parse_numbers(entered["numbers"]) if "numbers" in entered else None
-    return PersonWritten(fields, numbers, assets)
+    vip = "vip" in entered if "vip_asked" in entered else None  # a box that is not ticked is not sent at all
+    return PersonWritten(fields, numbers, assets, vip)

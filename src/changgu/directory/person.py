@@ -61,6 +61,8 @@ class PersonCard:
     location: str = ""
     computer_id: str = ""
     fax: str = ""
+    vip: bool = False
+    """Their calls go before those of others (CTI-10)."""
     numbers: tuple[PhoneIdentity, ...] = ()
     assets: tuple[Asset, ...] = ()
     source: str = "manual"
@@ -81,11 +83,22 @@ class NumberWritten:
 
 @dataclass(frozen=True, slots=True)
 class PersonWritten:
-    """What somebody says about a person. A field, `numbers` or `assets` that is left out is not talked about."""
+    """What somebody says about a person. What is left out is not talked about."""
 
     fields: Mapping[str, str | None]
     numbers: Sequence[NumberWritten] | None = None
     assets: Sequence[Asset] | None = None
+    vip: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose number it is, in a few words."""
+
+    id: PersonId
+    name: str
+    department: str
+    vip: bool
 
 
 @dataclass(frozen=True, slots=True)

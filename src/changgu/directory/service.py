@@ -1,7 +1,7 @@
 """The directory at work: finds who is calling, and keeps people's records with their history."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ from changgu.directory.person import (
     FIELDS,
     Change,
     NumberWritten,
+    Owner,
     PersonCard,
     PersonId,
     PersonWritten,
@@ -69,6 +70,13 @@ class Directory:
         async with self._database.transaction() as session:
             rows = await store.with_number(session, canonical, MAX_MATCHES)
             return [store.card_of(row, self.numbering) for row in rows]
+
+    async def owners(self, raws: Collection[str]) -> dict[str, list[Owner]]:
+        """Who has these numbers, each as the network wrote it; a number that nobody has is left out. Quick."""
+        canonicals = {raw: canonical for raw in raws if (canonical := self.numbering.canonical(raw)) is not None}
+        async with self._database.transaction() as session:
+            found = await store.owners(session, set(canonicals.values()))
+        return {raw: found[canonical] for raw, canonical in canonicals.items() if canonical in found}
 
     async def get(self, person_id: int) -> PersonCard:
         """The person, also by the id of a record that was merged into theirs.
@@ -185,6 +193,7 @@ class Directory:
                     number.person_id = kept.id
             for asset in gone.assets:
                 asset.person_id = kept.id
+            kept.vip = kept.vip or gone.vip
             kept.updated_at = self._now()
             self._note(session, kept, actor, "merge", "merged", f"{gone.id} {gone.name}", str(kept.id))
             await session.flush()
@@ -258,7 +267,7 @@ class Directory:
 
     def _new(self, source: str) -> PersonRow:
         empty = {field: "" for field in FIELDS if field != "employee_number"}
-        return PersonRow(**empty, source=source, updated_at=self._now(), numbers=[], assets=[])
+        return PersonRow(**empty, vip=False, source=source, updated_at=self._now(), numbers=[], assets=[])
 
     def _change(
         self,
@@ -277,6 +286,10 @@ class Directory:
                 setattr(row, field, value)
                 self._note(session, row, actor, source, field, before or "", value or "")
                 changed = True
+        if written.vip is not None and written.vip is not row.vip:
+            self._note(session, row, actor, source, "vip", _yes(row.vip), _yes(written.vip))
+            row.vip = written.vip
+            changed = True
         touched: set[str] = set()
         if written.numbers is not None:
             touched = self._change_numbers(session, row, written.numbers, actor, source)
@@ -366,6 +379,10 @@ class Directory:
             person_id=row.id, at=self._now(), actor=actor, source=source, field=field, before=before, after=after
         )
         session.add(change)
+
+
+def _yes(vip: bool) -> str:
+    return "vip" if vip else ""
 
 
 def _tags(assets: Iterable[AssetRow]) -> str:

@@ -6,13 +6,13 @@ from datetime import date, datetime
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, and_, false, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
 
 from changgu.directory.items import Asset, AssetTag
 from changgu.directory.numbers import Numbering, NumberKind
-from changgu.directory.person import Change, PersonCard, PersonId, PhoneIdentity
+from changgu.directory.person import Change, Owner, PersonCard, PersonId, PhoneIdentity
 from changgu.ground.database import Base, UtcDateTime
 
 _T = TypeVar("_T")
@@ -33,6 +33,7 @@ class PersonRow(Base):
     location: Mapped[str] = mapped_column(String(200), default="")
     computer_id: Mapped[str] = mapped_column(String(100), default="", index=True)
     fax: Mapped[str] = mapped_column(String(50), default="")
+    vip: Mapped[bool] = mapped_column(default=False, server_default=false())
     source: Mapped[str] = mapped_column(String(32))
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     merged_into: Mapped[int | None] = mapped_column(ForeignKey("people.id"), index=True)
@@ -118,6 +119,7 @@ def card_of(row: PersonRow, numbering: Numbering) -> PersonCard:
         location=row.location,
         computer_id=row.computer_id,
         fax=row.fax,
+        vip=row.vip,
         numbers=tuple(
             PhoneIdentity(
                 number.canonical,
@@ -173,6 +175,21 @@ async def with_number(session: AsyncSession, canonical: str, limit: int) -> Sequ
         .limit(limit)
     )
     return result.all()
+
+
+async def owners(session: AsyncSession, canonicals: Iterable[str]) -> dict[str, list[Owner]]:
+    """Who has these numbers now, without all that is known of them."""
+    found: dict[str, list[Owner]] = {}
+    for batch in batches(canonicals):
+        rows = await session.execute(
+            select(PhoneRow.canonical, PersonRow.id, PersonRow.name, PersonRow.department, PersonRow.vip)
+            .join(PersonRow, PhoneRow.person_id == PersonRow.id)
+            .where(PhoneRow.canonical.in_(batch), PhoneRow.valid_to.is_(None), PersonRow.merged_into.is_(None))
+            .order_by(PersonRow.id)
+        )
+        for canonical, number, name, department, vip in rows:
+            found.setdefault(canonical, []).append(Owner(PersonId(number), name, department, vip))
+    return found
 
 
 async def by_employee_numbers(session: AsyncSession, numbers: Iterable[str]) -> dict[str, PersonRow]:
