@@ -156,7 +156,8 @@ async def test_a_call_has_every_field_of_the_contract(desk: Desk) -> None:
                 "arrived_at": "2026-09-21T14:13:20Z", "queued_at": "2026-09-21T14:13:30Z",
                 "answered_at": "2026-09-21T14:13:35.500000Z", "ended_at": "2026-09-21T14:14:35.500000Z",
                 "wait_seconds": 5.5, "time_to_first_answer_seconds": 15.5,
-                "talk_seconds": 60.0, "wrap_up_seconds": 20.0,
+                "talk_seconds": 60.0, "wrap_up_seconds": 20.0, "reason": "", "promised_seconds": None,
+                "promise_kept": None, "departures": [], "grounds": [], "callback": None,
                 "menu_path": [{"node": "main", "key": None}, {"node": "network", "key": "2"}],
                 "tickets": ["1000008"],
             }
@@ -222,7 +223,7 @@ async def test_agents_show_state_reason_and_time_in_it(desk: Desk) -> None:
     assert alice == {
         "login": "alice", "name": "김지은", "state": "not_ready", "state_ko": "식사", "reason": "meal",
         "reason_ko": "식사", "since": "2026-09-21T14:13:20Z", "seconds": 90.0, "call": None, "requested_next": None,
-        "phone": {"kind": "browser", "reachable": True}, "queues": ["network"], "skills": ["vpn"],
+        "wrap_up_until": None, "phone": {"kind": "browser", "reachable": True}, "desktop": None, "queues": ["network"], "skills": ["vpn"],
     }  # fmt: skip
     assert (bob["state"], bob["since"], bob["phone"]) == ("logged_out", None, {"kind": "sip", "reachable": False})
 

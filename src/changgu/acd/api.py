@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -14,13 +14,13 @@ from changgu.acd.agent_words import AGENT_STATE_KO, CHOSEN_REASONS
 from changgu.acd.call_record import FORMULAS, CallRecord
 from changgu.acd.call_state import CallState
 from changgu.acd.engine import RequestRefused
-from changgu.acd.events import AgentNotReady, AgentReady, AgentSignedOut, Event
+from changgu.acd.events import AgentForced, AgentNotReady, AgentReady, AgentSignedOut, Event
 from changgu.acd.fact_json import kind_of, to_json
-from changgu.acd.facts import Direction, Outcome, Recorded
+from changgu.acd.facts import Departure, Direction, Outcome, Recorded
 from changgu.acd.identity import AgentId, CallId, Instant, QueueName
 from changgu.acd.queues import Agent, Floor, Queue, TicketPolicy
 from changgu.acd.records import AgentView, CallView
-from changgu.acd.store import CallFilter, CallPage
+from changgu.acd.store import CallFilter, CallPage, Sight
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.database import moment
 from changgu.ground.trouble import BadInput, Conflict, Forbidden, NotFound
@@ -33,12 +33,15 @@ REASON_KO = {
     NotReadyReason.AWAY: "이석",
     NotReadyReason.SIGNED_IN: "착석",
     NotReadyReason.NO_ANSWER: "무응답",
+    NotReadyReason.DESKTOP_GONE: "화면 닫힘",
 }
 WAITING = (CallState.WAITING, CallState.OFFERED, CallState.CONNECTING)
 """A caller waits until they hear an agent, also while a phone rings for them."""
 
 PhoneKind = Literal["register", "browser", "sip"]
 PHONE_KINDS: dict[str, PhoneKind] = {"register": "register", "browser": "browser"}
+
+AgentWish = AgentReady | AgentNotReady | AgentSignedOut | AgentForced
 
 LARGEST_PAGE = 200
 
@@ -147,6 +150,16 @@ class MenuStepOut(BaseModel):
     key: str | None = Field(description="null for the first node, and where no key was pressed")
 
 
+class DepartureOut(BaseModel):
+    """A rule of a queue, or a key, sent the caller another way."""
+
+    queue: str
+    why: Departure
+    to: str = Field(description="As configured, such as queue:helpdesk, open:pc or voicemail")
+    at: datetime
+    key: str | None
+
+
 class CallOut(BaseModel):
     """One call. Times are UTC; figures come from the ledger, never from the PBX's CDR."""
 
@@ -158,6 +171,7 @@ class CallOut(BaseModel):
     queue: str | None = Field(description="The queue it was in last")
     agent: str | None = Field(description="Login of the first agent whom the caller heard")
     outcome: Outcome | None = Field(description="How it ended; null while it goes on")
+    reason: str = Field(description="Why it was refused, or was not reached; empty for the other outcomes")
     arrived_at: datetime
     queued_at: datetime | None
     answered_at: datetime | None = Field(description="When caller and agent first heard each other")
@@ -166,6 +180,11 @@ class CallOut(BaseModel):
     time_to_first_answer_seconds: float | None = Field(description=_figure("time_to_first_answer_seconds"))
     talk_seconds: float | None = Field(description=_figure("talk_seconds"))
     wrap_up_seconds: float | None = Field(description=_figure("wrap_up_seconds"))
+    promised_seconds: float | None = Field(description=_figure("promised_seconds"))
+    promise_kept: bool | None = Field(description="Answered within that; null without a promise, or if nobody knows")
+    departures: list[DepartureOut] = Field(description="Every way it was sent out of a queue, or opened to others")
+    grounds: list[str] = Field(description="Why it had priority: vip, repeat_caller, repeated_incident")
+    callback: str | None = Field(description="The promise that it keeps, or that was made in it")
     menu_path: list[MenuStepOut]
     tickets: list[str] = Field(description="Numbers of the tickets linked with this call")
 
@@ -223,7 +242,9 @@ class AgentOut(BaseModel):
     seconds: float = Field(description="How long the present state has lasted")
     call: str | None = Field(description="The call on their hands, or the one they are wrapping up")
     requested_next: WishOut | None
+    wrap_up_until: datetime | None = Field(description="Only with state wrap_up: when it ends by itself")
     phone: PhoneOut
+    desktop: bool | None = Field(description="Whether their desktop is open; null when nothing was heard of it")
     queues: list[str]
     skills: list[str]
 
@@ -274,11 +295,15 @@ class QueuesOut(BaseModel):
 class CallDesk:
     """What a person may see of calls: an agent their own and those of their queues, a supervisor all."""
 
-    def __init__(self, calls: Calls, facts: Facts, floor: FloorPlan, joins: CallJoins) -> None:
+    def __init__(
+        self, calls: Calls, facts: Facts, floor: FloorPlan, joins: CallJoins, live: LiveFloor | None = None
+    ) -> None:
+        """`live` tells which calls are opened to other queues now; without it, none (MOD-03)."""
         self._calls = calls
         self._facts = facts
         self._floor = floor
         self._joins = joins
+        self._live = live
 
     async def page(
         self, actor: Actor, wanted: CallFilter, cursor: str | None, limit: int
@@ -290,8 +315,8 @@ class CallDesk:
     async def one(self, actor: Actor, call: CallId) -> CallDetailOut:
         """One call; for someone who may not see it there is none."""
         record = await self._calls.get(call)
-        visible_to = (await self._limited(actor, CallFilter())).visible_to
-        if record is None or (visible_to and record.agent != visible_to[0] and record.queue not in visible_to[1]):
+        sight = (await self._limited(actor, CallFilter())).visible_to
+        if record is None or (sight is not None and not sight.shows(record)):
             raise NotFound("통화를 찾을 수 없습니다.", "There is no such call.")
         (row,) = await self._rows([record])
         return CallDetailOut(
@@ -311,10 +336,9 @@ class CallDesk:
         login = AgentId(actor.login)
         agents = {agent.login: agent for agent in (await self._floor.load_floor()).agents}
         queues: frozenset[QueueName] = agents[login].queues if login in agents else frozenset()
-        return CallFilter(
-            wanted.queue, wanted.agent, wanted.outcome, wanted.caller, wanted.since, wanted.until, wanted.open,
-            visible_to=(login, queues),
-        )  # fmt: skip
+        calls = self._live.calls.values() if self._live is not None else ()
+        opened = frozenset(call.call for call in calls if call.opened & queues)
+        return replace(wanted, visible_to=Sight(login, queues, opened))
 
     async def _rows(self, records: Sequence[CallRecord]) -> list[CallOut]:
         if not records:
@@ -342,6 +366,15 @@ def _call_out(record: CallRecord, person: PersonRef | None, tickets: Iterable[st
         time_to_first_answer_seconds=_shown(record.time_to_first_answer_seconds),
         talk_seconds=_shown(record.talk_seconds),
         wrap_up_seconds=_shown(record.wrap_up_seconds),
+        reason=record.reason,
+        promised_seconds=_shown(record.promised_seconds),
+        promise_kept=record.promise_kept,
+        departures=[
+            DepartureOut(queue=one.queue, why=one.why, to=one.to, at=moment(one.at), key=one.key)
+            for one in record.departures
+        ],
+        grounds=sorted(record.grounds),
+        callback=record.callback,
         menu_path=[MenuStepOut(node=step.node, key=step.key) for step in record.menu_path],
         tickets=list(tickets),
     )
@@ -367,7 +400,9 @@ def _agent_out(agent: Agent, view: AgentView | None, now: Instant) -> AgentOut:
         seconds=0.0 if began is None else round(max(0.0, now - began), 3),
         call=view.call if view else None,
         requested_next=wish and WishOut(state=wish[0], state_ko=_state_ko(*wish), reason=wish[1]),
+        wrap_up_until=_moment(view.wrap_up_until) if view else None,
         phone=PhoneOut(kind=PHONE_KINDS.get(agent.phone, "sip"), reachable=bool(view and view.phone_reachable)),
+        desktop=view.desktop if view else None,
         queues=sorted(agent.queues),
         skills=sorted(agent.skills),
     )
@@ -427,30 +462,39 @@ async def change_state(
     """
     if actor.login != login and not actor.may(Role.SUPERVISOR):
         raise Forbidden("다른 요원의 상태는 관리자만 바꿀 수 있습니다.", "Only a supervisor changes another's state.")
+    return await carry_out(_wish_event(login, wish, None if actor.login == login else actor.login), floor, live, asks)
+
+
+async def carry_out(event: AgentWish, floor: FloorPlan, live: LiveFloor, asks: Asks) -> AgentOut:
+    """Ask the ACD for what concerns one agent; how they are afterwards. Raises `NotFound` and `Conflict`."""
     plan = await floor.load_floor()
-    agent = next((agent for agent in plan.agents if agent.login == login), None)
+    agent = next((agent for agent in plan.agents if agent.login == event.agent), None)
     if agent is None:
         raise NotFound("등록되지 않은 요원입니다.", "There is no such agent.")
-    refused = await asks.ask(_wish_event(login, wish))
+    refused = await asks.ask(event)
     if refused is not None:
         raise Conflict(refused.why_ko, refused.why_en, field="state")
-    return _agent_out(agent, live.agents.get(login), asks.now())
+    return _agent_out(agent, live.agents.get(event.agent), asks.now())
 
 
-def _wish_event(login: AgentId, wish: StateWish) -> Event:
-    match wish.state:
-        case "ready":
-            return AgentReady(login)
-        case "logged_out":
-            return AgentSignedOut(login)
-        case "not_ready":
-            if wish.reason is None or wish.reason not in CHOSEN_REASONS:
-                raise BadInput(
-                    "사유를 고르십시오: 점검, 휴식, 식사, 교육, 이석.",
-                    "Choose a reason: maintenance, break, meal, training or away.",
-                    field="reason",
-                )
-            return AgentNotReady(login, wish.reason)
+def chosen_reason(wish: StateWish) -> NotReadyReason | None:
+    """The reason given; raises `BadInput` for not_ready without a reason that people choose."""
+    if wish.state != "not_ready":
+        return None
+    if wish.reason is None or wish.reason not in CHOSEN_REASONS:
+        raise BadInput(
+            "사유를 고르십시오: 점검, 휴식, 식사, 교육, 이석.",
+            "Choose a reason: maintenance, break, meal, training or away.",
+            field="reason",
+        )
+    return wish.reason
+
+
+def _wish_event(login: AgentId, wish: StateWish, by: str | None) -> AgentWish:
+    reason = chosen_reason(wish)
+    if reason is not None:
+        return AgentNotReady(login, reason, by)
+    return AgentReady(login, by) if wish.state == "ready" else AgentSignedOut(login, by)
 
 
 def build_router(
@@ -473,7 +517,9 @@ def build_router(
         cursor: str | None = Query(None, description="`next` of the answer before"),
         limit: int = Query(50, ge=1, le=LARGEST_PAGE),
     ) -> CallsOut:
-        """Agents see the calls of their queues and those they answered; supervisors see all."""
+        """Agents see the calls of their queues, those opened to their queues while they wait, and those they
+        answered; supervisors see all.
+        """
         wanted = CallFilter(queue, agent_login, outcome, caller, since, until, open)
         items, following = await desk.page(actor, wanted, cursor, limit)
         return CallsOut(items=items, next=following)

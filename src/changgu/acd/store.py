@@ -133,6 +133,19 @@ class FloorStore:
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """What an agent may see of calls: their own, those of their queues, and those opened to them now (MOD-03)."""
+
+    login: AgentId
+    queues: frozenset[QueueName]
+    opened: frozenset[CallId] = frozenset()
+
+    def shows(self, call: CallRecord) -> bool:
+        """Whether this call is among them."""
+        return call.agent == self.login or call.queue in self.queues or call.id in self.opened
+
+
+@dataclass(frozen=True, slots=True)
 class CallFilter:
     """Which calls are wanted; None means any. `until` is exclusive."""
 
@@ -143,8 +156,8 @@ class CallFilter:
     since: datetime | None = None
     until: datetime | None = None
     open: bool | None = None
-    visible_to: tuple[AgentId, frozenset[QueueName]] | None = None
-    """An agent and their queues: only their own calls and those of their queues are shown to them."""
+    visible_to: Sight | None = None
+    """None: all are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +214,10 @@ def _conditions(wanted: CallFilter) -> Sequence[ColumnElement[bool]]:
     if wanted.open is not None:
         conditions.append(CallRow.ended_at.is_(None) if wanted.open else CallRow.ended_at.is_not(None))
     if wanted.visible_to is not None:
-        login, queues = wanted.visible_to
-        conditions.append(or_(CallRow.agent == login, CallRow.queue.in_(queues)))
+        sight = wanted.visible_to
+        conditions.append(
+            or_(CallRow.agent == sight.login, CallRow.queue.in_(sight.queues), CallRow.id.in_(sight.opened))
+        )
     return conditions
 
 

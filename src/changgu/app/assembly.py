@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from changgu import __version__
 from changgu.acd import api as call_api
 from changgu.acd import pages as call_pages
+from changgu.acd.agents import api as agent_api
 from changgu.acd.api import CallDesk
 from changgu.acd.call_state import CallState
 from changgu.acd.engine import Engine
@@ -30,13 +31,28 @@ from changgu.acd.queue_log import QueueLog
 from changgu.acd.queues import Floor
 from changgu.acd.runner import Runner, SteadyClock
 from changgu.acd.store import CallStore, FloorStore
+from changgu.acd.worklist import api as callback_api
+from changgu.acd.worklist import pages as callback_pages
+from changgu.acd.worklist.api import Worklist
+from changgu.acd.worklist.store import CallbackHistory
 from changgu.app import pages as account_pages
 from changgu.app.access import AccessGate
 from changgu.app.accounts import Accounts
 from changgu.app.fact_log import FactLog
+from changgu.app.floor_changes import FloorChanges
 from changgu.app.floor_keeper import FloorKeeper
 from changgu.app.generated_secrets import GeneratedSecrets
-from changgu.app.joins import CallerConfirmed, CallLinks, MenuLookUps, PersonPast, TicketCalls, TicketLines, WhoCalled
+from changgu.app.joins import (
+    CallbackNumbers,
+    CallerConfirmed,
+    CallerStandings,
+    CallLinks,
+    MenuLookUps,
+    PersonPast,
+    TicketCalls,
+    TicketLines,
+    WhoCalled,
+)
 from changgu.app.pbx_settings import ami_access, ari_access, queue_log_file
 from changgu.app.rendering import SitePages
 from changgu.app.settings import Settings
@@ -59,6 +75,7 @@ from changgu.screenpop.api import SipAccount
 from changgu.screenpop.desktop import build_desktop
 from changgu.screenpop.history import RecordedCalls
 from changgu.screenpop.people import DirectoryPeople
+from changgu.screenpop.presence import Presence
 from changgu.screenpop.service import ScreenPop
 from changgu.screenpop.store import IdentifiedCalls
 from changgu.screenpop.visitor import VisitorPhone
@@ -94,6 +111,9 @@ SETTLE_AGAIN = 10.0
 
 LIMITS_HELD = 10.0
 """Seconds after a start for which ring limits and wrap-ups do not run out unless the PBX has been looked at."""
+
+PAGES_BACK = 12.0
+"""Seconds after a start within which open desktops have come back: a page tries again after 10 s at the latest."""
 
 VISITOR_PHONES = {
     "off": VisitorPhone.OFF,
@@ -166,9 +186,14 @@ class Service:
             lambda event: self.runner.post(event), lambda: QueueName(settings.desk.main_queue)
         )
         self.queue_log_writer = QueueLogWriter(self.ami, queue_log.rows, without_pauses=True)
+        self._desk = Desk(
+            keeper.numbers, keeper.menu, settings.desk.language,
+            standings=CallerStandings(self.directory, self.tickets, self.calls, lambda: keeper.floor),
+        )  # fmt: skip
+        self.presence = Presence(lambda event: self.runner.post(event))
         self.telephony = Telephony(
             _ari_address(settings, secrets, rest_over_websocket),
-            desk=Desk(keeper.numbers, keeper.menu, settings.desk.language),
+            desk=self._desk,
             voice=prompts,
             look_ups=MenuLookUps(self.tickets, zone),
             post=lambda event: self.runner.post(event),
@@ -217,9 +242,12 @@ class Service:
         settings = self.settings
         gate = AccessGate(self.accounts, public_origin=settings.web.public_origin or None)
         pages = SitePages(zone=settings.desk.time_zone, language=settings.desk.language, site=settings.desk.name)
-        call_desk = CallDesk(
-            self.calls, self.ledger, self.floor_store, CallLinks(self.directory, identified, self.tickets)
-        )
+        links = CallLinks(self.directory, identified, self.tickets)
+        call_desk = CallDesk(self.calls, self.ledger, self.floor_store, links, self.engine)
+        worklist = Worklist(
+            self.engine, CallbackHistory(self.database), self.floor_store, self.runner,
+            CallbackNumbers(lambda: self._desk.dial_plan(), self.directory),
+        )  # fmt: skip
         visitor = VISITOR_PHONES[settings.visitor_phone.enabled]
         person_past = PersonPast(self.calls, identified, self.tickets, lambda: self.keeper.floor)
         listening = Listening(self._recording_store, self.recordings.file_of)
@@ -232,6 +260,11 @@ class Service:
             routers=[
                 account_pages.build_pages(gate, pages, self.accounts, self._shut_out),
                 call_api.build_router(gate, call_desk, self.floor_store, self.engine, self.runner),
+                agent_api.build_router(
+                    gate, self.floor_store, self.engine, self.runner, FloorChanges(self.floor_store, self.keeper)
+                ),
+                callback_api.build_router(gate, worklist),
+                callback_pages.build_pages(gate, pages, worklist, self.floor_store, zone),
                 call_pages.build_pages(
                     gate, pages, call_desk, self.floor_store, zone,
                     {recording_pages.SLOT: recording_pages.SLOT_ROLE, trace_pages.SLOT: trace_pages.SLOT_ROLE},
@@ -249,7 +282,7 @@ class Service:
                     TicketCalls(self.calls, lambda: self.keeper.floor),
                 ),
                 phone_api.build_router(gate, self.screen_pop, self._sip_account),
-                build_desktop(gate, self.screen_pop, self.runner.ask, self.telephony.control),
+                build_desktop(gate, self.screen_pop, self.runner.ask, self.telephony.control, self.presence),
                 desk_pages.build_pages(
                     gate, pages, visitor=visitor, visitor_account=self._visitor_account,
                     desk_number=settings.desk.number,
@@ -275,6 +308,7 @@ class Service:
                 tasks.create_task(self._count_limits_again(), name="limits")
                 tasks.create_task(self.ticket_opener.catch_up(self._past_answers), name="tickets of past answers")
                 tasks.create_task(self._settle_recordings(), name="recordings of past calls")
+                tasks.create_task(self._miss_desktops(), name="desktops that did not come back")
         finally:
             await self.ledger.flush()
             await self.database.close()
@@ -298,6 +332,12 @@ class Service:
             async with asyncio.timeout(LIMITS_HELD):
                 await self.telephony.reconciler.done.wait()
         self.runner.release_deadlines()
+
+    async def _miss_desktops(self) -> None:
+        """Desktops that were open when we went away have had time to come back."""
+        await self.telephony.reconciler.done.wait()  # pages are answered from then on
+        await asyncio.sleep(PAGES_BACK)
+        self.presence.look_back(self.engine.agents)
 
     async def _settle_recordings(self) -> None:
         """Once we know which calls the PBX still has: every recording goes on or gets its end."""

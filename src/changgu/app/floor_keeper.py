@@ -42,6 +42,7 @@ class FloorKeeper:
         self._store = store
         self._prepare: list[Prepare] = []
         self._changed: list[Callable[[Floor], None]] = []
+        self._turn = asyncio.Lock()
         self.floor = Floor()
         self.flow: Flow | None = None
 
@@ -57,8 +58,16 @@ class FloorKeeper:
         """Read floor and menu; raises `FlowErrors` or `RoutingErrors` when menu or routing rules cannot be used."""
         self.floor, self.flow = await self._read()
 
+    async def try_out(self, listed: Floor) -> None:
+        """Whether these lists of queues and agents could be taken up; raises `FlowErrors` or `RoutingErrors`."""
+        await asyncio.to_thread(self._with_rules, listed)
+
     async def reload(self) -> bool:
         """Take up what has changed; what cannot be used is said in the log, and the old goes on (False)."""
+        async with self._turn:  # a signal and a supervisor may ask at once
+            return await self._reload()
+
+    async def _reload(self) -> bool:
         try:
             floor, flow = await self._read()
         except (FlowErrors, RoutingErrors) as wrong:

@@ -1,7 +1,7 @@
 """What one room asks of another, answered here, because rooms on one floor do not know each other."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from changgu.acd.api import PersonRef
 from changgu.acd.call_record import CallRecord
@@ -15,15 +15,17 @@ from changgu.directory.person import PersonCard, PersonId
 from changgu.directory.service import Directory
 from changgu.ground.access import Actor, Role
 from changgu.ground.database import moment
-from changgu.ground.trouble import NotFound
+from changgu.ground.trouble import BadInput, NotFound
 from changgu.ivr_flows.spoken import ticket_found
 from changgu.screenpop.caller import CallerCard
 from changgu.screenpop.pop import TicketLine
 from changgu.screenpop.store import IdentifiedCalls
+from changgu.telephony.dial_plan import DialPlan, Refusal
+from changgu.telephony.inbound import Standing
 from changgu.ticketing.entries import Caller
 from changgu.ticketing.pages import CallLine as TicketCallLine
 from changgu.ticketing.service import Tickets
-from changgu.ticketing.ticket import CATEGORY, STATE_NAMES, StateCategory, Ticket
+from changgu.ticketing.ticket import CATEGORY, STATE_NAMES, Kind, StateCategory, Ticket
 
 
 class WhoCalled:
@@ -183,6 +185,88 @@ class MenuLookUps:
         return ticket_found(
             status.number, status.state.value, status.support_line, expected, self._now().astimezone(self._zone)
         )
+
+
+VIP_PRIORITY = 2
+REPEATED_INCIDENT_PRIORITY = 1
+"""Steps of priority; each is worth a head start (`Rules.priority_worth`)."""
+REPEATED_WITHIN = timedelta(days=3)
+LOOKED_THROUGH = 20
+"""Tickets and calls of a caller among which the open incident and the last agent are looked for, the newest first."""
+
+
+class CallerStandings:
+    """VIPs, people whose incident goes on, and the agent a caller knows. Answers `telephony.inbound.Standings`."""
+
+    def __init__(
+        self, directory: Directory, tickets: Tickets, calls: CallStore, floor: Callable[[], Floor],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:  # fmt: skip
+        self._directory = directory
+        self._tickets = tickets
+        self._calls = calls
+        self._floor = floor
+        self._now = now
+
+    async def of_caller(self, number: str) -> Standing:
+        """Priority and its grounds, by the one person whose number it is; the last agent only where a queue asks."""
+        owners = (await self._directory.owners([number])).get(number, [])
+        grounds: dict[str, int] = {}
+        if len(owners) == 1:
+            if owners[0].vip:
+                grounds["vip"] = VIP_PRIORITY
+            if await self._incident_goes_on(owners[0].id):
+                grounds["repeated_incident"] = REPEATED_INCIDENT_PRIORITY
+        last_agent = None
+        if any(queue.strategy == "last_agent" for queue in self._floor().queues):
+            calls = await self._calls.of_callers([number], LOOKED_THROUGH)
+            last_agent = next((call.agent for call in calls if call.agent is not None), None)
+        return Standing(sum(grounds.values()), frozenset(grounds), last_agent)
+
+    async def _incident_goes_on(self, person: int) -> bool:
+        since = self._now() - REPEATED_WITHIN
+        return any(
+            ticket.kind in (None, Kind.INCIDENT)
+            and ticket.opened_at >= since
+            and CATEGORY[ticket.state] not in (StateCategory.SOLVED, StateCategory.CLOSED)
+            for ticket in await self._tickets.for_person(person, LOOKED_THROUGH)
+        )
+
+
+NOT_DIALLED = {
+    Refusal.NO_TRUNK: ("밖으로 거는 회선이 설정되지 않았습니다.", "The desk has no line outside."),
+    Refusal.NOT_A_NUMBER: ("전화번호가 아닙니다.", "That is not a telephone number."),
+    Refusal.OWN: ("창구 자신의 번호입니다.", "That is the desk's own number."),
+    Refusal.ABROAD: ("국제전화는 걸지 않습니다.", "Calls abroad are not made."),
+    Refusal.PREMIUM: ("060 같은 유료 번호로는 걸지 않습니다.", "Premium numbers are not called."),
+    Refusal.DENIED: ("이 번호로는 걸지 않도록 정해져 있습니다.", "The site does not allow this number."),
+    Refusal.UNKNOWN: ("걸 수 있는 번호가 아닙니다.", "Nothing allows this number to be called."),
+}
+"""Why a number is not dialled, for whoever asked."""
+
+
+class CallbackNumbers:
+    """What may be dialled, and whose number it is. Answers `acd.worklist.api.Numbers`."""
+
+    def __init__(self, plan: Callable[[], DialPlan], directory: Directory) -> None:
+        self._plan = plan
+        self._directory = directory
+
+    def dialable(self, written: str) -> str:
+        """The number as the dial plan has it; raises `BadInput`."""
+        way = self._plan().way(written)
+        if isinstance(way, Refusal):
+            raise BadInput(*NOT_DIALLED[way], field="number")
+        return way.number
+
+    async def people_at(self, numbers: Collection[str]) -> Mapping[str, PersonRef]:
+        """Who has these numbers, where it is exactly one person."""
+        owners = await self._directory.owners(numbers)
+        return {
+            number: PersonRef(found[0].id, found[0].name, found[0].department)
+            for number, found in owners.items()
+            if len(found) == 1
+        }
 
 
 def _in_words(record: CallRecord, floor: Floor) -> tuple[datetime, str, str, str]:

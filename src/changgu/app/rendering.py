@@ -25,6 +25,7 @@ NAVIGATION: tuple[tuple[str, str, Role], ...] = (
     ("desk", "/desk", Role.AGENT),
     ("wallboard", "/wallboard", Role.AGENT),
     ("calls", "/calls", Role.AGENT),
+    ("callbacks", "/callbacks", Role.AGENT),
     ("tickets", "/tickets", Role.AGENT),
     ("people", "/people", Role.AGENT),
     ("floor", "/floor", Role.SUPERVISOR),

@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 FAREWELL_LIMIT = 12.0
 """Seconds that the callers who still wait may take to hear that the desk closes."""
+PING_EVERY = 10.0
+"""Seconds between the questions by which open pages are found alive, and within which they must answer."""
 PAGES_LIMIT = 5
 """Seconds that open pages and downloads may take to end."""
 SECOND_SIGNAL = 130
@@ -252,6 +254,8 @@ class Opening:
                 log_config=None,
                 access_log=False,
                 ws_per_message_deflate=False,
+                ws_ping_interval=PING_EVERY,
+                ws_ping_timeout=PING_EVERY,
                 lifespan="off",
                 server_header=False,
                 timeout_graceful_shutdown=PAGES_LIMIT,
@@ -276,6 +280,7 @@ class Opening:
                 self._care.ends_with_desk = True
                 await service.close_desk(FAREWELL_LIMIT)
         finally:
+            service.presence.close()
             server.should_exit = True
             for part in reversed(parts):
                 if part.get_name() != "web" and not part.cancelling():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
+from changgu.acd.events import AgentForced, AgentNotReady, AgentReady, AgentSignedOut
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
@@ -25,6 +26,7 @@ from changgu.acd.facts import (
     OfferEnded,
     Outcome,
     PhoneStateChanged,
+    ReasonLimitPassed,
     Recorded,
     WrapUpExtended,
 )
@@ -124,11 +126,44 @@ class Desk:
     missed: MissedOffer | None = None
     wrap_up_until: Instant | None = None
     """When the wrap-up ends, if the agent was given longer."""
+    by: AgentId | None = None
+    """Who put them into this state, when it was not themselves."""
+    why: str = ""
+    """The words of whoever did."""
+    requested_by: AgentId | None = None
+    """Who asked for what they will be next, when it was not themselves."""
+    requested_why: str = ""
+    overdue: bool = False
+    """Away for longer than the floor allows for this reason."""
 
 
 def person_of(fact: CallStarted) -> str | None:
     """The number of the person outside: who called us, or whom we call."""
     return fact.caller or fact.dialled if fact.direction is Direction.OUTBOUND else fact.caller
+
+
+def _moved(desk: Desk, change: AgentStateChanged, at: Instant) -> Desk:
+    """The desk after a move. What a supervisor asked for during a call was said then, and is said again now."""
+    by, why = AgentId(change.by) if change.by is not None else None, change.why
+    settled = change.after in (AgentState.READY, AgentState.NOT_READY, AgentState.LOGGED_OUT)
+    if by is None and settled and (change.after, change.reason) == (desk.requested, desk.requested_reason):
+        by, why = desk.requested_by, desk.requested_why
+    desk = replace(
+        desk, state=change.after, reason=change.reason, since=at, wrap_up_until=None, by=by, why=why, overdue=False
+    )
+    if not settled:
+        return desk
+    return replace(desk, requested=None, requested_reason=None, requested_by=None, requested_why="")
+
+
+def _asker(because: object) -> tuple[AgentId | None, str]:
+    """Who asked for a state that an agent is to have later, when it was not the agent, and their words."""
+    match because:
+        case AgentForced(by=by, why=why):
+            return AgentId(by), why
+        case AgentReady(by=by) | AgentNotReady(by=by) | AgentSignedOut(by=by) if by is not None:
+            return AgentId(by), ""
+    return None, ""
 
 
 @dataclass(slots=True)
@@ -163,13 +198,17 @@ class Desks:
                 return self._change_call(agent, call, stage=Stage.TALKING, hold_since=None)
             case CallEnded(call=call, outcome=outcome):
                 return self._ended(call, outcome, at)
-            case AgentStateChanged(agent=agent, after=after, reason=reason):
-                desk = replace(self.at(agent), state=after, reason=reason, since=at, wrap_up_until=None)
-                if after in (AgentState.READY, AgentState.NOT_READY, AgentState.LOGGED_OUT):
-                    desk = replace(desk, requested=None, requested_reason=None)
-                return self._put(desk)
+            case AgentStateChanged() as change:
+                return self._put(_moved(self.at(change.agent), change, at))
             case NextStateRequested(agent=agent, state=state, reason=reason):
-                return self._put(replace(self.at(agent), requested=state, requested_reason=reason))
+                by, why = _asker(recorded.because)
+                return self._put(
+                    replace(
+                        self.at(agent), requested=state, requested_reason=reason, requested_by=by, requested_why=why
+                    )
+                )
+            case ReasonLimitPassed(agent=agent):
+                return self._put(replace(self.at(agent), overdue=True))
             case PhoneStateChanged(agent=agent, reachable=reachable):
                 return self._put(replace(self.at(agent), phone_reachable=reachable))
             case WrapUpExtended(agent=agent, until=until):

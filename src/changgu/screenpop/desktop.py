@@ -9,25 +9,27 @@
 
 `seq` runs without gaps; a page that sees one connects again and is told everything anew. `at` is the service's clock,
 so that a page with a wrong clock still shows the right duration. A page that cannot keep up misses intermediate
-pictures, never the newest. Closing the page changes nothing at the desk.
+pictures, never the newest. Closing the page changes nothing at the desk; only that it is gone is told to the ACD.
 
-Wishes: `{"id": "7", "do": "ready"}`, and `sign_in`, `sign_out`, `not_ready` (`reason`), `hold`, `resume`, `hang_up`,
-`confirm` (`call`, `person`, `remember`), `reject` (`call`).
+Wishes: `{"id": "7", "do": "ready"}`, and `sign_in`, `sign_out`, `not_ready` (`reason`), `more_wrap_up` (`seconds`),
+`hold`, `resume`, `hang_up`, `confirm` (`call`, `person`, `remember`), `reject` (`call`).
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any, Protocol
 
 import orjson
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from changgu.acd.agent_state import CHOSEN_REASONS, AgentState, NotReadyReason
-from changgu.acd.events import AgentNotReady, AgentReady, AgentSignedIn, AgentSignedOut, Event
+from changgu.acd.events import AgentNotReady, AgentReady, AgentSignedIn, AgentSignedOut, Event, MoreWrapUpWanted
 from changgu.acd.identity import AgentId, CallId
 from changgu.ground.access import Gate, Role
 from changgu.ground.trouble import BadInput, Conflict, Trouble
+from changgu.screenpop.presence import Presence
 from changgu.screenpop.service import ScreenPop
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ BEAT = 15.0
 SEND_LIMIT = 20.0
 """Seconds after which a page that takes nothing is cut off; it connects again when it can."""
 MOST_ANSWERS = 100
+LONGEST_WISH = 3600
+"""Seconds of wrap-up that can be asked for at once; how many are granted is for the ACD to decide."""
 
 
 class Refused(Protocol):
@@ -107,8 +111,10 @@ class Desktop:
         return messages
 
 
-def build_desktop(gate: Gate, screen_pop: ScreenPop, ask: Ask, control: CallControl) -> APIRouter:
-    """The route `/desk/ws`."""
+def build_desktop(
+    gate: Gate, screen_pop: ScreenPop, ask: Ask, control: CallControl, presence: Presence | None = None
+) -> APIRouter:
+    """The route `/desk/ws`. `presence` is told which agents have a page open."""
     router = APIRouter()
 
     @router.websocket("/desk/ws")
@@ -120,6 +126,11 @@ def build_desktop(gate: Gate, screen_pop: ScreenPop, ask: Ask, control: CallCont
         agent = AgentId(actor.login)
         desktop = Desktop()
         screen_pop.attach(agent, desktop)
+        if presence is not None and screen_pop.seat_of(agent) is not None:
+            at_their_seat = presence
+            at_their_seat.opened(agent)
+        else:
+            at_their_seat = None
         wishes = Wishes(agent, screen_pop, ask, control)
         try:
             async with asyncio.TaskGroup() as group:
@@ -129,6 +140,8 @@ def build_desktop(gate: Gate, screen_pop: ScreenPop, ask: Ask, control: CallCont
             logger.debug("a desktop of %s left: %r", agent, gone.exceptions[0])
         finally:
             screen_pop.detach(agent, desktop)
+            if at_their_seat is not None:
+                at_their_seat.closed(agent)
 
     return router
 
@@ -206,6 +219,8 @@ class Wishes:
                 return await self._ask(AgentReady(agent))
             case "not_ready":
                 return await self._not_ready(str(wish.get("reason")))
+            case "more_wrap_up":
+                return await self._ask(MoreWrapUpWanted(agent, _length(wish.get("seconds"))))
             case "hold":
                 await self._control.hold(agent, self._call())
             case "resume":
@@ -237,3 +252,9 @@ class Wishes:
         if call is None or call.ended_at is not None:
             raise Conflict("진행 중인 통화가 없습니다.", "There is no call in hand.")
         return call.call
+
+
+def _length(seconds: object) -> timedelta:
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 < seconds <= LONGEST_WISH:
+        raise BadInput("늘릴 시간을 초로 적으십시오.", "Say how many seconds longer.", field="seconds")
+    return timedelta(seconds=seconds)

@@ -26,6 +26,7 @@ from changgu.acd.facts import (
     NextStateRequested,
     OfferEnded,
     PhoneStateChanged,
+    ReasonLimitPassed,
     Recorded,
     WrapUpExtended,
 )
@@ -53,7 +54,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-ABOUT_THE_AGENT = (AgentStateChanged, NextStateRequested, PhoneStateChanged, WrapUpExtended)
+ABOUT_THE_AGENT = (AgentStateChanged, NextStateRequested, PhoneStateChanged, WrapUpExtended, ReasonLimitPassed)
 """Facts that leave the call at the desk as it was."""
 LOOK_UPS_AT_ONCE = 4
 LOOK_UP_LIMIT = 5.0
@@ -147,6 +148,13 @@ class StateShown:
     missed_why: str | None
     missed_by: str | None
     """The name of the agent who was first, when several phones rang."""
+    by: str | None
+    """Who put them into this state, when it was not themselves."""
+    why: str
+    requested_by: str | None
+    requested_why: str
+    overdue: bool
+    """Away for longer than the floor allows for this reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +299,11 @@ class ScreenPop:
             desk.missed.at if desk.missed else None,
             desk.missed.why if desk.missed else None,
             self._name_of(desk.missed.by) if desk.missed and desk.missed.by else None,
+            self._name_of(desk.by) if desk.by else None,
+            desk.why,
+            self._name_of(desk.requested_by) if desk.requested_by else None,
+            desk.requested_why,
+            desk.overdue,
         )
 
     def _wrap_up_ends_at(self, desk: Desk) -> Instant | None:

@@ -1,0 +1,1 @@
+"""The worklist of people whom we promised to call back."""
