@@ -18,7 +18,6 @@ from changgu.acd.replay import Replayer
 from changgu.ground.database import Database
 from tests.acd.recorded_day import FLOOR, RecordedDay
 
-
 UNFORESEEING = replace(
     FLOOR, queues=tuple(replace(queue, overflows=(), announcements=Announcements()) for queue in FLOOR.queues)
 )
