@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import acd, engine, restart
+from bench import acd, engine, goals, restart
 from bench.curve import Curve, drawn
 from bench.engine import Day, EnginePlan
 from bench.figures import over_rounds, percentile, shown, spread, table
@@ -197,3 +197,14 @@ def test_reports_say_what_was_measured() -> None:
 def test_curves_need_points_above_nothing() -> None:
     with pytest.raises(ValueError, match="above 0"):
         drawn("t", "x", "y", [Curve("c", [(0, 1)])])
+
+
+def test_goals_are_compared_with_medians() -> None:
+    ours = {"p50": 3.6, "p95": 5.0, "p99": 9.0, "changgu ms": 2.6, "both ms": 9.0}
+    theirs = {"p50": 3.0, "p95": 7.0, "p99": 10.0, "both ms": 10.0}
+    idle = {acd.CHANGGU: {"medians": ours}, acd.TUNED: {"medians": theirs}}
+    met = [enough for _, _, _, enough in goals.rows({"idle": {"40": idle}})]
+    assert met == [True, True, False, True]
+    text = goals.report({"requests": {"requests a call": 6.4}})
+    assert "| requests for an answered call | ≤ 6 | 6.40 | **missed** |" in text
+    assert goals.report({}) == ""
