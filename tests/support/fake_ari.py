@@ -64,6 +64,8 @@ class FakeAri:
     playbacks: dict[str, str] = field(default_factory=dict)
     recordings: dict[str, str] = field(default_factory=dict)
     """Name of a recording under way → channel."""
+    stored: list[str] = field(default_factory=list)
+    """Names of recordings that have ended and were not fetched."""
     asked: list[Asked] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     refusals: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
@@ -269,7 +271,10 @@ class FakeAri:
                 if verb == ["stop"]:
                     after.append(self.end_recording(name))
                 return 200, {"name": name}
-            case "DELETE", ["recordings", "stored", _]:
+            case "GET", ["recordings", "stored"]:
+                return 200, [{"name": name, "format": "wav"} for name in self.stored]
+            case "DELETE", ["recordings", "stored", name]:
+                self.stored = [one for one in self.stored if one != name]
                 return 204, None
             case "GET", ["playbacks", playback] if playback in self.playbacks:
                 return 200, {"id": playback}

@@ -263,7 +263,7 @@ class TelephoneSide:
 
     async def recording_lasts(self, call: CallId, seconds: float) -> None:
         """The PBX has so much of a message."""
-        file = Path(self.line.plan.folders.spool) / "recording" / f"voicemail-{call}.wav"
+        file = Path(self.line.plan.folders.spool) / "recording" / f"voicemail.{PC}.{call}.wav"
 
         async def long_enough() -> bool:
             return file.exists() and file.stat().st_size > WAV_HEADER + seconds * 16_000

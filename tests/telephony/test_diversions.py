@@ -54,18 +54,18 @@ async def test_a_caller_leaves_a_message_and_it_is_kept(board: Switchboard) -> N
     assert board.said() == ["voicemail_prompt"]
     assert not board.pbx.channels[CALL].music
     assert record.query == {
-        "name": "voicemail-c1", "format": "wav", "ifExists": "overwrite", "beep": "true", "maxDurationSeconds": "180",
-        "maxSilenceSeconds": "8", "terminateOn": "#",
+        "name": "voicemail.pc.c1", "format": "wav", "ifExists": "overwrite", "beep": "true",
+        "maxDurationSeconds": "180", "maxSilenceSeconds": "8", "terminateOn": "#",
     }  # fmt: skip
     await board.press("#")
-    await board.pbx.end_recording("voicemail-c1")
+    await board.pbx.end_recording("voicemail.pc.c1")
 
     await ends_as(board, LEFT)
     assert board.said()[-1] == "voicemail_thanks"
     assert board.letterbox is not None
     (message,) = board.letterbox.kept
     assert (message.call, message.queue, message.caller, message.seconds) == (CALL, PC, "01012345678", 4.0)
-    assert "DELETE recordings/stored/voicemail-c1" in board.requests()
+    assert "DELETE recordings/stored/voicemail.pc.c1" in board.requests()
 
 
 async def test_a_caller_who_hangs_up_after_speaking_has_left_a_message(board: Switchboard) -> None:
@@ -81,7 +81,7 @@ async def test_a_caller_who_hangs_up_after_speaking_has_left_a_message(board: Sw
 async def test_a_caller_who_says_nothing_leaves_no_message(board: Switchboard) -> None:
     board.do(divert(Way.VOICEMAIL))
     await board.pbx.until_asked("POST", "c1/record")
-    await board.pbx.end_recording("voicemail-c1", seconds=8, talking=0)
+    await board.pbx.end_recording("voicemail.pc.c1", seconds=8, talking=0)
 
     await ends_as(board, GAVE_UP)
     assert board.letterbox is not None
@@ -91,7 +91,7 @@ async def test_a_caller_who_says_nothing_leaves_no_message(board: Switchboard) -
 async def test_a_caller_who_hangs_up_without_a_word_has_given_up(board: Switchboard) -> None:
     board.do(divert(Way.VOICEMAIL))
     await board.pbx.until_asked("POST", "c1/record")
-    await board.pbx.end_recording("voicemail-c1", seconds=1, talking=0)
+    await board.pbx.end_recording("voicemail.pc.c1", seconds=1, talking=0)
     await board.pbx.hang_up(CALL)
     await board.until(lambda: len(board.posted) > 0)
     await board.all_heard()
@@ -115,12 +115,12 @@ async def test_a_caller_whose_message_cannot_be_kept_is_told_nothing_untrue(
     board.letterbox.full = True
     board.do(divert(Way.VOICEMAIL))
     await board.pbx.until_asked("POST", "c1/record")
-    await board.pbx.end_recording("voicemail-c1")
+    await board.pbx.end_recording("voicemail.pc.c1")
 
     await ends_as(board, GAVE_UP)
     assert "voicemail_thanks" not in board.said()
-    assert "the PBX has it as voicemail-c1" in caplog.text
-    assert "DELETE recordings/stored/voicemail-c1" not in board.requests()
+    assert "the PBX has it as voicemail.pc.c1" in caplog.text
+    assert "DELETE recordings/stored/voicemail.pc.c1" not in board.requests()
 
 
 async def test_a_pbx_that_cannot_record_sends_the_caller_back_to_their_place(board: Switchboard) -> None:
@@ -138,6 +138,42 @@ async def test_a_message_that_ended_while_the_line_was_down_is_kept(board: Switc
     await board.inbound.after_gap()
 
     await ends_as(board, LEFT)
+
+
+async def test_a_message_left_while_we_were_away_is_fetched_afterwards(board: Switchboard) -> None:
+    board.pbx.stored = ["voicemail.pc.side-1.7", "somebody-elses"]
+    await board.inbound.after_gap()
+
+    await ends_as(board, MenuEnded(CallId("side-1.7"), served=True, outcome=Outcome.VOICEMAIL))
+    assert board.letterbox is not None
+    (message,) = board.letterbox.kept
+    assert (message.call, message.queue, message.caller) == ("side-1.7", PC, None)
+    assert board.pbx.stored == ["somebody-elses"]
+
+
+async def test_a_message_begun_before_a_restart_is_fetched_when_it_ends_and_not_before(board: Switchboard) -> None:
+    board.pbx.recordings["voicemail.pc.c1"] = CALL
+    board.pbx.stored = ["voicemail.pc.c1"]
+    await board.inbound.after_gap()
+    await board.pbx.until_asked("GET", "live/voicemail.pc.c1")
+    assert board.posted == []
+    await board.pbx.end_recording("voicemail.pc.c1")
+
+    await ends_as(board, LEFT)
+
+
+async def test_a_message_that_could_not_be_kept_is_fetched_when_it_can(board: Switchboard) -> None:
+    assert board.letterbox is not None
+    board.letterbox.full = True
+    board.pbx.stored = ["voicemail.pc.c9"]
+    await board.inbound.after_gap()
+    await board.pbx.until_asked("GET", "live/voicemail.pc.c9")
+    await board.all_heard()
+    assert board.pbx.stored == ["voicemail.pc.c9"]
+    board.letterbox.full = False
+    await board.inbound.after_gap()
+
+    await board.until(lambda: board.pbx.stored == [])
 
 
 async def test_a_desk_that_closes_keeps_what_was_said_so_far(board: Switchboard) -> None:

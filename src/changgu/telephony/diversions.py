@@ -56,6 +56,7 @@ OUTSIDE_RING_LIMIT = 40
 """Seconds for which an outside number rings."""
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
+_NAME = re.compile(r"voicemail\.(?P<queue>[A-Za-z0-9_-]+)\.(?P<call>.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,8 @@ class Diversions:
         self._voicemails = voicemails
         self._spawn = spawn
         self._messages: dict[str, asyncio.Future[RecordingFinished]] = {}
+        self._fetching: set[str] = set()
+        """Messages from before that are being fetched."""
         self._outside: dict[str, _Outside] = {}
         """By the name of the leg."""
 
@@ -139,7 +142,7 @@ class Diversions:
 
     async def interrupt(self, call: CallId) -> None:
         """The desk ends the call and has something to say first: nothing else shall be going on."""
-        if (name := _recording_name(call)) in self._messages:
+        for name in [name for name in self._messages if _call_of(name) == call]:
             await self._tolerating("POST", path("recordings", "live", name, "stop"))
         await self._end_outside(call)
 
@@ -147,13 +150,17 @@ class Diversions:
         """Messages may have ended unheard of while the line was down."""
         for name, message in self._messages.items():
             self._spawn(self._look_after(name, message))
+        if self._voicemails is not None:
+            self._spawn(self._find_messages())
 
     def hear(self, event: AriEvent) -> None:
         """Take note of one event; never waits."""
         match event:
             case RecordingFinished(name):
                 message = self._messages.get(name)
-                if message is not None and not message.done():
+                if message is None:
+                    self._from_before(name)
+                elif not message.done():
                     message.set_result(event)
             case StasisStart(_, args):
                 leg = purpose(args)
@@ -175,9 +182,10 @@ class Diversions:
             logger.warning("a caller was to leave a message, and nobody keeps any", extra={"call_id": call})
             await self._back(visitor, divert, "voicemail_failed")
             return
-        await self._say(visitor, NamedPrompt("voicemail_prompt"))
+        prompt = (NamedPrompt("voicemail_prompt"),)
+        await self._player.say(visitor.handset, prompt, self._language, interruptible=True)  # a key: to the tone
         visitor.handset.forget_keys()
-        name = _recording_name(call)
+        name = _recording_name(divert.queue, call)
         finished = self._messages[name] = asyncio.get_running_loop().create_future()
         kept = self._spawn(self._keep(self._voicemails, visitor, divert, name, finished))
         left = MenuEnded(call, served=True, outcome=Outcome.VOICEMAIL)
@@ -215,22 +223,69 @@ class Diversions:
         try:
             async with asyncio.timeout(LONGEST_MESSAGE + FILE_PATIENCE):
                 ended = await finished
-            if ended.failed:
-                return False
-            sound = await self._ari.download(path("recordings", "stored", name, "file"))
-            seconds = max(0, len(sound) - WAV_HEADER) / BYTES_A_SECOND
-            spoken = seconds if ended.talking is None else min(seconds, ended.talking)
-            if spoken >= SHORTEST_MESSAGE:
-                await voicemails.keep(Message(divert.call, divert.queue, visitor.identity.number, seconds, sound))
-            await self._tolerating("DELETE", path("recordings", "stored", name))
-        except AriNotFound:
-            return False  # they hung up before the tone
-        except Exception:  # one message's edge: it is still at the PBX, under this name, for somebody to fetch
+            return await self._fetch(voicemails, divert.call, divert.queue, visitor.identity.number, name, ended)
+        except Exception:  # one message's edge: it is still at the PBX, and is fetched when the line comes up again
             logger.exception("a message could not be kept; the PBX has it as %s", name, extra={"call_id": divert.call})
             return False
         finally:
             self._messages.pop(name, None)
+
+    async def _fetch(
+        self, voicemails: Voicemails, call: CallId, queue: QueueName, caller: str | None, name: str,
+        ended: RecordingFinished,
+    ) -> bool:  # fmt: skip
+        """Take a message from the PBX and keep it; whether there was one."""
+        if ended.failed:
+            return False
+        try:
+            sound = await self._ari.download(path("recordings", "stored", name, "file"))
+        except AriNotFound:
+            return False  # they hung up before the tone
+        seconds = max(0, len(sound) - WAV_HEADER) / BYTES_A_SECOND
+        spoken = seconds if ended.talking is None else min(seconds, ended.talking)
+        if spoken >= SHORTEST_MESSAGE:
+            await voicemails.keep(Message(call, queue, caller, seconds, sound))
+        await self._tolerating("DELETE", path("recordings", "stored", name))
         return spoken >= SHORTEST_MESSAGE
+
+    async def _find_messages(self) -> bool:
+        """Messages that nobody fetched, because we were away when they ended, or could not keep them then."""
+        try:
+            stored = await self._ari.request("GET", path("recordings", "stored"))
+            for name in [one["name"] for one in stored]:
+                if name not in self._messages and not await self._is_being_left(name):
+                    self._from_before(name)
+        except AriTrouble as trouble:
+            logger.info("could not ask for messages: %s", trouble)
+            return False
+        return True
+
+    async def _is_being_left(self, name: str) -> bool:
+        try:
+            await self._ari.request("GET", path("recordings", "live", name))
+        except AriNotFound:
+            return False
+        return True
+
+    def _from_before(self, name: str) -> None:
+        found = _NAME.fullmatch(name)
+        if found is not None and self._voicemails is not None and name not in self._fetching:
+            self._fetching.add(name)
+            self._spawn(self._fetch_late(self._voicemails, CallId(found["call"]), QueueName(found["queue"]), name))
+
+    async def _fetch_late(self, voicemails: Voicemails, call: CallId, queue: QueueName, name: str) -> bool:
+        try:
+            ended = RecordingFinished(name, 0, None, failed=False)  # the file tells how long it is
+            kept = await self._fetch(voicemails, call, queue, None, name, ended)
+        except Exception:  # one message's edge
+            logger.exception("a message could not be kept; the PBX has it as %s", name, extra={"call_id": call})
+            return False
+        finally:
+            self._fetching.discard(name)
+        if kept:
+            # Should the caller still be on the line, they have done what they came for.
+            self._post(MenuEnded(call, served=True, outcome=Outcome.VOICEMAIL))
+        return kept
 
     async def _look_after(self, name: str, message: asyncio.Future[RecordingFinished]) -> bool:
         """Whether the message has ended."""
@@ -401,7 +456,12 @@ class Diversions:
         return False
 
 
-def _recording_name(call: CallId) -> str:
-    """What a message is called at the PBX; a name that could be anything else than a name is replaced by its hash."""
+def _recording_name(queue: QueueName, call: CallId) -> str:
+    """What a message is called at the PBX: all that is needed to keep it after a restart, and nobody's number."""
     safe = call if _SAFE_NAME.fullmatch(call) else hashlib.sha256(call.encode()).hexdigest()[:40]
-    return f"voicemail-{safe}"
+    return f"voicemail.{queue}.{safe}"
+
+
+def _call_of(name: str) -> CallId | None:
+    found = _NAME.fullmatch(name)
+    return CallId(found["call"]) if found else None
