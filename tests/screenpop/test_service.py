@@ -2,15 +2,27 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 import pytest
 
-from changgu.acd.identity import AgentId, CallId
+from changgu.acd.agent_words import AgentState
+from changgu.acd.facts import (
+    AgentStateChanged,
+    CallQueued,
+    CallStarted,
+    Direction,
+    OfferEnd,
+    OfferEnded,
+    WrapUpExtended,
+)
+from changgu.acd.identity import AgentId, CallbackId, CallId
 from changgu.ground.trouble import Conflict, Forbidden, NotFound
 from changgu.screenpop.caller import Confidence, Known, LookingUp, NotLookedUp, Several, Unknown, Withheld
 from changgu.screenpop.pop import MenuChoice, PastCall, Pop, TicketLine
-from tests.screenpop.conftest import HONG, PopHouse
+from tests.screenpop.conftest import HONG, NETWORK, PopHouse
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
@@ -97,6 +109,45 @@ async def test_an_unanswered_offer_takes_the_pop_away_before_the_next_agent_sees
     assert alice.pops[-1] is None
     assert house.pop.pop_of(ALICE) is None
     assert isinstance(bob.pops[-1], Pop)
+
+
+async def test_when_every_phone_rings_everybody_has_the_pop_and_who_is_not_first_is_told_who_was(
+    house: PopHouse,
+) -> None:
+    alice, bob = house.desktop("alice"), house.desktop("bob")
+    first, second = house.ring("c1", agent="alice"), house.offered("c1", "bob")
+    assert isinstance(alice.pops[-1], Pop)
+    assert isinstance(bob.pops[-1], Pop)
+
+    house.hear(OfferEnded(C1, ALICE, first, OfferEnd.ANSWERED_ELSEWHERE))
+    house.connect("c1", second, "bob")
+
+    assert alice.pops[-1] is None
+    assert house.pop.pop_of(ALICE) is None
+    state = house.pop.state_of(ALICE)
+    assert (state.missed_why, state.missed_by) == ("answered_elsewhere", "밥")
+    assert pop_of(house, BOB).number == "01012345678"
+
+
+async def test_whom_we_call_back_is_looked_up_like_a_caller(house: PopHouse) -> None:
+    house.hear(
+        CallStarted(C1, Direction.OUTBOUND, "01012345678", "", CallbackId("b1")), CallQueued(C1, NETWORK, 0)
+    )
+    house.offered("c1")
+    assert (await known(house)).person == HONG
+
+
+async def test_a_wrap_up_ends_when_the_agents_own_or_a_longer_one_does(house: PopHouse) -> None:
+    alice = house.floor.agents[0]
+    house.floor = replace(house.floor, agents=(replace(alice, wrap_up=timedelta(seconds=45)), *house.floor.agents[1:]))
+    offer = house.ring("c1")
+    house.connect("c1", offer)
+    house.ended("c1")
+    house.hear(AgentStateChanged(ALICE, AgentState.TALKING, AgentState.WRAP_UP, call=C1))
+    assert house.pop.state_of(ALICE).wrap_up_ends_at == house.at + 45
+
+    house.hear(WrapUpExtended(ALICE, house.at + 105))
+    assert house.pop.state_of(ALICE).wrap_up_ends_at == house.at + 105
 
 
 async def test_every_tab_of_an_agent_shows_the_same(house: PopHouse) -> None:
