@@ -10,6 +10,7 @@ import pytest
 from changgu.acd.agent_state import NotReadyReason
 from changgu.acd.commands import Command, Farewell, HangUpCaller
 from changgu.acd.engine import Effect, Engine, HalfDecided, RequestRefused
+from changgu.acd.event_json import FloorOpened
 from changgu.acd.events import (
     AgentNotReady,
     AgentReady,
@@ -20,7 +21,18 @@ from changgu.acd.events import (
     Event,
     PhoneReachable,
 )
-from changgu.acd.facts import CallEnded, CallQueued, CallStarted, Direction, Ender, MenuStepTaken, Outcome, Recorded
+from changgu.acd.facts import (
+    CallEnded,
+    CallQueued,
+    CallStarted,
+    Direction,
+    Ender,
+    FloorTakenUp,
+    MenuStepTaken,
+    Outcome,
+    Recorded,
+)
+from changgu.acd.floor_json import floor_digest
 from changgu.acd.identity import AgentId, CallId, Instant, QueueName
 from changgu.acd.queues import Agent, Floor, Queue
 from changgu.acd.runner import InboxFull, Runner, SteadyClock
@@ -133,6 +145,35 @@ async def test_facts_are_numbered_without_gaps_from_where_the_ledger_ended() -> 
     heard = [what for who, what in floor.noted if who == "board" and isinstance(what, Recorded)]
     assert [recorded.seq for recorded in heard] == list(range(101, 107))
     assert floor.runner.next_seq == 107
+
+
+async def test_the_first_fact_of_an_event_carries_the_event() -> None:
+    floor = Floorful()
+    async with floor.running():
+        floor.runner.post(dial("c1"))
+        floor.runner.post(dial("c2"))
+        await floor.settle()
+    causes = [noted.because for who, noted in floor.noted if who == "ledger" and isinstance(noted, Recorded)]
+    assert causes == [dial("c1"), None, None, dial("c2"), None, None]
+
+
+async def test_the_first_set_up_opens_the_floor_and_the_next_is_taken_up() -> None:
+    """In the ledger they tell when the program began, and with what."""
+    ledger: list[Recorded] = []
+    first = Floor((Queue(QueueName("network"), "네트워크"),))
+    second = Floor((*first.queues, Queue(QueueName("pc"), "PC")))
+    engine = Engine(first)
+    runner = Runner(engine, HandWoundClock(), lambda command: None, [], 1, ledger=ledger.append)
+    runner.configure(first)
+    runner.configure(second)
+    runner.configure(second)
+    task = asyncio.create_task(runner.run())
+    await asyncio.wait_for(runner.ask(PhoneReachable(AgentId("nobody"))), 10)
+    task.cancel()
+    digests = [floor_digest(first), floor_digest(second)]
+    assert [entry.fact for entry in ledger[:2]] == [FloorTakenUp(digest) for digest in digests]
+    assert [entry.because for entry in ledger[:2]] == [FloorOpened(digests[0]), FloorTakenUp(digests[1])]
+    assert ledger[2].because == PhoneReachable(AgentId("nobody"))
 
 
 async def test_facts_of_one_event_bear_one_time_and_time_never_goes_back() -> None:

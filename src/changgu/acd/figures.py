@@ -219,6 +219,11 @@ def table(columns: Sequence[tuple[str, Kpis]], *, difference: bool = True) -> li
         rows.append([f"  {agent}", *(_shown(load, "share") for load in loads)])
         if difference and len(columns) > 1:
             rows[-1].append(_change(loads[-2], loads[-1], "share"))
+    return columns_of(rows)
+
+
+def columns_of(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The cells in columns: the first to the left, the others to the right."""
     widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(
