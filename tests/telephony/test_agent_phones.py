@@ -69,6 +69,31 @@ async def room() -> AsyncIterator[Room]:
         await running
 
 
+async def test_a_phone_that_speaks_without_us_cannot_be_rung_until_it_is_done() -> None:
+    """A caller whom a plain queue connected while we were away: the agent is not free, and no call is offered."""
+    pbx, posted, calls = SlowList(), list[Event](), {ALICE: False}
+    phones = AgentPhones(
+        pbx, posted.append, lambda: [ALICE], lambda agent: True, settling=0.01, has_call=lambda agent: calls[agent]
+    )
+    running = asyncio.create_task(phones.run())
+    speaks = [{"ObjectName": "agent-alice", "DeviceState": "In use"}]
+    pbx.come_up()
+    (await pbx.asked()).set_result(speaks)
+    (await pbx.asked()).set_result(speaks)
+    (await pbx.asked()).set_result(UP)
+    pbx.contact_changed()
+    (await pbx.asked()).set_result(UP)
+    assert posted == [PhoneUnreachable(ALICE), PhoneReachable(ALICE)]
+    calls[ALICE] = True
+    for _ in range(3):
+        pbx.contact_changed()
+        (await pbx.asked()).set_result(speaks)
+    assert len(posted) == 2, "a call of ours is no reason"
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
 async def test_a_list_asked_for_before_a_phone_registered_does_not_take_it_away_again(room: Room) -> None:
     room.pbx.come_up()
     old = await room.pbx.asked()

@@ -201,8 +201,9 @@ class Service:
             shadow=self.shadow_queues,
         )
         self.agent_phones = AgentPhones(
-            self.ami, lambda event: self.runner.post(event), keeper.logins, self._phone_is_up
-        )
+            self.ami, lambda event: self.runner.post(event), keeper.logins, self._phone_is_up,
+            has_call=self._has_call,
+        )  # fmt: skip
         self.watchdog = Watchdog(self.telephony.reconciler, self.agent_phones.look_again)
 
         self._recording_store = RecordingStore(database)
@@ -397,6 +398,10 @@ class Service:
     def _phone_is_up(self, agent: AgentId) -> bool:
         view = self.engine.agents.get(agent)
         return view is not None and view.phone_reachable
+
+    def _has_call(self, agent: AgentId) -> bool:
+        view = self.engine.agents.get(agent)
+        return view is not None and (view.call is not None or view.offer is not None)
 
     def _phones_changed(self, _floor: Floor) -> None:
         self.agent_phones.look_again()

@@ -20,11 +20,17 @@ PREFIX = "agent-"
 GONE_STATES = frozenset({"unavailable", "invalid", "unknown"})
 """Device states in which a phone cannot be rung, in lower case."""
 
+USED_STATES = frozenset({"in use", "busy", "ringing", "ring+inuse", "on hold", "inuse", "ringinuse", "onhold"})
+"""Device states of a phone that rings or speaks, in lower case."""
+
 NEWS = {"Reachable": True, "Registered": True, "Unreachable": False, "Unregistered": False}
 """What a PeerStatus says about a phone."""
 
 LOOK_AGAIN = 2.0
 """Seconds until a list that could not be read is asked for again."""
+
+ELSEWHERE_AGAIN = 1.0
+"""Seconds until a phone that speaks without us is looked at again: it is believed to when it was seen twice."""
 
 SETTLING = 0.5
 """Seconds by which the PBX's list may be behind its news; also the least time between two lists, so that hundreds of
@@ -45,6 +51,11 @@ def endpoint_of_peer(peer: str) -> str | None:
 def reachable(device_state: str) -> bool:
     """Whether a phone in this device state (`Not in use`, `UNAVAILABLE`, …) can be rung or is in use."""
     return device_state.strip().lower() not in GONE_STATES
+
+
+def in_use(device_state: str) -> bool:
+    """Whether a phone in this device state rings or speaks."""
+    return device_state.strip().lower() in USED_STATES
 
 
 class Phones(Protocol):
@@ -69,14 +80,22 @@ class Phones(Protocol):
 
 
 class AgentPhones:
-    """`run` must be running. `agents` gives who has a phone now; `is_reachable` what the ACD believes."""
+    """`run` must be running. `agents` gives who has a phone now; `is_reachable` what the ACD believes.
+
+    `has_call` tells whether the ACD has given an agent a call. A phone that is used without one, such as for a caller
+    whom a plain queue connected while we were away, cannot be rung until that is over.
+    """
 
     def __init__(
         self, ami: Phones, post: Callable[[Event], None], agents: Callable[[], Collection[AgentId]],
         is_reachable: Callable[[AgentId], bool], *, settling: float = SETTLING,
+        has_call: Callable[[AgentId], bool] = lambda agent: True,
     ) -> None:  # fmt: skip
         self._ami = ami
         self._settling = settling
+        self._has_call = has_call
+        self._elsewhere: frozenset[AgentId] = frozenset()
+        """Whose phone was used without a call of ours when it was last looked at."""
         self._post = post
         self._agents = agents
         self._is_reachable = is_reachable
@@ -106,6 +125,8 @@ class AgentPhones:
                 if self._ami.connected:
                     self._look.set()
             else:
+                if self._elsewhere:
+                    asyncio.get_running_loop().call_later(ELSEWHERE_AGAIN, self._look.set)
                 await asyncio.sleep(self._settling)
 
     async def _read_all(self) -> None:
@@ -116,10 +137,17 @@ class AgentPhones:
             if "No endpoints" not in str(refusal):
                 raise
             entries = []
-        found = {
-            agent: reachable(entry.get("DeviceState", ""))
+        states = {
+            agent: entry.get("DeviceState", "")
             for entry in entries
             if (agent := agent_of_endpoint(entry.get("ObjectName", ""))) is not None
+        }
+        before = self._elsewhere
+        self._elsewhere = frozenset(
+            agent for agent, state in states.items() if in_use(state) and not self._has_call(agent)
+        )
+        found = {
+            agent: reachable(state) and agent not in before & self._elsewhere for agent, state in states.items()
         }
         for agent in self._agents():
             is_up = found.get(agent, False)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
@@ -26,6 +27,9 @@ AGAIN_AFTER = 0.5
 SWEEPS = (0.0, 3.0, 10.0, 30.0)
 """Seconds after the line came up at which callers are fetched from the shadow queues: some are still on their way."""
 
+SWEEP_AGAIN = 1.0
+"""Seconds until somebody is looked for again who could not be fetched because a phone rang for them."""
+
 
 class OpenCalls(Protocol):
     """What the ACD knows; `acd.engine.Engine` is the one implementation."""
@@ -44,7 +48,7 @@ class ShadowQueues(Protocol):
     """The plain queues that served callers while we were away."""
 
     async def fetch_waiting(self) -> int:
-        """Send everybody who waits in one back to us; how many there were."""
+        """Send everybody who waits in one back to us; how many had to be left there for now."""
         ...
 
 
@@ -228,14 +232,15 @@ class Reconciler:
             logger.debug("nothing left to delete: %s", trouble)
 
     async def _sweep(self) -> None:
-        began = asyncio.get_running_loop().time()
-        for due in SWEEPS:
-            await asyncio.sleep(max(0.0, began + due - asyncio.get_running_loop().time()))
+        clock = asyncio.get_running_loop().time
+        dues, left = deque(clock() + due for due in SWEEPS), 0
+        while dues or left:
+            due = clock() + SWEEP_AGAIN
+            if dues and (dues[0] <= due or not left):
+                due = dues.popleft()
+            await asyncio.sleep(max(0.0, due - clock()))
             try:
-                fetched = await self._shadow.fetch_waiting()
+                left = await self._shadow.fetch_waiting()
             except (OSError, TimeoutError) as trouble:
                 logger.warning("callers in the shadow queues could not be fetched: %s", trouble)
-                continue
-            if fetched:
-                logger.info("%d callers came back from the shadow queues", fetched)
 

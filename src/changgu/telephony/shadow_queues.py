@@ -105,15 +105,22 @@ class ShadowQueueKeeper:
                     self._news.set()
 
     async def fetch_waiting(self) -> int:
-        """Send everybody who waits in a plain queue back to us; how many there were."""
+        """Send everybody who waits in a plain queue back to us; how many had to be left there for now.
+
+        For those a phone rings at this moment: an agent who picks up must find the caller there.
+        """
         await self._ami.wait_connected(CONNECT_LIMIT)
         entries = [
             entry
             for entry in await self._ami.listing("QueueStatus")
             if entry.get("Event") == "QueueEntry" and self._is_ours(QueueName(entry.get("Queue", "")))
         ]
-        fetched = 0
+        rung = await self._rung_for() if entries else frozenset()
+        fetched = left = 0
         for entry in entries:
+            if entry.get("Uniqueid") in rung:
+                left += 1
+                continue
             try:
                 await self._ami.action(
                     "Redirect", Channel=entry["Channel"], Context=RETURNED_CONTEXT, Exten=entry["Queue"], Priority="1"
@@ -121,8 +128,16 @@ class ShadowQueueKeeper:
                 fetched += 1
             except (AmiRefused, KeyError) as trouble:
                 logger.info("a caller could not be fetched from a shadow queue: %s", trouble)
+        if fetched or left:
+            logger.info("%d callers came back from the shadow queues, for %d a phone rings there", fetched, left)
         self._on_fetched()
-        return fetched
+        return left
+
+    async def _rung_for(self) -> frozenset[str]:
+        """Callers for whom another channel is up: that of an agent whose phone rings."""
+        channels = await self._ami.listing("CoreShowChannels")
+        calls = ((channel.get("Linkedid", ""), channel.get("Uniqueid", "")) for channel in channels)
+        return frozenset(caller for caller, leg in calls if caller != leg)
 
     async def _bring_in_step(self) -> None:
         wanted = {agent: pause_of(view.state, view.reason) for agent, view in self._agents().items()}
