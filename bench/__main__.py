@@ -31,11 +31,11 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one measurement; the exit status."""
     words = list(sys.argv[1:] if words is None else words)
     about = machine()
-    if (load := about["load_at_start"]) > 0.5:
-        _say(f"load average {load}: another program is busy; the figures are not comparable")
     if words[:1] == ["estimate"]:
         return _estimate(words[1:], about)
     given = _read(words)
+    if (load := about["load_at_start"]) > 0.5:
+        _say(f"load average {load}: another program is busy; the figures are not comparable")
     for name, found, text in _measured(given):
         heading = f"{machine_line(about)}{'; quick: a short run, to see that it works' if given.quick else ''}"
         whole = "\n".join((heading, "", text, goals.report(found)))
