@@ -10,6 +10,8 @@ import pytest
 
 from changgu.acd.commands import (
     ConnectCall,
+    DialPerson,
+    Divert,
     Farewell,
     HangUpAgent,
     HangUpCaller,
@@ -23,11 +25,13 @@ from changgu.acd.events import (
     CallHeld,
     CallResumed,
     ConnectFailed,
+    DialFailed,
     Event,
     PartiesConnected,
     RingFailed,
 )
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.acd.queues import Destination, Way
 from changgu.telephony.ari.client import Ari, Value
 from changgu.telephony.ari.stream import AriStream
 from changgu.telephony.call_control import CallControl, NotTalking, SwitchAway
@@ -51,6 +55,7 @@ class FakeCallers:
     gone: list[CallId] = field(default_factory=list)
     released: list[CallId] = field(default_factory=list)
     farewells: list[tuple[CallId, Farewell]] = field(default_factory=list)
+    diverted: list[Divert] = field(default_factory=list)
 
     def identity(self, call: CallId) -> CallerIdentity | None:
         return CallerIdentity("01012345678", "김민수", "1000")
@@ -60,6 +65,9 @@ class FakeCallers:
 
     def release(self, call: CallId) -> None:
         self.released.append(call)
+
+    def divert(self, command: Divert) -> None:
+        self.diverted.append(command)
 
     async def say_farewell(self, call: CallId, farewell: Farewell) -> None:
         self.farewells.append((call, farewell))
@@ -327,6 +335,24 @@ async def test_ringing_is_not_repeated_after_a_lost_line(board: Board) -> None:
 
     assert board.requests().count("POST channels") == 1
     assert board.posted == [], "whether it rings is found out by looking"
+
+
+async def test_a_caller_is_diverted_after_the_music_has_ended(board: Board) -> None:
+    board.switch.do(PlayMusicOnHold(CALL, QueueName("pc")))
+    await board.pbx.until_asked("POST", "moh")
+    away = Divert(CALL, QueueName("pc"), Destination(Way.VOICEMAIL))
+    board.switch.do(away)
+    await board.until_idle()
+
+    assert not board.pbx.channels[CALL].music
+    assert board.callers.diverted == [away]
+
+
+async def test_a_switch_without_a_line_outside_reaches_nobody(board: Board) -> None:
+    board.switch.do(DialPerson(CALL, "01012345678", QueueName("pc"), timedelta(seconds=20)))
+
+    await board.until_posted(DialFailed(CALL, "unreachable"))
+    assert board.requests() == []
 
 
 async def test_a_caller_hears_the_farewell_and_is_hung_up(board: Board) -> None:
