@@ -259,7 +259,7 @@ def test_who_gave_up_and_calls_again_is_served_sooner() -> None:
     again = queued(arrives(floor, "again", "0212345678"))
     floor.ready("alice")
 
-    assert (again.priority, again.grounds) == (1, {"repeat_caller"})
+    assert (again.priority, again.grounds) == (1, frozenset({"repeat_caller"}))
     assert floor.agent("alice").call == "again"
 
 

@@ -39,7 +39,8 @@ class CallbackDesk:
         if event.queue not in state.queues or not event.number:
             self._hand.ignore(event, "no such queue or no number", now, call=event.call)
             return
-        if event.number in state.callback_of or event.callback in state.callbacks:
+        being_called = any(call.callback is not None and call.caller == event.number for call in state.calls.values())
+        if event.number in state.callback_of or event.callback in state.callbacks or being_called:
             self._hand.ignore(event, "to be called back already", now, call=event.call)
             return
         placed_at = now if event.since is None else min(now, event.since)

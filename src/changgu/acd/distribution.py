@@ -87,7 +87,7 @@ class Distribution:
             for line in agent.lines
             if line.ringing
             for call in line.ringing.values()
-            if agent.login not in call.missed
+            if agent.login not in call.missed and call.reached
         ]
         if ringing:
             self._offer(agent, min(ringing)[2], Choice.EVERYBODY, now)

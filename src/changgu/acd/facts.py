@@ -40,7 +40,7 @@ class Outcome(StrEnum):
     REDIRECTED = "redirected"
     """Sent on to a number outside the desk."""
     NOT_REACHED = "not_reached"
-    """Only outbound: the person we called did not answer."""
+    """Only outbound: the person we called did not answer, or hung up before an agent spoke to them."""
 
 
 class Ender(StrEnum):

@@ -288,8 +288,9 @@ class FloorState:
             call.line.forget(call)
             self._wait_over(call, at)
         if call.queued_at is None:
-            call.placed_at = call.entered_at = call.queued_at = at
-        call.queue = fact.queue
+            call.placed_at = call.queued_at = at
+        if call.queue != fact.queue:
+            call.queue, call.entered_at = fact.queue, at
         call.been_in = (*call.been_in, fact.queue)
         call.state, call.diverted, call.offers = CallState.IN_MENU, fact.why, {}
         self.returned.pop(call.call, None)

@@ -95,7 +95,7 @@ class Limits:
         """Seconds after which the wish for one agent lapses; None without one."""
         if call.wants is None:
             return None
-        if call.wants == call.last_agent:
+        if call.named is None:
             return self._state.queue(call.queue).last_agent_wait.total_seconds()
         return self._state.rules.named_agent_wait.total_seconds()
 

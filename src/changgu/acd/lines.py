@@ -163,12 +163,17 @@ class Line:
         opened = self.queue not in settings.queues
         if not settings.seats:
             level = 1
+        elif not opened and settings.seat(self.queue).delay.total_seconds() > self.kind.reach:
+            opened, level = True, self._level_of_opened(agent)
         elif opened:
-            level = min(settings.seat(queue).level for queue in self.kind.opened & settings.queues)
+            level = self._level_of_opened(agent)
         else:
             level = settings.seat(self.queue).level
         entry = (opened, level, self._rank(agent, self._needs), agent.login, agent.idle_stamp, agent)
         heappush(self._idle, entry)
+
+    def _level_of_opened(self, agent: AgentRecord) -> int:
+        return min(agent.settings.seat(queue).level for queue in self.kind.opened & agent.settings.queues)
 
     def choose(self, call: CallRecord, offer: OfferId, last: int) -> tuple[list[AgentRecord], Choice]:
         """Who is to ring for this caller: nobody, one agent, or everybody of the best group.
@@ -192,7 +197,7 @@ class Line:
         """Why an agent rings who is the only one free for this caller."""
         strategy = self.strategy
         if self.kind.wants is not None:
-            return Choice.LAST_AGENT if self.kind.wants == call.last_agent else Choice.NAMED
+            return Choice.LAST_AGENT if call.named is None else Choice.NAMED
         if strategy.everybody and call.reached:
             return Choice.EVERYBODY
         known = strategy.knows_callers and agent.login == call.last_agent and agent.login not in call.missed

@@ -91,7 +91,7 @@ class Offers:
 
     def connected(self, event: PartiesConnected, now: Instant) -> None:
         """Caller and agent hear each other."""
-        call = self._hand.attempt_may(event, now)
+        call = self._joined(event, now)
         if call is not None:
             self._hand.note(CallConnected(event.call, event.agent, event.offer), now)
             if call.callback is not None and call.callback in self._state.callbacks:
@@ -99,10 +99,17 @@ class Offers:
 
     def connect_failed(self, event: ConnectFailed, now: Instant) -> None:
         """The two could not be joined; no fault of the agent."""
-        call = self._hand.attempt_may(event, now)
+        call = self._joined(event, now)
         if call is not None:
             self._hand.do(HangUpAgent(event.agent, event.call, event.offer))
             self._came_to_nothing(call, event, OfferEnd.CONNECT_FAILED, now, cause=event.cause, music=True)
+
+    def _joined(self, event: PartiesConnected | ConnectFailed, now: Instant) -> CallRecord | None:
+        call = self._hand.attempt_may(event, now)
+        if call is not None and self._hand.dialling(call):
+            self._hand.ignore(event, "the person has not picked up", now, call=event.call, agent=event.agent)
+            return None
+        return call
 
     def agent_hung_up(self, event: AgentHungUp, now: Instant) -> None:
         """The end of the conversation, or a call picked up and put down again."""

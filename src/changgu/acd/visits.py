@@ -29,7 +29,7 @@ from changgu.acd.facts import (
 from changgu.acd.hand import Hand
 from changgu.acd.identity import Instant
 from changgu.acd.records import CallRecord
-from changgu.acd.waiting import Waiting
+from changgu.acd.waiting import Waiting, Wish
 
 REPEAT_CALLER = "repeat_caller"
 
@@ -83,10 +83,10 @@ class Visits:
             placed_at = promise.placed_at if placed_at is None else min(placed_at, promise.placed_at)
             priority = max(priority, promise.priority)
             self._callbacks.close(promise, CallbackEnd.CALLED_IN, now)
+        wish = Wish(priority, event.skills, event.agent, event.last_agent, grounds)
+        newcomer = not came_back and since is None
         self._waiting.enter(
-            call, event.queue, now, priority=priority, skills=event.skills, agent=event.agent,
-            last_agent=event.last_agent, grounds=grounds, placed_at=placed_at, entered_at=entered_at,
-            newcomer=not came_back and since is None,
+            call, event.queue, wish, now, placed_at=placed_at, entered_at=entered_at, newcomer=newcomer
         )  # fmt: skip
 
     def _gave_up_lately(self, call: CallRecord, now: Instant) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 from changgu.acd.call_state import CallState
@@ -36,6 +37,22 @@ FAREWELLS = {
     Departure.KEY: Farewell.NONE,
 }
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a caller brings to a queue, and takes along to the next."""
+
+    priority: int = 0
+    skills: frozenset[str] = frozenset()
+    agent: AgentId | None = None
+    last_agent: AgentId | None = None
+    grounds: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, call: CallRecord) -> Wish:
+        """What a caller who waits brought."""
+        return cls(call.priority, call.needs, call.named, call.last_agent, call.grounds)
+
+
 class Waiting:
     """Lets callers into queues, looks after them there, and leads them out."""
 
@@ -47,26 +64,27 @@ class Waiting:
     # In
 
     def enter(
-        self, call: CallRecord, name: QueueName, now: Instant,
-        *, priority: int, skills: frozenset[str], agent: AgentId | None, last_agent: AgentId | None,
-        grounds: frozenset[str], placed_at: Instant | None, entered_at: Instant | None, newcomer: bool,
+        self, call: CallRecord, name: QueueName, wish: Wish, now: Instant,
+        *, placed_at: Instant | None = None, entered_at: Instant | None = None, newcomer: bool = True,
     ) -> None:  # fmt: skip
         """The caller comes to a queue; its rules for arrivals concern newcomers."""
         hand, queue = self._hand, self._state.queue(name)
         found = []
         if newcomer and queue.overflows and name not in call.been_in:
-            newcomers_wait = partial(self._newcomers_wait, name, priority, skills, now)
+            newcomers_wait = partial(self._newcomers_wait, name, wish, now)
             crowd = Crowd(self._crowd(name), self._state.staffed(name), newcomers_wait)
             found = list(rules_on_arrival(queue, crowd))
         if found and found[-1][1].to.way is not Way.OPEN:
             number, rule = found[-1]
             hand.note(CallOverflowed(call.call, name, rule.when, str(rule.to), None, number), now)
-            call.priority, call.needs, call.named, call.last_agent = priority, skills, agent, last_agent
-            call.grounds = grounds
-            self._lead_out(call, name, rule.to, rule.when, now)
+            self._lead_out(call, name, rule.to, rule.when, wish, now)
             return
         hand.note(
-            CallQueued(call.call, name, priority, skills, placed_at, entered_at, agent, last_agent, grounds), now
+            CallQueued(
+                call.call, name, wish.priority, wish.skills, placed_at, entered_at, wish.agent, wish.last_agent,
+                wish.grounds,
+            ),
+            now,
         )  # fmt: skip
         if call.callback is None:
             hand.do(PlayMusicOnHold(call.call, name))
@@ -79,10 +97,8 @@ class Waiting:
         calls = self._state.calls.values()
         return sum(call.queue == name and call.callback is None and call.state in ahead for call in calls)
 
-    def _newcomers_wait(
-        self, name: QueueName, priority: int, skills: frozenset[str], now: Instant
-    ) -> float | None:  # fmt: skip
-        outlook = self._state.newcomers_outlook(name, priority, skills, now)
+    def _newcomers_wait(self, name: QueueName, wish: Wish, now: Instant) -> float | None:
+        outlook = self._state.newcomers_outlook(name, wish.priority, wish.skills, now)
         return None if outlook is None else outlook.promise
 
     # While waiting
@@ -124,7 +140,7 @@ class Waiting:
         for at, number, rule in list(time_limits(queue, call.entered_at, since)):
             if at <= now and number not in call.fired:
                 self._hand.note(CallOverflowed(call.call, queue.name, rule.when, str(rule.to), None, number), now)
-                self._lead_out(call, queue.name, rule.to, rule.when, now)
+                self._lead_out(call, queue.name, rule.to, rule.when, Wish.of(call), now)
                 if rule.to.way is not Way.OPEN:
                     return
         told = state.limits.next_announcement(call)
@@ -164,19 +180,17 @@ class Waiting:
             for _, agent in concerned:
                 hand.move(agent, OfferWithdrawn, now, call=call.call)
         hand.note(CallOverflowed(call.call, name, Departure.KEY, str(to), key), now)
-        self._lead_out(call, name, to, Departure.KEY, now)
+        self._lead_out(call, name, to, Departure.KEY, Wish.of(call), now)
 
-    def _lead_out(self, call: CallRecord, name: QueueName, to: Destination, why: Departure, now: Instant) -> None:
+    def _lead_out(
+        self, call: CallRecord, name: QueueName, to: Destination, why: Departure, wish: Wish, now: Instant
+    ) -> None:  # fmt: skip
         hand, other = self._hand, QueueName(to.name)
         match to.way:
             case Way.OPEN:
                 self.take_steps(call, now, frozenset({other}))
             case Way.QUEUE if other in self._state.queues:
-                self.enter(
-                    call, other, now, priority=call.priority, skills=call.needs, agent=call.named,
-                    last_agent=call.last_agent, grounds=call.grounds, placed_at=call.placed_at, entered_at=None,
-                    newcomer=True,
-                )  # fmt: skip
+                self.enter(call, other, wish, now, placed_at=call.placed_at)
             case Way.QUEUE:
                 hand.refuse_caller(call.call, Farewell.NO_SUCH_QUEUE, "no_such_queue", now)
             case Way.REFUSE:
