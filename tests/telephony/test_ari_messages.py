@@ -18,6 +18,7 @@ from changgu.telephony.ari.messages import (
     ChannelStateChange,
     ChannelUnhold,
     PlaybackFinished,
+    RecordingFinished,
     RestResponse,
     StasisEnd,
     StasisStart,
@@ -74,6 +75,11 @@ def test_a_caller_who_enters_the_application_is_read_whole() -> None:
             frame("PlaybackFinished", playback={"id": "p1", "target_uri": "channel:pbx-1.7", "state": "failed"}),
             PlaybackFinished("p1", "pbx-1.7", True),
         ),
+        (
+            frame("RecordingFinished", recording={"name": "m", "state": "done", "duration": 9, "talking_duration": 4}),
+            RecordingFinished("m", 9, 4, False),
+        ),
+        (frame("RecordingFailed", recording={"name": "m", "state": "failed"}), RecordingFinished("m", 0, None, True)),
         (frame("ApplicationReplaced"), ApplicationReplaced("changgu")),
         (
             frame("RESTResponse", request_id="9", status_code=204, reason_phrase="No Content"),
