@@ -174,6 +174,7 @@ def test_whoever_let_the_call_ring_comes_last() -> None:
 
     assert told.last.agent == BOB
     assert told.why_not(ALICE)[0] is Why.MISSED
+    assert why_words.chosen(told.last).ko == "받을 수 있는 요원 2명 가운데 다른 요원은 모두 나중 차례였습니다."
 
 
 def test_an_agent_of_the_opened_queue_waits_for_the_queues_own() -> None:
@@ -272,7 +273,16 @@ def test_an_offer_that_the_rules_do_not_explain_is_said_to_be_so() -> None:
 
 def test_every_reason_and_strategy_has_its_words() -> None:
     for why in Why:
-        if why not in (Why.STATE, Why.UNEXPLAINED, Why.ONLY, Why.EVERYBODY, Why.NAMED, Why.LAST_AGENT, Why.TURN):
+        if why not in (
+            Why.STATE,
+            Why.UNEXPLAINED,
+            Why.ONLY,
+            Why.EVERYBODY,
+            Why.NAMED,
+            Why.LAST_AGENT,
+            Why.TURN,
+            Why.BEFORE,
+        ):
             said = why_words.why_not(Reason(why), {})
             if why not in (Why.LEVEL, Why.RANK, Why.DRAWN, Why.NEXT):
                 assert said.ko != "규칙으로 설명되지 않습니다.", why

@@ -60,8 +60,10 @@ class Why(StrEnum):
     """Chosen: the caller asked for them."""
     LAST_AGENT = "last_agent"
     """Chosen: the caller spoke to them last."""
+    BEFORE = "before"
+    """Chosen: all others let the call ring before, are of another queue, or sit on a higher level."""
     TURN = "turn"
-    """Chosen: first by the strategy."""
+    """Chosen: first by the strategy, among those of the same level."""
     UNEXPLAINED = "unexplained"
 
 
@@ -218,7 +220,10 @@ class _Question:
                 return Reason(Why.EVERYBODY, among=self._ring_together(free))
         if len(free) == 1:
             return Reason(Why.ONLY)
-        return Reason(Why.TURN, mine=self._figures(self.agent), among=len(free))
+        alike = sum(self._group(one) == self._group(self.agent) for one in free)
+        if alike == 1:
+            return Reason(Why.BEFORE, among=len(free))
+        return Reason(Why.TURN, mine=self._figures(self.agent), among=alike)
 
     def _ring_together(self, free: Sequence[AgentRecord]) -> int:
         group = self._group(self.agent)

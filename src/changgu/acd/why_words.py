@@ -56,6 +56,11 @@ def chosen(explanation: Explanation) -> Said:
                 f"받을 수 있는 요원 모두의 전화를 울립니다({reason.among}명).",
                 f"Everybody who can take the call rings ({reason.among}).",
             )
+        case Why.BEFORE:
+            return Said(
+                f"받을 수 있는 요원 {reason.among}명 가운데 다른 요원은 모두 나중 차례였습니다.",
+                f"Of {reason.among} agents who could take it, all others come later by any strategy.",
+            )
         case Why.TURN if reason.mine is not None:
             first = _FIRST[explanation.strategy]
             figure = _figure(reason.mine)
