@@ -245,6 +245,9 @@ class Oracle(Callbacks):
 
     def enter(self, visit: Visit, queue: str, *, rules: bool = True) -> None:
         """The rules of arrival (not for those who have waited elsewhere), then a place in the queue."""
+        if visit.queue:
+            visit.been_in.add(visit.queue)
+        rules = rules and queue not in visit.been_in
         visit.queue, visit.rules_used, visit.opened, visit.state = queue, set(), frozenset(), "in_menu"
         opens: list[tuple[int, Overflow]] = []
         for number, rule in enumerate(self.queue_settings(queue).overflows):
@@ -343,6 +346,8 @@ class Oracle(Callbacks):
             self.end(visit, "abandoned_in_menu", "desk")
 
     def outcome_of_leaving(self, visit: Visit) -> str:
+        if visit.outbound and visit.state not in ("talking", "held"):
+            return "not_reached"
         if visit.state == "in_menu":
             return "abandoned_in_menu" if visit.diverted is None else "abandoned_in_queue"
         if visit.state == "waiting":

@@ -18,6 +18,8 @@ class Callbacks(People):
     def asked_for_callback(self, event: e.CallbackAsked) -> None:
         if self.promise_to(event.number) or event.callback in self.promises or not self.knows(event.queue):
             return
+        if any(visit.outbound and visit.number == event.number for visit in self.visits.values()):
+            return
         placed = self.now if event.since is None else min(self.now, event.since)
         visit = self.visits.get(event.call or "")
         if visit is not None and visit.queue:

@@ -57,6 +57,8 @@ class Visit:
     wanted: str | None = None
     last_agent: str | None = None
     rules_used: set[int] = field(default_factory=set)
+    been_in: set[str] = field(default_factory=set)
+    """Queues they have been in before; their rules of arrival are over for them."""
     ringing: dict[str, int | None] = field(default_factory=dict)
     """Whose phones ring, each with its offer."""
     agent: str | None = None

@@ -234,8 +234,6 @@ class AnyFloor(RuleBasedStateMachine):
         self, number: str, queue: QueueName, index: int | None, priority: int, skills: frozenset[str],
         later: float | None, waited: float | None,
     ) -> None:  # fmt: skip
-        if any(page.number == number for page in self.watch.books.outbound.values()):
-            return
         self.asked += 1
         call = None if index is None else self.call(index)
         until = None if later is None else self.now + later

@@ -201,7 +201,7 @@ def a_place_is_fair(watch: Watch, fact: CallQueued, now: Instant) -> None:
         _insist(placed <= page.placed_at, "who comes back keeps their place", (fact, page))
         if page.queue == fact.queue:
             return
-    if fact.entered_at is not None:  # they have waited elsewhere, where no rule of ours could hold
+    if fact.entered_at is not None or fact.queue in page.been_in:  # they held a place, here or in the plain queues
         return
     for rule in books.queue(fact.queue).overflows:
         if rule.when is Departure.FULL and rule.to.way is not Way.OPEN:
@@ -297,7 +297,7 @@ def one_true_outcome(watch: Watch, fact: CallEnded, now: Instant) -> None:
         known = fact.reason in REASONS_OF_REFUSAL or fact.reason in page.departures
         _insist(known, "every refusal has its reason", (fact, page.departures))
     if fact.outcome is Outcome.NOT_REACHED:
-        _insist(page.outbound and not page.reached, "only who was called is not reached", fact)
+        _insist(page.outbound and not spoken, "only who was called is not reached", fact)
 
 
 def states_follow_one_another(watch: Watch, fact: AgentStateChanged, now: Instant) -> None:

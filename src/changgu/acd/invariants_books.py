@@ -89,6 +89,8 @@ class CallerPage:
     winner: tuple[AgentId, OfferId] | None = None
     """Who picked up."""
     missed_by: set[AgentId] = field(default_factory=set)
+    been_in: set[QueueName] = field(default_factory=set)
+    """Queues they have been in before this one."""
     departures: set[str] = field(default_factory=set)
     """Reasons for which rules or keys have sent them another way."""
     announced_at: Instant | None = None
@@ -327,6 +329,8 @@ class Books:
         page = self.calls[fact.call]
         if not (page.diverted and page.queue == fact.queue):  # who comes back keeps what was opened to them
             page.opened, page.announced_at = frozenset(), None
+        if page.queue is not None and not (page.diverted and page.queue == fact.queue):
+            page.been_in.add(page.queue)
         self._order += 1
         page.queue, page.priority, page.order = fact.queue, fact.priority, self._order
         page.placed_at = now if fact.placed_at is None else fact.placed_at
@@ -352,6 +356,8 @@ class Books:
         if page.call not in self.entered:
             page.placed_at = now
         if page.queue != fact.queue:
+            if page.queue is not None:
+                page.been_in.add(page.queue)
             page.queue, page.entered_at = fact.queue, now
         self._enters(page)
         if way_of(fact.to) in DIVERSIONS:

@@ -37,7 +37,7 @@ from changgu.acd.facts import (
     WaitAnnounced,
 )
 from changgu.acd.identity import AgentId, CallId, Instant
-from changgu.acd.invariants import Broken, Watch
+from changgu.acd.invariants import Broken, Watch, differences
 from changgu.acd.queues import Floor
 from changgu.acd.simulate_network import RECONCILED_EVERY, Network
 from changgu.acd.simulate_people import OPENING
@@ -173,8 +173,8 @@ class _Day(Network):
         lived = self.engine.picture()
         self.engine = type(self.engine).restore(self.floor, self.watch.history)
         self.watch.engine = self.engine
-        if self.engine.picture() != lived:
-            raise Broken(f"at {self.now}: state lived = state rebuilt: {lived} {self.engine.picture()}")
+        if differ := differences(lived, self.engine.picture()):
+            raise Broken(f"at {self.now}: state lived = state rebuilt: {differ}")
         self._settle(None, self.engine.configure(self.floor, self.now))
 
     def _write(self, event: Event | None, effects: list[Effect]) -> None:
