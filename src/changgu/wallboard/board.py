@@ -188,12 +188,14 @@ class Board:
                 self._alert(at, "reason_limit", fact.reason.value, fact.agent)
             case _:
                 pass
-        queue = self._callbacks.fold(fact, at)
-        if queue is not None:
-            self._touch_queue(queue)
-        login = self._seats.fold(fact, at, self._day_start, self._queue_of)
-        if login is not None:
-            self._touch(login)
+        if isinstance(fact, Callbacks.HEARS):
+            queue = self._callbacks.fold(fact, at)
+            if queue is not None:
+                self._touch_queue(queue)
+        if isinstance(fact, Seats.HEARS):
+            login = self._seats.fold(fact, at, self._day_start, self._queue_of)
+            if login is not None:
+                self._touch(login)
 
     def turn_to(self, now: Instant) -> bool:
         """Take in that time has passed: a target missed, a new day; True when that changed a figure."""

@@ -74,6 +74,9 @@ class _Day:
 class Callbacks:
     """The fold. Needs no more memory than the open promises and one number for each that was kept today."""
 
+    HEARS = (CallbackBooked, CallbackAttempted, CallbackClosed, CallStarted, CallQueued)
+    """The facts that say something here."""
+
     def __init__(self, standing: Iterable[OpenPromise] = ()) -> None:
         self._open = {one.callback: _Open(one.queue, one.placed_at, None) for one in standing}
         self._dialling: dict[CallId, CallbackId] = {}

@@ -80,6 +80,12 @@ QueueOf = Callable[[CallId], QueueName | None]
 class Seats:
     """The fold."""
 
+    HEARS = (
+        AgentStateChanged, NextStateRequested, PhoneStateChanged, DesktopStateChanged, ReasonLimitPassed,
+        WrapUpExtended,
+    )  # fmt: skip
+    """The facts that say something here."""
+
     def __init__(self) -> None:
         self._seats: dict[AgentId, _Seat] = {}
         self._people: dict[AgentId, tuple[str, frozenset[QueueName]]] = {}

@@ -2,12 +2,14 @@
 
 import { api, clock, el } from "/static/api.js";
 import { BoardLine } from "/static/wallboard/board.js";
+import { AgentPanel } from "/static/wallboard/agent_panel.js";
 import { QueueTable, badge, choices, drawAlerts, drawHeads, drawWhy, figure, fill, otherWays, showLine, stateWord, words, write } from "/static/wallboard/figures.js";
 
 const $ = (id) => document.getElementById(id);
 const rows = new Map();
 const queueTable = new QueueTable($("queue-head"), $("queues"));
 const waysTable = new QueueTable($("ways-head"), $("ways"), otherWays);
+const panel = new AgentPanel(tell);
 const line = new BoardLine({ onChange: draw, onLine: (state) => showLine($("status"), state) });
 
 $("find").addEventListener("input", () => line.totals && draw());
@@ -23,6 +25,7 @@ function draw() {
 function drawAgents() {
   for (const [login, row] of rows) {
     if (!(login in line.agents)) {
+      panel.close(login);
       row.node.remove();
       rows.delete(login);
     }
@@ -55,6 +58,7 @@ function drawAgents() {
     const state = $("state-filter").value;
     row.node.hidden = !wanted || (state !== "" && state !== agent.state);
     if (!row.node.hidden) shown += 1;
+    else panel.close(login);
   }
   $("nobody").hidden = shown > 0;
   write($("nobody"), rows.size ? words.floor_none : words.floor_no_agents);
@@ -75,7 +79,10 @@ function addRow(login) {
   choices.forEach(([state, reason], i) => select.append(el("option", { value: i }, stateWord(state, reason))));
   const button = el("button", { type: "button", class: "button small" }, words.floor_apply);
   button.addEventListener("click", () => select.value !== "" && change(login, choices[select.value], button, select));
-  row.node = el("tr", {}, el("th", { scope: "row" }, row.name, " ", el("small", { class: "muted" }, login)), row.state, row.time, row.next, row.call, row.serves, el("td", {}, row.phone, " ", row.desktop), row.handled, row.aht, el("td", {}, el("div", { class: "actions floor-change" }, select, button)));
+  const act = el("button", { type: "button", class: "button small quiet", "aria-expanded": "false" }, words.floor_act);
+  act.setAttribute("aria-label", `${words.floor_act}: ${login}`);
+  act.addEventListener("click", () => panel.toggle(login, line.agents[login], line.queues, row.node, act));
+  row.node = el("tr", {}, el("th", { scope: "row" }, row.name, " ", el("small", { class: "muted" }, login)), row.state, row.time, row.next, row.call, row.serves, el("td", {}, row.phone, " ", row.desktop), row.handled, row.aht, el("td", {}, el("div", { class: "actions floor-change" }, select, button, act)));
   rows.set(login, row);
   $("agents").append(row.node);
   return row;
@@ -83,17 +90,20 @@ function addRow(login) {
 
 async function change(login, [state, reason], button, select) {
   button.disabled = true;
-  const said = $("said");
   try {
     await api(`/api/v1/agents/${encodeURIComponent(login)}/state`, { method: "POST", body: reason ? { state, reason } : { state } });
-    said.dataset.tone = "good";
-    said.textContent = fill(words.floor_changed, { name: line.agents[login]?.name ?? login, state: stateWord(state, reason) });
+    tell(fill(words.floor_changed, { name: line.agents[login]?.name ?? login, state: stateWord(state, reason) }));
     select.value = "";
   } catch (trouble) {
-    said.dataset.tone = "bad";
-    said.textContent = trouble.message;
+    tell(trouble.message, "bad");
   } finally {
-    said.hidden = false;
     button.disabled = false;
   }
+}
+
+function tell(text, tone = "good") {
+  const said = $("said");
+  said.dataset.tone = tone;
+  said.textContent = text;
+  said.hidden = false;
 }
