@@ -23,6 +23,7 @@ from changgu.acd.events import (
     CallArrived,
     CallerDialledIn,
     CallerHungUp,
+    DeadlinePassed,
     Event,
     MenuStepReached,
     PartiesConnected,
@@ -83,13 +84,14 @@ class Desk:
     """A floor with one queue of each kind of agent, and a client of its API."""
 
     def __init__(self, database: Database, runner: Runner, engine: Engine, ledger: Ledger, clock: Clock) -> None:
+        self.database = database
         self.runner = runner
         self.engine = engine
         self.ledger = ledger
         self.clock = clock
         app = FastAPI()
         floor = FloorStore(database)
-        desk = CallDesk(CallStore(database), ledger, floor, Joins())
+        desk = CallDesk(CallStore(database), ledger, floor, Joins(), engine)
         app.include_router(build_router(OpenGate(), desk, floor, engine, runner))
 
         @app.exception_handler(Trouble)
@@ -113,6 +115,10 @@ class Desk:
         for event in events:
             await self.runner.ask(event)
         await self.ledger.flush()
+
+    async def due(self) -> None:
+        """Whatever is due by now happens."""
+        await self.happen(DeadlinePassed())
 
 
 @pytest.fixture
@@ -223,7 +229,8 @@ async def test_agents_show_state_reason_and_time_in_it(desk: Desk) -> None:
     assert alice == {
         "login": "alice", "name": "김지은", "state": "not_ready", "state_ko": "식사", "reason": "meal",
         "reason_ko": "식사", "since": "2026-09-21T14:13:20Z", "seconds": 90.0, "call": None, "requested_next": None,
-        "wrap_up_until": None, "phone": {"kind": "browser", "reachable": True}, "desktop": None, "queues": ["network"], "skills": ["vpn"],
+        "wrap_up_until": None, "phone": {"kind": "browser", "reachable": True}, "desktop": None,
+        "queues": ["network"], "skills": ["vpn"],
     }  # fmt: skip
     assert (bob["state"], bob["since"], bob["phone"]) == ("logged_out", None, {"kind": "sip", "reachable": False})
 

@@ -8,17 +8,23 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import uvicorn
 from argon2 import PasswordHasher
 from fastapi import APIRouter, Request
 from playwright.async_api import BrowserContext
 
+from changgu.acd import api as call_api
+from changgu.acd.agents import api as agent_api
+from changgu.acd.api import CallDesk, PersonRef
+from changgu.acd.call_record import CallRecord
 from changgu.acd.commands import Command
 from changgu.acd.engine import Engine
 from changgu.acd.events import CallHeld, CallResumed, Event
@@ -26,6 +32,10 @@ from changgu.acd.facts import Recorded
 from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.queues import Agent, Floor, Queue, TicketPolicy
 from changgu.acd.runner import Runner, SteadyClock
+from changgu.acd.store import CallStore, Ledger
+from changgu.acd.worklist import pages as callback_pages
+from changgu.acd.worklist.api import Worklist
+from changgu.acd.worklist.store import CallbackHistory
 from changgu.app.access import SESSION_COOKIE, AccessGate
 from changgu.app.accounts import Accounts
 from changgu.app.rendering import SitePages
@@ -43,10 +53,15 @@ from changgu.screenpop.desktop import build_desktop
 from changgu.screenpop.pages import build_pages
 from changgu.screenpop.people import DirectoryPeople
 from changgu.screenpop.pop import PastCall, TicketLine
+from changgu.screenpop.presence import Presence
 from changgu.screenpop.service import ScreenPop
 from changgu.screenpop.store import IdentifiedCaller, IdentifiedCalls
 from changgu.screenpop.visitor import VisitorPhone
 from changgu.telephony.phone_proxy import build_phone_proxy
+from changgu.wallboard import api as wallboard_api
+from changgu.wallboard import pages as wallboard_pages
+from changgu.wallboard.board import Board
+from changgu.wallboard.feed import Feed
 from tests.support.pop_fakes import FakePast, FakeTickets
 
 TITLES = {"greeting": "인사말", "incident": "장애 신고", "network": "네트워크", "vpn": "VPN·재택근무"}
@@ -69,6 +84,22 @@ SHARED = "02-2100-7777"
 def _sharing(name: str, number: str, title: str, location: str) -> PersonWritten:
     fields = {"name": name, "title": title, "department": "총무과", "employee_number": number, "location": location}
     return PersonWritten(fields, [NumberWritten(SHARED)])
+
+
+class Nobody:
+    """Knows nobody, and dials whom it is told."""
+
+    async def people_of(self, calls: Sequence[CallRecord]) -> Mapping[CallId, PersonRef]:
+        return {}
+
+    async def tickets_of(self, calls: Sequence[CallId]) -> Mapping[CallId, Sequence[str]]:
+        return {}
+
+    def dialable(self, written: str) -> str:
+        return written.replace("-", "")
+
+    async def people_at(self, numbers: Collection[str]) -> Mapping[str, PersonRef]:
+        return {}
 
 
 class DeskHouse:
@@ -102,7 +133,10 @@ class DeskHouse:
         )  # fmt: skip
         engine = Engine(self.floor)
         self.engine = engine
-        self.runner = Runner(engine, self.clock, self.commands.append, [self.pop.hear, self.facts.append], 1)
+        self.feed = Feed(Board(self.floor, ZoneInfo("Asia/Seoul"), self.clock.now()), self.clock.now)
+        listeners = [self.pop.hear, self.feed.hear, self.facts.append]
+        self.runner = Runner(engine, self.clock, self.commands.append, listeners, 1)
+        self.presence = Presence(lambda event: self.runner.post(event))
         self.accounts = Accounts(database, hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         self.pages = SitePages(site="행정안전부 서비스데스크")
         gate = AccessGate(self.accounts)
@@ -112,7 +146,7 @@ class DeskHouse:
         self.app = build_app(
             version="test", gate=gate, pages=self.pages, health=self,
             routers=[
-                build_desktop(gate, self.pop, self.runner.ask, self),
+                build_desktop(gate, self.pop, self.runner.ask, self, self.presence),
                 build_router(gate, self.pop, self._browser_account(browser_secret)),
                 build_pages(
                     gate, self.pages, visitor=VisitorPhone.LOOPBACK, visitor_account=self._visitor(visitor_secret),
@@ -120,9 +154,39 @@ class DeskHouse:
                 ),
                 build_phone_proxy(gate, pbx, VisitorPhone.LOOPBACK),
                 self._ticket_api(),
+                *self._supervision(gate),
             ],
         )  # fmt: skip
         self.hung_up: list[CallId] = []
+
+    def _supervision(self, gate: AccessGate) -> list[APIRouter]:
+        calls = CallDesk(CallStore(self.database), Ledger(self.database, Path("unused")), self, Nobody(), self.engine)
+        worklist = Worklist(self.engine, CallbackHistory(self.database), self, self.runner, Nobody())
+        return [
+            call_api.build_router(gate, calls, self, self.engine, self.runner),
+            agent_api.build_router(gate, self, self.engine, self.runner, self),
+            callback_pages.build_pages(gate, self.pages, worklist, self, ZoneInfo("Asia/Seoul")),
+            wallboard_api.build_router(gate, self.feed),
+            wallboard_pages.build_pages(gate, self.pages),
+        ]
+
+    # the set-up
+
+    async def load_floor(self) -> Floor:
+        return self.floor
+
+    async def move_agent(
+        self, login: AgentId, queues: Collection[QueueName] | None, skills: Collection[str] | None, by: str
+    ) -> None:
+        assert queues is not None
+        assert skills is not None
+        moved = [
+            replace(one, queues=frozenset(queues), skills=frozenset(skills)) if one.login == login else one
+            for one in self.floor.agents
+        ]
+        self.floor = replace(self.floor, agents=tuple(moved))
+        self.runner.configure(self.floor)
+        self.feed.configure(self.floor)
 
     async def health(self) -> Health:
         return Health(True, "22", True)
@@ -254,7 +318,8 @@ async def open_house(
     listening = socket.create_server(("127.0.0.1", port))
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     server = uvicorn.Server(uvicorn.Config(house.app, log_level="warning", lifespan="off"))
-    tasks = [asyncio.create_task(work) for work in (house.runner.run(), house.pop.run(), server.serve([listening]))]
+    parts = (house.runner.run(), house.pop.run(), server.serve([listening]), house.feed.run())
+    tasks = [asyncio.create_task(work) for work in parts]
     while not server.started:
         await asyncio.sleep(0.01)
     try:
@@ -263,9 +328,10 @@ async def open_house(
         server.should_exit = True
         server.force_exit = True
         await tasks[2]
-        for task in tasks[:2]:
+        others = [*tasks[:2], tasks[3]]
+        for task in others:
             task.cancel()
-        await asyncio.gather(*tasks[:2], return_exceptions=True)
+        await asyncio.gather(*others, return_exceptions=True)
         await database.close()
 
 

@@ -242,7 +242,7 @@ class AgentOut(BaseModel):
     seconds: float = Field(description="How long the present state has lasted")
     call: str | None = Field(description="The call on their hands, or the one they are wrapping up")
     requested_next: WishOut | None
-    wrap_up_until: datetime | None = Field(description="Only with state wrap_up: when it ends by itself")
+    wrap_up_until: datetime | None = Field(description="When the wrap-up ends, if the agent was given longer")
     phone: PhoneOut
     desktop: bool | None = Field(description="Whether their desktop is open; null when nothing was heard of it")
     queues: list[str]

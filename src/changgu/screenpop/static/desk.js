@@ -87,6 +87,10 @@ function drawState({ agent, state }) {
   $("now-word").textContent = stateWord(state.state, state.reason);
   $("next").hidden = !state.requested;
   $("next-word").textContent = state.requested ? stateWord(state.requested, state.requested_reason) : "";
+  $("next-by").textContent = state.requested_by ? saidBy(state.requested_by, state.requested_why) : "";
+  show("by", state.by ? saidBy(state.by, state.why) : "");
+  show("overdue", state.overdue ? say("desk.overdue", { state: stateWord(state.state, state.reason) }) : "");
+  $("longer").hidden = state.state !== "wrap_up";
   $("go-ready-word").textContent = say(
     state.state === "wrap_up" ? "desk.end_wrap_up" : state.state === "logged_out" ? "desk.start_ready" : "desk.go_ready",
   );
@@ -100,6 +104,15 @@ function drawState({ agent, state }) {
   $("sign-off").hidden = state.state === "logged_out";
   $("my-queues").replaceChildren(...Object.values(agent.queues).map((queue) => Object.assign(document.createElement("span"), { className: "chip", textContent: queue })));
   $("notify").hidden = !("Notification" in window) || Notification.permission !== "default";
+}
+
+/** Who put the agent into a state, and why. */
+const saidBy = (by, why) => say(why ? "desk.by_why" : "desk.by", { by, why });
+
+/** Show or hide a line that is read out when it comes; written only when it differs, so that it is read out once. */
+function show(id, text) {
+  $(id).hidden = !text;
+  if ($(id).textContent !== text) $(id).textContent = text;
 }
 
 function busy(state) {
@@ -254,6 +267,7 @@ function hangUp() {
 }
 
 const ready = () => ask({ do: "ready" });
+const longer = (seconds) => ask({ do: "more_wrap_up", seconds });
 
 // --- buttons and keys --------------------------------------------------------------------------------------------------
 
@@ -266,6 +280,7 @@ $("hang-up").addEventListener("click", hangUp);
 $("notify").addEventListener("click", () => Notification.requestPermission().then(draw));
 const reasons = [...document.querySelectorAll("[data-reason]")];
 for (const button of reasons) button.addEventListener("click", () => ask({ do: "not_ready", reason: button.dataset.reason }));
+for (const button of document.querySelectorAll("[data-longer]")) button.addEventListener("click", () => longer(Number(button.dataset.longer)));
 for (const button of document.querySelectorAll("[data-key]")) button.addEventListener("click", () => phone?.press(button.dataset.key));
 
 const visible = (id) => !$(id).hidden && !$("controls").hidden;
@@ -273,6 +288,7 @@ const KEYS = {
   F2: () => $("go-ready").disabled || ready(),
   F4: () => visible("answer") && answer(),
   F6: () => ticket.make(),
+  F7: () => $("longer").hidden || longer(60),
   F8: () => visible("hold") && hold(),
   F9: () => visible("mute") && mute(),
   F10: () => visible("hang-up") && hangUp(),
