@@ -1,19 +1,28 @@
 """The rules are awake: a floor that goes wrong in one way is found out by the rule that names it."""
 
+from dataclasses import replace
+from types import MappingProxyType
+
 import pytest
 
-from changgu.acd.agent_state import AgentState
-from changgu.acd.commands import Farewell, HangUpCaller, RingAgent, StopRinging
+from changgu.acd.agent_state import AgentState, NotReadyReason
+from changgu.acd.commands import Announce, DialPerson, Farewell, HangUpCaller, RingAgent, StopRinging
 from changgu.acd.engine import Effect, Engine
 from changgu.acd.events import AgentReady, CallerHungUp
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
+    CallbackBooked,
+    CallbackClosed,
+    CallbackEnd,
     CallConnected,
     CallEnded,
     CallOffered,
+    CallOverflowed,
     CallQueued,
     CallStarted,
+    CallWidened,
+    Departure,
     Direction,
     Ender,
     Fact,
@@ -21,9 +30,11 @@ from changgu.acd.facts import (
     OfferEnded,
     Outcome,
     PhoneStateChanged,
+    WaitAnnounced,
 )
-from changgu.acd.identity import AgentId, CallId, OfferId
-from changgu.acd.invariants import RULES, Broken, Watch
+from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
+from changgu.acd.invariants import LOOKED_OVER_EVERY, RULES, Broken, Watch
+from changgu.acd.queues import Announcements, Destination, Overflow, Seat, Way
 from changgu.acd.queues import Floor as FloorPlan
 from tests.support.floor import HELPDESK, OPENING, Floor, a_queue, an_agent, seconds
 
@@ -37,9 +48,9 @@ PLAN = FloorPlan((a_queue(),), (an_agent("alice"), an_agent("bob", skills=["vpn"
 class Tale:
     """An engine that is told what happened, right or wrong, and a watch that reads along."""
 
-    def __init__(self, *, refold: bool = True) -> None:
-        self.engine = Engine(PLAN)
-        self.watch = Watch(self.engine, PLAN, refold=refold)
+    def __init__(self, plan: FloorPlan = PLAN, *, refold: bool = True, engine: type[Engine] = Engine) -> None:
+        self.engine = engine(plan)
+        self.watch = Watch(self.engine, plan, refold=refold)
         self.now = OPENING
 
     def goes(self, *effects: Effect) -> None:
@@ -90,7 +101,7 @@ def test_a_free_agent_beside_a_waiting_caller_is_found_out() -> None:
 
 def test_a_second_offer_for_the_same_agent_is_found_out() -> None:
     ringing_tale().breaks(
-        r"agent and call agree",
+        "only 대기 is offered calls",
         *waits(C2),
         CallOffered(C2, ALICE, TWO, HELPDESK),
         RingAgent(ALICE, C2, TWO, seconds(20)),
@@ -196,7 +207,7 @@ def test_an_agent_stuck_in_reserved_is_found_out() -> None:
 
 
 def test_a_caller_left_on_the_line_is_found_out() -> None:
-    Tale().breaks("who is done is hung up", *waits(C1), CallEnded(C1, Outcome.REFUSED, Ender.DESK))
+    Tale().breaks("who is done is hung up", *waits(C1), CallEnded(C1, Outcome.REFUSED, Ender.DESK, "desk_closed"))
 
 
 def test_a_floor_in_a_story_is_watched_too() -> None:
@@ -204,5 +215,194 @@ def test_a_floor_in_a_story_is_watched_too() -> None:
     floor.engine.apply(CallStarted(C1, Direction.INBOUND, None, "1000"), floor.now)
     with pytest.raises(Broken):
         floor.tell(AgentReady(ALICE))
-    assert len(RULES) == 10
+    assert len({rule.__name__ for rule in RULES}) == len(RULES)
     assert floor.engine.handle(CallerHungUp(C1), floor.now) == [CallEnded(C1, Outcome.ABANDONED_IN_MENU, Ender.CALLER)]
+
+
+# Skills, steps and ways out of a queue
+
+FULL = Overflow(Departure.FULL, Destination(Way.VOICEMAIL), 1)
+WAITED = Overflow(Departure.WAITED, Destination(Way.VOICEMAIL), 20)
+
+
+def plan_with(**changes: object) -> FloorPlan:
+    return replace(PLAN, queues=(replace(a_queue(), **changes),))  # type: ignore[arg-type]
+
+
+def test_a_queue_that_takes_more_than_it_holds_is_found_out() -> None:
+    tale = Tale(plan_with(overflows=(FULL,)))
+    tale.goes(*waits(C1))
+    tale.breaks("capacity is never exceeded", *waits(C2))
+
+
+def test_a_departure_for_which_there_is_no_rule_is_found_out() -> None:
+    tale = Tale(plan_with(overflows=(WAITED,)))
+    tale.goes(*waits(C1))
+    tale.breaks("a rule leads where it says", CallOverflowed(C1, HELPDESK, Departure.WAITED, "menu:main", None, 0))
+    Tale().breaks("a key leads where", *waits(C1), CallOverflowed(C1, HELPDESK, Departure.KEY, "voicemail", "1"))
+
+
+def test_a_diversion_that_nobody_carries_out_is_found_out() -> None:
+    tale = Tale(plan_with(overflows=(WAITED,)))
+    tale.goes(*waits(C1))
+    tale.breaks("carried out once", CallOverflowed(C1, HELPDESK, Departure.WAITED, "voicemail", None, 0))
+
+
+def test_a_refusal_without_a_reason_is_found_out() -> None:
+    Tale().breaks("every refusal has its reason", *waits(C1), CallEnded(C1, Outcome.REFUSED, Ender.DESK))
+
+
+def test_a_step_that_is_taken_early_or_takes_something_back_is_found_out() -> None:
+    tale = Tale()
+    tale.goes(*waits(C1))
+    tale.now += 10
+    tale.breaks("no step is taken early", CallWidened(C1, reach=11.0))
+    tale = Tale()
+    tale.goes(*waits(C1))
+    tale.now += 10
+    tale.goes(CallWidened(C1, reach=10.0, opened=frozenset({QueueName("pc")})))
+    tale.breaks("steps add up", CallWidened(C1, reach=10.0))
+
+
+def test_somebody_else_than_the_agent_who_was_asked_for_is_found_out() -> None:
+    tale = Tale()
+    tale.goes(*is_ready(ALICE), *is_ready(BOB))
+    named = CallQueued(C1, HELPDESK, 0, agent=BOB)
+    tale.breaks("queue and skills fit", waits(C1)[0], named, *rings(C1, ALICE, ONE))
+
+
+def test_an_agent_of_a_higher_level_who_rings_first_is_found_out() -> None:
+    second = replace(an_agent("alice"), seats=MappingProxyType({HELPDESK: Seat(level=2)}))
+    tale = Tale(replace(PLAN, agents=(second, an_agent("bob"))))
+    tale.goes(*is_ready(ALICE))
+    tale.goes(*is_ready(BOB))
+    tale.breaks("nobody is passed over", *waits(C1), *rings(C1, ALICE, ONE))
+
+
+def test_an_offer_id_that_is_used_twice_is_found_out() -> None:
+    tale = ringing_tale()
+    tale.goes(
+        StopRinging(ALICE, C1, ONE),
+        OfferEnded(C1, ALICE, ONE, OfferEnd.NO_ANSWER),
+        AgentStateChanged(ALICE, RESERVED, AgentState.NOT_READY, NotReadyReason.NO_ANSWER, C1),
+    )
+    tale.breaks("no offer id is used twice", *is_ready(BOB), *rings(C1, BOB, ONE))
+
+
+# What callers are told
+
+TOLD = Announcements(seconds(5), seconds(10), position=True)
+
+
+def test_an_announcement_that_is_not_written_down_is_found_out() -> None:
+    tale = Tale(plan_with(announcements=TOLD))
+    tale.goes(*waits(C1))
+    tale.now += 5
+    tale.breaks("every promise is written down", Announce(C1, HELPDESK, 1, 30.0))
+
+
+def test_an_announcement_before_its_time_or_to_somebody_who_is_connected_is_found_out() -> None:
+    tale = Tale(plan_with(announcements=TOLD))
+    tale.goes(*waits(C1))
+    tale.now += 4
+    tale.breaks("announced at its time", WaitAnnounced(C1, 1), Announce(C1, HELPDESK, 1))
+    tale = Tale(plan_with(announcements=TOLD))
+    tale.goes(*is_ready(ALICE), *waits(C1), *rings(C1, ALICE, ONE))
+    tale.now += 5
+    tale.breaks("only who waits is told", WaitAnnounced(C1, 1), Announce(C1, HELPDESK, 1))
+
+
+# Call-backs
+
+B1, B2 = CallbackId("b1"), CallbackId("b2")
+ATTEMPT = CallId("b1-1")
+
+
+def promised(callback: CallbackId = B1, *, due: float = OPENING) -> CallbackBooked:
+    return CallbackBooked(callback, "01012345678", HELPDESK, due, OPENING)
+
+
+def attempted(call: CallId = ATTEMPT) -> list[Effect]:
+    return [
+        CallStarted(call, Direction.OUTBOUND, "01012345678", "", B1),
+        CallQueued(call, HELPDESK, 0, placed_at=OPENING),
+    ]
+
+
+def test_two_promises_to_one_person_are_found_out() -> None:
+    Tale().breaks("one open promise per number", promised(), promised(B2))
+
+
+def test_two_attempts_at_once_are_found_out() -> None:
+    """Row 25."""
+    tale = Tale()
+    tale.goes(promised(), *attempted())
+    tale.breaks("never two dials at once", *attempted(CallId("b1-2")))
+
+
+def test_a_call_back_too_early_or_outside_the_hours_is_found_out() -> None:
+    Tale().breaks("before it is due", promised(due=OPENING + 60), *attempted())
+    tale = Tale()
+    tale.now += 12 * 3600
+    tale.breaks("outside the hours", promised(due=tale.now), *attempted())
+
+
+def test_a_call_back_with_too_great_an_advantage_is_found_out() -> None:
+    """Row 26."""
+    tale = Tale()
+    tale.now += 3600
+    tale.breaks("the advantage of a call-back is bounded", promised(due=tale.now), *attempted())
+
+
+def test_a_dial_for_which_no_agent_is_held_is_found_out() -> None:
+    """Row 26."""
+    tale = Tale()
+    tale.goes(promised(), *attempted())
+    tale.breaks("a dial has its agent", DialPerson(ATTEMPT, "01012345678", HELPDESK, seconds(40)))
+
+
+def test_a_promise_that_is_settled_twice_or_kept_in_name_only_is_found_out() -> None:
+    Tale().breaks("kept is spoken", promised(), CallbackClosed(B1, CallbackEnd.KEPT))
+    tale = Tale()
+    tale.goes(promised(), CallbackClosed(B1, CallbackEnd.CANCELLED))
+    tale.breaks("one end per promise", CallbackClosed(B1, CallbackEnd.CANCELLED))
+    Tale().breaks("not given up too early", promised(), CallbackClosed(B1, CallbackEnd.GIVEN_UP))
+
+
+# Limits
+
+
+class Forgetful(Engine):
+    """An engine that names no deadline."""
+
+    def next_deadline(self) -> float | None:
+        return None
+
+
+class Hoarder(Engine):
+    """An engine that never throws anything away."""
+
+    def entries(self) -> int:
+        return 1_000_000
+
+
+def test_a_limit_that_nobody_will_notice_is_found_out() -> None:
+    """Row 19."""
+    tale = Tale(refold=False, engine=Forgetful)
+    tale.breaks("every limit has its deadline", *is_ready(ALICE), *waits(C1), *rings(C1, ALICE, ONE))
+
+
+def test_memory_that_grows_for_ever_is_found_out() -> None:
+    Tale(refold=False, engine=Hoarder).breaks("bounded", *waits(C1))
+
+
+def test_a_brisk_watch_finds_out_too_only_later() -> None:
+    tale = Tale(refold=False)
+    tale.watch.brisk = True
+    tale.goes(*is_ready(ALICE))
+    tale.engine.apply(PhoneStateChanged(ALICE, reachable=False), tale.now)
+    tale.engine.apply(AgentStateChanged(ALICE, READY, AgentState.UNREACHABLE), tale.now)
+    for _ in range(LOOKED_OVER_EVERY - 3):
+        tale.goes()
+    tale.goes()
+    tale.breaks("one state")

@@ -5,18 +5,25 @@ from random import Random
 import pytest
 from typer.testing import CliRunner
 
-from changgu.acd.simulate import PROFILES, simulate_day
-from changgu.app.acd_commands import app, changed_profile
-from changgu.ground.trouble import BadInput, NotFound
+from changgu.acd.simulate import PROFILES, replay_command, simulate_day
+from changgu.app.acd_commands import app
+from changgu.ground.trouble import NotFound
+from tests.acd import oracle_days
 
 
-def test_the_command_lives_through_the_same_day_as_the_tests() -> None:
-    result = CliRunner().invoke(app, ["simulate", "--seed", "5", "--profile", "rough"])
+@pytest.mark.parametrize("name", ["rough", "varied"])
+def test_the_command_lives_through_the_same_day_as_the_tests(name: str) -> None:
+    result = CliRunner().invoke(app, replay_command(5, name).split()[2:])
 
     assert result.exit_code == 0
-    day = simulate_day(Random(5), PROFILES["rough"])
+    day = simulate_day(Random(5), PROFILES[name])
     assert f"seed 5: offered {day.offered}, answered {day.answered}" in result.stdout
     assert day.trace[:16] in result.stdout
+
+
+def test_a_day_that_fails_says_the_command_that_lives_through_it_again() -> None:
+    with pytest.raises(AssertionError, match=r"replay: \./changgu acd simulate --seed 3 --profile stormy"):
+        oracle_days.a_day("stormy", 3)
 
 
 def test_every_day_of_several_says_its_seed() -> None:
@@ -27,38 +34,3 @@ def test_every_day_of_several_says_its_seed() -> None:
 def test_an_unknown_profile_is_named_with_the_ones_that_exist() -> None:
     with pytest.raises(NotFound, match=r"stormy: no such profile\. Choose one of ordinary, short, rough, crowded"):
         CliRunner().invoke(app, ["simulate", "--profile", "stormy"], catch_exceptions=False)
-
-
-def test_the_same_days_with_other_arrivals_people_and_staff_stand_beside_them() -> None:
-    changes = ["--agents", "12", "--talk", "60", "--patience", "120", "--wrap-up", "5", "--hours", "0.25"]
-    result = CliRunner().invoke(
-        app, ["simulate", "--profile", "short", "--calls-per-minute", "2,4", "--strategy", "linear", *changes]
-    )
-
-    assert result.exit_code == 0
-    day, head, *rows = result.stdout.splitlines()
-    assert day.startswith("seed 1:")
-    assert head.split() == ["short", "바꾼", "날", "·", "changed", "차이", "·", "change"]
-    assert [row.split(" · ")[0].strip() for row in rows][:3] == ["들어온 통화", "응답", "포기"]
-
-
-def test_a_changed_profile_is_the_profile_with_what_was_given() -> None:
-    short = PROFILES["short"]
-    changed = changed_profile(short, "1,2.5", 1.0, 3, 60.0, 100.0, 0.0)
-
-    assert changed_profile(short) == short
-    assert (changed.calls_per_minute, changed.agents, changed.queues) == ((1.0, 2.5), 3, short.queues)
-    assert [one.total_seconds() for one in (changed.length, changed.patience, changed.talk, changed.wrap_up)] == [
-        3600.0, 60.0, 100.0, 0.0,
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("written", ["", "three", "1,,2", "-1", "0", "1e9"])
-def test_arrivals_that_cannot_be_read_are_named(written: str) -> None:
-    with pytest.raises(BadInput, match="write it like 1,3,6,2"):
-        changed_profile(PROFILES["short"], written)
-
-
-def test_an_unknown_strategy_is_named_with_those_that_exist() -> None:
-    with pytest.raises(NotFound, match="choose one of longest_idle"):
-        CliRunner().invoke(app, ["simulate", "--profile", "short", "--strategy", "luck"], catch_exceptions=False)
