@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import io
 import runpy
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if words[:1] == ["estimate"]:
         return _estimate(words[1:], about)
     given = _read(words)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: what was started is ended first
     if (load := about["load_at_start"]) > 0.5:
         _say(f"load average {load}: another program is busy; the figures are not comparable")
     for name, found, text in _measured(given):
