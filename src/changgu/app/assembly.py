@@ -43,6 +43,7 @@ from changgu.app.floor_changes import FloorChanges
 from changgu.app.floor_keeper import FloorKeeper
 from changgu.app.generated_secrets import GeneratedSecrets
 from changgu.app.joins import (
+    NOT_DIALLED,
     CallbackNumbers,
     CallerConfirmed,
     CallerStandings,
@@ -87,6 +88,7 @@ from changgu.telephony.ami.queue_log_writer import QueueLogWriter
 from changgu.telephony.api import Tracing
 from changgu.telephony.ari.stream import AriAddress
 from changgu.telephony.cel_writer import CelWriter
+from changgu.telephony.dial_plan import DialPlan, unreachable_destinations
 from changgu.telephony.inbound import Desk
 from changgu.telephony.phone_proxy import build_phone_proxy
 from changgu.telephony.recorder import MixMonitorRecorder
@@ -186,8 +188,21 @@ class Service:
             lambda event: self.runner.post(event), lambda: QueueName(settings.desk.main_queue)
         )
         self.queue_log_writer = QueueLogWriter(self.ami, queue_log.rows, without_pauses=True)
+        self._recording_store = RecordingStore(database)
+        self.recordings = Recordings(
+            self._recording_store,
+            MixMonitorRecorder(self.ami),
+            settings.recordings_folder,
+            lambda: {queue.name: queue.record for queue in keeper.floor.queues},
+            keeper.notice_nodes,
+            zone=zone,
+            retention=Retention(settings.recordings.days),
+        )
+        for recorded in past.tail:
+            self.recordings.remember(recorded)
         self._desk = Desk(
             keeper.numbers, keeper.menu, settings.desk.language,
+            dial_plan=self._dial_plan, voicemails=self.recordings,
             standings=CallerStandings(self.directory, self.tickets, self.calls, lambda: keeper.floor),
         )  # fmt: skip
         self.presence = Presence(lambda event: self.runner.post(event))
@@ -206,19 +221,6 @@ class Service:
         )  # fmt: skip
         self.watchdog = Watchdog(self.telephony.reconciler, self.agent_phones.look_again)
 
-        self._recording_store = RecordingStore(database)
-        self.recordings = Recordings(
-            self._recording_store,
-            MixMonitorRecorder(self.ami),
-            settings.recordings_folder,
-            lambda: {queue.name: queue.record for queue in keeper.floor.queues},
-            keeper.notice_nodes,
-            zone=zone,
-            retention=Retention(settings.recordings.days),
-        )
-        for recorded in past.tail:
-            self.recordings.remember(recorded)
-
         # The spine: facts go to the ledger, then to these, in this order; commands go to the switch.
         self.listeners: Sequence[Callable[[Recorded], None]] = (
             FactLog().hear,
@@ -236,7 +238,8 @@ class Service:
         self._past_answers = past.tail
         for lost in self.lost_calls.restore(past.today):
             self.runner.post(lost)
-        keeper.tell([self.runner.configure, self.feed.configure, self._phones_changed])
+        keeper.tell([self.runner.configure, self.feed.configure, self._phones_changed, self._tell_of_closed_ways])
+        self._tell_of_closed_ways(keeper.floor)
         self.web = self._web(identified, zone)
 
     def _web(self, identified: IdentifiedCalls, zone: ZoneInfo) -> FastAPI:
@@ -402,6 +405,15 @@ class Service:
     def _has_call(self, agent: AgentId) -> bool:
         view = self.engine.agents.get(agent)
         return view is not None and (view.call is not None or view.offer is not None)
+
+    def _dial_plan(self) -> DialPlan:
+        desk = self.settings.desk
+        queues = (queue.number for queue in self.keeper.floor.queues if queue.number)
+        return self.settings.outside.plan(desk.extensions, (desk.number, *desk.other_numbers, *queues))
+
+    def _tell_of_closed_ways(self, floor: Floor) -> None:
+        for queue, to, why in unreachable_destinations(self._dial_plan(), floor):
+            logger.warning("queue %s leads to %s, which is not dialled: %s", queue, to, " · ".join(NOT_DIALLED[why]))
 
     def _phones_changed(self, _floor: Floor) -> None:
         self.agent_phones.look_again()

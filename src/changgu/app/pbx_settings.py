@@ -10,7 +10,7 @@ from pathlib import Path
 from changgu.acd.identity import AgentId
 from changgu.acd.queues import Floor
 from changgu.app.generated_secrets import GeneratedSecrets
-from changgu.app.settings import Settings
+from changgu.app.settings import OutsideSettings, Settings
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, Trunk, agent_phone
 from changgu.telephony.pbx import host_addresses, pbx_folders
 from changgu.telephony.pbx_packages import PbxRelease
@@ -90,9 +90,15 @@ def pbx_plan(
         main_queue=settings.desk.main_queue,
         visitor_secret=None if settings.visitor_phone.enabled == "off" else secrets.visitor_sip_secret,
         anonymous_callers=settings.sip.anonymous_callers,
-        trunks=tuple(Trunk(name, addresses) for name, addresses in settings.sip.trunks.items()),
+        trunks=tuple(_trunk(name, addresses, settings.outside) for name, addresses in settings.sip.trunks.items()),
         away_sound=str(away_sound) if away_sound else None,
     )
+
+
+def _trunk(name: str, addresses: tuple[str, ...], outside: OutsideSettings) -> Trunk:
+    if name != outside.trunk:
+        return Trunk(name, addresses)
+    return Trunk(name, addresses, outside.contact, outside.user or None, outside.password or None)
 
 
 def pbx_floor(floor: Floor, sip_passwords: Mapping[AgentId, str]) -> PbxFloor:

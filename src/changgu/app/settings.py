@@ -10,7 +10,7 @@ import ipaddress
 import re
 import tomllib
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from changgu.app.settings_words import UnusableValue, toml_ko, unreadable_ko, why_ko
 from changgu.ground.trouble import Trouble
+from changgu.telephony.dial_plan import PLACE_OF_NUMBER, DialPlan
 
 FILE_IN_DATA_FOLDER: Final = "changgu.toml"
 
@@ -168,6 +169,65 @@ class SipSettings(Group):
     )
 
 
+class OutsideSettings(Group):
+    """Calls that the desk makes itself: call-backs, and queues that lead to an outside number. Without a line, none."""
+
+    trunk: str = option(
+        "", "밖으로 거는 회선: sip.trunks의 이름", "The line to dial out by: a name of sip.trunks", example="carrier"
+    )
+    contact: str = option(
+        "",
+        "그 회선이 전화를 받는 SIP 주소",
+        "The SIP address at which it takes our calls",
+        example="sip:203.0.113.5:5060",
+    )
+    user: str = option("", "그 회선이 요구하는 사용자 이름", "The user it asks for, if it does")
+    password: str = option("", "그 사용자의 비밀번호", "That user's password")
+    dial: str = option(
+        "",
+        "기존 Asterisk가 바깥 번호에 거는 방법. 내장 PBX에서는 비워 두십시오",
+        "How an existing Asterisk reaches an outside number; leave it empty with the private PBX",
+        example="PJSIP/{number}@trunk-carrier",
+    )
+    dial_extensions: str = option(
+        "",
+        "내선번호에 거는 방법. 비우면 내선에는 걸지 않습니다",
+        "How an internal extension is reached; empty: extensions are not dialled",
+        example="PJSIP/{number}@trunk-office",
+    )
+    allow: tuple[str, ...] = option(
+        (), "더 걸 수 있게 할 번호의 앞부분", "Beginnings of further numbers that may be dialled", example=["050", "+1"]
+    )
+    deny: tuple[str, ...] = option(
+        (), "걸지 못하게 할 번호의 앞부분", "Beginnings of numbers that may not be dialled", example=["070"]
+    )
+
+    @property
+    def line(self) -> str:
+        """The dial string for outside numbers; empty without a line."""
+        return self.dial or (f"PJSIP/{PLACE_OF_NUMBER}@trunk-{self.trunk}" if self.trunk and self.contact else "")
+
+    def plan(self, extensions: str, own: Collection[str] = ()) -> DialPlan:
+        """What may be dialled; raises ValueError for rules that cannot be followed."""
+        return DialPlan(self.line, extensions, self.dial_extensions, self.allow, self.deny, frozenset(own))
+
+    @model_validator(mode="after")
+    def _can_be_dialled(self) -> Self:
+        if bool(self.trunk) != bool(self.contact):
+            raise UnusableValue(
+                "outside.trunk와 outside.contact는 함께 쓰십시오", "outside.trunk and outside.contact go together"
+            )
+        if bool(self.user) != bool(self.password):
+            raise UnusableValue(
+                "outside.user와 outside.password는 함께 쓰십시오", "outside.user and outside.password go together"
+            )
+        try:
+            self.plan("")
+        except ValueError as trouble:
+            raise UnusableValue(f"outside: {trouble}", f"outside: {trouble}") from None
+        return self
+
+
 class RtpSettings(Group):
     """Audio of the private PBX."""
 
@@ -287,6 +347,7 @@ class Settings(Group):
     desk: DeskSettings = DeskSettings()
     web: WebSettings = WebSettings()
     sip: SipSettings = SipSettings()
+    outside: OutsideSettings = OutsideSettings()
     rtp: RtpSettings = RtpSettings()
     ari: AriSettings = AriSettings()
     ami: AmiSettings = AmiSettings()
@@ -307,6 +368,11 @@ class Settings(Group):
                     f"{name}, {others[0]}: 둘 다 {port}입니다. 서로 다르게 쓰십시오",
                     f"{name} and {others[0]} are both {port}",
                 )
+        if self.outside.trunk and self.outside.trunk not in self.sip.trunks:
+            raise UnusableValue(
+                f"outside.trunk: sip.trunks에 {self.outside.trunk} 회선이 없습니다",
+                f"outside.trunk: sip.trunks has no line {self.outside.trunk}",
+            )
         if self.desk.number in self.desk.other_numbers:
             raise UnusableValue(
                 "desk.other_numbers에 desk.number가 또 있습니다", "desk.other_numbers repeats desk.number"

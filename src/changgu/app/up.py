@@ -40,6 +40,7 @@ from changgu.telephony.existing_pbx import ExistingPbx, takes_rest_over_websocke
 from changgu.telephony.farewells import away_prompt, fixed_sentences
 from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.pbx_packages import PbxRelease, default_folder, dotted, install
+from changgu.telephony.queue_experience import comfort_sentences
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.prompts import PromptStore
 from changgu.telephony.speech.synthesiser import Synthesiser
@@ -177,7 +178,9 @@ class Opening:
                 raise MenuUnusable(str(wrong), str(wrong)) from wrong
             prompts = self._prompts()
             assert keeper.flow is not None
-            release, _ = await asyncio.gather(self._release(), self._speak(prompts, keeper.flow))
+            release, _ = await asyncio.gather(
+                self._release(), self._speak(prompts, keeper.flow, keeper.floor)
+            )
             pbx, files = await self._pbx(release, keeper, prompts, floors)
             async with looked_after(pbx, await files(keeper.floor), self._care, self._pbx_is_back):
                 over_websocket = True
@@ -207,9 +210,10 @@ class Opening:
             {one: menus.sentences(one, data / "prompts") for one in languages},
         )
 
-    async def _speak(self, prompts: PromptStore, flow: Flow) -> None:
+    async def _speak(self, prompts: PromptStore, flow: Flow, floor: Floor) -> None:
         language = self._settings.desk.language
-        texts: dict[str, list[str]] = {language: [*fixed_sentences(language), *flow.written_sentences()]}
+        fixed = (*fixed_sentences(language), *comfort_sentences(floor), *flow.written_sentences())
+        texts: dict[str, list[str]] = {language: list(fixed)}
 
         def progress(done: int, wanted: int) -> None:
             if done == wanted or done % 40 == 0:
@@ -238,7 +242,7 @@ class Opening:
         async def take_up(floor: Floor, _flow: Flow) -> None:
             await pbx.apply(await files(floor))
 
-        keeper.prepare(lambda _floor, flow: self._speak(prompts, flow), take_up)
+        keeper.prepare(lambda floor, flow: self._speak(prompts, flow, floor), take_up)
         return pbx, files
 
     def _existing(self) -> ExistingPbx:
