@@ -93,8 +93,8 @@ class Changgu:
             assert process.returncode == 0, out.decode() + err.decode()
         return out.decode() if check else out.decode() + err.decode()
 
-    async def up(self, *options: str) -> None:
-        """Start the service and wait for its `ready:` line."""
+    def up_words(self) -> list[str]:
+        """What `changgu` is told to open this desk."""
         self.folder.mkdir(parents=True, exist_ok=True)
         words = [
             "up",
@@ -114,6 +114,11 @@ class Changgu:
         if self.config:
             (self.folder / "changgu.toml").write_text(self.config)
             words += ["--config", str(self.folder / "changgu.toml")]
+        return words
+
+    async def up(self, *options: str) -> None:
+        """Start the service and wait for its `ready:` line."""
+        words = self.up_words()
         self.said.clear()
         self.process = await asyncio.create_subprocess_exec(
             *self._command(*words, *options),
