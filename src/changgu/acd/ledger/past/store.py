@@ -1,23 +1,20 @@
 """The floor as it is, or was at any moment, found in the ledger: for a restart, for explanations and for replays."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select, text
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from changgu.acd.agent_words import AgentState
 from changgu.acd.call_rows.store import CallRow
 from changgu.acd.event_json import FloorOpened
 from changgu.acd.facts import (
-    AgentStateChanged,
     CallbackBooked,
     CallbackClosed,
     CallOffered,
-    DesktopStateChanged,
     FloorTakenUp,
     Outcome,
     Recorded,
@@ -26,20 +23,17 @@ from changgu.acd.floor_json import digest_of, floor_from_json, floor_to_json
 from changgu.acd.identity import CallId, Instant
 from changgu.acd.ledger.rows.store import (
     AWAY,
-    OUTLIVING,
-    AgentMarkRow,
     FloorRow,
     LedgerRow,
-    Mark,
     entry_of,
-    settles,
+    is_kind,
 )
 from changgu.acd.queues import Floor
 from changgu.ground.database import Database, moment
 
 T = TypeVar("T")
 
-RECALLED = 6000
+RECALLED = 4000
 """Facts read in full when the program begins: some hundred calls, by which the floor has learnt what to promise."""
 
 ABANDONED_WITHIN = timedelta(hours=24)
@@ -50,11 +44,33 @@ OFFERS_WITHIN = 20_000
 
 ABANDONED = (Outcome.ABANDONED_IN_QUEUE.value, Outcome.ABANDONED_RINGING.value)
 
-AGENT_PAGE = 32
-
 _Facts: TypeAlias = "Select[int, datetime, str, str, str | None]"
 
 _COLUMNS: _Facts = select(LedgerRow.seq, LedgerRow.at, LedgerRow.kind, LedgerRow.body, LedgerRow.because)
+
+
+_AWAY = ", ".join(repr(state.value) for state in sorted(AWAY))
+
+_CHANGES = "SELECT seq FROM ledger WHERE agent = marks.agent AND seq <= :last AND kind = 'AgentStateChanged' AND"
+_OF_KIND = "SELECT seq FROM ledger WHERE agent = marks.agent AND seq <= :last AND kind ="
+_LAST = "ORDER BY seq DESC LIMIT 1"
+
+_MARKS = text(f"""
+    SELECT agent,
+      CASE WHEN settled_seq BETWEEN 1 AND :last THEN settled_seq ELSE ({_CHANGES} (
+         body ->> 'after' = 'logged_out' OR body ->> 'before' = 'wrap_up'
+         OR (body ->> 'after' = 'ready' AND body ->> 'before' IN ('not_ready', 'unreachable'))) {_LAST}) END AS settled,
+      CASE WHEN left_seq <= :last THEN left_seq ELSE ({_CHANGES}
+         body ->> 'after' IN ({_AWAY}) AND body ->> 'before' NOT IN ({_AWAY}) {_LAST}) END AS left_at,
+      CASE WHEN signed_out_seq <= :last THEN signed_out_seq ELSE ({_CHANGES}
+         body ->> 'after' = 'logged_out' {_LAST}) END AS signed_out,
+      CASE WHEN phone_seq <= :last THEN phone_seq ELSE ({_OF_KIND} 'PhoneStateChanged' {_LAST}) END AS phone,
+      CASE WHEN desktop_seq <= :last THEN desktop_seq ELSE ({_OF_KIND} 'DesktopStateChanged' {_LAST}) END AS desktop
+    FROM agent_marks AS marks ORDER BY agent
+""")  # noqa: S608 - made of our own words
+"""By which facts an agent can be told after a fact: since when nothing earlier matters (`rows.store.settles`), and what
+does all the same: the last time they left their queues and signed out, and the last that is known of their phone and
+desktop. The marks of today are used where they are not later than that fact; they save looking back through years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +196,14 @@ class Past:
         )
         calls = set((await session.execute(open_then)).scalars())
         found: dict[int, Recorded] = {}
-        for row in (await session.execute(select(AgentMarkRow))).scalars().all():
-            for entry in await _of_agent(session, row.agent, Mark.of(row), last):
-                found[entry.seq] = entry
-                call = getattr(entry.fact, "call", None)
-                if call is not None:
-                    calls.add(call)
+        marks = (await session.execute(_MARKS, {"last": last})).all()
+        for entry in await _since_settled(session, marks, last):
+            found[entry.seq] = entry
+            call = getattr(entry.fact, "call", None)
+            if call is not None:
+                calls.add(call)
+        apart = {seq for mark in marks for seq in (mark.phone, mark.desktop, mark.left_at, mark.signed_out) if seq}
+        found |= {entry.seq: entry for entry in await _numbered(session, apart - found.keys())}
         found |= {entry.seq: entry for entry in await _last_offers(session, last)}
         found |= {entry.seq: entry for entry in await self._promises(session, last)}
         found |= {entry.seq: entry for entry in await _who_gave_up(session, at) if entry.seq <= last}
@@ -209,73 +227,15 @@ class Past:
         return [*open_then, *await _of_calls(session, attempts, last)]
 
 
-async def _of_agent(session: AsyncSession, agent: str, mark: Mark, last: int) -> list[Recorded]:
-    """What matters of an agent after a fact. The marks of today are used where they are not later than that fact."""
-    found = await _since_settled(session, agent, mark, last)
-    changes = [entry.fact for entry in found if isinstance(entry.fact, AgentStateChanged)]
-    if changes and changes[-1].after in AWAY and not any(map(_leaves, changes)):
-        found += await _latest(session, agent, last, mark.left, _leaves)
-    found += await _latest_of_kind(session, agent, "PhoneStateChanged", last, mark.phone)
-    desktop = await _latest_of_kind(session, agent, "DesktopStateChanged", last, mark.desktop)
-    for entry in desktop:
-        if isinstance(entry.fact, DesktopStateChanged) and not entry.fact.present:  # a sign-out makes it unknown
-            signed_out = await _latest(session, agent, last, mark.signed_out, _signs_out)
-            found += [later for later in signed_out if later.seq > entry.seq]
-    return sorted({entry.seq: entry for entry in (*found, *desktop)}.values(), key=lambda entry: entry.seq)
-
-
-def _leaves(change: AgentStateChanged) -> bool:
-    return change.after in AWAY and change.before not in AWAY
-
-
-def _signs_out(change: AgentStateChanged) -> bool:
-    return change.after is AgentState.LOGGED_OUT
-
-
-async def _since_settled(session: AsyncSession, agent: str, mark: Mark, last: int) -> list[Recorded]:
-    """The facts of an agent from the one by which they settled up to a fact; all, when they never have."""
-    about = _COLUMNS.where(LedgerRow.agent == agent, LedgerRow.kind != "NewsIgnored")
-    if 0 < mark.settled <= last:
-        wanted = about.where(LedgerRow.seq.between(mark.settled, last)).order_by(LedgerRow.seq)
-        return await _read(session, wanted)
-    kept: list[Recorded] = []
-    async for entry in _backwards(session, about, last):
-        kept.append(entry)
-        if isinstance(entry.fact, AgentStateChanged) and settles(entry.fact):
-            break
-    return kept[::-1]
-
-
-async def _latest(
-    session: AsyncSession, agent: str, last: int, marked: int, wanted: Callable[[AgentStateChanged], bool]
-) -> list[Recorded]:
-    """The agent's last change of this sort up to a fact, if there was one."""
-    if marked <= last:
-        return await _numbered(session, [marked] if marked else [])
-    changes = _COLUMNS.where(LedgerRow.agent == agent, LedgerRow.kind == "AgentStateChanged")
-    async for entry in _backwards(session, changes, last):
-        if isinstance(entry.fact, AgentStateChanged) and wanted(entry.fact):
-            return [entry]
-    return []
-
-
-async def _latest_of_kind(session: AsyncSession, agent: str, kind: str, last: int, marked: int) -> list[Recorded]:
-    if marked <= last:
-        return await _numbered(session, [marked] if marked else [])
-    return await _read(session, _of_kind(kind, last + 1).where(LedgerRow.agent == agent).limit(1))
-
-
-async def _backwards(session: AsyncSession, wanted: _Facts, last: int) -> AsyncIterator[Recorded]:
-    """These facts up to one, the last first, page by page."""
-    before = last + 1
-    while True:
-        page = wanted.where(LedgerRow.seq < before).order_by(LedgerRow.seq.desc()).limit(AGENT_PAGE)
-        found = await _read(session, page)
-        for entry in found:
-            yield entry
-        if len(found) < AGENT_PAGE:
-            return
-        before = found[-1].seq
+async def _since_settled(session: AsyncSession, marks: Sequence[Any], last: int) -> list[Recorded]:
+    """The facts of each agent from the one by which they settled up to a fact; all, when they never have."""
+    found: list[Recorded] = []
+    for part in _parts(marks, 100):
+        since = or_(
+            *(and_(LedgerRow.agent == mark.agent, LedgerRow.seq.between(mark.settled or 1, last)) for mark in part)
+        )
+        found += await _read(session, _COLUMNS.where(since, LedgerRow.kind != "NewsIgnored"))
+    return found
 
 
 async def _who_gave_up(session: AsyncSession, at: datetime) -> list[Recorded]:
@@ -299,8 +259,7 @@ async def _last_offers(session: AsyncSession, last: int) -> list[Recorded]:
 
 def _of_kind(kind: str, before: int | None) -> _Facts:
     """Facts of one of the outliving kinds, the last first."""
-    assert kind in OUTLIVING, f"{kind} is in no index"
-    wanted = _COLUMNS.where(LedgerRow.kind == kind)
+    wanted = _COLUMNS.where(is_kind(kind))
     return (wanted if before is None else wanted.where(LedgerRow.seq < before)).order_by(LedgerRow.seq.desc())
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, String, Text, text
+from sqlalchemy import BigInteger, Index, String, Text, TextClause, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from changgu.acd.agent_words import AgentState
@@ -26,10 +26,16 @@ from changgu.ground.database import Base, UtcDateTime, moment
 OUTLIVING = (
     "CallbackAttempted", "CallbackBooked", "CallbackClosed", "DesktopStateChanged", "FloorTakenUp", "PhoneStateChanged",
 )  # fmt: skip
-"""Facts that are few and stay true for long: looked up by kind, however long ago they were."""
+"""Facts that are few and stay true for long: looked up by kind (`is_kind`), however long ago they were."""
 
 AWAY = frozenset({AgentState.LOGGED_OUT, AgentState.NOT_READY, AgentState.UNREACHABLE})
 """Agents in these do not serve their queues."""
+
+
+def is_kind(kind: str) -> TextClause:
+    """The condition by which SQLite finds such facts in their index: a bound parameter would not do."""
+    assert kind in OUTLIVING, f"{kind} is in no index"
+    return text(f"ledger.kind = {kind!r}")
 
 
 class LedgerRow(Base):
@@ -48,7 +54,7 @@ class LedgerRow(Base):
         Index("ix_ledger_agent_seq", "agent", "seq"),
         Index(
             "ix_ledger_outliving", "kind", "agent", "seq",
-            sqlite_where=text(f"kind IN ({', '.join(map(repr, OUTLIVING))})"),
+            sqlite_where=text(" OR ".join(f"kind = {kind!r}" for kind in OUTLIVING)),  # sqlite.org/partialindex.html, 3
         ),
     )  # fmt: skip
 

@@ -11,8 +11,8 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 OUTLIVING = (
-    "kind IN ('CallbackAttempted', 'CallbackBooked', 'CallbackClosed', 'DesktopStateChanged', 'FloorTakenUp', "
-    "'PhoneStateChanged')"
+    "kind = 'CallbackAttempted' OR kind = 'CallbackBooked' OR kind = 'CallbackClosed' OR kind = 'DesktopStateChanged' "
+    "OR kind = 'FloorTakenUp' OR kind = 'PhoneStateChanged'"
 )
 
 
