@@ -323,3 +323,12 @@ def test_a_caller_led_out_of_one_queue_is_found_in_the_ledger() -> None:
     floor.wait(60)
 
     assert floor.restored().picture() == floor.engine.picture()
+
+
+def test_who_comes_back_need_not_say_again_what_they_came_for() -> None:
+    floor = Floor("alice", queues=[helpdesk(keys={"1": Destination(Way.MENU, "more")})])
+    floor.call("c1", priority=2, skills={"vpn"})
+    floor.tell(KeyPressed(C1, "1"))
+    floor.tell(CallArrived(C1, HELPDESK))
+
+    assert (floor.the_call("c1").priority, floor.the_call("c1").skills) == (2, frozenset({"vpn"}))

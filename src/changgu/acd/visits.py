@@ -84,6 +84,8 @@ class Visits:
             priority = max(priority, promise.priority)
             self._callbacks.close(promise, CallbackEnd.CALLED_IN, now)
         wish = Wish(priority, event.skills, event.agent, event.last_agent, grounds)
+        if came_back and not (event.priority or event.skills or event.agent):
+            wish = Wish.of(call)  # whoever sends them back need not remember what they came with
         newcomer = not came_back and since is None
         self._waiting.enter(
             call, event.queue, wish, now, placed_at=placed_at, entered_at=entered_at, newcomer=newcomer
