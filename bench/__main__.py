@@ -7,7 +7,7 @@ import io
 import runpy
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ def main(words: Sequence[str] | None = None) -> int:
     if words[:1] == ["estimate"]:
         return _estimate(words[1:], about)
     given = _read(words)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: what was started is ended first
     if (load := about["load_at_start"]) > 0.5:
         _say(f"load average {load}: another program is busy; the figures are not comparable")
     for name, found, text in _measured(given):
@@ -61,7 +60,7 @@ def _measured(given: argparse.Namespace) -> list[tuple[str, dict[str, Any], str]
         plan = acd.Plan().quick() if given.quick else acd.Plan()
         if given.rounds is not None:
             plan = replace(plan, rounds=given.rounds, hour=replace(plan.hour, rounds=given.rounds))
-        found = asyncio.run(acd.measure_all(plan, given.only or acd.STAGES, _say))
+        found = asyncio.run(_stoppable(acd.measure_all(plan, given.only or acd.STAGES, _say)))
         return [(f"acd-{stage}", {stage: of}, acd.report({stage: of})) for stage, of in found.items()]
     rounds = given.rounds or (1 if given.quick else 5)
     if given.what == "engine":
@@ -71,8 +70,16 @@ def _measured(given: argparse.Namespace) -> list[tuple[str, dict[str, Any], str]
         return [("engine", found, engine.report(found))]
     from bench import restart
 
-    found = asyncio.run(restart.measure_all(quick=given.quick, rounds=rounds, say=_say))
+    found = asyncio.run(_stoppable(restart.measure_all(quick=given.quick, rounds=rounds, say=_say)))
     return [("restart", found, restart.report(found))]
+
+
+async def _stoppable(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """Told to stop (SIGTERM, as by Ctrl-C), the measurement ends what it started before it ends."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work
 
 
 def _estimate(words: list[str], about: dict[str, Any]) -> int:
