@@ -92,7 +92,10 @@ class Oracle(Callbacks):
         return self.most_urgent()[0]
 
     def due_of_visit(self, visit: Visit) -> float:
-        if visit.state == "connecting" and not visit.nobody_on_the_line:
+        if visit.dialled_at is not None and not visit.reached:
+            limit = self.queue_settings(visit.queue).callbacks.ring_limit + self.floor.rules.connect_limit
+            return visit.dialled_at + limit.total_seconds()
+        if visit.state == "connecting":
             return visit.connecting_since + self.floor.rules.connect_limit.total_seconds()
         if visit.state != "waiting":
             return inf
@@ -112,6 +115,10 @@ class Oracle(Callbacks):
         return coming
 
     def limit_of_visit(self, visit: Visit) -> None:
+        if visit.dialled_at is not None and not visit.reached:
+            self.say("repaired", "connecting_too_long", None)
+            self.not_reached(visit)
+            return
         if visit.state == "connecting":
             assert visit.agent is not None
             self.say("repaired", "connecting_too_long", visit.agent)
@@ -285,9 +292,9 @@ class Oracle(Callbacks):
         for number, rule in opens:
             self.say("overflowed", visit.call, visit.queue, rule.when.value, str(rule.to), None, number)
             visit.opened |= {rule.to.name}
-        wish = self.wish(visit)
-        if wish is not None:
-            wanted = self.people.get(wish[0])
+        visit.only = self.wish_on_entry(visit)
+        if visit.only is not None:
+            wanted = self.people.get(visit.only)
             visit.lapsed = wanted is None or not wanted.listed or wanted.state == "logged_out"
         self.take_steps(visit, self.now)
 

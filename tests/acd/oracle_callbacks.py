@@ -69,9 +69,6 @@ class Callbacks(People):
         rules = self.queue_settings(promise.queue).callbacks
         if visit.state == "waiting" and not visit.reached:
             return end_of_hours(visit.entered, rules.closes, self.floor.rules.zone)
-        if visit.dialled_at is not None and not visit.reached:
-            limit = rules.ring_limit + self.floor.rules.connect_limit
-            return visit.dialled_at + limit.total_seconds()
         return inf
 
     def promise_is_due(self, promise: Promise) -> None:
@@ -82,13 +79,10 @@ class Callbacks(People):
                 self.put_off(promise, due)
             else:
                 self.attempt(promise)
-        elif visit.state == "waiting":
+        else:
             promise.call = None
             self.end(visit, "not_reached", "desk")
             self.put_off(promise, self.hours(promise.queue, self.now))
-        else:
-            self.say("repaired", "connecting_too_long", None)
-            self.not_reached(visit)
 
     def put_off(self, promise: Promise, due: float) -> None:
         promise.due = due

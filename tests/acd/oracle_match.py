@@ -67,13 +67,19 @@ class Matching:
         return visit.placed - priority * self.floor.rules.priority_worth.total_seconds(), visit.seq
 
     def wish(self, visit: Visit) -> tuple[str, float] | None:
-        """The one agent whom the call waits for, and how long."""
-        queue = self.queue_settings(visit.queue)
+        """The one agent whom the call waits for since it entered the queue, and how long."""
+        if visit.only is None:
+            return None
+        wait = self.queue_settings(visit.queue).last_agent_wait
         if visit.wanted is not None:
-            return visit.wanted, self.floor.rules.named_agent_wait.total_seconds()
-        if queue.strategy == "last_agent" and queue.last_agent_wait > timedelta(0) and visit.last_agent is not None:
-            return visit.last_agent, queue.last_agent_wait.total_seconds()
-        return None
+            wait = self.floor.rules.named_agent_wait
+        return visit.only, wait.total_seconds()
+
+    def wish_on_entry(self, visit: Visit) -> str | None:
+        queue = self.queue_settings(visit.queue)
+        if visit.wanted is None and queue.strategy == "last_agent" and queue.last_agent_wait > timedelta(0):
+            return visit.last_agent
+        return visit.wanted
 
     def steps(self, visit: Visit) -> list[float]:
         queue = self.queue_settings(visit.queue)

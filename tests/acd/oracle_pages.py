@@ -56,6 +56,8 @@ class Visit:
     lapsed: bool = False
     wanted: str | None = None
     last_agent: str | None = None
+    only: str | None = None
+    """The one agent who may take the call until the wish lapses."""
     rules_used: set[int] = field(default_factory=set)
     been_in: set[str] = field(default_factory=set)
     """Queues they have been in before; their rules of arrival are over for them."""

@@ -82,6 +82,8 @@ class CallerPage:
     anybody: bool = False
     wanted: AgentId | None = None
     last_agent: AgentId | None = None
+    only: AgentId | None = None
+    """The one agent who may take the call, until the wish has lapsed; settled on entry."""
     diverted: bool = False
     """Led out of the queue by a rule or a key; they hold a place."""
     offers: dict[OfferId, AgentId] = field(default_factory=dict)
@@ -232,9 +234,7 @@ class Books:
         return call.placed_at - priority * self.worth, call.order
 
     def wish(self, call: CallerPage) -> AgentId | None:
-        """The one agent who may take the call now."""
-        if call.anybody:
-            return None
+        """The one agent whom a caller who enters a queue waits for."""
         if call.wanted is not None:
             return call.wanted
         queue = self.queue(call.queue)
@@ -262,8 +262,7 @@ class Books:
             for name, level in _levels(call.needs).items():
                 if has.get(name, 0) < level:
                     return False
-        wish = self.wish(call)
-        return wish is None or wish == login
+        return call.only is None or call.anybody or call.only == login
 
     def standing(self, login: AgentId, call: CallerPage) -> tuple[bool, bool, int]:
         """What goes before every strategy: missed it already, serves it only through another queue, level."""
@@ -338,9 +337,9 @@ class Books:
         page.asked = page.needs = fact.skills
         page.reach, page.anybody = 0.0, False
         page.wanted, page.last_agent, page.diverted = fact.agent, fact.last_agent, False
-        wish = self.wish(page)
-        if wish is not None:  # a wish for somebody who is not there lapses at once
-            page.anybody = wish not in self.listed or self.agent(wish).state is AgentState.LOGGED_OUT
+        page.only = self.wish(page)
+        if page.only is not None:  # a wish for somebody who is not there lapses at once
+            page.anybody = page.only not in self.listed or self.agent(page.only).state is AgentState.LOGGED_OUT
         self._enters(page)
         self._state(page, CallState.WAITING)
 
