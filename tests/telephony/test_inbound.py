@@ -16,7 +16,7 @@ from changgu.telephony.ari.client import Ari
 from changgu.telephony.ari.messages import AriEvent
 from changgu.telephony.ari.stream import AriStream
 from changgu.telephony.farewells import fixed_sentences
-from changgu.telephony.inbound import Desk, Inbound
+from changgu.telephony.inbound import Desk, Inbound, Standing
 from changgu.telephony.ivr_player import IvrPlayer
 from changgu.telephony.numbers import NumberPlan
 from tests.support.fake_ari import FakeAri
@@ -56,6 +56,23 @@ class FakeTickets:
         return {"number": argument, "state": "resolved"} if argument == "1234567" else None
 
 
+class Guestbook:
+    """Knows one caller; or keeps everybody waiting, or fails."""
+
+    def __init__(self, trouble: Exception | None = None, *, slow: bool = False) -> None:
+        self.trouble = trouble
+        self.slow = slow
+        self.asked: list[str] = []
+
+    async def of_caller(self, number: str) -> Standing:
+        self.asked.append(number)
+        if self.slow:
+            await asyncio.Event().wait()
+        if self.trouble is not None:
+            raise self.trouble
+        return Standing(2, frozenset({"vip"}), AgentId("alice"))
+
+
 @dataclass
 class Lobby:
     """Inbound on a fake PBX."""
@@ -66,12 +83,16 @@ class Lobby:
     broken_menu: bool = False
     menu: Flow = MENU
     keys: int = 0
+    book: Guestbook | None = None
 
     def __post_init__(self) -> None:
         self.stream = AriStream(self.pbx.address, self._hear)
         self.ari = Ari(self.stream, self.pbx.address)
         player = IvrPlayer(self.ari, NameVoice(), self.tickets, self.posted.append)
-        self.inbound = Inbound(self.ari, player, self.posted.append, Desk(lambda: NUMBERS, self._menu))
+        self.inbound = Inbound(self.ari, player, self.posted.append, Desk(lambda: NUMBERS, self._menu, standings=self))
+
+    async def of_caller(self, number: str) -> Standing:
+        return await self.book.of_caller(number) if self.book is not None else Standing()
 
     def _menu(self, dialled: str) -> Flow:
         if self.broken_menu:
@@ -266,3 +287,21 @@ async def test_a_withheld_number_is_none(lobby: Lobby) -> None:
     await lobby.pbx.call_in(CALL, number="anonymous")
 
     await lobby.until_posted(CallerDialledIn(CALL, None, "1000"))
+
+
+async def test_a_caller_who_is_known_comes_to_the_queue_with_their_standing(lobby: Lobby) -> None:
+    lobby.book = book = Guestbook()
+    await lobby.pbx.call_in(CALL, "1002")
+    await lobby.until_posted(
+        CallArrived(CALL, QueueName("network"), 2, last_agent=AgentId("alice"), grounds=frozenset({"vip"}))
+    )
+    assert book.asked == ["01012345678"]
+
+
+@pytest.mark.parametrize("book", [Guestbook(slow=True), Guestbook(RuntimeError("the database is away"))])
+async def test_a_caller_never_waits_for_what_is_known_of_them(lobby: Lobby, book: Guestbook) -> None:
+    lobby.book = book
+    await lobby.pbx.call_in(CALL, "1002")
+    await lobby.until_posted(CallArrived(CALL, QueueName("network")))
+    assert book.asked == ["01012345678"]
+    assert lobby.inbound.failed == 0

@@ -11,6 +11,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, assert_never
 
+import msgspec
+
 from changgu.acd.commands import Divert, Farewell
 from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp, Event, KeyPressed, MenuEnded, PersonReached
 from changgu.acd.identity import AgentId, CallId, Instant, QueueName
@@ -327,7 +329,7 @@ class Inbound:
         match self._desk.numbers().destination(identity.dialled):
             case ToQueueDirectly(queue):
                 await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=False)
-                self._arrives(visitor, CallArrived(call, queue))
+                await self._arrives(visitor, CallArrived(call, queue))
             case ToMenu():
                 flow = self._desk.menu(identity.dialled)
                 await self._walk(visitor, flow, start(flow, Visit(identity.number, identity.dialled, language)))
@@ -351,7 +353,7 @@ class Inbound:
             case ToQueue(queue, priority, skills, agent):
                 wanted = AgentId(agent) if agent is not None else None
                 handset.forget_keys()  # a second # after a number is no wish to leave the queue
-                self._arrives(visitor, CallArrived(handset.call, QueueName(queue), priority, skills, wanted))
+                await self._arrives(visitor, CallArrived(handset.call, QueueName(queue), priority, skills, wanted))
             case HangUp(served):
                 self._post(MenuEnded(handset.call, served))
             case None:
@@ -359,20 +361,12 @@ class Inbound:
             case _:
                 assert_never(turn.outcome)
 
-    def _arrives(self, visitor: Visitor, arrived: CallArrived) -> None:
-        visitor.arrived = arrived
-        self._post(arrived)
-
-    async def _hand_over(
-        self, visitor: Visitor, queue: QueueName, priority: int = 0, skills: frozenset[str] = frozenset(),
-        agent: AgentId | None = None,
-    ) -> None:  # fmt: skip
+    async def _arrives(self, visitor: Visitor, arrived: CallArrived) -> None:
         known = await self._standing(visitor)
-        self._post(
-            CallArrived(
-                visitor.handset.call, queue, priority + known.priority, skills, agent, known.last_agent, known.grounds
-            )
+        visitor.arrived = msgspec.structs.replace(
+            arrived, priority=arrived.priority + known.priority, last_agent=known.last_agent, grounds=known.grounds
         )
+        self._post(visitor.arrived)
 
     async def _standing(self, visitor: Visitor) -> Standing:
         """What is known in time; a caller never waits for a database that does not answer."""
