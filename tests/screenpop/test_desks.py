@@ -3,6 +3,7 @@
 from itertools import count
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
+from changgu.acd.events import AgentForced, AgentNotReady
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
@@ -22,6 +23,7 @@ from changgu.acd.facts import (
     OfferEnded,
     Outcome,
     PhoneStateChanged,
+    ReasonLimitPassed,
     Recorded,
     WrapUpExtended,
 )
@@ -267,3 +269,41 @@ def test_a_longer_wrap_up_is_remembered_until_it_is_over() -> None:
 
     house.hear(AgentStateChanged(ALICE, AgentState.WRAP_UP, AgentState.READY))
     assert house.desk(ALICE).wrap_up_until is None
+
+
+def test_a_supervisors_word_is_shown_with_its_reason_until_the_agent_moves_on() -> None:
+    house = House()
+    house.hear(
+        AgentStateChanged(
+            ALICE, AgentState.READY, AgentState.NOT_READY, NotReadyReason.TRAINING, by="boss", why="오후 교육"
+        )
+    )
+    assert (house.desk(ALICE).by, house.desk(ALICE).why) == ("boss", "오후 교육")
+
+    house.hear(ReasonLimitPassed(ALICE, NotReadyReason.TRAINING))
+    assert house.desk(ALICE).overdue
+    house.hear(AgentStateChanged(ALICE, AgentState.NOT_READY, AgentState.READY))
+    assert (house.desk(ALICE).by, house.desk(ALICE).why, house.desk(ALICE).overdue) == (None, "", False)
+
+
+def test_a_supervisors_word_during_a_call_is_still_theirs_when_it_comes_true() -> None:
+    desks, break_ = Desks(), NotReadyReason.BREAK
+    asked = AgentForced(ALICE, AgentState.NOT_READY, "boss", break_, "쉬세요")
+    desks.apply(Recorded(1, 1.0, NextStateRequested(ALICE, AgentState.NOT_READY, break_), asked))
+    assert (desks.at(ALICE).requested_by, desks.at(ALICE).requested_why) == ("boss", "쉬세요")
+
+    desks.apply(Recorded(2, 2.0, AgentStateChanged(ALICE, AgentState.TALKING, AgentState.WRAP_UP)))
+    desks.apply(Recorded(3, 3.0, AgentStateChanged(ALICE, AgentState.WRAP_UP, AgentState.NOT_READY, break_)))
+    desk = desks.at(ALICE)
+    assert (desk.by, desk.why, desk.requested, desk.requested_by) == ("boss", "쉬세요", None, None)
+
+
+def test_a_wish_that_the_agent_makes_in_place_of_the_supervisors_is_their_own() -> None:
+    desks, meal = Desks(), NotReadyReason.MEAL
+    asked = AgentNotReady(ALICE, NotReadyReason.BREAK, "boss")
+    desks.apply(Recorded(1, 1.0, NextStateRequested(ALICE, AgentState.NOT_READY, NotReadyReason.BREAK), asked))
+    own = AgentNotReady(ALICE, meal)
+    desks.apply(Recorded(2, 2.0, NextStateRequested(ALICE, AgentState.NOT_READY, meal), own))
+    assert desks.at(ALICE).requested_by is None
+    desks.apply(Recorded(3, 3.0, AgentStateChanged(ALICE, AgentState.WRAP_UP, AgentState.NOT_READY, meal)))
+    assert desks.at(ALICE).by is None

@@ -17,15 +17,18 @@ from changgu.acd.events import (
     AgentReady,
     CallArrived,
     CallerDialledIn,
+    CallerHungUp,
     PartiesConnected,
     PhoneReachable,
 )
+from changgu.acd.facts import NewsIgnored
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.app import web
 from changgu.app.access import SESSION_COOKIE
 from changgu.app.accounts import WrongPassword
 from changgu.screenpop.desktop import Desktop
 from tests.browser.desk_house import PASSWORD, DeskHouse, open_house
+from tests.support.waiting import eventually
 
 KIM = AgentId("kim")
 C1 = CallId("c1")
@@ -273,3 +276,42 @@ async def test_a_requested_state_is_shown_beside_the_present_one(house: DeskHous
     state = await desk.until(lambda message: message["type"] == "state" and message["state"]["requested"] is not None)
 
     assert (state["state"]["state"], state["state"]["requested_reason"]) == ("talking", "break")
+
+
+async def test_an_open_page_is_a_desktop_until_its_last_tab_is_closed(house: DeskHouse, page: Pages) -> None:
+    first, second = await page("kim"), await page("kim")
+    await first.next()
+    await second.next()
+    assert house.engine.agents[KIM].desktop is True
+
+    await first.socket.close()
+    await second.wish(do="sign_in")
+    assert house.engine.agents[KIM].desktop is True
+    await second.socket.close()
+
+    async def gone() -> bool:
+        return house.engine.agents[KIM].desktop is False
+
+    await eventually(gone)
+
+
+async def test_the_desktop_of_somebody_without_a_seat_is_nobodys_news(house: DeskHouse, page: Pages) -> None:
+    boss = await page("boss")
+    await boss.next()
+    assert [fact for fact in house.facts if isinstance(fact.fact, NewsIgnored)] == []
+
+
+async def test_a_wrap_up_is_made_longer_and_the_refusal_comes_back_in_words(house: DeskHouse, page: Pages) -> None:
+    desk = await page("kim")
+    refused = await desk.wish(do="more_wrap_up", seconds=60)
+    assert refused["type"] == "error"
+    assert refused["ko"]
+    offer = await ring(house)
+    await house.news(AgentAnswered(KIM, C1, offer), PartiesConnected(KIM, C1, offer), CallerHungUp(C1))
+    before = house.pop.state_of(KIM).wrap_up_ends_at
+    assert before is not None
+
+    assert (await desk.wish(do="more_wrap_up", seconds=180))["type"] == "done"
+    assert house.pop.state_of(KIM).wrap_up_ends_at == before + 180
+    for seconds in (0, -60, "60", True, None, 10**9):
+        assert (await desk.wish(do="more_wrap_up", seconds=seconds))["type"] == "error"

@@ -79,7 +79,7 @@ function addRow(login) {
   choices.forEach(([state, reason], i) => select.append(el("option", { value: i }, stateWord(state, reason))));
   const button = el("button", { type: "button", class: "button small" }, words.floor_apply);
   button.addEventListener("click", () => select.value !== "" && change(login, choices[select.value], button, select));
-  const act = el("button", { type: "button", class: "button small quiet", "aria-expanded": "false" }, words.floor_act);
+  const act = el("button", { type: "button", class: "button small", "aria-expanded": "false" }, words.floor_act);
   act.setAttribute("aria-label", `${words.floor_act}: ${login}`);
   act.addEventListener("click", () => panel.toggle(login, line.agents[login], line.queues, row.node, act));
   row.node = el("tr", {}, el("th", { scope: "row" }, row.name, " ", el("small", { class: "muted" }, login)), row.state, row.time, row.next, row.call, row.serves, el("td", {}, row.phone, " ", row.desktop), row.handled, row.aht, el("td", {}, el("div", { class: "actions floor-change" }, select, button, act)));
