@@ -4,17 +4,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic import command
 
 from changgu.acd.agent_state import AgentState
 from changgu.acd.engine import Engine
 from changgu.acd.event_json import FloorOpened
-from changgu.acd.facts import WaitAnnounced
+from changgu.acd.facts import AgentStateChanged, WaitAnnounced
 from changgu.acd.floor_json import floor_digest
 from changgu.acd.ledger.past.store import Past
+from changgu.acd.ledger.service import Spool
 from changgu.acd.ledger.store import Ledger
 from changgu.acd.queues import Announcements
 from changgu.acd.records import AgentView
 from changgu.acd.replay import Replayer
+from changgu.app import schema
 from changgu.ground.database import Database
 from tests.acd.recorded_day import FLOOR, RecordedDay
 
@@ -144,3 +147,45 @@ async def test_a_stretch_of_time_is_found(database: Database, tmp_path: Path) ->
     assert await past.between(begins[3].at, begins[9].at) == (begins[3].seq, begins[9].seq - 1)
     assert await past.between(day.now + 1, day.now + 2) is None
     assert await past.first_with_event() == 1
+
+
+async def test_the_events_survive_a_database_that_is_away(tmp_path: Path) -> None:
+    day = RecordedDay(3)
+    day.go_on(60)
+    spool = Spool(tmp_path / "spool.jsonl", 1 << 20)
+    spool.append(day.recorded[:50])
+    spool.append(day.recorded[50:])
+
+    read, offset = spool.read(0, 1 << 20)
+    assert read == day.recorded
+    assert offset == spool.path.stat().st_size
+
+
+async def test_a_set_up_is_kept_once(database: Database) -> None:
+    past = Past(database)
+    assert await past.keep_floor(FLOOR) == await past.keep_floor(FLOOR) == floor_digest(FLOOR)
+    assert await past.floor(floor_digest(FLOOR)) == FLOOR
+
+
+async def test_a_ledger_of_the_version_before_is_read_after_the_upgrade(tmp_path: Path) -> None:
+    """Facts without events, bodies as Python's json wrote them, no marks of desktops and sign-outs."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'old.db'}")
+    async with database.engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(schema._config(sync), "0003"))
+        await connection.exec_driver_sql(
+            "INSERT INTO ledger (seq, at, kind, call, agent, body) VALUES (1, '2026-09-21 14:00:00.000000',"
+            """ 'AgentStateChanged', NULL, 'alice', '{"agent": "alice", "before": "logged_out", "after": "ready","""
+            """ "reason": null, "call": null}')"""
+        )
+        await connection.exec_driver_sql(
+            "INSERT INTO agent_marks (agent, settled_seq, phone_seq) VALUES ('alice', 0, 0)"
+        )
+    await schema.upgrade(database)
+
+    (entry,) = await Past(database).now()
+    assert isinstance(entry.fact, AgentStateChanged)
+    assert (entry.fact.after, entry.because) == (AgentState.READY, None)
+    (older,) = await Past(database, recalled=0).now()
+    assert older == entry
+    assert await Past(database).first_with_event() is None
+    await database.close()
