@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -65,14 +65,23 @@ async def test_what_ended_while_we_were_away_is_ended_in_the_ledger(desk: Desk) 
 
 
 async def test_callers_who_come_while_changgu_is_away_reach_an_agent_through_the_pbx_alone(desk: Desk) -> None:
-    """The plain queue behind the dialplan: no caller is lost."""
+    """The plain queue behind the dialplan: no caller is lost, and afterwards the call is told with its own times."""
     await desk.agent("lee", answer_after=0.2)
     await desk.service.kill()
     await desk.call("1002", "c1", number="01088880021")
     await desk.phones.expect("answered", line="lee", within=20)
     await desk.hears(desk.heard / "c1.wav", 800, seconds=1)
     await desk.hang_up("c1")
+    over = datetime.now(UTC)
     await desk.service.up()
+    row = await desk.service.call_where(caller="01088880021", outcome="answered", agent="lee", queue="network")
+    assert row["dialled"] == "1002"
+    assert datetime.fromisoformat(row["ended_at"]) <= over
+    assert row["talk_seconds"] >= 1
+    await desk.service.kill()
+    await desk.service.up()
+    rows = [one for one in (await desk.service.get("/calls"))["items"] if one["caller"] == "01088880021"]
+    assert rows == [row], "read once"
 
 
 async def test_callers_left_waiting_in_the_plain_queue_are_taken_back(desk: Desk) -> None:
@@ -80,8 +89,10 @@ async def test_callers_left_waiting_in_the_plain_queue_are_taken_back(desk: Desk
     await desk.phone("lee", answer_after=None)
     await desk.service.kill()
     await desk.call("1002", "c1", number="01088880031")
+    called = datetime.now(UTC)
     await desk.service.up()
-    await desk.service.call_where(caller="01088880031", queue="network", outcome=None, within=20)
+    row = await desk.service.call_where(caller="01088880031", queue="network", outcome=None, within=20)
+    assert datetime.fromisoformat(row["queued_at"]) <= called, "they have waited since they called"
     await desk.phones.order(do="unregister", line="lee")
     await desk.phones.expect("unregistered", line="lee")
     await desk.agent("kim")

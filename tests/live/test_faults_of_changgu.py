@@ -82,4 +82,3 @@ async def test_sigkill_at_fifty_moments_of_a_loaded_floor_drops_and_forgets_nobo
     assert whole == heard_first, "and it was the first agent whom they heard: nobody was cut off and served again"
     assert inversions(await floor.facts(rows)) == []
     await floor.nothing_is_left()
-
