@@ -224,3 +224,25 @@ async def test_no_text_in_any_field_is_an_accident(agent: httpx.AsyncClient, str
             assert answer.status_code < 500, (target, body)
     for page in ("/people", f"/people/{hana}"):
         assert (await agent.get(page)).status_code == 200
+
+
+async def test_only_a_supervisor_says_whose_calls_go_first(
+    agent: httpx.AsyncClient, supervisor: httpx.AsyncClient
+) -> None:
+    number = await add(agent, name="김하나")
+    refused = await agent.patch(f"/api/v1/people/{number}", json={"vip": True})
+    assert (refused.status_code, refused.json()["error"]["field"]) == (403, "vip")
+    assert (await agent.get(f"/api/v1/people/{number}")).json()["vip"] is False
+
+    changed = await supervisor.patch(f"/api/v1/people/{number}", json={"vip": True})
+    assert changed.json()["vip"] is True
+    assert "우대 사용자" in (await agent.get(f"/people/{number}")).text
+    assert 'name="vip"' not in (await agent.get(f"/people/{number}/edit")).text
+    await agent.post(f"/people/{number}/edit", data={"name": "김하나"})  # who may not say it does not unsay it
+    assert (await agent.get(f"/api/v1/people/{number}")).json()["vip"] is True
+
+    form = await supervisor.get(f"/people/{number}/edit")
+    assert 'value="yes" aria-describedby="vip-hint" checked' in form.text
+    await supervisor.post(f"/people/{number}/edit", data={"name": "김하나", "vip_asked": "yes"})
+    history = (await agent.get(f"/api/v1/people/{number}/history")).json()["items"]
+    assert [(one["field"], one["before"], one["after"]) for one in history] == [("vip", "vip", ""), ("vip", "", "vip")]
