@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 
 from sqlalchemy import func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or_update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,9 +26,7 @@ from changgu.acd.ledger.rows.store import (
     AgentMarkRow,
     LedgerRow,
     Mark,
-    QueueMarkRow,
     entry_of,
-    last_offers,
     ledger_row,
     moved_marks,
 )
@@ -40,11 +37,6 @@ logger = logging.getLogger(__name__)
 
 # A statement on the table itself: the ORM's own bulk insert sends each row that has a NULL by itself.
 _INSERT_FACT = insert(LedgerRow.__table__)  # type: ignore[arg-type]
-
-_MARK_QUEUE = insert_or_update(QueueMarkRow)
-_MARK_QUEUE = _MARK_QUEUE.on_conflict_do_update(
-    index_elements=["queue"], set_={"offered_seq": _MARK_QUEUE.excluded.offered_seq}
-)
 
 RECOVERY_PAUSE = 0.2
 """Seconds between two attempts to bring in the spool of the last run."""
@@ -307,9 +299,6 @@ class Ledger:
             await session.execute(insert(AgentMarkRow), new)
         if old:
             await session.execute(update(AgentMarkRow), old)
-        offered = [{"queue": queue, "offered_seq": seq} for queue, seq in last_offers(fresh).items()]
-        if offered:
-            await session.execute(_MARK_QUEUE, offered)
         return moved
 
     # -- reading

@@ -13,14 +13,13 @@ from changgu.acd.event_json import cause_from_text, cause_text
 from changgu.acd.fact_json import from_text, kind_of, text_of, writable
 from changgu.acd.facts import (
     AgentStateChanged,
-    CallOffered,
     CallQueued,
     DesktopStateChanged,
     NewsIgnored,
     PhoneStateChanged,
     Recorded,
 )
-from changgu.acd.identity import AgentId, QueueName
+from changgu.acd.identity import AgentId
 from changgu.ground.database import Base, UtcDateTime, moment
 
 OUTLIVING = (
@@ -79,14 +78,6 @@ class AgentMarkRow(Base):
     left_seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """When they last stopped serving their queues."""
     signed_out_seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
-
-
-class QueueMarkRow(Base):
-    """The number of the last offer of a call of a queue, from which turns are counted."""
-
-    __tablename__ = "queue_marks"
-    queue: Mapped[str] = mapped_column(String(64), primary_key=True)
-    offered_seq: Mapped[int] = mapped_column(BigInteger)
 
 
 def ledger_row(entry: Recorded) -> dict[str, Any]:
@@ -179,8 +170,3 @@ def moved_marks(known: Mapping[AgentId, Mark], fresh: Sequence[Recorded]) -> dic
         if after is not mark or agent not in known:
             moved[agent] = after
     return moved
-
-
-def last_offers(fresh: Sequence[Recorded]) -> dict[QueueName, int]:
-    """The last offer of each queue among these facts."""
-    return {entry.fact.queue: entry.seq for entry in fresh if isinstance(entry.fact, CallOffered)}

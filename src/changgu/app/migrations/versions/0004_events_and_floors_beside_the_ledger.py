@@ -24,12 +24,6 @@ def upgrade() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_floors")),
     )
-    op.create_table(
-        "queue_marks",
-        sa.Column("queue", sa.String(length=64), nullable=False),
-        sa.Column("offered_seq", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("queue", name=op.f("pk_queue_marks")),
-    )
     # Not by batch: a ledger of years is not copied for a new column that may be empty.
     op.add_column("ledger", sa.Column("because", sa.Text(), nullable=True))
     op.create_index("ix_ledger_outliving", "ledger", ["kind", "agent", "seq"], sqlite_where=sa.text(OUTLIVING))
@@ -47,5 +41,4 @@ def downgrade() -> None:
         batch_op.drop_column("desktop_seq")
     op.drop_index("ix_ledger_outliving", table_name="ledger")
     op.drop_column("ledger", "because")
-    op.drop_table("queue_marks")
     op.drop_table("floors")
