@@ -219,6 +219,21 @@ async def test_a_pbx_that_was_started_anew_has_lost_our_calls(pbx: FakeAri) -> N
         await house.until(CallLost(CallId("c1")))
 
 
+async def test_a_call_that_the_pbx_lost_is_lost_whatever_is_under_way_for_it(busy_pbx: BusyAri) -> None:
+    """Or the attempt to ring an agent for it fails first, and a lost caller is counted as one who gave up."""
+    busy_pbx.started_at = "2099-01-01T00:00:00.000+0000"
+    house = House(busy_pbx)
+    house.engine.has("c1", CallState.WAITING)
+
+    async def ring() -> None:
+        house.telephony.do(RingAgent(ALICE, CallId("c1"), OfferId(7), timedelta(seconds=20)))
+
+    busy_pbx.meanwhile.append(ring)
+    async with house.open():
+        assert house.posted == [CallLost(CallId("c1"))]
+        assert [asked.path for asked in busy_pbx.asked if asked.method == "GET"].count("channels") == 1
+
+
 async def test_each_new_line_is_followed_by_a_look_and_a_sweep(pbx: FakeAri) -> None:
     house = House(pbx)
     house.shadow.trouble = TimeoutError("AMI is away")

@@ -133,13 +133,23 @@ class Reconciler:
         finally:
             self._gone_meanwhile = None
 
+        # Calls from before the PBX was started need no second look: what is under way for them can only fail.
+        lost = {
+            call
+            for call, view in self._calls.calls.items()
+            if view.started_at < snapshot.booted_at and call not in snapshot.channels
+        }
         moved = {
             call
             for call, view in self._calls.calls.items()
-            if (only is None or call in only) and (self._switch.is_busy(call) or still.get(call) != view)
+            if (only is None or call in only)
+            and call not in lost
+            and (self._switch.is_busy(call) or still.get(call) != view)
         }
 
         def skip(call: CallId) -> bool:
+            if call in lost:
+                return False
             return self._switch.is_busy(call) or call in moved or (only is not None and call not in only)
 
         findings = compare(list(self._calls.calls.values()), snapshot, ended=self._calls.recently_ended, busy=skip)
