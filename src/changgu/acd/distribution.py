@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
-from math import inf
 
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import DialPerson, Farewell, RingAgent
@@ -43,7 +41,7 @@ class Distribution:
             return
         if len(fresh) == 1 and not returned:
             (agent,) = fresh.values()
-            line = _best_line(agent.lines)
+            line = state.lines.best_of(agent)
             if line is not None:
                 # Nobody else is free for this caller, or they would not be waiting.
                 call = line.callers[0][2]
@@ -104,13 +102,3 @@ class Distribution:
             hand.do(RingAgent(agent.login, call.call, offer, queue.ring_limit, outbound=True))
         else:
             hand.do(DialPerson(call.call, call.caller or "", name, queue.callbacks.ring_limit))
-
-
-def _best_line(lines: Iterable[Line]) -> Line | None:
-    """The line whose first caller has the best place of all; None when nobody waits in any."""
-    best, least = None, inf
-    for line in lines:
-        head = line.head
-        if head < least or (head == least and best is not None and line.callers[0] < best.callers[0]):
-            best, least = line, head
-    return best

@@ -402,7 +402,7 @@ class FloorState:
 
     def _agent_state_changed(self, fact: AgentStateChanged, at: Instant) -> None:
         agent = self.agent(fact.agent)
-        before, after = agent.state, fact.after
+        before, after = fact.before, fact.after
         agent.state, agent.since, agent.reason = after, at, fact.reason
         agent.alerted, agent.wrap_up_until = False, None
         agent.handled, agent.talked = fact.handled, fact.talked

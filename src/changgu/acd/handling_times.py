@@ -92,7 +92,7 @@ class HandlingTimes:
     conversation, hold and wrap-up. An observation costs the same however many came before, and nothing grows. Of
     earlier observations the latest `memory` count; older ones fade.
 
-    The forecast reads it as it was at certain counts (each of the first 64, then every 16th), so that what is promised
+    The forecast reads it as it was at certain counts (each of the first 8, every 8th to 64, then every 16th), so that what is promised
     depends on the observations only, never on who asked before.
     """
 
@@ -126,7 +126,7 @@ class HandlingTimes:
         self._counted += 1
         if self._next > 1e6:
             self._lighten()
-        if self._counted <= 64 or self._counted % SETTLES == 0:
+        if self._counted <= 8 or self._counted % (8 if self._counted <= 64 else SETTLES) == 0:
             self._settle()
 
     def _lighten(self) -> None:

@@ -9,9 +9,11 @@ entries is built anew, so nothing grows with the number of calls ever taken.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
 from math import inf
+from operator import itemgetter
 from typing import NamedTuple
 
 from changgu.acd.agent_words import AgentState
@@ -54,19 +56,21 @@ class Line:
     """Callers of one kind in one queue, and the idle agents who can serve them."""
 
     __slots__ = (
-        "_dead", "_idle", "_needs", "_rank", "_serving", "callers", "head", "kind", "number", "queue", "ringing",
+        "_dead", "_heads", "_idle", "_needs", "_rank", "_serving", "callers", "kind", "number", "queue", "ringing",
         "strategy",
     )  # fmt: skip
 
-    def __init__(self, number: int, queue: QueueName, kind: Kind, strategy: Strategy) -> None:
+    def __init__(
+        self, number: int, queue: QueueName, kind: Kind, strategy: Strategy, heads: array[float]
+    ) -> None:  # fmt: skip
+        """`heads[number]` is the key of the first caller, infinite without one."""
         self.number = number
+        self._heads = heads
         self.queue = queue
         self.kind = kind
         self.strategy = strategy
         self.callers: list[Place] = []
         """A heap whose first entry, if there is one, is always a caller who waits."""
-        self.head = inf
-        """The key of that first caller, at hand for agents who look through all their lines."""
         self.ringing: dict[CallId, CallRecord] = {}
         """Callers for whom everybody rings."""
         self._dead = 0
@@ -98,8 +102,8 @@ class Line:
         if not call.in_line:
             call.in_line = True
             heappush(self.callers, (call.key, call.seq, call))
-            if call.key < self.head:
-                self.head = call.key
+            if call.key < self._heads[self.number]:
+                self._heads[self.number] = call.key
 
     def caller_rings(self, call: CallRecord) -> None:
         """The floor was set up anew while somebody rings for this caller."""
@@ -142,7 +146,7 @@ class Line:
             else:
                 call.in_line = False
             heappop(callers)
-        self.head = callers[0][0] if callers else inf
+        self._heads[self.number] = callers[0][0] if callers else inf
 
     @property
     def entries(self) -> int:
@@ -240,9 +244,12 @@ class Lines:
         self._strategies = {name: strategy_named(queue.strategy) for name, queue in queues.items()}
         self._by_queue: dict[QueueName, dict[Kind, Line]] = {}
         self._serving: dict[QueueName, list[AgentRecord]] = {}
-        self._opened = 0
+        self._heads = array("d")
+        self._all: list[Line | None] = []
+        self._free: list[int] = []
+        """Numbers of closed lines, for the next to be opened."""
         for agent in agents:
-            agent.lines = []
+            agent.lines, agent.look = [], None
             for queue in sorted(agent.settings.queues):
                 self._serving.setdefault(queue, []).append(agent)
         for queue in sorted({*queues, *self._serving}):
@@ -260,6 +267,27 @@ class Lines:
         """The line for newcomers with these needs, if anybody of the kind has come yet."""
         return self._by_queue.get(queue, {}).get(Kind(skills))
 
+    def best_of(self, agent: AgentRecord) -> Line | None:
+        """The line of an agent whose first caller has the best place of all; None when nobody waits in any.
+
+        An agent may have a hundred lines: their heads lie side by side, so that looking through them costs little.
+        """
+        lines, look = agent.lines, agent.look
+        if look is None:
+            if not lines:
+                return None
+            numbers = [line.number for line in lines]
+            look = agent.look = itemgetter(*(numbers if len(numbers) > 1 else numbers * 2))
+        heads = look(self._heads)
+        least = min(heads)
+        if least == inf:
+            return None
+        index: int = heads.index(least)
+        if heads.count(least) == 1:
+            return lines[index]
+        same = [line for line, head in zip(lines, heads, strict=False) if head == least]
+        return min(same, key=lambda line: line.callers[0][1])
+
     def serving(self, queue: QueueName) -> list[AgentRecord]:
         """The agents on the list who have this queue, signed in or not."""
         return self._serving.get(queue, [])
@@ -272,13 +300,20 @@ class Lines:
         lines = self._by_queue.setdefault(queue, {})
         if len(lines) > _LINES_KEPT:
             self._close_empty(lines)
-        self._opened += 1
-        line = Line(self._opened, queue, kind, self._strategies.get(queue) or strategy_named("longest_idle"))
-        lines[kind] = line
+        strategy = self._strategies.get(queue) or strategy_named("longest_idle")
+        if self._free:
+            number = self._free.pop()
+        else:
+            number = len(self._all)
+            self._all.append(None)
+            self._heads.append(inf)
+        self._heads[number] = inf
+        line = lines[kind] = self._all[number] = Line(number, queue, kind, strategy, self._heads)
         able = {agent.login: agent for name in (queue, *sorted(kind.opened)) for agent in self.serving(name)}
         for agent in able.values():
             if line.serves(agent):
                 agent.lines.append(line)
+                agent.look = None
                 line.count_in()
                 if agent.state is READY:
                     line.add_idle(agent)
@@ -288,7 +323,11 @@ class Lines:
         closed = {line.number for kind, line in lines.items() if kind != PLAIN and line.empty}
         for kind in [kind for kind, line in lines.items() if line.number in closed]:
             del lines[kind]
+        for number in sorted(closed):
+            self._all[number] = None
+            self._free.append(number)
         for agents in self._serving.values():
             for agent in agents:
                 if any(line.number in closed for line in agent.lines):
                     agent.lines = [line for line in agent.lines if line.number not in closed]
+                    agent.look = None

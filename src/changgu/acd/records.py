@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from zlib import crc32
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
@@ -130,6 +130,8 @@ class AgentRecord(Timed):
     """False for someone taken off the list who still has a call to finish."""
     lines: list[Line] = field(default_factory=list)
     """The lines they can serve; derived from the floor."""
+    look: Callable[[Any], tuple[float, ...]] | None = None
+    """Takes the heads of all these lines from the array of heads; made when it is needed (`Lines.best_of`)."""
     state: AgentState = AgentState.LOGGED_OUT
     reason: NotReadyReason | None = None
     since: Instant = 0.0
