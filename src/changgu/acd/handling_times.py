@@ -92,8 +92,8 @@ class HandlingTimes:
     conversation, hold and wrap-up. An observation costs the same however many came before, and nothing grows. Of
     earlier observations the latest `memory` count; older ones fade.
 
-    The forecast reads it as it was at certain counts (each of the first 8, every 8th to 64, then every 16th), so that what is promised
-    depends on the observations only, never on who asked before.
+    The forecast reads it as it was at certain counts (each of the first 8, every 8th to 64, then every 16th), so that
+    what is promised depends on the observations only, never on who asked before.
     """
 
     __slots__ = ("_bins", "_counted", "_curve", "_growth", "_next", "_settled", "_squares", "_sum", "_sums2", "_total")

@@ -25,12 +25,16 @@ from changgu.acd.engine import Engine
 from changgu.acd.events import AgentSignedOut, DeskClosed
 from changgu.acd.facts import Recorded
 from changgu.acd.identity import AgentId, CallId, QueueName
+from changgu.acd.ledger.past.store import Past as LedgerPast
 from changgu.acd.ledger.store import Ledger
 from changgu.acd.lost_calls import LostCalls
 from changgu.acd.queue_log import QueueLog
 from changgu.acd.queues import Floor
 from changgu.acd.runner import Runner, SteadyClock
 from changgu.acd.store import CallStore, FloorStore
+from changgu.acd.why import api as why_api
+from changgu.acd.why import pages as why_pages
+from changgu.acd.why.service import Explainer
 from changgu.acd.worklist import api as callback_api
 from changgu.acd.worklist import pages as callback_pages
 from changgu.acd.worklist.api import Worklist
@@ -148,6 +152,7 @@ class Service:
         self.directory = Directory(database, Numbering(settings.desk.region, settings.desk.extensions))
         self.tickets = Tickets(database)
         self.calls = CallStore(database)
+        self._set_ups = LedgerPast(database)
         self.floor_store = FloorStore(database)
         self.accounts = Accounts(database)
         identified = IdentifiedCalls(database)
@@ -236,8 +241,8 @@ class Service:
             self.engine, clock, self.telephony.do, self.listeners, past.last_seq + 1, ledger=self.ledger.hear
         )
         self._past_answers = past.tail
-        for lost in self.lost_calls.restore(past.today):
-            self.runner.post(lost)
+        self._lost_unheard = self.lost_calls.restore(past.today)
+        keeper.prepare(lambda floor, _flow: self._set_ups.keep_floor(floor))
         keeper.tell([self.runner.configure, self.feed.configure, self._phones_changed, self._tell_of_closed_ways])
         self._tell_of_closed_ways(keeper.floor)
         self.web = self._web(identified, zone)
@@ -247,6 +252,7 @@ class Service:
         gate = AccessGate(self.accounts, public_origin=settings.web.public_origin or None)
         pages = SitePages(zone=settings.desk.time_zone, language=settings.desk.language, site=settings.desk.name)
         links = CallLinks(self.directory, identified, self.tickets)
+        explainer = Explainer(self._set_ups, self.floor_store.load_floor)
         call_desk = CallDesk(self.calls, self.ledger, self.floor_store, links, self.engine)
         worklist = Worklist(
             self.engine, CallbackHistory(self.database), self.floor_store, self.runner,
@@ -271,9 +277,11 @@ class Service:
                 callback_pages.build_pages(gate, pages, worklist, self.floor_store, zone),
                 call_pages.build_pages(
                     gate, pages, call_desk, self.floor_store, zone,
-                    {recording_pages.SLOT: recording_pages.SLOT_ROLE, trace_pages.SLOT: trace_pages.SLOT_ROLE},
+                    {slots.SLOT: slots.SLOT_ROLE for slots in (why_pages, recording_pages, trace_pages)},
                     self.keeper.node_title,
                 ),
+                why_api.build_router(gate, call_desk, explainer),
+                why_pages.build_pages(gate, pages, call_desk, explainer),
                 recording_api.build_router(gate, listening),
                 recording_pages.build_pages(gate, pages, listening),
                 trace_api.build_router(gate, trace),
@@ -299,6 +307,7 @@ class Service:
 
     async def run(self) -> None:
         """Everything that runs, until cancelled; one part's failure ends the service, a call's ends that call."""
+        await self._set_ups.keep_floor(self.keeper.floor)  # before the ledger speaks of it
         try:
             async with asyncio.TaskGroup() as tasks:
                 for part in (
@@ -308,6 +317,8 @@ class Service:
                 ):  # fmt: skip
                     tasks.create_task(part.run(), name=type(part).__name__)
                 self.runner.configure(self.keeper.floor)  # settles what the ledger's last lines left open
+                for lost in self._lost_unheard:
+                    self.runner.post(lost)
                 self.runner.hold_deadlines()
                 tasks.create_task(self._count_limits_again(), name="limits")
                 tasks.create_task(self.ticket_opener.catch_up(self._past_answers), name="tickets of past answers")
