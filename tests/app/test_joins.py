@@ -24,7 +24,9 @@ class Calls(CallStore):
 
 
 async def test_a_ticket_learns_of_its_calls_by_the_names_people_use() -> None:
-    answered = CallRecord(CallId("c1"), Direction.INBOUND, None, "1000", 5.0, NETWORK, KIM, Outcome.ANSWERED)
+    answered = CallRecord(
+        CallId("c1"), Direction.INBOUND, None, "1000", 5.0, NETWORK, agent=KIM, outcome=Outcome.ANSWERED
+    )
     open_call = CallRecord(CallId("c2"), Direction.INBOUND, None, "1000", 6.0, QueueName("gone"))
     past = TicketCalls(Calls(answered, open_call), lambda: FLOOR)
 

@@ -156,14 +156,14 @@ async def test_a_supervisor_sends_an_agent_on_a_break_and_is_told_when_that_is_r
     await wall.page.goto(f"{wall.service.origin}/floor")
     row = wall.page.locator("#agents tr", has_text="김민준")
     await row.locator("select").select_option(label="휴식")
-    await row.locator("button").click()
+    await row.get_by_role("button", name="적용").click()
     said = wall.page.locator("#said")
     await expect(said).to_have_text("김민준: 휴식 요청했습니다.")
     assert wall.wishes.asked == [("kim", "not_ready", "break")]
 
     row = wall.page.locator("#agents tr", has_text="이바쁨")
     await row.locator("select").select_option(label="대기")
-    await row.locator("button").click()
+    await row.get_by_role("button", name="적용").click()
     await expect(said).to_have_text("통화 중에는 할 수 없습니다.")
 
     await wall.page.fill("#find", "김민")
