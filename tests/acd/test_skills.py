@@ -374,3 +374,12 @@ def test_chance_gives_everybody_their_share(strategy: str, shares: tuple[int, ..
     for (_, count), share in zip(counts.items(), shares, strict=True):
         assert abs(count / 1500 - share / sum(shares)) < 0.05
     assert not any(isinstance(effect, CallEnded) for effect in floor.call("last"))
+
+
+def test_a_queue_taken_off_the_list_still_serves_its_callers_after_the_delay_of_a_seat() -> None:
+    floor = Floor(seated("expert", delay=25), queues=[a_queue(), a_queue("pc")])
+    floor.ready("expert")
+    floor.call("c1")
+    floor.configure(seated("expert", delay=25), queues=[a_queue("pc")])
+
+    assert rung(floor.wait(25)) == ["expert"]

@@ -36,7 +36,8 @@ class Limits:
 
     def set_up(self) -> None:
         """Takes up the set-up that the state has now; limits that run are set anew by whoever owns them."""
-        queues = self._state.queues
+        state = self._state
+        queues = {name: state.queue(name) for name in {*state.queues, *state.lines.served()}}
         self._steps = {name: self._steps_of(queue) for name, queue in queues.items()}
         self._timeless = {
             name

@@ -292,6 +292,10 @@ class Lines:
         """The agents on the list who have this queue, signed in or not."""
         return self._serving.get(queue, [])
 
+    def served(self) -> Iterable[QueueName]:
+        """Every queue that an agent on the list has, whether or not it is on the list itself."""
+        return self._serving
+
     def entries(self) -> int:
         """How much all lines hold."""
         return sum(line.entries for lines in self._by_queue.values() for line in lines.values())
