@@ -171,7 +171,7 @@ class People(Matching):
         person = self.people.get(event.agent)
         state, why = event.state.value, event.reason.value if event.reason is not None else None
         possible = state in ("ready", "not_ready", "logged_out") and (state == "not_ready") == (why in CHOSEN)
-        if person is None or not possible or not (person.listed or state == "logged_out"):
+        if person is None or not possible or not person.listed:
             self.say("refused", "AgentForced", event.agent)
         elif person.state in ("talking", "hold"):
             self.wants(person, state, why)

@@ -419,8 +419,10 @@ class AnyFloor(RuleBasedStateMachine):
             for agent in oracle.floor.agents:
                 able = oracle.may_take(oracle.people[agent.login], visit)
                 assert able == books.can_serve(agent.login, page), (agent, page, visit)
-        by_place = sorted(books.waiting, key=lambda call: books.place(books.waiting[call]))
+        placed = {call: (round(books.place(page)[0], 6), page.priority) for call, page in books.waiting.items()}
         waiting = [visit for visit in oracle.visits.values() if visit.state == "waiting"]
+        assert placed == {visit.call: (round(oracle.place(visit)[0], 6), visit.priority) for visit in waiting}
+        by_place = sorted(books.waiting, key=lambda call: books.place(books.waiting[call]))
         assert by_place == [visit.call for visit in sorted(waiting, key=oracle.place)]
 
 

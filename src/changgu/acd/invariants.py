@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from changgu.acd.agent_state import RESTING, AgentState
 from changgu.acd.call_state import CallState
-from changgu.acd.commands import Announce, DialPerson, Divert, HangUpCaller
+from changgu.acd.commands import Announce, DialPerson, Divert, HangUpAgent, HangUpCaller, StopRinging
 from changgu.acd.engine import Effect, Engine
 from changgu.acd.events import Event
 from changgu.acd.facts import (
@@ -45,34 +44,30 @@ from changgu.acd.facts import (
     WrapUpExtended,
 )
 from changgu.acd.identity import Instant
-from changgu.acd.invariants_books import DIVERSIONS, AgentPage, Books, CallerPage, way_of
+from changgu.acd.invariants_books import (
+    BUSY,
+    DIVERSIONS,
+    REASONS_OF_REFUSAL,
+    TURN_BY_IDLENESS,
+    AgentPage,
+    Books,
+    CallerPage,
+    Step,
+    differences,
+    way_of,
+)  # fmt: skip
 from changgu.acd.queues import Floor, Way
 
 LOOKED_OVER_EVERY = 16
 """Steps of a brisk watch between two looks at everybody, where otherwise only those who were touched are looked at."""
 
-TURN_BY_IDLENESS = frozenset({"longest_idle", "top_down"})
-
 IN_QUEUE = (CallState.WAITING, CallState.OFFERED)
 
 SPOKEN = (CallState.TALKING, CallState.HELD)
 
-REASONS_OF_REFUSAL = frozenset({"no_such_queue", "desk_closed", "error"})
-
 
 class Broken(AssertionError):
     """A rule does not hold; names the rule."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One event, handled."""
-
-    event: Event | None
-    """None for a change of the floor."""
-    now: Instant
-    effects: Sequence[Effect]
-    offers: tuple[CallOffered, ...] = ()
 
 
 class Watch:
@@ -143,18 +138,6 @@ class Watch:
             self._shadow_floor = self.floor
             self._shadow = Engine.restore(self.floor, self.history)
         return self._shadow.picture()
-
-
-def differences(lived: object, rebuilt: object, path: str = "") -> list[str]:
-    """Where two pictures of a state differ, a line each."""
-    if isinstance(lived, Mapping) and isinstance(rebuilt, Mapping):
-        keys = [*lived, *(key for key in rebuilt if key not in lived)]
-        return [
-            line
-            for key in keys
-            for line in differences(lived.get(key, "missing"), rebuilt.get(key, "missing"), f"{path}.{key}")
-        ]
-    return [] if lived == rebuilt else [f"{path}: lived {lived}, rebuilt {rebuilt}"]
 
 
 def _insist(holds: object, rule: str, about: object) -> None:
@@ -306,6 +289,8 @@ def states_follow_one_another(watch: Watch, fact: AgentStateChanged, now: Instan
     before = page.state if page is not None else AgentState.LOGGED_OUT
     _insist(fact.before is before, "states follow one another without gap", fact)
     _insist((fact.reason is not None) == (fact.after is AgentState.NOT_READY), "a reason goes with 이석", fact)
+    busy = fact.before in BUSY or fact.after in BUSY
+    _insist(busy == (fact.call is not None), "a state that is about a call names it", fact)
 
 
 def only_who_waits_is_told(watch: Watch, fact: WaitAnnounced, now: Instant) -> None:
@@ -350,6 +335,13 @@ def nobody_is_dialled_twice(watch: Watch, command: DialPerson, now: Instant) -> 
     _insist(page is not None and page.outbound and page.dials == 0, "never two dials at once", command)
     assert page is not None
     _insist(page.offers or page.winner, "a dial has its agent", (command, page))
+
+
+def a_leg_is_ended_by_its_name(watch: Watch, command: StopRinging | HangUpAgent, now: Instant) -> None:
+    """Agent, call and offer of a command belong together."""
+    leg = watch.books.legs.get(command.offer, command.agent)
+    call = watch.books.call_of.get(command.offer, command.call)
+    _insist((leg, call) == (command.agent, command.call), "a leg is ended by its name", command)
 
 
 def extensions_are_bounded(watch: Watch, fact: WrapUpExtended, now: Instant) -> None:
@@ -546,6 +538,14 @@ def every_promise_is_written_down(watch: Watch, step: Step) -> None:
     _insist(led == facts, "a diversion is carried out once", step)
 
 
+def what_is_ignored_says_why(watch: Watch, step: Step) -> None:
+    """Late news is counted by its own name, call and agent."""
+    for effect in step.effects:
+        if isinstance(effect, NewsIgnored):
+            about = (getattr(step.event, "call", effect.call), getattr(step.event, "agent", effect.agent))
+            _insist(effect.why and (effect.call, effect.agent) == about, "what is ignored says why", step)
+
+
 def nothing_grows_for_ever(watch: Watch, step: Step) -> None:
     """I12: memory follows who is here, not who has ever been."""
     if not watch.thorough:
@@ -574,6 +574,8 @@ RULES_OF_MESSAGES: Mapping[type, Sequence[Callable[..., None]]] = {
     CallbackBooked: (a_promise_is_one_persons,),
     CallbackClosed: (a_promise_is_settled_once,),
     DialPerson: (nobody_is_dialled_twice,),
+    StopRinging: (a_leg_is_ended_by_its_name,),
+    HangUpAgent: (a_leg_is_ended_by_its_name,),
 }
 """Asked of each such fact or command before it is entered in the books."""
 
@@ -591,6 +593,7 @@ RULES: tuple[Rule, ...] = (
     callbacks_are_bounded,
     everybody_who_came_is_counted,
     every_promise_is_written_down,
+    what_is_ignored_says_why,
     nothing_grows_for_ever,
 )
 """Checked in this order after every step."""

@@ -6,13 +6,14 @@ Kept beside the engine and without it, so that the rules in `invariants` have so
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import DialPerson, HangUpAgent, RingAgent, StopRinging
+from changgu.acd.engine import Effect
 from changgu.acd.events import AgentHungUp, AgentReady, ConversationMissing, Event, RingFailed
 from changgu.acd.facts import (
     AgentStateChanged,
@@ -46,6 +47,15 @@ from changgu.acd.skills import levels
 DIVERSIONS = frozenset({Way.VOICEMAIL, Way.CALLBACK, Way.ANNOUNCE, Way.NUMBER, Way.MENU})
 """Ways out of a queue on which the caller stays on the line."""
 
+BUSY = (AgentState.RESERVED, AgentState.TALKING, AgentState.HOLD, AgentState.WRAP_UP)
+"""States that are about a call."""
+
+REASONS_OF_REFUSAL = frozenset({"no_such_queue", "desk_closed", "error"})
+"""Besides the departures."""
+
+TURN_BY_IDLENESS = frozenset({"longest_idle", "top_down"})
+"""Strategies by which the longest idle of those who stand alike rings."""
+
 MISSES = frozenset({OfferEnd.NO_ANSWER, OfferEnd.FAILED, OfferEnd.AGENT_LEFT})
 
 Place = tuple[float, int]
@@ -59,6 +69,17 @@ def _levels(skills: frozenset[str]) -> Mapping[str, int]:
 def way_of(to: str) -> Way:
     """The way in a destination as facts write it, such as `queue:helpdesk`."""
     return Way(to.partition(":")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event, handled."""
+
+    event: Event | None
+    """None for a change of the floor."""
+    now: Instant
+    effects: Sequence[Effect]
+    offers: tuple[CallOffered, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -165,6 +186,8 @@ class Books:
         """Open offers and conversations: whose leg there should be."""
         self.legs: dict[OfferId, AgentId] = {}
         """Legs that were asked for and have not ended."""
+        self.call_of: dict[OfferId, CallId] = {}
+        """Of legs that were asked for, live or not."""
         self.unrung: set[OfferId] = set()
         """Offers whose agent is not rung yet, because the person is dialled first."""
         self.outbound: dict[CallId, CallerPage] = {}
@@ -472,6 +495,7 @@ class Books:
     def _rung(self, command: RingAgent, now: Instant) -> None:
         self.legs[command.offer] = command.agent
         self.agent(command.agent).rang_at = now
+        self.call_of[command.offer] = command.call
         self.unrung.discard(command.offer)
 
     def _leg_ended(self, command: StopRinging | HangUpAgent, now: Instant) -> None:
@@ -479,3 +503,15 @@ class Books:
 
     def _dialled(self, command: DialPerson, now: Instant) -> None:
         self.calls[command.call].dials += 1
+
+
+def differences(lived: object, rebuilt: object, path: str = "") -> list[str]:
+    """Where two pictures of a state differ, a line each."""
+    if isinstance(lived, Mapping) and isinstance(rebuilt, Mapping):
+        keys = [*lived, *(key for key in rebuilt if key not in lived)]
+        return [
+            line
+            for key in keys
+            for line in differences(lived.get(key, "missing"), rebuilt.get(key, "missing"), f"{path}.{key}")
+        ]
+    return [] if lived == rebuilt else [f"{path}: lived {lived}, rebuilt {rebuilt}"]

@@ -37,7 +37,8 @@ from changgu.acd.facts import (
     WaitAnnounced,
 )
 from changgu.acd.identity import AgentId, CallId, Instant
-from changgu.acd.invariants import Broken, Watch, differences
+from changgu.acd.invariants import Broken, Watch
+from changgu.acd.invariants_books import differences
 from changgu.acd.queues import Floor
 from changgu.acd.simulate_network import RECONCILED_EVERY, Network
 from changgu.acd.simulate_people import OPENING
