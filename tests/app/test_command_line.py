@@ -141,7 +141,7 @@ def test_a_folder_that_a_command_made_is_nobody_elses(typed: CommandLine) -> Non
 def test_every_command_that_the_documents_name_exists() -> None:
     top = typer.main.get_command(app)
     known = {name: set(getattr(command, "commands", {})) for name, command in getattr(top, "commands", {}).items()}
-    launcher = {"test", "lock"}
+    launcher = {"test", "lock", "bench"}
     unknown = []
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         text = document.read_text(encoding="utf-8")
