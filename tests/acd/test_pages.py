@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import get_args
 from zoneinfo import ZoneInfo
 
@@ -43,7 +44,7 @@ from changgu.acd.facts import (
 )
 from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
 from changgu.acd.pages import build_pages
-from changgu.acd.queues import Agent, Floor, Queue
+from changgu.acd.queues import Agent, Destination, Floor, Overflow, Queue, Way
 from changgu.acd.store import CallStore, FloorStore
 from changgu.acd.timeline import tell
 from changgu.app.rendering import SitePages
@@ -209,3 +210,25 @@ NAMES = Floor((Queue(HELP, "네트워크"), Queue(QueueName("pc"), "PC")), (Agen
 def test_what_happened_is_said_in_korean(fact: Fact, text: str) -> None:
     (line,) = tell([Recorded(1, 0.0, fact)], NAMES)
     assert line.text(lambda key, **words: SITE.catalogue.say("ko", key, **words)) == text
+
+
+async def test_a_call_shows_every_way_it_was_sent_and_why_it_was_refused(desk: Desk, show: Show) -> None:
+    floor = await FloorStore(desk.database).load_floor()
+    rules = (
+        Overflow(Departure.WAITED, Destination(Way.OPEN, "pc"), 30),
+        Overflow(Departure.WAITED, Destination(Way.REFUSE), 60),
+    )
+    queues = [replace(queue, overflows=rules) if queue.name == NETWORK else queue for queue in floor.queues]
+    desk.runner.configure(replace(floor, queues=tuple(queues)))
+    await desk.happen(CallerDialledIn(CallId("c1"), "01012345678", "1000"))
+    await desk.happen(CallArrived(CallId("c1"), NETWORK, 2, grounds=frozenset({"vip"})))
+    for _ in range(2):
+        desk.clock.time += 31
+        await desk.due()
+
+    page = await show("/calls/c1")
+    for told in ("우대 사용자", "최대 대기시간이 지남", "PC 대기열의 요원도", "안내 후 끊음", "연결 거절"):
+        assert told in page, told
+    assert "/callbacks?number=01012345678&amp;queue=network" in page
+    assert "최대 대기시간이 지남" in await show("/calls")
+    assert "also agents of PC" in await show("/calls/c1", lang="en")
