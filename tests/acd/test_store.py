@@ -3,12 +3,14 @@
 import asyncio
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, closing, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from sqlalchemy import Connection
 
 from changgu.acd.agent_state import AgentState, NotReadyReason
 from changgu.acd.call_record import fold
@@ -38,6 +40,8 @@ from changgu.ground.trouble import BadInput
 
 T0 = 1_790_000_000.25
 ALICE = AgentId("alice")
+
+T = TypeVar("T")
 
 
 def story(call: str, *, agent: str = "alice", queue: str = "network", caller: str | None = "01012345678") -> list[Fact]:
@@ -179,6 +183,52 @@ async def test_while_the_database_is_away_facts_go_to_disk_and_come_in_once_and_
     assert await ledger.read() == facts
     assert ledger.lost == 0
     assert {r.id: r for r in (await CallStore(database).page(CallFilter())).records} == fold(facts)
+
+
+class SlowDatabase(Database):
+    """A database that takes its time, for as long as `slow` is set; what has begun is done in the end."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.slow = False
+        self.go_on = asyncio.Event()
+        self.begun = 0
+
+    async def in_one_go(self, work: Callable[[Connection], T]) -> T:
+        self.begun += 1
+        if self.slow:
+            await self.go_on.wait()
+        return await super().in_one_go(work)
+
+
+async def test_a_write_that_comes_late_is_neither_lost_nor_doubled_nor_an_alarm(
+    database: Database, spool: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    facts = stamped([*story("c1"), *story("c2"), *story("c3")])
+    slow = SlowDatabase(f"sqlite+aiosqlite:///{tmp_path / 'changgu.db'}")
+    ledger = Ledger(slow, spool, patience=0.05, retry=0.05)
+    for fact in facts[:9]:
+        ledger.hear(fact)
+    assert await ledger.flush()
+    slow.slow = True
+    async with running(ledger):
+        for fact in facts[9:14]:
+            ledger.hear(fact)
+        await until(lambda: ledger.spooling and ledger.waiting == 0)
+        for fact in facts[14:20]:
+            ledger.hear(fact)
+        await until(lambda: ledger.waiting == 0)
+        assert slow.begun == 2, "while one write is late there is no other"
+        slow.slow = False
+        slow.go_on.set()
+        await until(lambda: not ledger.spooling)
+        for fact in facts[20:]:
+            ledger.hear(fact)
+        assert await ledger.flush()
+    assert not [line for line in caplog.messages if "failed" in line]
+    assert await ledger.read() == facts
+    assert {r.id: r for r in (await CallStore(database).page(CallFilter())).records} == fold(facts)
+    await slow.close()
 
 
 async def test_a_spool_left_by_a_crash_is_brought_in_at_the_start_each_fact_once(
@@ -409,7 +459,8 @@ async def test_a_number_finds_its_calls_however_it_is_written(calls: CallStore, 
 
 async def test_an_agent_sees_the_calls_of_their_own_queues_and_their_own_calls_only(calls: CallStore) -> None:
     assert await ids(calls, CallFilter(visible_to=Sight(AgentId("bob"), frozenset()))) == ["c2"]
-    assert await ids(calls, CallFilter(visible_to=Sight(ALICE, frozenset({QueueName("network")})))) == ["c4", "c3", "c1"]
+    hers = Sight(ALICE, frozenset({QueueName("network")}))
+    assert await ids(calls, CallFilter(visible_to=hers)) == ["c4", "c3", "c1"]
 
 
 async def test_the_ledger_can_be_read_by_any_tool(database: Database, spool: Path, tmp_path: Path) -> None:

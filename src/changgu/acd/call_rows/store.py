@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, String, bindparam, insert, update
+from sqlalchemy import JSON, BigInteger, Float, Row, String, bindparam, insert, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from changgu.acd.call_record import CallRecord, Departed, MenuStep
@@ -109,7 +109,7 @@ def call_row(seq: int, record: CallRecord) -> dict[str, Any]:
     }
 
 
-def record_of(row: CallRow) -> CallRecord:
+def record_of(row: CallRow | Row[Any]) -> CallRecord:
     """The call that a row of `calls` holds."""
     return CallRecord(
         id=CallId(row.id),

@@ -7,13 +7,14 @@ call's row never says more or less than its facts, and the marks from which the 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from changgu.acd import call_record
 from changgu.acd.call_record import CallRecord, call_of
@@ -35,8 +36,16 @@ from changgu.ground.database import Database, moment
 
 logger = logging.getLogger(__name__)
 
-# A statement on the table itself: the ORM's own bulk insert sends each row that has a NULL by itself.
+_CALLS = CallRow.__table__
+_MARKS = AgentMarkRow.__table__
 _INSERT_FACT = insert(LedgerRow.__table__)  # type: ignore[arg-type]
+_CALL = select(_CALLS).where(_CALLS.c.id == bindparam("this_id"))
+_INSERT_MARK = insert(_MARKS)  # type: ignore[arg-type]
+_UPDATE_MARK = (
+    update(_MARKS)  # type: ignore[arg-type]
+    .where(_MARKS.c.agent == bindparam("this_agent"))
+    .values({column.name: bindparam(column.name) for column in _MARKS.c if column.name != "agent"})
+)
 
 RECOVERY_PAUSE = 0.2
 """Seconds between two attempts to bring in the spool of the last run."""
@@ -71,13 +80,11 @@ class Ledger:
         self._pending: deque[Recorded] = deque()
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._stuck: asyncio.Task[None] | None = None
+        self._stuck: asyncio.Task[_Known] | None = None
         self._next_try: float = 0.0
         self._replayed_to = 0
         self._spooling = self._spool.holds_anything
-        self._last: int | None = None
-        self._calls: dict[CallId, tuple[int, CallRecord]] = {}
-        self._marks: dict[AgentId, Mark] = {}
+        self._known: _Known | None = None
         self.lost = 0
         """Facts dropped because neither database nor disk took them."""
 
@@ -193,7 +200,6 @@ class Ledger:
             batch, offset = await asyncio.to_thread(self._spool.read, self._replayed_to, self._batch)
             if not batch:
                 break
-            self._last = None
             if not await self._committed(batch):
                 raise _StillStuck("a batch of the spool was refused")
             self._replayed_to = offset
@@ -214,92 +220,24 @@ class Ledger:
             if not self._stuck.cancelled() and self._stuck.exception() is not None:
                 logger.warning("the late write failed: %s", self._stuck.exception())
             self._stuck = None
-        write = asyncio.ensure_future(self._write(batch))
+        write = asyncio.ensure_future(self._database.in_one_go(partial(_write, self._known, tuple(batch))))
+        self._known = None  # what a late write comes to is read anew
         try:
             await asyncio.wait({write}, timeout=self._patience)
         except asyncio.CancelledError:
-            self._stuck, self._last = write, None
+            self._stuck = write
             raise
         if not write.done():
-            self._stuck, self._last = write, None
+            self._stuck = write
             return False
         trouble = write.exception()
         if trouble is None:
+            self._known = write.result()
             return True
-        self._last = None
         if not isinstance(trouble, SQLAlchemyError | OSError):
             raise trouble
         logger.warning("a write to the ledger failed: %s", trouble)
         return False
-
-    # -- one transaction: facts and their folds
-
-    async def _write(self, batch: Sequence[Recorded]) -> None:
-        if self._last is None:
-            await self._look_up_where_we_are()
-        last = self._last or 0
-        fresh = [entry for entry in batch if entry.seq > last]
-        if not fresh:
-            return
-        async with self._database.transaction() as session:
-            await session.execute(_INSERT_FACT, [ledger_row(entry) for entry in fresh])
-            calls = await self._fold_calls(session, fresh)
-            marks = await self._move_marks(session, fresh)
-        self._last = fresh[-1].seq
-        self._marks |= marks
-        for call, (seq, record) in calls.items():
-            if record.settled:
-                self._calls.pop(call, None)
-            else:
-                self._calls[call] = (seq, record)
-
-    async def _look_up_where_we_are(self) -> None:
-        async with self._database.transaction() as session:
-            self._last = (await session.execute(select(func.max(LedgerRow.seq)))).scalar() or 0
-            self._calls = {
-                CallId(row.id): (row.seq, record_of(row))
-                for row in (await session.execute(select(CallRow).where(CallRow.ended_at.is_(None)))).scalars()
-            }
-            self._marks = {
-                AgentId(row.agent): Mark.of(row) for row in (await session.execute(select(AgentMarkRow))).scalars()
-            }
-
-    async def _fold_calls(
-        self, session: AsyncSession, fresh: Sequence[Recorded]
-    ) -> dict[CallId, tuple[int, CallRecord]]:
-        touched = {call for entry in fresh if (call := call_of(entry.fact)) is not None}
-        known = {call: self._calls[call] for call in touched if call in self._calls}
-        absent = touched - known.keys()
-        if absent:
-            rows = (await session.execute(select(CallRow).where(CallRow.id.in_(absent)))).scalars()
-            known |= {CallId(row.id): (row.seq, record_of(row)) for row in rows}
-        after = dict(known)
-        for entry in fresh:
-            call = call_of(entry.fact)
-            if call is None:
-                continue
-            seq, before = after.get(call, (entry.seq, None))
-            record = call_record.advance(before, entry.at, entry.fact)
-            if record is not None:
-                after[call] = (seq, record)
-        changed = {call: kept for call, kept in after.items() if kept != known.get(call)}
-        started = [call_row(seq, record) for call, (seq, record) in changed.items() if call not in known]
-        moved = [call_row(seq, record) for call, (seq, record) in changed.items() if call in known]
-        if started:
-            await session.execute(INSERT_CALL, started)
-        if moved:
-            await session.execute(UPDATE_CALL, [{"this_id": row.pop("id"), **row} for row in moved])
-        return changed
-
-    async def _move_marks(self, session: AsyncSession, fresh: Sequence[Recorded]) -> dict[AgentId, Mark]:
-        moved = moved_marks(self._marks, fresh)
-        new = [mark.row(agent) for agent, mark in moved.items() if agent not in self._marks]
-        old = [mark.row(agent) for agent, mark in moved.items() if agent in self._marks]
-        if new:
-            await session.execute(insert(AgentMarkRow), new)
-        if old:
-            await session.execute(update(AgentMarkRow), old)
-        return moved
 
     # -- reading
 
@@ -339,6 +277,86 @@ class Ledger:
     async def recovery_tail(self) -> list[Recorded]:
         """The facts from which `Engine.restore` rebuilds the present state; see `Past.now`."""
         return await Past(self._database).now()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database holds, as far as the next facts build on it."""
+
+    last: int
+    """The number of the newest fact."""
+    calls: Mapping[CallId, tuple[int, CallRecord]]
+    """Calls that are not settled, each with the number of its first fact."""
+    marks: Mapping[AgentId, Mark]
+
+
+def _write(known: _Known | None, batch: Sequence[Recorded], database: Connection) -> _Known:
+    """One transaction: facts, and their folds. What was written before is left out; what is known then."""
+    if known is None:
+        known = _look_up(database)
+    fresh = [entry for entry in batch if entry.seq > known.last]
+    if not fresh:
+        return known
+    database.execute(_INSERT_FACT, [ledger_row(entry) for entry in fresh])
+    changed = _fold_calls(database, known.calls, fresh)
+    marks = _move_marks(database, known.marks, fresh)
+    calls = {**known.calls, **changed}
+    for call, (_, record) in changed.items():
+        if record.settled:
+            del calls[call]
+    return _Known(fresh[-1].seq, calls, {**known.marks, **marks} if marks else known.marks)
+
+
+def _look_up(database: Connection) -> _Known:
+    return _Known(
+        database.execute(select(func.max(LedgerRow.seq))).scalar() or 0,
+        {
+            CallId(row.id): (row.seq, record_of(row))
+            for row in database.execute(select(_CALLS).where(_CALLS.c.ended_at.is_(None)))
+        },
+        {AgentId(row.agent): Mark.of(row) for row in database.execute(select(_MARKS))},
+    )
+
+
+def _fold_calls(
+    database: Connection, open_calls: Mapping[CallId, tuple[int, CallRecord]], fresh: Sequence[Recorded]
+) -> dict[CallId, tuple[int, CallRecord]]:
+    before: dict[CallId, tuple[int, CallRecord]] = {}
+    for call in {call for entry in fresh if (call := call_of(entry.fact)) is not None}:
+        if call in open_calls:
+            before[call] = open_calls[call]
+        elif (row := database.execute(_CALL, {"this_id": call}).first()) is not None:
+            before[call] = row.seq, record_of(row)
+    after = dict(before)
+    for entry in fresh:
+        call = call_of(entry.fact)
+        if call is None:
+            continue
+        seq, so_far = after.get(call, (entry.seq, None))
+        record = call_record.advance(so_far, entry.at, entry.fact)
+        if record is not None:
+            after[call] = (seq, record)
+    changed = {call: kept for call, kept in after.items() if kept != before.get(call)}
+    started = [call_row(seq, record) for call, (seq, record) in changed.items() if call not in before]
+    moved = [call_row(seq, record) for call, (seq, record) in changed.items() if call in before]
+    if started:
+        database.execute(INSERT_CALL, started)
+    if moved:
+        database.execute(UPDATE_CALL, [{"this_id": row.pop("id"), **row} for row in moved])
+    return changed
+
+
+def _move_marks(
+    database: Connection, known: Mapping[AgentId, Mark], fresh: Sequence[Recorded]
+) -> dict[AgentId, Mark]:
+    moved = moved_marks(known, fresh)
+    new = [mark.row(agent) for agent, mark in moved.items() if agent not in known]
+    old = [{"this_agent": agent, **mark.row(agent)} for agent, mark in moved.items() if agent in known]
+    if new:
+        database.execute(_INSERT_MARK, new)
+    if old:
+        database.execute(_UPDATE_MARK, old)
+    return moved
 
 
 class _StillStuck(Exception):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, String, Text, TextClause, text
+from sqlalchemy import BigInteger, Index, Row, String, Text, TextClause, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from changgu.acd.agent_words import AgentState
@@ -143,7 +143,7 @@ class Mark:
         }
 
     @classmethod
-    def of(cls, row: AgentMarkRow) -> "Mark":
+    def of(cls, row: "AgentMarkRow | Row[Any]") -> "Mark":
         """What a row says."""
         return cls(row.settled_seq, row.phone_seq, row.desktop_seq, row.left_seq, row.signed_out_seq)
 
@@ -167,6 +167,6 @@ def moved_marks(known: Mapping[AgentId, Mark], fresh: Sequence[Recorded]) -> dic
             continue
         mark = moved.get(agent) or known.get(agent) or Mark(settled=entry.seq - 1)
         after = mark.after(entry)
-        if after is not mark or agent not in known:
+        if after != mark or agent not in known:
             moved[agent] = after
     return moved
