@@ -87,7 +87,7 @@ def test_at_the_same_instant_who_missed_a_call_rings_after_who_did_not() -> None
 
 
 def test_a_queue_with_a_strategy_that_does_not_exist_is_refused_with_the_ones_that_do() -> None:
-    with pytest.raises(UnknownStrategy, match="no strategy 'loudest'; there are fewest_calls, .*longest_idle"):
+    with pytest.raises(UnknownStrategy, match=r"no strategy 'loudest'; there are fewest_calls, .*longest_idle"):
         Engine(FloorPlan((a_queue(strategy="loudest"),), ()))
 
 
