@@ -5,7 +5,7 @@ from changgu.acd.facts import Direction, Outcome
 from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.queues import Agent, Floor, Queue
 from changgu.acd.store import CallStore
-from changgu.app.joins import TicketCalls
+from changgu.app.page_joins import TicketCalls
 from changgu.ground.database import moment
 from changgu.ticketing.pages import CallLine
 

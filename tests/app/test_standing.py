@@ -12,7 +12,8 @@ from changgu.acd.facts import Direction
 from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.queues import Floor, Queue
 from changgu.acd.store import CallStore
-from changgu.app.joins import REPEATED_WITHIN, CallbackNumbers, CallerStandings
+from changgu.app.joins import REPEATED_WITHIN, CallerStandings
+from changgu.app.page_joins import CallbackNumbers
 from changgu.app.schema import METADATA
 from changgu.directory.numbers import Numbering
 from changgu.directory.person import NumberWritten, PersonCard, PersonWritten

@@ -1,6 +1,7 @@
-"""Puts the house together: the one place that knows everybody.
+"""Puts the house together: the one place that knows everybody, save for the pages (`front`).
 
 Reading `Service.listeners` answers what happens when a call is answered; reading `Service.run` answers what runs.
+What is imported here is imported before the first call is routed, so nothing is that calls do not need: callers wait.
 """
 
 import asyncio
@@ -11,18 +12,11 @@ from datetime import datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from fastapi import FastAPI
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from changgu import __version__
-from changgu.acd import api as call_api
-from changgu.acd import pages as call_pages
-from changgu.acd.agents import api as agent_api
-from changgu.acd.api import CallDesk
 from changgu.acd.call_state import CallState
 from changgu.acd.engine import Engine
-from changgu.acd.events import AgentSignedOut, DeskClosed
+from changgu.acd.events import DeskClosed
 from changgu.acd.facts import Recorded
 from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.ledger.past.store import Past as LedgerPast
@@ -32,81 +26,46 @@ from changgu.acd.queue_log import QueueLog
 from changgu.acd.queues import Floor
 from changgu.acd.runner import Runner, SteadyClock
 from changgu.acd.store import CallStore, FloorStore
-from changgu.acd.why import api as why_api
-from changgu.acd.why import pages as why_pages
-from changgu.acd.why.service import Explainer
-from changgu.acd.worklist import api as callback_api
-from changgu.acd.worklist import pages as callback_pages
-from changgu.acd.worklist.api import Worklist
-from changgu.acd.worklist.store import CallbackHistory
-from changgu.app import pages as account_pages
-from changgu.app.access import AccessGate
 from changgu.app.accounts import Accounts
 from changgu.app.fact_log import FactLog
-from changgu.app.floor_changes import FloorChanges
 from changgu.app.floor_keeper import FloorKeeper
 from changgu.app.generated_secrets import GeneratedSecrets
 from changgu.app.joins import (
     NOT_DIALLED,
-    CallbackNumbers,
     CallerConfirmed,
     CallerStandings,
-    CallLinks,
     MenuLookUps,
-    PersonPast,
-    TicketCalls,
     TicketLines,
     WhoCalled,
 )
 from changgu.app.pbx_settings import ami_access, ari_access, queue_log_file
-from changgu.app.rendering import SitePages
 from changgu.app.settings import Settings
-from changgu.app.web import Health, build_app
-from changgu.asterisk_conf.plan import endpoint_name
-from changgu.directory import api as people_api
-from changgu.directory import pages as people_pages
 from changgu.directory.numbers import Numbering
 from changgu.directory.service import Directory
 from changgu.ground.database import Database
-from changgu.recordings import api as recording_api
-from changgu.recordings import pages as recording_pages
-from changgu.recordings.api import Listening
 from changgu.recordings.retention import Retention
 from changgu.recordings.service import Recordings
 from changgu.recordings.store import RecordingStore
-from changgu.screenpop import api as phone_api
-from changgu.screenpop import pages as desk_pages
-from changgu.screenpop.api import SipAccount
-from changgu.screenpop.desktop import build_desktop
 from changgu.screenpop.history import RecordedCalls
 from changgu.screenpop.people import DirectoryPeople
 from changgu.screenpop.presence import Presence
 from changgu.screenpop.service import ScreenPop
 from changgu.screenpop.store import IdentifiedCalls
-from changgu.screenpop.visitor import VisitorPhone
-from changgu.telephony import api as trace_api
-from changgu.telephony import pages as trace_pages
 from changgu.telephony.agent_phones import AgentPhones
 from changgu.telephony.ami.client import Ami, AmiAddress
 from changgu.telephony.ami.queue_log_writer import QueueLogWriter
-from changgu.telephony.api import Tracing
 from changgu.telephony.ari.stream import AriAddress
 from changgu.telephony.cel_writer import CelWriter
 from changgu.telephony.dial_plan import DialPlan, unreachable_destinations
 from changgu.telephony.inbound import Desk
-from changgu.telephony.phone_proxy import build_phone_proxy
 from changgu.telephony.recorder import MixMonitorRecorder
 from changgu.telephony.service import Telephony
 from changgu.telephony.shadow_queues import ShadowQueueKeeper
 from changgu.telephony.shadow_reader import ShadowReader
 from changgu.telephony.speech.prompts import PromptStore
 from changgu.telephony.watchdog import Watchdog
-from changgu.ticketing import api as ticket_api
-from changgu.ticketing import pages as ticket_pages
 from changgu.ticketing.runner import TicketOpener
 from changgu.ticketing.service import Tickets
-from changgu.wallboard import api as wallboard_api
-from changgu.wallboard import pages as wallboard_pages
 from changgu.wallboard.board import Board
 from changgu.wallboard.feed import Feed
 
@@ -121,13 +80,6 @@ LIMITS_HELD = 10.0
 PAGES_BACK = 12.0
 """Seconds after a start within which open desktops have come back: a page tries again after 10 s at the latest."""
 
-VISITOR_PHONES = {
-    "off": VisitorPhone.OFF,
-    "loopback": VisitorPhone.LOOPBACK,
-    "everywhere": VisitorPhone.EVERYONE,
-}
-VISITOR_ENDPOINT = "visitor"
-
 
 class Service:
     """The desk: everything that runs, wired from what the ledger says (`Past.read`); then `run()`."""
@@ -140,7 +92,7 @@ class Service:
         self.database = database
         self.ledger = ledger
         self.keeper = keeper
-        self._secrets = secrets
+        self.secrets = secrets
         zone = ZoneInfo(settings.desk.time_zone)
 
         # The core, as the ledger says it was.
@@ -152,16 +104,16 @@ class Service:
         self.directory = Directory(database, Numbering(settings.desk.region, settings.desk.extensions))
         self.tickets = Tickets(database)
         self.calls = CallStore(database)
-        self._set_ups = LedgerPast(database)
+        self.set_ups = LedgerPast(database)
         self.floor_store = FloorStore(database)
         self.accounts = Accounts(database)
-        identified = IdentifiedCalls(database)
-        self._who_called = WhoCalled(self.directory, identified, lambda: self.engine.calls)
+        self.identified = IdentifiedCalls(database)
+        self.who_called = WhoCalled(self.directory, self.identified, lambda: self.engine.calls)
         self.screen_pop = ScreenPop(
             directory=DirectoryPeople(self.directory),
             tickets=TicketLines(self.tickets, self.directory),
             calls=RecordedCalls(self.calls, lambda: keeper.floor),
-            identified=identified,
+            identified=self.identified,
             floor=lambda: keeper.floor,
             now=now,
             node_title=keeper.node_title,
@@ -169,7 +121,7 @@ class Service:
         )
         self.screen_pop.restore(past.tail)
         self.tickets.tell(self.screen_pop.ticket_changed)
-        self.ticket_opener = TicketOpener(self.tickets, self._who_called, keeper.queue, self._facts_after)
+        self.ticket_opener = TicketOpener(self.tickets, self.who_called, keeper.queue, self._facts_after)
         queue_log = QueueLog(keeper.queues_of, lambda: keeper.floor.rules.priority_worth)
         for recorded in past.tail:
             queue_log.rows(recorded)  # written before
@@ -193,9 +145,9 @@ class Service:
             lambda event: self.runner.post(event), lambda: QueueName(settings.desk.main_queue)
         )
         self.queue_log_writer = QueueLogWriter(self.ami, queue_log.rows, without_pauses=True)
-        self._recording_store = RecordingStore(database)
+        self.recording_store = RecordingStore(database)
         self.recordings = Recordings(
-            self._recording_store,
+            self.recording_store,
             MixMonitorRecorder(self.ami),
             settings.recordings_folder,
             lambda: {queue.name: queue.record for queue in keeper.floor.queues},
@@ -205,15 +157,15 @@ class Service:
         )
         for recorded in past.tail:
             self.recordings.remember(recorded)
-        self._desk = Desk(
+        desk = Desk(
             keeper.numbers, keeper.menu, settings.desk.language,
-            dial_plan=self._dial_plan, voicemails=self.recordings,
+            dial_plan=self.dial_plan, voicemails=self.recordings,
             standings=CallerStandings(self.directory, self.tickets, self.calls, lambda: keeper.floor),
         )  # fmt: skip
         self.presence = Presence(lambda event: self.runner.post(event))
         self.telephony = Telephony(
             _ari_address(settings, secrets, rest_over_websocket),
-            desk=self._desk,
+            desk=desk,
             voice=prompts,
             look_ups=MenuLookUps(self.tickets, zone),
             post=lambda event: self.runner.post(event),
@@ -240,74 +192,17 @@ class Service:
         self.runner = Runner(
             self.engine, clock, self.telephony.do, self.listeners, past.last_seq + 1, ledger=self.ledger.hear
         )
+        self.pages_open = asyncio.Event()
+        """To be set once pages are answered."""
         self._past_answers = past.tail
         self._lost_unheard = self.lost_calls.restore(past.today)
-        keeper.prepare(lambda floor, _flow: self._set_ups.keep_floor(floor))
+        keeper.prepare(lambda floor, _flow: self.set_ups.keep_floor(floor))
         keeper.tell([self.runner.configure, self.feed.configure, self._phones_changed, self._tell_of_closed_ways])
         self._tell_of_closed_ways(keeper.floor)
-        self.web = self._web(identified, zone)
-
-    def _web(self, identified: IdentifiedCalls, zone: ZoneInfo) -> FastAPI:
-        settings = self.settings
-        gate = AccessGate(self.accounts, public_origin=settings.web.public_origin or None)
-        pages = SitePages(zone=settings.desk.time_zone, language=settings.desk.language, site=settings.desk.name)
-        links = CallLinks(self.directory, identified, self.tickets)
-        explainer = Explainer(self._set_ups, self.floor_store.load_floor)
-        call_desk = CallDesk(self.calls, self.ledger, self.floor_store, links, self.engine)
-        worklist = Worklist(
-            self.engine, CallbackHistory(self.database), self.floor_store, self.runner,
-            CallbackNumbers(lambda: self._desk.dial_plan(), self.directory),
-        )  # fmt: skip
-        visitor = VISITOR_PHONES[settings.visitor_phone.enabled]
-        person_past = PersonPast(self.calls, identified, self.tickets, lambda: self.keeper.floor)
-        listening = Listening(self._recording_store, self.recordings.file_of)
-        trace = Tracing(self.calls, self.cel_writer.store, self.cel_writer.flush)
-        return build_app(
-            version=__version__,
-            gate=gate,
-            pages=pages,
-            health=self,
-            routers=[
-                account_pages.build_pages(gate, pages, self.accounts, self._shut_out),
-                call_api.build_router(gate, call_desk, self.floor_store, self.engine, self.runner),
-                agent_api.build_router(
-                    gate, self.floor_store, self.engine, self.runner, FloorChanges(self.floor_store, self.keeper)
-                ),
-                callback_api.build_router(gate, worklist),
-                callback_pages.build_pages(gate, pages, worklist, self.floor_store, zone),
-                call_pages.build_pages(
-                    gate, pages, call_desk, self.floor_store, zone,
-                    {slots.SLOT: slots.SLOT_ROLE for slots in (why_pages, recording_pages, trace_pages)},
-                    self.keeper.node_title,
-                ),
-                why_api.build_router(gate, call_desk, explainer),
-                why_pages.build_pages(gate, pages, call_desk, explainer),
-                recording_api.build_router(gate, listening),
-                recording_pages.build_pages(gate, pages, listening),
-                trace_api.build_router(gate, trace),
-                trace_pages.build_pages(gate, pages, trace),
-                people_api.build_router(gate, self.directory),
-                people_pages.build_pages(gate, pages, self.directory, person_past, person_past.tickets),
-                ticket_api.build_router(gate, self.tickets, self._who_called),
-                ticket_pages.build_pages(
-                    gate, pages, self.tickets, self._who_called, self.directory, zone, self.keeper.names,
-                    TicketCalls(self.calls, lambda: self.keeper.floor),
-                ),
-                phone_api.build_router(gate, self.screen_pop, self._sip_account),
-                build_desktop(gate, self.screen_pop, self.runner.ask, self.telephony.control, self.presence),
-                desk_pages.build_pages(
-                    gate, pages, visitor=visitor, visitor_account=self._visitor_account,
-                    desk_number=settings.desk.number,
-                ),
-                build_phone_proxy(gate, settings.phone_socket, visitor),
-                wallboard_api.build_router(gate, self.feed),
-                wallboard_pages.build_pages(gate, pages),
-            ],
-        )  # fmt: skip
 
     async def run(self) -> None:
         """Everything that runs, until cancelled; one part's failure ends the service, a call's ends that call."""
-        await self._set_ups.keep_floor(self.keeper.floor)  # before the ledger speaks of it
+        await self.set_ups.keep_floor(self.keeper.floor)  # before the ledger speaks of it
         try:
             async with asyncio.TaskGroup() as tasks:
                 for part in (
@@ -350,7 +245,7 @@ class Service:
 
     async def _miss_desktops(self) -> None:
         """Desktops that were open when we went away have had time to come back."""
-        await self.telephony.reconciler.done.wait()  # pages are answered from then on
+        await self.pages_open.wait()
         await asyncio.sleep(PAGES_BACK)
         self.presence.look_back(self.engine.agents)
 
@@ -393,22 +288,6 @@ class Service:
                     await asyncio.sleep(0.05)
         await self.recordings.settle()
 
-    async def health(self) -> Health:
-        """Whether the parts are up that calls need."""
-        return Health(
-            pbx_connected=self.telephony.connected and self.ami.connected,
-            pbx_version=self.telephony.version,
-            database=await self._database_answers(),
-        )
-
-    async def _database_answers(self) -> bool:
-        try:
-            async with asyncio.timeout(2), self.database.transaction() as session:
-                await session.execute(text("SELECT 1"))
-        except (SQLAlchemyError, OSError, TimeoutError):
-            return False
-        return not self.ledger.spooling
-
     def _phone_is_up(self, agent: AgentId) -> bool:
         view = self.engine.agents.get(agent)
         return view is not None and view.phone_reachable
@@ -417,32 +296,19 @@ class Service:
         view = self.engine.agents.get(agent)
         return view is not None and (view.call is not None or view.offer is not None)
 
-    def _dial_plan(self) -> DialPlan:
+    def dial_plan(self) -> DialPlan:
+        """What may be dialled now."""
         desk = self.settings.desk
         queues = (queue.number for queue in self.keeper.floor.queues if queue.number)
         return self.settings.outside.plan(desk.extensions, (desk.number, *desk.other_numbers, *queues))
 
     def _tell_of_closed_ways(self, floor: Floor) -> None:
-        for queue, to, why in unreachable_destinations(self._dial_plan(), floor):
+        for queue, to, why in unreachable_destinations(self.dial_plan(), floor):
             logger.warning("queue %s leads to %s, which is not dialled: %s", queue, to, " · ".join(NOT_DIALLED[why]))
 
     def _phones_changed(self, _floor: Floor) -> None:
         self.agent_phones.look_again()
         self.shadow_queues.compare_all()
-
-    async def _shut_out(self, login: str) -> None:
-        """Whoever may not sign in any more gets no calls either, once the present one is over."""
-        if login in self.keeper.logins():
-            await self.runner.ask(AgentSignedOut(AgentId(login)))
-
-    async def _sip_account(self, agent: AgentId) -> SipAccount | None:
-        if agent not in self.keeper.logins():
-            return None
-        return SipAccount(endpoint_name(agent), await self.floor_store.sip_password(agent))
-
-    async def _visitor_account(self) -> SipAccount:
-        return SipAccount(VISITOR_ENDPOINT, self._secrets.visitor_sip_secret)
-
 
 class Past:
     """What the ledger says when the service starts."""

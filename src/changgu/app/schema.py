@@ -2,14 +2,15 @@
 
 import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, inspect, text
 
 from changgu.ground.database import Base, Database
+
+# Alembic is imported where it is needed: a desk that starts again, while callers wait, has nothing to migrate.
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 ROOMS_WITH_TABLES = (
     "changgu.acd.store",
@@ -32,20 +33,41 @@ METADATA = _metadata()
 DATABASE = "changgu.sqlite"
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSIONS = MIGRATIONS / "versions"
+REVISION_TABLE = "alembic_version"
 
 
-def _config(connection: Connection) -> Config:
+def newest() -> str:
+    """The revision that the last migration leads to: they are one after the other, and numbered."""
+    return max(file.name.partition("_")[0] for file in VERSIONS.glob("[0-9]*.py"))
+
+
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     return config
 
 
+def _is_newest(connection: Connection) -> bool:
+    if not inspect(connection).has_table(REVISION_TABLE):
+        return False
+    revisions = connection.execute(text(f"SELECT version_num FROM {REVISION_TABLE}")).scalars()  # noqa: S608
+    return list(revisions) == [newest()]
+
+
 def _upgrade(connection: Connection) -> None:
+    if _is_newest(connection):
+        return
+    from alembic import command
+
     command.upgrade(_config(connection), "head")
 
 
 def _new_migration(connection: Connection, why: str) -> None:
+    from alembic import command
+
     config = _config(connection)
     command.upgrade(config, "head")
     number = len(list(VERSIONS.glob("[0-9]*.py"))) + 1
@@ -53,6 +75,9 @@ def _new_migration(connection: Connection, why: str) -> None:
 
 
 def _differences(connection: Connection) -> list[object]:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
     context = MigrationContext.configure(connection, opts={"compare_type": False})
     return list(compare_metadata(context, METADATA))
 

@@ -7,12 +7,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
-
-import uvicorn
 
 from changgu.acd.identity import AgentId
 from changgu.acd.ledger.store import Ledger
@@ -22,7 +20,6 @@ from changgu.app import schema
 from changgu.app.accounts import Accounts
 from changgu.app.assembly import Past, Service
 from changgu.app.data_folder import DataFolder, DeskKind
-from changgu.app.demo.desk import DemoDesk
 from changgu.app.floor_keeper import FloorKeeper
 from changgu.app.generated_secrets import GeneratedSecrets, secrets_of
 from changgu.app.pbx_care import Care, looked_after
@@ -45,14 +42,15 @@ from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.prompts import PromptStore
 from changgu.telephony.speech.synthesiser import Synthesiser
 
+# Pages, the example desk and what updates the database are imported where they are wanted: while they load, nobody's
+# call is routed, and after a crash callers wait for that.
+if TYPE_CHECKING:
+    from changgu.app.page_server import PageServer
+
 logger = logging.getLogger(__name__)
 
 FAREWELL_LIMIT = 12.0
 """Seconds that the callers who still wait may take to hear that the desk closes."""
-PING_EVERY = 10.0
-"""Seconds between the questions by which open pages are found alive, and within which they must answer."""
-PAGES_LIMIT = 5
-"""Seconds that open pages and downloads may take to end."""
 SECOND_SIGNAL = 130
 
 
@@ -142,12 +140,19 @@ class ExampleDesk(Protocol):
         ...
 
 
+def example_desk(settings: Settings, database: Database) -> ExampleDesk:
+    """The example desk and its crowd."""
+    from changgu.app.demo.desk import DemoDesk
+
+    return DemoDesk(settings, database)
+
+
 class Opening:
     """One opening of the desk, from the database to the `ready:` line and back."""
 
     def __init__(
         self, settings: Settings, secrets: GeneratedSecrets, stop: Stop, synthesiser: Synthesiser | None = None,
-        example: Callable[[Settings, Database], ExampleDesk] = DemoDesk,
+        example: Callable[[Settings, Database], ExampleDesk] = example_desk,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._example = example
@@ -252,24 +257,14 @@ class Opening:
     # While the desk is open
 
     async def _serve(self, service: Service, web_socket: socket.socket, demo: ExampleDesk | None) -> None:
-        server = _Server(
-            uvicorn.Config(
-                service.web,
-                log_config=None,
-                access_log=False,
-                ws_per_message_deflate=False,
-                ws_ping_interval=PING_EVERY,
-                ws_ping_timeout=PING_EVERY,
-                lifespan="off",
-                server_header=False,
-                timeout_graceful_shutdown=PAGES_LIMIT,
-            )
-        )
         parts = [asyncio.create_task(service.run(), name="service")]
+        server: PageServer | None = None
         try:
             await self._until_ready(service, parts)
+            server = await asyncio.to_thread(_page_server, service)
             parts.append(asyncio.create_task(server.serve(sockets=[web_socket]), name="web"))
             await self._until_serving(server, parts[-1])
+            service.pages_open.set()
             parts.append(asyncio.create_task(self._reload_when_asked(service.keeper), name="reload"))
             if demo is not None:
                 parts.append(asyncio.create_task(demo.run(service), name="demo"))
@@ -285,13 +280,14 @@ class Opening:
                 await service.close_desk(FAREWELL_LIMIT)
         finally:
             service.presence.close()
-            server.should_exit = True
+            if server is not None:
+                server.should_exit = True
             for part in reversed(parts):
                 if part.get_name() != "web" and not part.cancelling():
                     part.cancel()
             await asyncio.gather(*parts, return_exceptions=True)
 
-    async def _until_serving(self, server: "_Server", web: asyncio.Task[None]) -> None:
+    async def _until_serving(self, server: "PageServer", web: asyncio.Task[None]) -> None:
         serving = asyncio.create_task(server.serving.wait())
         await asyncio.wait([serving, web], return_when=asyncio.FIRST_COMPLETED)
         if web.done():
@@ -367,23 +363,12 @@ def configuration(plan: PbxPlan, floor: Floor, sip_passwords: Mapping[AgentId, s
         ) from clash
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: closing the desk comes before closing the pages."""
+def _page_server(service: Service) -> "PageServer":
+    """Everything that people and programs see, ready to be served; in a thread of its own, while calls are routed."""
+    from changgu.app.front import build_front
+    from changgu.app.page_server import PageServer
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.serving = asyncio.Event()
-        """Set once pages are answered."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve, and say so."""
-        await super().startup(sockets)
-        self.serving.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
+    return PageServer(build_front(service))
 
 
 def _listen(settings: Settings) -> socket.socket:
