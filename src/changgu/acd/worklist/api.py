@@ -129,7 +129,7 @@ class CallbackWish(BaseModel):
     number: str = Field(min_length=1, max_length=64, description="However it is written")
     queue: str = Field(max_length=64, description="Whose agents call")
     not_before: AwareDatetime | None = Field(None, description="ISO 8601 with a zone; within 30 days")
-    priority: int = Field(0, ge=0, le=HIGHEST_PRIORITY, description="Above 0 only by supervisors")
+    priority: int = Field(default=0, ge=0, le=HIGHEST_PRIORITY, description="Above 0 only by supervisors")
 
 
 # ------------------------------------------------------------------------------------------------- the worklist
