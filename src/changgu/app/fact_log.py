@@ -19,6 +19,9 @@ class FactLog:
     def hear(self, recorded: Recorded) -> None:
         """Write the line: the fact's name, then its fields."""
         fact = recorded.fact
+        level = logging.DEBUG if isinstance(fact, NewsIgnored) else logging.INFO
+        if not logger.isEnabledFor(level):
+            return
         hidden = PRIVATE
         if isinstance(fact, CallStarted) and fact.direction is Direction.OUTBOUND:
             hidden = PRIVATE | {"dialled"}  # there it is the number of the person who is called back
@@ -29,5 +32,4 @@ class FactLog:
             for name in fact.__struct_fields__
             if name not in hidden and (value := getattr(fact, name)) not in EMPTY
         )
-        level = logging.DEBUG if isinstance(fact, NewsIgnored) else logging.INFO
         logger.log(level, "%s %s", type(fact).__name__, said, extra={"call_id": getattr(fact, "call", None)})

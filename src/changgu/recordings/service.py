@@ -125,6 +125,8 @@ class Recordings:
         self._now = now
         self._patience = patience
         self._visits: dict[CallId, Visit] = {}
+        self._without: set[CallId] = set()
+        """Conversations that go on and are not to be recorded: nothing is done at their end either."""
         self._work: asyncio.Queue[_Start | _Stop] = asyncio.Queue(WORK_LIMIT)
         self._last_of_call: dict[CallId, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -144,10 +146,15 @@ class Recordings:
         if visit is None:
             return
         if isinstance(fact, CallConnected) and before is not None and before.agent is None:
-            self._put(_Start(call, visit, moment(recorded.at)))
+            if decide(visit) is Decision.NOT_WANTED:
+                self._without.add(call)
+            else:
+                self._put(_Start(call, visit, moment(recorded.at)))
         elif isinstance(fact, CallEnded):
             del self._visits[call]
-            if visit.agent is not None:
+            if call in self._without:
+                self._without.discard(call)
+            elif visit.agent is not None:
                 self._put(_Stop(call, moment(recorded.at)))
 
     def remember(self, recorded: Recorded) -> None:

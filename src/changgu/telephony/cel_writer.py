@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 EVENTS_WAITING = 20_000
 """Some 1,400 calls, and some 40 MB."""
 
-BATCH = 100
-"""Events in one transaction: more would keep the loop, which routes calls, busy for longer than a few milliseconds."""
+BATCH = 200
+"""Events in one transaction: more would keep the ledger, which waits for its turn, from being written for long."""
 
 LINGER = 0.5
 """Seconds for which events are gathered before they are written."""

@@ -3,10 +3,12 @@
 Table: `cel_events`, appended to and never changed; what is older than the writer's limit is taken out as a whole.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
-from sqlalchemy import String, Text, delete, insert, select
+from sqlalchemy import Connection, String, Text, delete, select
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from changgu.ground.database import Base, Database, UtcDateTime
@@ -40,7 +42,7 @@ class CelRow(Base):
 
 
 _TABLE = CelRow.__table__
-_INSERT = insert(_TABLE)  # type: ignore[arg-type]
+_INSERT = insert(_TABLE).on_conflict_do_nothing(index_elements=["digest"])  # type: ignore[arg-type]
 _LIMITS = {
     column.name: column.type.length
     for column in _TABLE.c
@@ -56,13 +58,9 @@ class CelStore:
 
     async def add(self, events: Iterable[CelEvent]) -> None:
         """Keep these, those that are kept already aside."""
-        rows = {event.digest: _row(event) for event in events}
-        if not rows:
-            return
-        async with self._database.transaction() as session:
-            known = set((await session.execute(select(CelRow.digest).where(CelRow.digest.in_(rows)))).scalars())
-            if new := [row for digest, row in rows.items() if digest not in known]:
-                await session.execute(_INSERT, new)
+        rows = [_row(event) for event in events]
+        if rows:
+            await self._database.in_one_go(partial(_add, rows))
 
     async def of_call(self, linked_id: str) -> list[CelEvent]:
         """What happened to all channels of a call, in order of time."""
@@ -78,6 +76,10 @@ class CelStore:
             if ids:
                 await session.execute(delete(CelRow).where(CelRow.id.in_(ids)))
         return len(ids)
+
+
+def _add(rows: Sequence[Mapping[str, object]], database: Connection) -> None:
+    database.execute(_INSERT, rows)
 
 
 def _row(event: CelEvent) -> dict[str, object]:
