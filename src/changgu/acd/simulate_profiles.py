@@ -72,8 +72,7 @@ class Faults:
     never: float = 0.02
     connect_fails: float = 0.02
     crash: float = 0.0005
-    """Share of steps after which the engine is thrown away and rebuilt from its facts; half of the time the commands
-    of the last step are lost with it."""
+    """Share of steps after which the engine is thrown away and rebuilt from its facts."""
 
 
 @dataclass(frozen=True, slots=True)
