@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from changgu.app.cli import app, main
+from changgu.app.cli import command_line, main
 from changgu.app.data_folder import DataFolder, DeskKind
 from changgu.app.running import announced, as_running
 from changgu.app.settings import load
@@ -139,7 +139,7 @@ def test_a_folder_that_a_command_made_is_nobody_elses(typed: CommandLine) -> Non
 
 
 def test_every_command_that_the_documents_name_exists() -> None:
-    top = typer.main.get_command(app)
+    top = typer.main.get_command(command_line())
     known = {name: set(getattr(command, "commands", {})) for name, command in getattr(top, "commands", {}).items()}
     launcher = {"test", "lock", "bench"}
     unknown = []

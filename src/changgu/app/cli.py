@@ -11,29 +11,39 @@ from typing import Annotated
 import typer
 
 from changgu import __version__
-from changgu.app import acd_commands, desk_commands, pbx_commands
 from changgu.app.options import ConfigOption, DataOption, settings_from
 from changgu.app.settings import SettingsError, describe
 from changgu.ground.csv_rows import RowErrors
 from changgu.ground.trouble import Trouble
 
-app = typer.Typer(
-    name="changgu",
-    help="창구: the single telephone window of a service desk.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-settings_app = typer.Typer(help="설정 · the options of changgu", no_args_is_help=True)
-migration_app = typer.Typer(help="데이터베이스 구조 · the database's shape, for contributors", no_args_is_help=True)
-app.add_typer(settings_app, name="settings")
-app.add_typer(migration_app, name="migration")
-app.add_typer(pbx_commands.app, name="pbx")
-app.add_typer(acd_commands.app, name="acd")
-desk_commands.attach(app)
+
+def command_line(*, all_commands: bool = True) -> typer.Typer:
+    """Every command; or only `up`: callers wait for a desk that starts again, and the other commands import much."""
+    app = typer.Typer(
+        name="changgu",
+        help="창구: the single telephone window of a service desk.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.command()(up)
+    app.command()(version)
+    if not all_commands:
+        return app
+    from changgu.app import acd_commands, desk_commands, pbx_commands
+
+    settings_app = typer.Typer(help="설정 · the options of changgu", no_args_is_help=True)
+    settings_app.command("describe")(describe_settings)
+    migration_app = typer.Typer(help="데이터베이스 구조 · the database's shape, for contributors", no_args_is_help=True)
+    migration_app.command("new")(new_migration)
+    app.add_typer(settings_app, name="settings")
+    app.add_typer(migration_app, name="migration")
+    app.add_typer(pbx_commands.app, name="pbx")
+    app.add_typer(acd_commands.app, name="acd")
+    desk_commands.attach(app)
+    return app
 
 
-@app.command()
 def up(
     data: DataOption = None,
     config: ConfigOption = None,
@@ -62,19 +72,16 @@ def up(
     run(settings)
 
 
-@app.command()
 def version() -> None:
     """버전. Print the version."""
     typer.echo(__version__)
 
 
-@settings_app.command("describe")
 def describe_settings() -> None:
     """모든 설정을 설명과 함께. Print a file with every option, its sentence and its default."""
     typer.echo(describe(), nl=False)
 
 
-@migration_app.command("new")
 def new_migration(why: Annotated[str, typer.Argument(metavar="WHY")]) -> None:
     """저장소의 선언대로 이전 파일을 씁니다. Write the migration to the tables that the stores now declare."""
     from changgu.app import schema
@@ -104,8 +111,9 @@ def port_range(written: str) -> tuple[int, int]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a trouble of the person's making is said in both languages, without a traceback."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        app(args=arguments, prog_name="changgu")
+        command_line(all_commands=list(words[:1]) != ["up"])(args=arguments, prog_name="changgu")
     except RowErrors as wrong:
         typer.echo(f"{wrong}\n아무것도 가져오지 않았습니다 · nothing was imported", err=True)
         sys.exit(1)
