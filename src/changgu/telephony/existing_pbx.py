@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
-
-import httpx
+from typing import TYPE_CHECKING, Final
 
 from changgu.asterisk_conf.render import FOR_EXISTING, RELOADS
 from changgu.telephony.pbx_packages import PbxUnavailable, Version, dotted, parse_version
+
+# Only who has an Asterisk of their own needs it, and it takes a while to import: after a crash callers wait for that.
+if TYPE_CHECKING:
+    import httpx
 
 MINIMUM_EXISTING: Final[Version] = (20, 0, 0)
 
@@ -24,6 +26,8 @@ def takes_rest_over_websocket(version: Version) -> bool:
 
 async def existing_version(ari_url: str, user: str, password: str) -> Version:
     """The version of an Asterisk that is not ours; raises PbxUnavailable when it is too old or does not answer."""
+    import httpx
+
     try:
         async with httpx.AsyncClient(auth=(user, password), timeout=10) as http:
             answer = await http.get(f"{ari_url.rstrip('/')}/asterisk/info", params={"only": "system"})
@@ -85,13 +89,17 @@ class ExistingPbx:
                 f"The existing Asterisk's folder (pbx.configuration_folder) cannot be written: {trouble}",
             ) from trouble
         modules = sorted((RELOADS[name] for name in changed), key=lambda module: module == "pbx_config.so")
+        import httpx
+
         async with httpx.AsyncClient(auth=(self._user, self._password), timeout=10) as http:
             for module in modules:
                 await self._reload(http, module)
         self._pending(self._folder).unlink(missing_ok=True)
         return modules
 
-    async def _reload(self, http: httpx.AsyncClient, module: str) -> None:
+    async def _reload(self, http: "httpx.AsyncClient", module: str) -> None:
+        import httpx
+
         try:
             (await http.put(f"{self._ari_url}/asterisk/modules/{module}")).raise_for_status()
         except httpx.HTTPError as trouble:

@@ -12,21 +12,23 @@ import os
 import re
 import resource
 import signal
-import ssl
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
-
-import httpx
+from typing import TYPE_CHECKING, Final
 
 from changgu.asterisk_conf.plan import Folders, PbxPlan
 from changgu.asterisk_conf.render import reloads_for
 from changgu.telephony.existing_pbx import existing_version as existing_version
 from changgu.telephony.pbx_packages import PbxRelease, PbxUnavailable, Say
+
+# Imported with the first word to the PBX: it takes a while, and after a crash callers wait for that.
+if TYPE_CHECKING:
+    import httpx
 
 log = logging.getLogger(__name__)
 
@@ -202,6 +204,8 @@ class PrivatePbx:
 
     async def answers(self, limit: float) -> bool:
         """Whether it replies within so many seconds."""
+        import httpx
+
         try:
             async with asyncio.timeout(limit), self._ari() as ari:
                 return (await ari.get("/asterisk/ping")).status_code == httpx.codes.OK
@@ -270,7 +274,9 @@ class PrivatePbx:
             return ""
         return " / ".join(line for line in lines[-3:] if line)
 
-    def _ari(self) -> httpx.AsyncClient:
+    def _ari(self) -> "httpx.AsyncClient":
+        import httpx
+
         return httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{self._plan.ari_port}/ari",
             auth=(self._plan.ari_user, self._plan.ari_password),
@@ -281,6 +287,8 @@ class PrivatePbx:
 
     async def _answers(self) -> None:
         """Returns when ARI answers, which it does once every module is loaded."""
+        import httpx
+
         deadline = time.monotonic() + START_LIMIT
         why: object = "no answer"
         async with self._ari() as ari:

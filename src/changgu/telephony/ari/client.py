@@ -6,14 +6,17 @@ bridges and playbacks are ours to choose, which makes a repeated request harmles
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-import httpx
 import orjson
 
 from changgu.telephony.ari.errors import AriAway, AriLate, refusal
 from changgu.telephony.ari.stream import DEADLINE, AriAddress, AriStream
+
+# Imported with the first request over HTTP: it takes a while, and after a crash callers wait for that.
+if TYPE_CHECKING:
+    import httpx
 
 Value = str | int | float | bool | None
 HTTP_CONNECTIONS = 8
@@ -76,7 +79,9 @@ class Ari:
 
     async def _over_http(
         self, method: str, uri: str, body: Any, deadline: float, query: Mapping[str, Value]
-    ) -> httpx.Response:
+    ) -> "httpx.Response":
+        import httpx
+
         if self._http is None:
             self._http = httpx.AsyncClient(
                 base_url=self._address.http_url,

@@ -12,16 +12,19 @@ import itertools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import httpx
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from changgu.telephony.ari.errors import AriAway, AriLate, AriTrouble, refusal
 from changgu.telephony.ari.messages import EVENT_FILTER, ApplicationReplaced, AriEvent, RestResponse, Unknown, parse
+
+# Imported with the first request over HTTP: it takes a while, and after a crash callers wait for that.
+if TYPE_CHECKING:
+    import httpx
 
 logger = logging.getLogger(__name__)
 
@@ -263,6 +266,8 @@ class AriStream:
         return response
 
     async def _ask_over_http(self, method: str, uri: str, query: Query, body: Any, deadline: float) -> RestResponse:
+        import httpx
+
         if self._http is None:
             self._http = httpx.AsyncClient(
                 base_url=self._address.http_url,
