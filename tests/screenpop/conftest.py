@@ -129,6 +129,8 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 @pytest.fixture
 async def house(database: Database) -> AsyncIterator[PopHouse]:
     house = PopHouse(database)
+    for agent in FLOOR.agents:
+        house.desktop(agent.login)  # somebody looks: for nobody, nothing is looked up
     looking_up = asyncio.create_task(house.pop.run())
     yield house
     await house.pop.settled()

@@ -294,6 +294,7 @@ async def test_after_a_restart_a_conversation_that_went_on_has_its_pop_again(hou
     again = house.screen_pop()
 
     again.restore(house.heard)
+    again.attach(ALICE, house.desktop())
     looking_up = asyncio.create_task(again.run())
 
     async def found() -> bool:
@@ -306,6 +307,24 @@ async def test_after_a_restart_a_conversation_that_went_on_has_its_pop_again(hou
     await asyncio.gather(looking_up, return_exceptions=True)
     assert again.call_of(ALICE) == house.pop.call_of(ALICE)
     assert again.state_of(ALICE) == house.pop.state_of(ALICE)
+
+
+async def test_for_an_agent_without_a_page_the_past_is_looked_up_when_it_opens(house: PopHouse) -> None:
+    alone = house.screen_pop()
+    looking_up = asyncio.create_task(alone.run())
+    house.ring("c1")
+    for recorded in house.heard:
+        alone.hear(recorded)
+    await alone.settled()
+    house.tickets.of_call[C1] = [TicketLine("2026031", "네트워크 문의", "신규")]
+    alone.attach(ALICE, house.desktop())
+    await alone.settled()
+    pop = alone.pop_of(ALICE)
+    assert pop is not None
+    assert isinstance(pop.identification, Known)
+    assert [ticket.number for ticket in pop.call_tickets] == ["2026031"]
+    looking_up.cancel()
+    await asyncio.gather(looking_up, return_exceptions=True)
 
 
 async def test_calls_that_ended_leave_nothing_behind(house: PopHouse) -> None:

@@ -210,6 +210,8 @@ class ScreenPop:
         self._to_identify: dict[CallId, str] = {}
         self._to_pop: dict[AgentId, None] = {}
         self._looking_up: set[AgentId] = set()
+        self._unseen: set[AgentId] = set()
+        """Agents whose pop nobody looks at: what the database knows for it is asked when a page opens."""
         self._wanted: asyncio.Queue[None] = asyncio.Queue()
         """One token for each thing wanted above, which hold at most one thing per call and per agent."""
         self._unwritten: deque[IdentifiedCaller] = deque(maxlen=MOST_UNWRITTEN)
@@ -245,6 +247,7 @@ class ScreenPop:
                 self._first_pop(agent, desk.call)
             case OfferEnded():
                 self._pops.pop(agent, None)
+                self._unseen.discard(agent)
                 self._show(agent, "pop", None)
             case CallConnected() if desk.call is not None and agent in self._pops:
                 self._pops[agent] = replace(self._pops[agent], waited_seconds=waited(desk.call))
@@ -270,6 +273,8 @@ class ScreenPop:
     def attach(self, agent: AgentId, screen: DesktopScreen) -> None:
         """A page of this agent opened; several may be open."""
         self._screens.setdefault(agent, set()).add(screen)
+        if agent in self._unseen:
+            self._want_pop(agent)
 
     def detach(self, agent: AgentId, screen: DesktopScreen) -> None:
         """A page closed. The agent's state does not change: tabs come and go, people stay."""
@@ -517,6 +522,10 @@ class ScreenPop:
         self._want_pop(agent)
 
     def _want_pop(self, agent: AgentId) -> None:
+        if agent not in self._screens:
+            self._unseen.add(agent)
+            return
+        self._unseen.discard(agent)
         self._to_pop[agent] = None
         self._wanted.put_nowait(None)
 
