@@ -22,7 +22,7 @@ from changgu.ground.access import Actor, Role
 from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput
 from changgu.telephony.dial_plan import DialPlan
-from changgu.telephony.inbound import Standing
+from changgu.telephony.handset import Standing
 from changgu.ticketing.entries import NewTicket
 from changgu.ticketing.service import Tickets
 from changgu.ticketing.ticket import Kind

@@ -16,7 +16,8 @@ from changgu.telephony.ari.client import Ari
 from changgu.telephony.ari.messages import AriEvent
 from changgu.telephony.ari.stream import AriStream
 from changgu.telephony.farewells import fixed_sentences
-from changgu.telephony.inbound import Desk, Inbound, Standing
+from changgu.telephony.handset import Standing
+from changgu.telephony.inbound import Desk, Inbound
 from changgu.telephony.ivr_player import IvrPlayer
 from changgu.telephony.numbers import NumberPlan
 from tests.support.fake_ari import FakeAri

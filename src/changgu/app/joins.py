@@ -16,7 +16,7 @@ from changgu.screenpop.caller import CallerCard
 from changgu.screenpop.pop import TicketLine
 from changgu.screenpop.store import IdentifiedCalls
 from changgu.telephony.dial_plan import Refusal
-from changgu.telephony.inbound import Standing
+from changgu.telephony.handset import Standing
 from changgu.ticketing.entries import Caller
 from changgu.ticketing.service import Tickets
 from changgu.ticketing.ticket import CATEGORY, STATE_NAMES, Kind, StateCategory, Ticket

@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from changgu.directory import store
 from changgu.directory.items import Asset, clean_asset
@@ -67,15 +70,18 @@ class Directory:
         canonical = self.numbering.canonical(raw)
         if canonical is None:
             return []
-        async with self._database.transaction() as session:
-            rows = await store.with_number(session, canonical, MAX_MATCHES)
+        return await self._database.in_one_go(partial(self._with_number, canonical))
+
+    def _with_number(self, canonical: str, database: Connection) -> list[PersonCard]:
+        with Session(database) as session:
+            rows = store.with_number(session, canonical, MAX_MATCHES)
             return [store.card_of(row, self.numbering) for row in rows]
 
     async def owners(self, raws: Collection[str]) -> dict[str, list[Owner]]:
         """Who has these numbers, each as the network wrote it; a number that nobody has is left out. Quick."""
         canonicals = {raw: canonical for raw in raws if (canonical := self.numbering.canonical(raw)) is not None}
-        async with self._database.transaction() as session:
-            found = await store.owners(session, set(canonicals.values()))
+        wanted = set(canonicals.values())
+        found = await self._database.in_one_go(lambda database: store.owners(database, wanted))
         return {raw: found[canonical] for raw, canonical in canonicals.items() if canonical in found}
 
     async def get(self, person_id: int) -> PersonCard:

@@ -6,9 +6,23 @@ from datetime import date, datetime
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, and_, false, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    and_,
+    bindparam,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
 from changgu.directory.items import Asset, AssetTag
 from changgu.directory.numbers import Numbering, NumberKind
@@ -143,6 +157,17 @@ def card_of(row: PersonRow, numbering: Numbering) -> PersonCard:
 _WHOLE = select(PersonRow).options(selectinload(PersonRow.numbers), selectinload(PersonRow.assets))
 
 
+_OWNERS = (
+    select(PhoneRow.canonical, PersonRow.id, PersonRow.name, PersonRow.department, PersonRow.vip)
+    .join(PersonRow, PhoneRow.person_id == PersonRow.id)
+    .where(
+        PhoneRow.canonical.in_(bindparam("canonicals", expanding=True)), PhoneRow.valid_to.is_(None),
+        PersonRow.merged_into.is_(None),
+    )
+    .order_by(PersonRow.id)
+)  # fmt: skip
+
+
 async def person(session: AsyncSession, person_id: int) -> PersonRow | None:
     """The person, or the one they were merged into."""
     row: PersonRow | None = None
@@ -166,9 +191,9 @@ async def ids_of(session: AsyncSession, person_id: int) -> list[PersonId]:
     return [PersonId(number) for number in found]
 
 
-async def with_number(session: AsyncSession, canonical: str, limit: int) -> Sequence[PersonRow]:
+def with_number(session: Session, canonical: str, limit: int) -> Sequence[PersonRow]:
     """Everybody who has this number now; the most certain first, those who share it last."""
-    result = await session.scalars(
+    result = session.scalars(
         _WHOLE.join(PhoneRow, and_(PhoneRow.person_id == PersonRow.id, PhoneRow.valid_to.is_(None)))
         .where(PhoneRow.canonical == canonical, PersonRow.merged_into.is_(None))
         .order_by(PhoneRow.confidence.desc(), PhoneRow.verified_at.desc().nulls_last(), PersonRow.id)
@@ -177,16 +202,11 @@ async def with_number(session: AsyncSession, canonical: str, limit: int) -> Sequ
     return result.all()
 
 
-async def owners(session: AsyncSession, canonicals: Iterable[str]) -> dict[str, list[Owner]]:
+def owners(database: Connection, canonicals: Iterable[str]) -> dict[str, list[Owner]]:
     """Who has these numbers now, without all that is known of them."""
     found: dict[str, list[Owner]] = {}
     for batch in batches(canonicals):
-        rows = await session.execute(
-            select(PhoneRow.canonical, PersonRow.id, PersonRow.name, PersonRow.department, PersonRow.vip)
-            .join(PersonRow, PhoneRow.person_id == PersonRow.id)
-            .where(PhoneRow.canonical.in_(batch), PhoneRow.valid_to.is_(None), PersonRow.merged_into.is_(None))
-            .order_by(PersonRow.id)
-        )
+        rows = database.execute(_OWNERS, {"canonicals": batch})
         for canonical, number, name, department, vip in rows:
             found.setdefault(canonical, []).append(Owner(PersonId(number), name, department, vip))
     return found

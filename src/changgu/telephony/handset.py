@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from changgu.acd.events import CallArrived, Event
-from changgu.acd.identity import CallId
+from changgu.acd.identity import AgentId, CallId
 
 KEYS_KEPT = 64
 """Keys that may wait to be read; whoever presses more is not answering our question."""
@@ -101,6 +101,16 @@ class Handset:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What a caller's number gives them when they come to a queue."""
+
+    priority: int = 0
+    grounds: frozenset[str] = frozenset()
+    """`vip`, `repeated_incident`."""
+    last_agent: AgentId | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CallerIdentity:
     """Who calls, as the network says."""
 
@@ -120,6 +130,8 @@ class Visitor:
     """What is being done with them now: the menu, or another way out of a queue. None or done: they wait, or talk."""
     released: bool = False
     """The desk ends this call itself; the ACD need not be told that it has ended."""
+    known: asyncio.Task[Standing] | None = None
+    """What the house knows of them, looked up while they are answered and hear the menu."""
     arrived: CallArrived | None = None
     """With what they came to a queue last, for the way back to it."""
     afterwards: Callable[[], Awaitable[Event | None]] | None = None

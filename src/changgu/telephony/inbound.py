@@ -34,7 +34,7 @@ from changgu.telephony.ari.messages import (
 from changgu.telephony.dial_plan import DialPlan
 from changgu.telephony.diversions import Diversions, Voicemails
 from changgu.telephony.farewells import farewell_prompts
-from changgu.telephony.handset import CallerIdentity, Handset, Visitor
+from changgu.telephony.handset import CallerIdentity, Handset, Standing, Visitor
 from changgu.telephony.ivr_player import RECONNECT_LIMIT, IvrPlayer
 from changgu.telephony.legs import Caller, Person, Returned, purpose
 from changgu.telephony.numbers import NumberPlan, ToMenu, ToQueueDirectly, presented
@@ -47,16 +47,6 @@ SHORT_GREETING: tuple[Prompt, ...] = (NamedPrompt("greeting"), NamedPrompt("reco
 
 LONGEST_LOOK_UP = 0.15
 """Seconds after which a caller is queued without what the house knows of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a caller's number gives them when they come to a queue."""
-
-    priority: int = 0
-    grounds: frozenset[str] = frozenset()
-    """`vip`, `repeated_incident`."""
-    last_agent: AgentId | None = None
 
 
 class Standings(Protocol):
@@ -260,6 +250,8 @@ class Inbound:
 
     def _settle(self, visitor: Visitor, *, tell: bool) -> None:
         visitor.handset.hung_up()
+        if visitor.known is not None:
+            visitor.known.cancel()
         if visitor.task is not None:
             visitor.task.cancel()
         if visitor.afterwards is not None and self._tasks is not None:
@@ -325,6 +317,7 @@ class Inbound:
 
     async def _visit(self, visitor: Visitor) -> None:
         call, identity, language = visitor.handset.call, visitor.identity, self._desk.language
+        visitor.known = self._look_up(visitor)
         await self._answer(call)
         match self._desk.numbers().destination(identity.dialled):
             case ToQueueDirectly(queue):
@@ -370,16 +363,23 @@ class Inbound:
 
     async def _standing(self, visitor: Visitor) -> Standing:
         """What is known in time; a caller never waits for a database that does not answer."""
-        number = visitor.identity.number
-        if self._desk.standings is None or number is None or self._tasks is None:
+        look_up = visitor.known or self._look_up(visitor)
+        if look_up is None:
             return Standing()
-        look_up = self._tasks.create_task(self._looked_up(self._desk.standings, visitor.handset.call, number))
-        done, _ = await asyncio.wait({look_up}, timeout=LONGEST_LOOK_UP)
-        if done:
+        if not look_up.done():
+            await asyncio.wait({look_up}, timeout=LONGEST_LOOK_UP)
+        if look_up.done():
             return look_up.result()
         look_up.cancel()
+        visitor.known = None
         logger.warning("a caller is queued before it is known who they are", extra={"call_id": visitor.handset.call})
         return Standing()
+
+    def _look_up(self, visitor: Visitor) -> asyncio.Task[Standing] | None:
+        number = visitor.identity.number
+        if self._desk.standings is None or number is None or self._tasks is None:
+            return None
+        return self._tasks.create_task(self._looked_up(self._desk.standings, visitor.handset.call, number))
 
     async def _looked_up(self, standings: Standings, call: CallId, number: str) -> Standing:
         try:
