@@ -1,6 +1,7 @@
 """The command line: `changgu up` starts the desk, the other commands set it up and look at it."""
 
 import asyncio
+import gc
 import re
 import sys
 from collections.abc import Sequence
@@ -67,6 +68,7 @@ def up(
     if rtp_ports is not None:
         overrides["rtp.first"], overrides["rtp.last"] = port_range(rtp_ports)
     settings = settings_from(data, config, overrides)
+    gc.disable()  # what is loaded now stays; to look for garbage in it costs a tenth of the time for which callers wait
     from changgu.app.up import run  # which knows everybody: the other commands need not wait for it
 
     run(settings)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -26,6 +27,7 @@ from changgu.app.pbx_care import Care, looked_after
 from changgu.app.pbx_settings import ari_access, pbx_floor, pbx_plan
 from changgu.app.running import announced
 from changgu.app.settings import Settings
+from changgu.app.stopwatch import Stopwatch
 from changgu.asterisk_conf.plan import PbxPlan
 from changgu.asterisk_conf.render import NumberError, render
 from changgu.ground.database import Database
@@ -36,7 +38,7 @@ from changgu.ivr_flows.problems import FlowErrors
 from changgu.telephony.existing_pbx import ExistingPbx, takes_rest_over_websocket
 from changgu.telephony.farewells import away_prompt, fixed_sentences
 from changgu.telephony.pbx import PrivatePbx
-from changgu.telephony.pbx_packages import PbxRelease, default_folder, dotted, install
+from changgu.telephony.pbx_packages import PbxRelease, architecture_of, default_folder, dotted, install, installed
 from changgu.telephony.queue_experience import comfort_sentences
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.prompts import PromptStore
@@ -162,6 +164,10 @@ class Opening:
         self._care = Care()
         self._change_missed = False
         self._password: str | None = None
+        self._speaking: asyncio.Task[None] | None = None
+        """The prompts being looked through, or made."""
+        self._watch = Stopwatch()
+        self._watch.lap("programs loaded")
 
     async def open_and_serve(self) -> None:
         """Everything, in order; returns when the desk is closed."""
@@ -170,6 +176,7 @@ class Opening:
         database = schema.database_of(settings.data)
         try:
             await schema.upgrade(database)
+            self._watch.lap("database open")
             floors = FloorStore(database)
             await floors.seed()
             self._password = await Accounts(database).first_administrator()
@@ -181,25 +188,29 @@ class Opening:
                 await keeper.read()
             except FlowErrors as wrong:
                 raise MenuUnusable(str(wrong), str(wrong)) from wrong
+            self._watch.lap("floor read")
             prompts = self._prompts()
-            assert keeper.flow is not None
-            release, _ = await asyncio.gather(
-                self._release(), self._speak(prompts, keeper.flow, keeper.floor)
-            )
-            pbx, files = await self._pbx(release, keeper, prompts, floors)
+            pbx, files = await self._pbx(keeper, prompts, floors)
+            self._watch.lap("PBX found")
             async with looked_after(pbx, await files(keeper.floor), self._care, self._pbx_is_back):
                 over_websocket = True
                 if isinstance(pbx, ExistingPbx) and pbx.version is not None:
                     say(f"기존 Asterisk {dotted(pbx.version)} · the existing Asterisk")
                     over_websocket = takes_rest_over_websocket(pbx.version)
                 ledger = Ledger(database, settings.data / "spool.jsonl")
+                self._watch.lap("PBX looked after")
                 past = await Past.read(ledger, ZoneInfo(settings.desk.time_zone))
+                self._watch.lap("ledger read")
                 service = Service(
                     settings, self._secrets, database, keeper, prompts, ledger, past,
                     rest_over_websocket=over_websocket,
                 )  # fmt: skip
+                self._watch.lap("calls restored")
                 await self._serve(service, web_socket, demo)
         finally:
+            if self._speaking is not None:
+                self._speaking.cancel()
+                await asyncio.gather(self._speaking, return_exceptions=True)
             web_socket.close()
             await database.close()
 
@@ -228,16 +239,27 @@ class Opening:
         for name, why in prepared.failed.items():
             logger.warning("the prompt %s cannot be spoken: %s", name, why)
 
-    async def _release(self) -> PbxRelease | None:
-        """The private PBX's programs; None when somebody else's PBX is used."""
-        return None if self._settings.pbx.kind == "existing" else await asyncio.to_thread(install, say)
-
     async def _pbx(
-        self, release: PbxRelease | None, keeper: FloorKeeper, prompts: PromptStore, floors: FloorStore
+        self, keeper: FloorKeeper, prompts: PromptStore, floors: FloorStore
     ) -> tuple[PrivatePbx | ExistingPbx, Callable[[Floor], Awaitable[dict[str, str]]]]:
-        """The PBX and what makes its configuration for a floor; a changed floor is taken up by it first."""
+        """The PBX and what makes its configuration for a floor; a changed floor is taken up by it first.
+
+        One that runs may have callers, who are not kept waiting until its programs and all prompts have been checked.
+        """
+        assert keeper.flow is not None
+        self._speaking = asyncio.create_task(self._speak(prompts, keeper.flow, keeper.floor), name="prompts")
+        release: PbxRelease | None = None
+        if self._settings.pbx.kind == "existing":
+            await self._speaking
+        else:
+            release = self._running_release()
+            if release is None:
+                release, _ = await asyncio.gather(asyncio.to_thread(install, say), self._speaking)
         language = self._settings.desk.language
         away = await prompts.sound(away_prompt(language), language)
+        if not away:  # its sentence is new, and takes longer than a caller in the menu would wait
+            await self._speaking
+            away = await prompts.sound(away_prompt(language), language)
         plan = pbx_plan(self._settings, self._secrets, release, away_sound=Path(away[0]) if away else None)
         pbx = PrivatePbx(release, plan, say=say) if release is not None else self._existing()
 
@@ -250,6 +272,14 @@ class Opening:
         keeper.prepare(lambda floor, flow: self._speak(prompts, flow, floor), take_up)
         return pbx, files
 
+    def _running_release(self) -> PbxRelease | None:
+        """The programs of the private PBX if it runs."""
+        there = installed(default_folder(os.environ), architecture_of(os.uname().machine))
+        if there is None:
+            return None
+        pbx = PrivatePbx(there, pbx_plan(self._settings, self._secrets, there), say=say)
+        return there if pbx.find() is not None else None
+
     def _existing(self) -> ExistingPbx:
         access, folder = ari_access(self._settings, self._secrets), self._settings.pbx.configuration_folder
         return ExistingPbx(access.url, access.user, access.password, Path(folder) if folder else None)
@@ -261,10 +291,18 @@ class Opening:
         server: PageServer | None = None
         try:
             await self._until_ready(service, parts)
+            self._watch.lap("calls routed")
+            if not gc.isenabled():  # by the command line, so that nobody waits for it
+                gc.freeze()
+                gc.enable()
             server = await asyncio.to_thread(_page_server, service)
+            if self._speaking is not None:
+                await self._speaking
             parts.append(asyncio.create_task(server.serve(sockets=[web_socket]), name="web"))
             await self._until_serving(server, parts[-1])
             service.pages_open.set()
+            self._watch.lap("pages served")
+            self._watch.say("the desk is open")
             parts.append(asyncio.create_task(self._reload_when_asked(service.keeper), name="reload"))
             if demo is not None:
                 parts.append(asyncio.create_task(demo.run(service), name="demo"))

@@ -122,16 +122,19 @@ class PrivatePbx:
     async def start(self, files: Mapping[str, str]) -> None:
         """Brings it up with this configuration, or adopts the one that runs; returns when it answers.
 
-        A running one keeps its calls unless a file has changed that only a restart applies.
+        A running one keeps its calls unless a file has changed that only a restart applies. Whether one
+        answers that has all its files is left to whoever connects to it.
         """
         self._stopping = False
         self._make_folders()
         if self.find() is not None:
             self.adopted = True
-            if reloads_for(self._changed(files)) is not None:
+            changed = self._changed(files)
+            if reloads_for(changed) is not None:
                 self._say(f"The private PBX runs already (process {self._pid}); its calls go on")
-                await self._answers()
-                await self.apply(files)
+                if changed:  # else no question is asked for which callers would have to wait
+                    await self._answers()
+                    await self.apply(files)
                 return
             self._say("The private PBX needs a restart for its new settings")
             await self.stop()

@@ -89,8 +89,10 @@ class PromptStore:
         self._left_out.clear()
         try:
             await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+            there = await asyncio.to_thread(self._there, wanted)
             for count, (language, prompt) in enumerate(wanted, start=1):
-                outcome = await self._prepare_one(language, prompt, failed)
+                if (outcome := there.get((language, prompt))) is None:
+                    outcome = await self._prepare_one(language, prompt, failed)
                 made += outcome.made
                 recorded += outcome.recorded
                 if progress is not None:
@@ -101,6 +103,22 @@ class PromptStore:
         for name, why in failed.items():
             logger.warning("the prompt '%s' cannot be made: %s", name, why)
         return Prepared(ready, made, recorded, failed)
+
+    def _there(self, wanted: Iterable[tuple[str, Prompt]]) -> "dict[tuple[str, Prompt], _Made]":
+        """Those of which there is a sound already: usually all, and looked through without changing threads."""
+        found: dict[tuple[str, Prompt], _Made] = {}
+        for language, prompt in wanted:
+            name = prompt.name if isinstance(prompt, NamedPrompt) else ""
+            recording = self._recording_of(language, name) if name else None
+            try:
+                file = self._recorded(recording.read_bytes()) if recording else self._spoken(prompt, language)
+                is_there = file.exists()
+            except OSError:
+                continue  # said when it is made
+            if is_there:
+                self._sounds[language, prompt] = _without_extension(file)
+                found[language, prompt] = _Made(made=False, recorded=recording is not None)
+        return found
 
     async def _prepare_one(self, language: str, prompt: Prompt, failed: dict[str, str]) -> "_Made":
         name = prompt.name if isinstance(prompt, NamedPrompt) else ""
@@ -131,7 +149,7 @@ class PromptStore:
 
     async def _adapted(self, recording: Path) -> tuple[str, bool]:
         content = await asyncio.to_thread(recording.read_bytes)
-        file = self._file_of(f"recording:{SOUND_VERSION}", hashlib.sha256(content).hexdigest())
+        file = self._recorded(content)
         if await asyncio.to_thread(file.exists):
             return _without_extension(file), False
         await asyncio.to_thread(_write, file, await self._synthesiser.adapt(recording))
@@ -143,6 +161,12 @@ class PromptStore:
             return _without_extension(file), False
         await asyncio.to_thread(_write, file, await self._synthesiser.speak(text, language))
         return _without_extension(file), True
+
+    def _recorded(self, content: bytes) -> Path:
+        return self._file_of(f"recording:{SOUND_VERSION}", hashlib.sha256(content).hexdigest())
+
+    def _spoken(self, prompt: Prompt, language: str) -> Path:
+        return self._file_of(self._synthesiser.voice(language), self._text_of(prompt, language) or "")
 
     def _file_of(self, *decides: str) -> Path:
         return self._folder / f"{hashlib.sha256(chr(0).join(decides).encode()).hexdigest()[:32]}.wav"
