@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 CHAN_START: Final = "CHAN_START"
@@ -27,9 +28,10 @@ KINDS: Final = frozenset({
 })  # fmt: skip
 """What the rendered cel.conf asks for. Another PBX may tell more; that is kept as it comes."""
 
-_ZONE_STEP: Final = timedelta(minutes=15)
-"""Every zone of the world lies a multiple of this from UTC."""
-_FARTHEST_ZONE: Final = timedelta(hours=14)
+_ZONE_STEP: Final = 15 * 60
+"""Seconds: every zone of the world lies a multiple of this from UTC."""
+_FARTHEST_ZONE: Final = 14 * 4
+"""Steps."""
 _LAST_OF_A_SECOND: Final = timedelta(microseconds=999_999)
 
 _NOT_OURS: Final = frozenset({"privilege", "content", "actionid"})
@@ -74,12 +76,15 @@ def parse_cel(headers: Mapping[str, str], heard_at: datetime) -> CelEvent | None
 
     `heard_at` stands in for the moment of sending where the PBX does not stamp what it sends (`timestampevents`).
     """
-    said = {name.lower(): _text(value) for name, value in headers.items()}
+    said = {
+        name.lower(): value if value.isascii() and "\0" not in value else _text(value)
+        for name, value in headers.items()
+    }
     kind, unique_id = said.get("eventname", "").strip(), said.get("uniqueid", "").strip()
     if not kind or not unique_id:
         return None
     extra = said.get("extra", "")
-    bridge = _object(extra).get("bridge_id")
+    bridge = _object(extra).get("bridge_id") if "bridge_id" in extra else None
     return CelEvent(
         at=_moment(said.get("eventtime", ""), _stamp(said.get("timestamp", "")) or heard_at.astimezone(UTC)),
         kind=kind,
@@ -105,15 +110,29 @@ def _moment(event_time: str, sent: datetime) -> datetime:
     The zone of EventTime is not told. It is the multiple of a quarter of an hour that brings EventTime closest to
     the moment of sending; so neither the PBX's zone nor a change to or from summer time matters.
     """
+    local = _second(event_time)
+    if local is None:
+        return sent
+    quarters = round((local - sent).total_seconds() / _ZONE_STEP)
+    if not quarters:
+        second = local
+    elif abs(quarters) <= _FARTHEST_ZONE:
+        second = local - timedelta(seconds=quarters * _ZONE_STEP)
+    else:
+        return sent
+    if sent < second:
+        return second
+    latest = second + _LAST_OF_A_SECOND
+    return sent if sent < latest else latest
+
+
+@lru_cache(64)
+def _second(event_time: str) -> datetime | None:
+    """Many events bear the same second."""
     try:
-        local = datetime.fromisoformat(event_time).replace(tzinfo=UTC)
+        return datetime.fromisoformat(event_time).replace(tzinfo=UTC)
     except ValueError:
-        return sent
-    zone = round((local - sent) / _ZONE_STEP) * _ZONE_STEP
-    if abs(zone) > _FARTHEST_ZONE:
-        return sent
-    second = local - zone
-    return min(max(sent, second), second + _LAST_OF_A_SECOND)
+        return None
 
 
 def _stamp(text: str) -> datetime | None:
@@ -122,7 +141,7 @@ def _stamp(text: str) -> datetime | None:
     if not (seconds.isascii() and seconds.isdecimal() and len(seconds) <= 11):
         return None
     micros = int(fraction[:6].ljust(6, "0")) if fraction.isascii() and fraction.isdecimal() else 0
-    return datetime.fromtimestamp(int(seconds), UTC) + timedelta(microseconds=micros)
+    return datetime.fromtimestamp(int(seconds), UTC).replace(microsecond=micros)
 
 
 def _object(text: str) -> dict[str, object]:
@@ -139,5 +158,5 @@ def _text(value: str) -> str:
 
 
 def _digest(said: Mapping[str, str]) -> str:
-    words = [f"{name}\0{value}" for name, value in sorted(said.items()) if name not in _NOT_OURS]
+    words = [f"{name}\0{said[name]}" for name in sorted(said) if name not in _NOT_OURS]
     return hashlib.sha256("\0".join(words).encode()).hexdigest()

@@ -43,11 +43,12 @@ class CelRow(Base):
 
 _TABLE = CelRow.__table__
 _INSERT = insert(_TABLE).on_conflict_do_nothing(index_elements=["digest"])  # type: ignore[arg-type]
-_LIMITS = {
-    column.name: column.type.length
+_COLUMNS = [
+    (column.name, column.type.length if isinstance(column.type, String) else None)
     for column in _TABLE.c
-    if isinstance(column.type, String) and column.type.length is not None
-}
+    if column.name != "id"
+]
+"""What an event's row holds, each with the length to which it is cut."""
 
 
 class CelStore:
@@ -84,12 +85,9 @@ def _add(rows: Sequence[Mapping[str, object]], database: Connection) -> None:
 
 def _row(event: CelEvent) -> dict[str, object]:
     row: dict[str, object] = {}
-    for column in _TABLE.c:
-        if column.name == "id":
-            continue
-        value = getattr(event, column.name)
-        limit = _LIMITS.get(column.name)
-        row[column.name] = value[:limit] if limit is not None and value is not None else value
+    for name, limit in _COLUMNS:
+        value = getattr(event, name)
+        row[name] = value[:limit] if limit is not None and value is not None else value
     return row
 
 

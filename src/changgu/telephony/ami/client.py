@@ -70,6 +70,8 @@ class _Connection(Manager):  # type: ignore[misc]  # panoramisk carries no types
             host=address.host, port=address.port, username=address.user, secret=address.password,
             events=classes, loop=loop, ping_delay=5, ping_interval=5, log=logger,
         )  # fmt: skip
+        self.hearers: dict[str, list[Callable[[Any, Any], None]]] = {}
+        """By the name of the event: panoramisk holds every event against a regular expression for each listener."""
 
     def connection_made(self, f: "asyncio.Task[Any]") -> None:
         if f.cancelled() or f.exception() is not None:
@@ -84,6 +86,15 @@ class _Connection(Manager):  # type: ignore[misc]  # panoramisk carries no types
         if not self.ready.done():
             self.ready.set_result(accepted)
         return accepted
+
+    def dispatch(self, event: Any) -> list[str]:
+        name = event["event"]
+        hearers = self.hearers.get(name)
+        if hearers is None:
+            return list(super().dispatch(event))
+        for hear in hearers:
+            hear(self, event)
+        return [name]
 
     def connection_lost(self, exc: object) -> None:
         self.close()
@@ -133,7 +144,7 @@ class Ami:
             connection = _Connection(self._address, ",".join(sorted(classes)))
             try:
                 for event, hear in self._listeners:
-                    connection.register_event(event, _plainly(hear))
+                    connection.hearers.setdefault(event, []).append(_plainly(hear))
                 if await self._set_up(connection):
                     pause = FIRST_RETRY
                     self._connection = connection
