@@ -103,6 +103,8 @@ def test_a_caller_who_asks_by_key_is_called_back_in_the_place_they_had() -> None
 
     assert booked == [CallbackBooked(CB, NUMBER, HELPDESK, floor.now, floor.now - 60, call=CallId("c1"))]
     assert ended[0] == CallEnded(CallId("c1"), Outcome.CALLBACK, Ender.DESK)
+    assert floor.engine.calls.get(FIRST) is None, "not while they are on the line"
+    floor.wait(0)
     assert floor.waiting() == [FIRST, "c2"]
 
 
@@ -128,7 +130,7 @@ def test_the_person_is_called_first_and_then_the_agent() -> None:
     assert effects[-1] == DialPerson(FIRST, NUMBER, HELPDESK, seconds(30))
     assert floor.agent("alice").state == "reserved"
     (ring,) = of(RingAgent, floor.tell(PersonReached(FIRST)))
-    assert not ring.outbound
+    assert ring.outbound
     assert floor.answer("alice")[-1] == ConnectCall("alice", FIRST, 1)  # type: ignore[arg-type]
 
 

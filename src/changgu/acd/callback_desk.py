@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from changgu.acd.call_state import CallState
-from changgu.acd.callbacks import attempt_id, credited, next_hour_to_call
+from changgu.acd.callbacks import attempt_id, credited, next_hour_to_call, person_key, too_late
 from changgu.acd.commands import StopRinging
 from changgu.acd.events import CallbackAsked, CallbackCancelled
 from changgu.acd.facts import (
@@ -39,23 +39,29 @@ class CallbackDesk:
         if event.queue not in state.queues or not event.number:
             self._hand.ignore(event, "no such queue or no number", now, call=event.call)
             return
-        being_called = any(call.callback is not None and call.caller == event.number for call in state.calls.values())
-        if event.number in state.callback_of or event.callback in state.callbacks or being_called:
+        person = person_key(event.number)
+        being_called = any(
+            call.callback is not None and call.caller is not None and person_key(call.caller) == person
+            for call in state.calls.values()
+        )
+        if person in state.callback_of or event.callback in state.callbacks or being_called:
             self._hand.ignore(event, "to be called back already", now, call=event.call)
             return
         placed_at = now if event.since is None else min(now, event.since)
         origin = state.calls.get(event.call) if event.call is not None else None
+        priority, skills = event.priority, event.skills
         if origin is not None and origin.queued_at is not None:
             placed_at = min(placed_at, origin.placed_at)
+            priority, skills = priority or origin.priority, skills or origin.needs
         earliest = now if event.not_before is None else max(now, event.not_before)
         due_at = next_hour_to_call(earliest, state.queue(event.queue).callbacks, state.zone)
         self._hand.note(
             CallbackBooked(
-                event.callback, event.number, event.queue, due_at, placed_at, event.priority, event.skills, event.call
+                event.callback, event.number, event.queue, due_at, placed_at, priority, skills, event.call
             ),
             now,
         )
-        if due_at <= now:
+        if due_at <= now and origin is None:
             self.due(state.callbacks[event.callback], now)
 
     def cancelled(self, event: CallbackCancelled, now: Instant) -> None:
@@ -77,7 +83,9 @@ class CallbackDesk:
         if hour > now:
             self._hand.note(CallbackAttempted(record.callback, record.attempts, hour, "hours"), now)
             return
-        call = attempt_id(record.callback, record.dialled + 1)
+        number = record.dialled + 1
+        while (call := attempt_id(record.callback, number)) in state.calls or call in state.ended:
+            number += 1
         self._hand.note(CallStarted(call, Direction.OUTBOUND, record.number, "", record.callback), now)
         placed_at = credited(record.placed_at, record.due_at, rules)
         self._hand.note(CallQueued(call, record.queue, record.priority, record.skills, placed_at), now)
@@ -95,6 +103,10 @@ class CallbackDesk:
         earliest = now if cause == "hours" else now + rules.retry_after.total_seconds()
         due_at = next_hour_to_call(earliest, rules, self._state.zone)
         self._hand.note(CallbackAttempted(record.callback, attempts, due_at, cause), now)
+
+    def too_late(self, call: CallRecord, now: Instant) -> bool:
+        """Whether the person of an attempt may not be dialled any more today."""
+        return too_late(now, self._state.queue(call.queue).callbacks, self._state.zone)
 
     def hours_over(self, call: CallRecord, now: Instant) -> None:
         """Too late in the day for an attempt that no agent was free for."""

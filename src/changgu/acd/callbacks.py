@@ -19,7 +19,20 @@ def next_hour_to_call(at: Instant, rules: CallbackRules, zone: ZoneInfo) -> Inst
 def last_moment(at: Instant, rules: CallbackRules, zone: ZoneInfo) -> Instant:
     """When the hours that `at` lies in end."""
     local = datetime.fromtimestamp(at, UTC).astimezone(zone)
-    return datetime.combine(local.date(), rules.closes, zone).timestamp()
+    return datetime.combine(local.date(), rules.closes, zone).replace(fold=1).timestamp()
+
+
+def too_late(at: Instant, rules: CallbackRules, zone: ZoneInfo) -> bool:
+    """Whether nobody may be dialled any more."""
+    return next_hour_to_call(at, rules, zone) > at
+
+
+def person_key(number: str) -> str:
+    """What tells whether two numbers are one person's: `+82 10-1234-5678` and `01012345678` are."""
+    digits = "".join(filter(str.isdigit, number))
+    if number.strip().startswith("+82"):
+        return "0" + digits[2:].lstrip("0")
+    return digits or number
 
 
 def credited(placed_at: Instant, due_at: Instant, rules: CallbackRules) -> Instant:

@@ -38,7 +38,7 @@ class RingAgent(Message, frozen=True):
     offer: OfferId
     ring_limit: timedelta
     outbound: bool = False
-    """The caller is not on the line: we call them back."""
+    """This is a call-back, whether or not the person is on the line already."""
 
 
 class StopRinging(Message, frozen=True):

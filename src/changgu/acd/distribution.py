@@ -6,7 +6,7 @@ from heapq import heapify, heappop, heappush
 
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import DialPerson, Farewell, RingAgent
-from changgu.acd.facts import CallOffered, Choice
+from changgu.acd.facts import CallbackClosed, CallbackEnd, CallOffered, Choice
 from changgu.acd.hand import READY, Hand
 from changgu.acd.identity import Instant, OfferId, QueueName
 from changgu.acd.lines import Line
@@ -34,6 +34,8 @@ class Distribution:
         for call in [call for call in returned.values() if call.queue not in state.queues]:
             if not state.lines.serving(call.queue or QueueName("")):
                 self._hand.refuse_caller(call.call, Farewell.NO_SUCH_QUEUE, "no_such_queue", now)
+                if call.callback is not None and call.callback in state.callbacks:
+                    self._hand.note(CallbackClosed(call.callback, CallbackEnd.GIVEN_UP, "no_such_queue"), now)
         if len(returned) == 1 and not fresh:
             (call,) = returned.values()
             if call.state is CallState.WAITING and call.line is not None:
@@ -94,11 +96,11 @@ class Distribution:
         hand, offer = self._hand, OfferId(self._state.next_offer)
         name = call.queue or QueueName("")
         queue = self._state.queue(name)
-        hand.note(CallOffered(call.call, agent.login, offer, name, choice), now)
+        dials = not call.reached and queue.callbacks.first is First.CALLER
+        hand.note(CallOffered(call.call, agent.login, offer, name, choice, dials), now)
         hand.move(agent, Offered, now, call=call.call)
-        if call.reached:
-            hand.do(RingAgent(agent.login, call.call, offer, queue.ring_limit))
-        elif queue.callbacks.first is First.AGENT:
-            hand.do(RingAgent(agent.login, call.call, offer, queue.ring_limit, outbound=True))
-        else:
+        if dials:
             hand.do(DialPerson(call.call, call.caller or "", name, queue.callbacks.ring_limit))
+        else:
+            outbound = call.callback is not None
+            hand.do(RingAgent(agent.login, call.call, offer, queue.ring_limit, outbound))

@@ -147,6 +147,8 @@ class CallQueued(Message, frozen=True):
     last_agent: AgentId | None = None
     grounds: frozenset[str] = frozenset()
     """Why the priority is what it is."""
+    waits_for: AgentId | None = None
+    """The one agent who may take the call until that wish lapses; decided on entry."""
 
 
 class CallWidened(Message, frozen=True):
@@ -197,6 +199,8 @@ class CallOffered(Message, frozen=True):
     offer: OfferId
     queue: QueueName
     choice: Choice = Choice.TURN
+    dials: bool = False
+    """A call-back whose person is dialled before the agent's phone rings."""
 
 
 class OfferEnded(Message, frozen=True):

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from changgu.acd.agent_state import ON_A_CALL, RESTING, AgentState
 from changgu.acd.call_state import SPOKEN, CallState
+from changgu.acd.callbacks import person_key
 from changgu.acd.estimated_wait import Forecast
 from changgu.acd.events import CallerHungUp
 from changgu.acd.facts import (
@@ -159,7 +160,7 @@ class FloorState:
                 self.lines.of(call).caller_rings(call)
             self.limits.set_for_call(call)
         for callback in self.callbacks.values():
-            self.limits.set(callback, None if callback.call is not None else callback.due_at)
+            self.limits.set(callback, self._attempt_due(callback))
 
     # Looking things up
 
@@ -242,7 +243,7 @@ class FloorState:
             call.queued_at = at if call.callback is not None else call.placed_at
         call.priority, call.needs, call.skills = fact.priority, fact.skills, fact.skills
         call.named, call.last_agent, call.grounds = fact.agent, fact.last_agent, fact.grounds
-        call.wants = self._wanted(fact)
+        call.wants = fact.waits_for
         call.reach = -1.0
         call.key = self._key(call)
         self.lines.of(call).add_caller(call)
@@ -250,15 +251,6 @@ class FloorState:
         self.limits.set_for_call(call)
         if call.callback is None and not came_back:
             self.outlook.arrived(call, call.priority + self.queue(call.queue).priority, at)
-
-    def _wanted(self, fact: CallQueued) -> AgentId | None:
-        """The one agent who may take the call for now; nobody in particular when they are not here."""
-        queue = self.queue(fact.queue)
-        wanted = fact.agent
-        if wanted is None and queue.strategy == "last_agent" and queue.last_agent_wait.total_seconds() > 0:
-            wanted = fact.last_agent
-        agent = self.agents.get(wanted) if wanted is not None else None
-        return wanted if agent is not None and agent.on_floor and agent.state is not LOGGED_OUT else None
 
     def _call_widened(self, fact: CallWidened, at: Instant) -> None:
         call = self.calls.get(fact.call)
@@ -272,6 +264,8 @@ class FloorState:
         if call.state is CallState.WAITING:
             self.lines.of(call).add_caller(call)
             self.returned[call.call] = call
+        elif call.state is CallState.OFFERED:
+            self.lines.of(call).caller_rings(call)
         self.limits.set_for_call(call)
 
     def _call_overflowed(self, fact: CallOverflowed, at: Instant) -> None:
@@ -291,7 +285,8 @@ class FloorState:
             call.placed_at = call.queued_at = at
         if call.queue != fact.queue:
             call.queue, call.entered_at = fact.queue, at
-        call.been_in = (*call.been_in, fact.queue)
+        if fact.queue not in call.been_in:
+            call.been_in = (*call.been_in, fact.queue)
         call.state, call.diverted, call.offers = CallState.IN_MENU, fact.why, {}
         self.returned.pop(call.call, None)
         self.limits.set_for_call(call)
@@ -312,7 +307,7 @@ class FloorState:
         self.last_offered[fact.queue] = fact.agent
         call = self.calls.get(fact.call)
         if call is not None:
-            call.state = CallState.OFFERED
+            call.state, call.dials_first = CallState.OFFERED, fact.dials
             call.offers[fact.offer] = fact.agent
             if call.line is not None:
                 call.line.caller_offered(call)
@@ -367,8 +362,11 @@ class FloorState:
             self.limits.set_for_call(call)
         agent = self.agent(fact.agent)
         agent.misses, agent.talking_since, agent.occupied_since = 0, at, agent.reserved_at
+        if call is not None and call.caller is not None:
+            self.abandoned.pop(person_key(call.caller), None)
         if call is not None and call.queue is not None:
-            self.outlook.picked_up(call.queue, at - agent.reserved_at)
+            if call.callback is None:
+                self.outlook.picked_up(call.queue, at - agent.reserved_at)
             self._wait_over(call, at, answered=True)
 
     def _wait_over(self, call: CallRecord, at: Instant, *, answered: bool = False, abandoned: bool = False) -> None:
@@ -397,7 +395,10 @@ class FloorState:
             if call.due is not None:
                 self.limits.set(call, None)
             if call.caller is not None and fact.outcome in ABANDONED_QUEUE:
-                _remember(self.abandoned, call.caller, at, ABANDONERS_REMEMBERED)
+                _remember(self.abandoned, person_key(call.caller), at, ABANDONERS_REMEMBERED)
+            for record in self.callbacks.values():
+                if record.asked_from == fact.call and record.call is None:
+                    self.limits.set(record, record.due_at)
         _remember(self.ended, fact.call, None, ENDED_CALLS_REMEMBERED)
 
     def _agent_state_changed(self, fact: AgentStateChanged, at: Instant) -> None:
@@ -437,8 +438,8 @@ class FloorState:
 
     def _staffing_changed(self, agent: AgentRecord) -> None:
         """Callers of a queue that may have been deserted, or is served again, have other limits now."""
-        watched = {name for name in agent.settings.queues if self.queue(name).overflows}
-        if watched:
+        watched = {name for name in agent.settings.queues if self.limits.minds_desertion(name)}
+        if any(self.staffed(name) <= 1 for name in watched):
             for call in self.calls.values():
                 if call.queue in watched:
                     self.limits.set_for_call(call)
@@ -466,12 +467,16 @@ class FloorState:
         agent.desktop, agent.desktop_since = fact.present, at
         self.limits.set_for_agent(agent)
 
+    def _attempt_due(self, record: CallbackRecord) -> Instant | None:
+        """Nobody is dialled while they are on the line with us, in an attempt or in the call they asked from."""
+        return None if record.call is not None or record.asked_from in self.calls else record.due_at
+
     def _callback_booked(self, fact: CallbackBooked, at: Instant) -> None:
         record = CallbackRecord(
             fact.callback, fact.number, fact.queue, fact.due_at, fact.placed_at, fact.priority, fact.skills, fact.call
         )
-        self.callbacks[fact.callback] = self.callback_of[fact.number] = record
-        self.limits.set(record, fact.due_at)
+        self.callbacks[fact.callback] = self.callback_of[person_key(fact.number)] = record
+        self.limits.set(record, self._attempt_due(record))
 
     def _callback_attempted(self, fact: CallbackAttempted, at: Instant) -> None:
         record = self.callbacks.get(fact.callback)
@@ -482,7 +487,7 @@ class FloorState:
     def _callback_closed(self, fact: CallbackClosed, at: Instant) -> None:
         record = self.callbacks.pop(fact.callback, None)
         if record is not None:
-            self.callback_of.pop(record.number, None)
+            self.callback_of.pop(person_key(record.number), None)
             self.limits.set(record, None)
 
     def _floor_taken_up(self, fact: FloorTakenUp, at: Instant) -> None:

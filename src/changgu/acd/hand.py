@@ -34,7 +34,6 @@ from changgu.acd.facts import (
 )
 from changgu.acd.floor_state import FloorState
 from changgu.acd.identity import AgentId, CallId, Instant, OfferId
-from changgu.acd.queues import First
 from changgu.acd.records import AgentRecord, CallRecord
 
 READY, WRAP_UP, NOT_READY, UNREACHABLE, LOGGED_OUT = (
@@ -122,8 +121,7 @@ class Hand:
         """Whether the person who is called back is being dialled now."""
         if call.callback is None or call.reached:
             return False
-        caller_first = self.state.queue(call.queue).callbacks.first is First.CALLER
-        return call.state is CallState.CONNECTING or (call.state is CallState.OFFERED and caller_first)
+        return call.state is CallState.CONNECTING or (call.state is CallState.OFFERED and call.dials_first)
 
     def phone_rings(self, call: CallRecord) -> bool:
         """Whether the phones of those who were offered this call ring; not while the person is dialled first."""

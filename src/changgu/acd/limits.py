@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from changgu.acd.agent_state import AgentState
 from changgu.acd.call_state import CallState
 from changgu.acd.callbacks import last_moment
+from changgu.acd.facts import Departure
 from changgu.acd.identity import Instant, QueueName
 from changgu.acd.overflow import time_limits
-from changgu.acd.queues import First, Queue
+from changgu.acd.queues import Queue
 from changgu.acd.records import AgentRecord, CallRecord, Timed
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Limits:
         self._stamps = 0
         self._steps: dict[QueueName, tuple[float, ...]] = {}
         self._timeless: set[QueueName] = set()
+        self._deserting: set[QueueName] = set()
         self._connect_limit = 0.0
 
     def set_up(self) -> None:
@@ -44,6 +46,9 @@ class Limits:
             for name, queue in queues.items()
             if not self._steps[name] and not queue.overflows and queue.announcements.first_after is None
         }
+        self._deserting = {
+            name for name, queue in queues.items() if any(rule.when is Departure.DESERTED for rule in queue.overflows)
+        }
         self._connect_limit = self._state.rules.connect_limit.total_seconds()
 
     def _steps_of(self, queue: Queue) -> tuple[float, ...]:
@@ -53,6 +58,10 @@ class Limits:
             if delay > 0:
                 steps.add(delay)
         return tuple(sorted(steps))
+
+    def minds_desertion(self, queue: QueueName) -> bool:
+        """Whether callers of a queue are led elsewhere when nobody serves it."""
+        return queue in self._deserting
 
     # The heap
 
@@ -102,13 +111,9 @@ class Limits:
 
     def next_step(self, call: CallRecord, reach: float) -> float | None:
         """The first step of a waiting call after `reach`; both in seconds after it entered the queue."""
-        if call.wants is None and call.queue in self._timeless:
+        if call.queue in self._timeless:
             return None
-        following = [step for step in self._steps.get(call.queue or QueueName(""), ()) if step > reach]
-        lapse = self.lapse(call)
-        if lapse is not None and lapse > reach:
-            following.append(lapse)
-        return min(following, default=None)
+        return next((step for step in self._steps.get(call.queue or QueueName(""), ()) if step > reach), None)
 
     def next_announcement(self, call: CallRecord) -> Instant | None:
         """When a waiting caller is to be told where they stand."""
@@ -142,7 +147,7 @@ class Limits:
     def _reserved_for_callback(self, agent: AgentRecord, call: CallRecord) -> Instant:
         """When the caller is dialled first, the agent's phone rings only after that."""
         queue = self._state.queue(call.queue)
-        if queue.callbacks.first is First.AGENT:
+        if not call.dials_first:
             return agent.since + queue.ring_limit.total_seconds()
         if not call.reached:
             limit = queue.callbacks.ring_limit + self._state.rules.connect_limit
@@ -167,6 +172,9 @@ class Limits:
         if call.callback is not None and not call.reached:
             rules = self._state.queue(call.queue).callbacks
             dues.append(last_moment(call.queued_at or 0.0, rules, self._state.zone))
+        lapse = self.lapse(call)
+        if lapse is not None:
+            dues.append(call.entered_at + lapse)
         step = self.next_step(call, call.reach)
         if step is not None:
             dues.append(call.entered_at + step)

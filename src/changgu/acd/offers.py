@@ -47,6 +47,7 @@ from changgu.acd.occasions import ConnectLimitPassed, OfferWithdrawn, RingLimitP
 from changgu.acd.records import AgentRecord, CallRecord
 
 _NOBODY_DIALLED = "nobody is being dialled"
+_NOT_RUNG = "no phone rings before the person has picked up"
 
 
 class Offers:
@@ -68,6 +69,12 @@ class Offers:
             return
         if hand.call_may(event, now) is None:
             return
+        if hand.dialling(call):
+            hand.ignore(event, _NOT_RUNG, now, call=call.call, agent=event.agent)
+            return
+        if not call.reached and self._callbacks.too_late(call, now):
+            self._too_late(call, now)
+            return
         others = [(offer, agent) for offer, agent in hand.open_offers(call) if offer != event.offer]
         for offer, agent in others:
             hand.do(StopRinging(agent.login, call.call, offer, elsewhere=True))
@@ -83,10 +90,24 @@ class Offers:
         for _, agent in others:
             hand.move(agent, OfferWithdrawn, now, call=call.call)
 
+    def _too_late(self, call: CallRecord, now: Instant) -> None:
+        """An agent picked up for a person whom nobody may dial any more today."""
+        hand = self._hand
+        concerned = hand.open_offers(call)
+        for offer, agent in concerned:
+            hand.do(HangUpAgent(agent.login, call.call, offer))
+            hand.note(OfferEnded(call.call, agent.login, offer, OfferEnd.CONNECT_FAILED, "hours"), now)
+        hand.note(CallEnded(call.call, Outcome.NOT_REACHED, Ender.DESK, "hours"), now)
+        for _, agent in concerned:
+            hand.move(agent, OfferWithdrawn, now, call=call.call)
+        self._callbacks.attempt_over(call, "hours", now, dialled=False)
+
     def ring_failed(self, event: RingFailed, now: Instant) -> None:
         """The phone could not be rung, was busy, or declined: a miss."""
         call = self._hand.attempt_may(event, now)
-        if call is not None:
+        if call is not None and self._hand.dialling(call):
+            self._hand.ignore(event, _NOT_RUNG, now, call=event.call, agent=event.agent)
+        elif call is not None:
             self._came_to_nothing(call, event, OfferEnd.FAILED, now, cause=event.cause)
 
     def connected(self, event: PartiesConnected, now: Instant) -> None:
@@ -159,7 +180,8 @@ class Offers:
         if call.state is CallState.CONNECTING:
             self._hand.do(ConnectCall(call.agent, call.call, call.offer))
         else:
-            self._hand.do(RingAgent(call.agent, call.call, call.offer, self._state.queue(call.queue).ring_limit))
+            limit = self._state.queue(call.queue).ring_limit
+            self._hand.do(RingAgent(call.agent, call.call, call.offer, limit, outbound=True))
 
     def dial_failed(self, event: DialFailed, now: Instant) -> None:
         """They were busy, did not answer, or could not be reached."""

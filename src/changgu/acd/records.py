@@ -87,6 +87,8 @@ class CallView:
     """The promise this outbound call keeps."""
     reached: bool = True
     """False while the person who is called back is not on the line."""
+    dials_first: bool = False
+    """The person is dialled before the phone of the agent who was offered this rings."""
     diverted: Departure | None = None
     """Why they left a queue, while something else is done for them."""
 
@@ -222,6 +224,7 @@ class CallRecord(Timed):
     answered_at: Instant | None = None
     picked_up_at: Instant = 0.0
     reached: bool = True
+    dials_first: bool = False
     diverted: Departure | None = None
 
     @property
@@ -243,7 +246,7 @@ class CallRecord(Timed):
             self.started_at, self.queued_at, self.agent, self.offer, self.answered_at,
             tuple((agent, offer) for offer, agent in self.offers.items()) if ringing else (),
             self.placed_at if queued else None, self.entered_at if queued else None,
-            self.wants, self.opened, self.callback, self.reached, self.diverted,
+            self.wants, self.opened, self.callback, self.reached, self.dials_first, self.diverted,
         )  # fmt: skip
 
 

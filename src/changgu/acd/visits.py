@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from changgu.acd.call_state import ABANDONED, SPOKEN, CallState
 from changgu.acd.callback_desk import CallbackDesk
+from changgu.acd.callbacks import credited, person_key
 from changgu.acd.commands import Farewell, HangUpAgent, HangUpCaller, StopRinging
 from changgu.acd.events import (
     CallArrived,
@@ -78,11 +79,11 @@ class Visits:
         priority, grounds = event.priority, event.grounds
         if self._gave_up_lately(call, now):
             priority, grounds = priority + state.rules.repeat_priority, grounds | {REPEAT_CALLER}
-        promise = state.callback_of.get(call.caller) if call.caller is not None else None
+        promise = state.callback_of.get(person_key(call.caller)) if call.caller is not None else None
         if promise is not None:
-            placed_at = promise.placed_at if placed_at is None else min(placed_at, promise.placed_at)
+            credit = credited(promise.placed_at, now, state.queue(event.queue).callbacks)
+            placed_at = credit if placed_at is None else min(placed_at, credit)
             priority = max(priority, promise.priority)
-            self._callbacks.close(promise, CallbackEnd.CALLED_IN, now)
         wish = Wish(priority, event.skills, event.agent, event.last_agent, grounds)
         if came_back and not (event.priority or event.skills or event.agent):
             wish = Wish.of(call)  # whoever sends them back need not remember what they came with
@@ -90,11 +91,13 @@ class Visits:
         self._waiting.enter(
             call, event.queue, wish, now, placed_at=placed_at, entered_at=entered_at, newcomer=newcomer
         )  # fmt: skip
+        if promise is not None and call.state is CallState.WAITING:
+            self._callbacks.close(promise, CallbackEnd.CALLED_IN, now)
 
     def _gave_up_lately(self, call: CallRecord, now: Instant) -> bool:
         if call.caller is None:
             return False
-        at = self._state.abandoned.get(call.caller)
+        at = self._state.abandoned.get(person_key(call.caller))
         return at is not None and now - at <= self._state.rules.repeat_within.total_seconds() > 0
 
     def key_pressed(self, event: KeyPressed, now: Instant) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from changgu.acd.agent_words import AgentState
 from changgu.acd.call_state import CallState
 from changgu.acd.callback_desk import CallbackDesk
 from changgu.acd.callbacks import last_moment
@@ -23,9 +24,9 @@ from changgu.acd.identity import AgentId, Instant, QueueName
 from changgu.acd.occasions import OfferWithdrawn
 from changgu.acd.overflow import Crowd, rules_on_arrival, time_limits
 from changgu.acd.promises import told
-from changgu.acd.queues import Destination, Way
+from changgu.acd.queues import Destination, Queue, Way
 from changgu.acd.records import CallRecord
-from changgu.acd.skills import relaxed
+from changgu.acd.skills import levels, relaxed, suffices
 
 FAREWELLS = {
     Departure.FULL: Farewell.QUEUE_FULL,
@@ -82,7 +83,7 @@ class Waiting:
         hand.note(
             CallQueued(
                 call.call, name, wish.priority, wish.skills, placed_at, entered_at, wish.agent, wish.last_agent,
-                wish.grounds,
+                wish.grounds, self._waits_for(queue, wish),
             ),
             now,
         )  # fmt: skip
@@ -97,6 +98,17 @@ class Waiting:
         calls = self._state.calls.values()
         return sum(call.queue == name and call.callback is None and call.state in ahead for call in calls)
 
+    def _waits_for(self, queue: Queue, wish: Wish) -> AgentId | None:
+        """The one agent this caller waits for at first: nobody in particular when they are not here to serve them."""
+        wanted = wish.agent
+        if wanted is None and queue.strategy == "last_agent" and queue.last_agent_wait.total_seconds() > 0:
+            wanted = wish.last_agent
+        agent = self._state.agents.get(wanted) if wanted is not None else None
+        if agent is None or not agent.on_floor or agent.state is AgentState.LOGGED_OUT:
+            return None
+        serves = queue.name in agent.settings.queues and suffices(agent.levels, levels(wish.skills))
+        return wanted if serves else None
+
     def _newcomers_wait(self, name: QueueName, wish: Wish, now: Instant) -> float | None:
         outlook = self._state.newcomers_outlook(name, wish.priority, wish.skills, now)
         return None if outlook is None else outlook.promise
@@ -109,18 +121,19 @@ class Waiting:
         reach = call.reach
         while (step := state.limits.next_step(call, reach)) is not None and call.entered_at + step <= now:
             reach = step
-        if reach == call.reach and opened <= call.opened:
-            return
-        reach = max(0.0, reach)
-        taken = [step for step in state.queue(call.queue).relaxations if step.after.total_seconds() <= reach]
         lapse = state.limits.lapse(call)
+        lapsed = lapse is not None and call.entered_at + lapse <= now
+        if reach == call.reach and opened <= call.opened and not lapsed:
+            return
+        reach = max(0.0, reach, lapse if lapsed and lapse is not None else 0.0)
+        taken = [step for step in state.queue(call.queue).relaxations if step.after.total_seconds() <= reach]
         self._hand.note(
             CallWidened(
                 call.call,
                 reach,
                 relaxed(call.needs, taken),
                 call.opened.union(opened, *(step.open for step in taken)),
-                lapse is not None and lapse <= reach,
+                lapsed,
             ),
             now,
         )

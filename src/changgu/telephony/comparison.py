@@ -158,6 +158,8 @@ def _compare_call(view: CallView, snapshot: Snapshot, found: Findings) -> None:
             found.menu_again.append((channel, view))
         case CallState.WAITING if view.queue is not None:
             found.commands.append(PlayMusicOnHold(view.call, view.queue))
+        case CallState.OFFERED if view.dials_first and not view.reached:
+            return  # the agent's phone rings only now
         case CallState.OFFERED | CallState.CONNECTING | CallState.TALKING | CallState.HELD:
             _compare_legs(view, snapshot, found)
         case _:
@@ -166,9 +168,9 @@ def _compare_call(view: CallView, snapshot: Snapshot, found: Findings) -> None:
 
 def _compare_attempt(view: CallView, channel: Channel | None, snapshot: Snapshot, found: Findings) -> None:
     """A call-back whose person is not on the line yet: nobody is missed but whom we had begun to dial."""
-    if view.state is CallState.OFFERED:
+    if view.state is CallState.OFFERED and not view.dials_first:
         _compare_legs(view, snapshot, found)
-    elif view.state in CONVERSING and channel is None:
+    elif channel is None and (view.dials_first or view.state in CONVERSING):
         found.events.append(DialFailed(view.call, RingFailure.GONE.value))
 
 
