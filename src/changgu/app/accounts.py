@@ -233,7 +233,8 @@ class Accounts:
         self._hasher = hasher or PasswordHasher()
         self._guesses = GuessLimit(monotonic)
         self._hashing = asyncio.Semaphore(2)
-        self._nobody = self._hasher.hash(secrets.token_urlsafe(32))
+        self._nobody: str | None = None
+        """The hash of a password that nobody has; made with the first sign-in, whoever it is, not while calls wait."""
 
     # people
 
@@ -370,10 +371,13 @@ class Accounts:
         """
         login = login.strip()
         self._guesses.begin(login, address)
+        if self._nobody is None:
+            self._nobody = await self._hash(secrets.token_urlsafe(32))
+        nobody = self._nobody
         async with self._database.transaction() as session:
             row = await session.get(AccountRow, login)
             known = None if row is None or row.disabled else _account(row)
-            hashed = row.password_hash if row is not None and known is not None else self._nobody
+            hashed = row.password_hash if row is not None and known is not None else nobody
         right = len(password) <= LONGEST_PASSWORD and await self._verify(hashed, password)
         if known is None or not right:
             raise WrongPassword
