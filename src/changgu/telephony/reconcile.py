@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from changgu.acd.call_state import CallState
+from changgu.acd.commands import PlayMusicOnHold
 from changgu.acd.events import Event
 from changgu.acd.identity import CallId
 from changgu.acd.records import CallView
@@ -23,6 +25,11 @@ logger = logging.getLogger(__name__)
 
 AGAIN_AFTER = 0.5
 """Seconds until calls that were busy, or a PBX that did not answer, are looked at again."""
+
+MUSIC_IN_ONE_GO = 10
+MUSIC_EVERY = 0.02
+"""Callers who wait are given music so many at a time, so many seconds apart. Nearly all have it still, and Asterisk
+takes one request after the other: in one go, the next agent would ring only behind hundreds of them."""
 
 SWEEPS = (0.0, 3.0, 10.0, 30.0)
 """Seconds after the line came up at which callers are fetched from the shadow queues: some are still on their way."""
@@ -74,6 +81,7 @@ class Reconciler:
         self._post = post
         self._shadow = shadow
         self._wanted = asyncio.Event()
+        self._music: set[asyncio.Task[None]] = set()
         self._gone_meanwhile: set[str] | None = None
         self.done = asyncio.Event()
         """Set when the present state of the line has been looked at."""
@@ -101,9 +109,10 @@ class Reconciler:
                         sweeper.cancel()
                     sweeper = asyncio.create_task(self._sweep())
         finally:
-            if sweeper is not None:
-                sweeper.cancel()
-                await asyncio.gather(sweeper, return_exceptions=True)
+            late = [*self._music, *([sweeper] if sweeper is not None else [])]
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _look_until_settled(self) -> bool:
         """Whether everything could be compared; False when the line dropped, and will ask again."""
@@ -208,8 +217,13 @@ class Reconciler:
             self._switch.adopt(found.leg, answered=found.answered, bridged=found.bridged, joined=found.joined)
         for event in findings.events:
             self._post(event)
+        music = [command for command in commands if isinstance(command, PlayMusicOnHold)]
         for command in commands:
-            self._switch.do(command)
+            if not isinstance(command, PlayMusicOnHold):
+                self._switch.do(command)
+        if music:
+            self._music.add(task := asyncio.create_task(self._give_music(music), name="music for those who wait"))
+            task.add_done_callback(self._music.discard)
         for channel, what in findings.newcomers:
             match what:
                 case Caller(dialled):
@@ -223,6 +237,15 @@ class Reconciler:
                 len(findings.callers), len(findings.events), len(findings.newcomers), len(findings.orphans),
                 len(findings.empty_bridges),
             )
+
+    async def _give_music(self, commands: Sequence[PlayMusicOnHold]) -> None:
+        """To those who still wait; whoever does not is heard, or hears what was decided for them since."""
+        for start in range(0, len(commands), MUSIC_IN_ONE_GO):
+            await asyncio.sleep(MUSIC_EVERY)
+            for command in commands[start : start + MUSIC_IN_ONE_GO]:
+                view = self._calls.calls.get(command.call)
+                if view is not None and view.state is CallState.WAITING and not self._switch.is_busy(command.call):
+                    self._switch.do(command)
 
     async def _snapshot(self, ask: Callable[..., Awaitable[Any]]) -> Snapshot:
         info = await ask("GET", path("asterisk", "info"), only="status")
