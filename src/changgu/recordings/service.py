@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from changgu.acd.facts import CallConnected, CallEnded, CallStarted, Recorded
+from changgu.acd.facts import CallConnected, CallEnded, CallStarted, MenuStepTaken, Recorded
 from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.ground.database import moment
 from changgu.recordings.consent import Decision, Visit, advance, decide
@@ -43,6 +43,8 @@ AT_ONCE = 32
 
 PURGE_EVERY = 3600.0
 """Seconds between looks for recordings whose time is over."""
+
+NONE: frozenset[str] = frozenset()
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -164,9 +166,10 @@ class Recordings:
             del self._visits[call]
 
     def _follow(self, recorded: Recorded, call: CallId) -> Visit | None:
-        fresh = isinstance(recorded.fact, CallStarted)
-        policy = dict(self._policy()) if fresh else {}
-        visit = advance(self._visits.get(call), recorded.fact, policy, self._notice_nodes())
+        fact = recorded.fact
+        policy = dict(self._policy()) if isinstance(fact, CallStarted) else {}
+        notice_nodes = self._notice_nodes() if isinstance(fact, MenuStepTaken) else NONE
+        visit = advance(self._visits.get(call), fact, policy, notice_nodes)
         if visit is not None:
             self._visits[call] = visit
         return visit

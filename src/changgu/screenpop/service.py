@@ -237,11 +237,12 @@ class ScreenPop:
 
     def _tell(self, agent: AgentId, fact: Fact) -> None:
         desk = self._desks.at(agent)
-        lost_it = isinstance(fact, CallAnswered) and fact.agent != agent
-        if lost_it or isinstance(fact, (*ABOUT_THE_AGENT, CallOffered, OfferEnded)):
-            self._show(agent, "state", self.state_of(agent))
-        if not isinstance(fact, ABOUT_THE_AGENT):
-            self._show(agent, "call", self.call_of(agent))
+        if agent in self._screens:
+            lost_it = isinstance(fact, CallAnswered) and fact.agent != agent
+            if lost_it or isinstance(fact, (*ABOUT_THE_AGENT, CallOffered, OfferEnded)):
+                self._show(agent, "state", self.state_of(agent))
+            if not isinstance(fact, ABOUT_THE_AGENT):
+                self._show(agent, "call", self.call_of(agent))
         match fact:
             case CallOffered() if desk.call is not None:
                 self._first_pop(agent, desk.call)

@@ -136,17 +136,21 @@ class Feed:
             SlowScreenError: it took nothing for ten seconds; close it, the page connects again by itself.
         """
         screen = Screen()
+        patience = _Patience(SEND_LIMIT)
         self._screens.add(screen)
         try:
             while True:
                 message = await screen.next(self._encoded_snapshot)
-                try:
-                    async with asyncio.timeout(SEND_LIMIT):
-                        await send(message)
-                except TimeoutError as late:
-                    logger.info("a wallboard took nothing for %.0f s and is cut off", SEND_LIMIT)
-                    raise SlowScreenError from late
+                patience.begin()
+                await send(message)
+                patience.end()
+        except asyncio.CancelledError as late:
+            if not patience.was_the_end():
+                raise
+            logger.info("a wallboard took nothing for %.0f s and is cut off", SEND_LIMIT)
+            raise SlowScreenError from late
         finally:
+            patience.end()
             self._screens.discard(screen)
 
     def _until_something(self) -> float:
@@ -173,3 +177,45 @@ class Feed:
         if self._snapshot is None or now - self._snapshot[0] > SHORTEST_PAUSE:
             self._snapshot = now, orjson.dumps(self.snapshot()).decode()
         return self._snapshot[1]
+
+
+class _Patience:
+    """Cancels the present task when something it does takes too long.
+
+    `asyncio.timeout` sets a timer each time, which costs as much as a message does; here one timer looks now and then.
+    """
+
+    def __init__(self, limit: float) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._limit = limit
+        self._loop = asyncio.get_running_loop()
+        self._since: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._over = False
+
+    def begin(self) -> None:
+        """From now on it may take `limit` seconds."""
+        self._since = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._limit, self._look)
+
+    def end(self) -> None:
+        """It is done."""
+        self._since = None
+
+    def was_the_end(self) -> bool:
+        """After a cancellation: whether it came from here, and from nobody else."""
+        return self._over and self._task.uncancel() == 0
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._since is None:
+            return
+        left = self._since + self._limit - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._over = True
+            self._task.cancel()
