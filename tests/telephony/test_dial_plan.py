@@ -60,6 +60,12 @@ def test_an_extension_is_dialled_over_its_own_line_and_the_desk_never_calls_itse
     assert OFFICE.way("112") == Refusal.DENIED
 
 
+@pytest.mark.parametrize("number", ["112", "119", "911", "1-1-9"])
+def test_a_machine_never_calls_an_emergency_service_whatever_the_lists_say(number: str) -> None:
+    plan = DialPlan("PJSIP/{number}@trunk-a", "[0-9]{3,4}", "PJSIP/{number}@trunk-b", allow=("1", "9"))
+    assert plan.way(number) == Refusal.UNKNOWN
+
+
 def test_the_site_may_allow_more_and_deny_again() -> None:
     assert OFFICE.way("0501-234-5678") == Dialable("05012345678", "PJSIP/05012345678@trunk-carrier")
     assert OFFICE.way("+1 202 555 0123") == Dialable("+12025550123", "PJSIP/+12025550123@trunk-carrier")

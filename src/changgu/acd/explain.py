@@ -280,7 +280,8 @@ class _Question:
     def _group(self, agent: AgentRecord) -> tuple[bool, bool, int]:
         """What comes before the rank of every strategy."""
         settings, queue = agent.settings, self.offered.queue
-        opened = queue not in settings.queues
+        delayed = queue in settings.queues and settings.seat(queue).delay.total_seconds() > max(0.0, self.call.reach)
+        opened = queue not in settings.queues or delayed
         if opened:
             level = min((settings.seat(one).level for one in self.call.opened & settings.queues), default=1)
         else:

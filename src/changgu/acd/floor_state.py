@@ -362,8 +362,6 @@ class FloorState:
             self.limits.set_for_call(call)
         agent = self.agent(fact.agent)
         agent.misses, agent.talking_since, agent.occupied_since = 0, at, agent.reserved_at
-        if call is not None and call.caller is not None:
-            self.abandoned.pop(person_key(call.caller), None)
         if call is not None and call.queue is not None:
             if call.callback is None:
                 self.outlook.picked_up(call.queue, at - agent.reserved_at)

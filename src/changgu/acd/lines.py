@@ -209,24 +209,22 @@ class Line:
 
     def _choose_among_all(self, call: CallRecord, offer: OfferId, last: int) -> tuple[list[AgentRecord], Choice]:
         strategy = self.strategy
-        living = sorted(
-            ((entry[5].login in call.missed, *entry[:4]), entry[5])
-            for entry in {entry[3]: entry for entry in self._idle if _still_idle(entry)}.values()
-        )
-        if strategy.knows_callers:
-            for _, agent in living:
-                if agent.login == call.last_agent and agent.login not in call.missed:
-                    return [agent], Choice.LAST_AGENT
-        best = living[0][0][:3]
-        group = [agent for rank, agent in living if rank[:3] == best]
+        living = {entry[3]: entry for entry in self._idle if _still_idle(entry)}.values()
+        if strategy.knows_callers and call.last_agent is not None and call.last_agent not in call.missed:
+            for entry in living:
+                if entry[3] == call.last_agent:
+                    return [entry[5]], Choice.LAST_AGENT
+        missed = call.missed
+        best = min((entry[3] in missed, entry[0], entry[1]) for entry in living)
+        group = [entry for entry in living if (entry[3] in missed, entry[0], entry[1]) == best]
         if strategy.everybody and call.reached:
-            return group, Choice.EVERYBODY
+            return [entry[5] for entry in sorted(group, key=lambda entry: entry[2:4])], Choice.EVERYBODY
         if strategy.draw is not None:
             draw, chance = strategy.draw, Draw(offer, last)
-            return [min(group, key=lambda agent: (draw(agent, self._seat(agent).weight, chance), agent.login))], (
-                Choice.TURN
-            )
-        return group[:1], Choice.TURN
+            agents = [entry[5] for entry in group]
+            drawn = min(agents, key=lambda agent: (draw(agent, self._seat(agent).weight, chance), agent.login))
+            return [drawn], Choice.TURN
+        return [min(group, key=lambda entry: entry[2:4])[5]], Choice.TURN
 
     def _seat(self, agent: AgentRecord) -> Seat:
         return agent.settings.seat(self.queue)
@@ -248,6 +246,7 @@ class Lines:
         self._all: list[Line | None] = []
         self._free: list[int] = []
         """Numbers of closed lines, for the next to be opened."""
+        self._sweep_at: dict[QueueName, int] = {}
         for agent in agents:
             agent.lines, agent.look = [], None
             for queue in sorted(agent.settings.queues):
@@ -302,8 +301,9 @@ class Lines:
 
     def _open(self, queue: QueueName, kind: Kind) -> Line:
         lines = self._by_queue.setdefault(queue, {})
-        if len(lines) > _LINES_KEPT:
+        if len(lines) > self._sweep_at.get(queue, _LINES_KEPT):
             self._close_empty(lines)
+            self._sweep_at[queue] = max(_LINES_KEPT, 2 * len(lines))  # a sweep that closes nothing is not repeated soon
         strategy = self._strategies.get(queue) or strategy_named("longest_idle")
         if self._free:
             number = self._free.pop()
@@ -325,6 +325,8 @@ class Lines:
 
     def _close_empty(self, lines: dict[Kind, Line]) -> None:
         closed = {line.number for kind, line in lines.items() if kind != PLAIN and line.empty}
+        if not closed:
+            return
         for kind in [kind for kind, line in lines.items() if line.number in closed]:
             del lines[kind]
         for number in sorted(closed):

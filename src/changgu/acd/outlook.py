@@ -5,7 +5,7 @@ It learns from facts only, so an engine rebuilt from the ledger foresees what th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from changgu.acd.call_state import CallState
 from changgu.acd.estimated_wait import Forecast, forecast, situated
@@ -107,8 +107,9 @@ class Outlook:
             return None
         own = call.line or lines.of(call)
         here = [agent for agent in _able(own, lines) if _will_serve(agent)]
-        near = {line for agent in here for line in agent.lines}
-        agents = {agent.login: agent for queue in {line.queue for line in near} for agent in lines.serving(queue)}
+        near = dict.fromkeys(line for agent in here for line in agent.lines)  # in an order that is the same everywhere
+        queues = dict.fromkeys(line.queue for line in near)
+        agents = {agent.login: agent for queue in queues for agent in lines.serving(queue)}
         agents.update((agent.login, agent) for agent in here)
         place = (call.key, call.seq)
         ahead = [(key, line) for line in near for key, line in _ahead(line, place)]
@@ -117,11 +118,15 @@ class Outlook:
             own,
             ahead,
             [
-                (_elapsed(agent, now), self.of(agent.queue or call.queue).handling, near.intersection(agent.lines))
+                (
+                    _elapsed(agent, now),
+                    self.of(agent.queue or call.queue).handling,
+                    [line for line in agent.lines if line in near],
+                )
                 for agent in agents.values()
                 if _will_serve(agent)
             ],
-            {line: self.of(line.queue).handling for line in {own, *(line for _, line in ahead), *near}},
+            {line: self.of(line.queue).handling for line in (own, *near)},
             self._coming(call, lines, near, worth, now),
             known.abandonment.rate,
             known.pickup,
@@ -129,7 +134,7 @@ class Outlook:
         return forecast(situation, known.calibration.level if confidence is None else confidence)
 
     def _coming(
-        self, call: CallRecord, lines: Lines, near: set[Line], worth: float, now: Instant
+        self, call: CallRecord, lines: Lines, near: Container[Line], worth: float, now: Instant
     ) -> Iterator[tuple[Line, float, float]]:
         """Callers who will be placed better if they come soon: their line, rate per second, and for how long."""
         for (queue, needs, priority), rate in self._arrivals.items():

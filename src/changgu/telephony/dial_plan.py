@@ -28,6 +28,10 @@ _KOREAN = re.compile(
 """Numbers at the ordinary tariff (전기통신번호 관리세칙), written with the trunk 0 and without separators."""
 
 
+_EMERGENCY = frozenset(["110", "111", "112", "113", "117", "118", "119", "122", "125", "127", "128", "182", "911", "999"])
+"""Police, fire and rescue, coast guard and the like: a machine must not call them, whatever the site's lists say."""
+
+
 class Refusal(StrEnum):
     """Why a number is not dialled."""
 
@@ -93,6 +97,8 @@ class DialPlan:
             return Refusal.OWN
         if _begins(number, self.deny):
             return Refusal.DENIED
+        if number in _EMERGENCY:
+            return Refusal.UNKNOWN
         if self.extensions and self.extension_trunk and re.fullmatch(self.extensions, number):
             return Dialable(number, self.extension_trunk.replace(PLACE_OF_NUMBER, number))
         if _begins(number, self.allow) or _KOREAN.fullmatch(number):

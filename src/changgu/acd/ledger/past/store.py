@@ -13,7 +13,6 @@ from changgu.acd.call_rows.store import CallRow
 from changgu.acd.event_json import FloorOpened
 from changgu.acd.facts import (
     CallbackBooked,
-    CallbackClosed,
     CallOffered,
     FloorTakenUp,
     Outcome,
@@ -212,13 +211,13 @@ class Past:
 
     async def _promises(self, session: AsyncSession, last: int) -> list[Recorded]:
         """Promises to call back that were open after a fact, with the attempts to keep them."""
-        promises = [
+        callback = func.json_extract(LedgerRow.body, "$.callback")
+        closed = select(callback).where(is_kind("CallbackClosed"), LedgerRow.seq <= last)
+        open_then = [
             entry
-            for kind in ("CallbackBooked", "CallbackAttempted", "CallbackClosed")
-            for entry in await _read(session, _of_kind(kind, last + 1))
+            for kind in ("CallbackBooked", "CallbackAttempted")
+            for entry in await _read(session, _of_kind(kind, last + 1).where(callback.not_in(closed)))
         ]
-        closed = {entry.fact.callback for entry in promises if isinstance(entry.fact, CallbackClosed)}
-        open_then = [entry for entry in promises if getattr(entry.fact, "callback", None) not in closed]
         booked = [entry.fact.callback for entry in open_then if isinstance(entry.fact, CallbackBooked)]
         attempts: set[CallId] = set()
         for part in _parts(booked):
