@@ -313,10 +313,25 @@ async def test_callers_who_wait_elsewhere_are_sent_back_to_us(pbx: FakeAmi) -> N
     )
     ami = Ami(pbx.address)
     async with running(ami):
-        assert await ShadowQueueKeeper(ami, dict).fetch_waiting() == 1
+        assert await ShadowQueueKeeper(ami, dict).fetch_waiting() == 0, "nobody had to be left there"
     sent = await pbx.until_asked("Redirect")
 
     assert (sent["Channel"], sent["Context"], sent["Exten"]) == ("PJSIP/x-1", "returned", "network")
+
+
+async def test_a_caller_for_whom_a_phone_rings_there_is_left_for_now(pbx: FakeAmi) -> None:
+    pbx.answers["QueueStatus"] = listed(
+        {"Event": "QueueEntry", "Queue": "pc", "Channel": "PJSIP/x-1", "Position": "1", "Uniqueid": "c1"},
+        {"Event": "QueueEntry", "Queue": "pc", "Channel": "PJSIP/x-2", "Position": "2", "Uniqueid": "c2"},
+    )
+    pbx.answers["CoreShowChannels"] = listed(
+        {"Event": "CoreShowChannel", "Uniqueid": "c1", "Linkedid": "c1"},
+        {"Event": "CoreShowChannel", "Uniqueid": "leg", "Linkedid": "c1"},
+    )
+    ami = Ami(pbx.address)
+    async with running(ami):
+        assert await ShadowQueueKeeper(ami, dict).fetch_waiting() == 1
+    assert [action["Channel"] for action in pbx.actions if action["Action"] == "Redirect"] == ["PJSIP/x-2"]
 
 
 async def test_callers_in_somebody_elses_queue_are_left_there(pbx: FakeAmi) -> None:
@@ -326,7 +341,7 @@ async def test_callers_in_somebody_elses_queue_are_left_there(pbx: FakeAmi) -> N
     )
     ami = Ami(pbx.address)
     async with running(ami):
-        assert await ShadowQueueKeeper(ami, dict, lambda queue: queue == "pc").fetch_waiting() == 1
+        assert await ShadowQueueKeeper(ami, dict, lambda queue: queue == "pc").fetch_waiting() == 0
     assert [action["Channel"] for action in pbx.actions if action["Action"] == "Redirect"] == ["PJSIP/x-2"]
 
 

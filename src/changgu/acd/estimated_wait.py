@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import erf, exp, pi, sqrt
 from statistics import NormalDist
 from typing import NamedTuple, TypeVar
@@ -243,12 +243,15 @@ def forecast(situation: Situation, confidence: float = 0.8) -> Forecast | None:
     def answered(scale: float) -> float:
         return situation.pickup + step * waits.after(whole * scale)
 
+    odds = sorted({0.1, 0.5, 0.9, confidence})
+    # Callers ahead who can choose between groups make the wait bend; even so no quantile is below a lower one.
+    at = dict(zip(odds, accumulate((answered(count.quantile(one)) for one in odds), max), strict=True))
     return Forecast(
         mean=answered(count.typical),
-        median=answered(count.quantile(0.5)),
-        promise=answered(count.quantile(confidence)),
-        low=answered(count.quantile(0.1)),
-        high=answered(count.quantile(0.9)),
+        median=at[0.5],
+        promise=at[confidence],
+        low=at[0.1],
+        high=at[0.9],
         staffed=staffed,
         ahead=ahead,
     )
