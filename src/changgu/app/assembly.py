@@ -268,6 +268,18 @@ class Service:
             await self.telephony.ari.wait_connected(2 * limit)
             await self.telephony.reconciler.done.wait()
 
+    async def caught_up(self, limit: float = 1.0) -> None:
+        """Return once what followed from our absence is carried out, at the latest after so many seconds.
+
+        Phones ring before pages are loaded, which takes a core for a while.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                while True:
+                    await asyncio.sleep(0.05)  # what was found out has been heard, and more may follow from it
+                    if not any(self.telephony.switch.is_busy(call) for call in self.engine.calls):
+                        return
+
     async def close_desk(self, limit: float) -> None:
         """End every call: those who wait first, so that no agent rings for somebody who is about to be sent away.
 

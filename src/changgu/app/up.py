@@ -297,6 +297,7 @@ class Opening:
             if not gc.isenabled():  # by the command line, so that nobody waits for it
                 gc.freeze()
                 gc.enable()
+            await service.caught_up()
             server = await asyncio.to_thread(_page_server, service)
             if self._speaking is not None:
                 await self._speaking
