@@ -1,0 +1,37 @@
+"""Who waits for one agent still does after a restart, and what a key opened while all phones rang is open in both."""
+
+from pathlib import Path
+
+from changgu.acd.engine import Engine
+from changgu.acd.events import CallArrived, KeyPressed
+from changgu.acd.facts import CallOffered
+from changgu.acd.identity import AgentId, CallId, QueueName
+from changgu.acd.ledger.past.store import Past
+from changgu.acd.ledger.store import Ledger
+from changgu.acd.queues import Destination, Queue, Way
+from changgu.ground.database import Database
+from tests.support.floor import HELPDESK, Floor, an_agent
+
+
+async def test_a_wish_for_one_agent_outlives_a_restart(database: Database, tmp_path: Path) -> None:
+    floor = Floor("alice", "bob")
+    floor.sign_in("alice")
+    floor.dial("c1")
+    floor.tell(CallArrived(CallId("c1"), QueueName(HELPDESK), agent=AgentId("alice")))
+    floor.ready("alice")  # she "settles" here, and c1 rings; her state before is no longer read
+    floor.dial("c2", None)
+    ledger = Ledger(database, tmp_path / "spool")
+    for entry in floor.history:
+        ledger.hear(entry)
+    assert await ledger.flush()
+    rebuilt = Engine.restore(floor.plan, await Past(database, recalled=1).now())
+    assert rebuilt.calls[CallId("c1")].wants == floor.the_call("c1").wants == "alice"
+
+
+def test_whoever_becomes_ready_rings_along_after_a_key_opened_the_call() -> None:
+    queue = Queue(HELPDESK, "helpdesk", strategy="ring_all", keys={"1": Destination(Way.OPEN, "b")})
+    floor = Floor("alice", "carol", an_agent("bob", "b"), queues=[queue, Queue(QueueName("b"), "b")])
+    floor.ready("alice")
+    floor.call("c1")
+    floor.tell(KeyPressed(CallId("c1"), "1"))
+    assert [one for one in floor.ready("carol") if isinstance(one, CallOffered)]
