@@ -17,7 +17,7 @@ from changgu.acd import facts as f
 from changgu.acd.facts import Departure
 from changgu.acd.queues import ON_ARRIVAL, Destination, Floor, Overflow, Way
 from tests.acd.oracle_callbacks import Callbacks
-from tests.acd.oracle_pages import Person, Promise, Visit
+from tests.acd.oracle_pages import Person, Promise, Visit, person_of
 
 
 class Oracle(Callbacks):
@@ -115,7 +115,7 @@ class Oracle(Callbacks):
         return coming
 
     def limit_of_visit(self, visit: Visit) -> None:
-        if visit.dialled_at is not None and not visit.reached:
+        if visit.dialling:
             self.say("repaired", "connecting_too_long", None)
             self.not_reached(visit)
             return
@@ -186,16 +186,17 @@ class Oracle(Callbacks):
     def take_in_of_attempt(self, event: e.Event) -> None:
         match event:
             case e.AgentAnswered(agent, call, offer):
-                if self.rings(agent, call, offer):
+                if self.rings(agent, call, offer) and not self.visits[call].dialling:
                     self.picked_up(self.visits[call], self.people[agent])
             case e.PartiesConnected(agent, call, offer):
                 if self.has(agent, call, offer, "connecting") and not self.visits[call].nobody_on_the_line:
                     person = self.people[agent]
                     self.visits[call].state, person.misses = "talking", 0
                     person.served, person.talks_since = person.served + 1, self.now
+                    self.abandoned_at.pop(person_of(self.visits[call].number) or "", None)
                     self.kept(self.visits[call])
             case e.RingFailed(agent, call, offer):
-                if self.rings(agent, call, offer):
+                if self.rings(agent, call, offer) and not self.visits[call].dialling:
                     self.missed(self.people[agent], "failed")
             case e.ConnectFailed(agent, call, offer):
                 if self.has(agent, call, offer, "connecting") and not self.visits[call].nobody_on_the_line:
@@ -239,16 +240,19 @@ class Oracle(Callbacks):
         elif not same:
             visit.entered = self.now
         within = self.floor.rules.repeat_within.total_seconds()
-        again = self.abandoned_at.get(visit.number or "", -inf)
+        again = self.abandoned_at.get(person_of(visit.number) or "", -inf)
         repeat = within > 0 and self.now - again <= within
-        visit.priority = event.priority + (self.floor.rules.repeat_priority if repeat else 0)
-        visit.asked, visit.wanted, visit.last_agent = event.skills, event.agent, event.last_agent
+        priority = event.priority + (self.floor.rules.repeat_priority if repeat else 0)
+        visit.brought = (priority, event.skills, event.agent, event.last_agent)
+        if same and not (event.priority or event.skills or event.agent):
+            visit.brought = (visit.priority, visit.asked, visit.wanted, visit.last_agent)
         visit.diverted = None
-        self.called_in(visit)
+        visit.promise = self.promise_to(visit.number)
         if same:
             self.settle(visit, ())
         else:
             self.enter(visit, event.queue, rules=event.since is None)
+        visit.promise = None
 
     def enter(self, visit: Visit, queue: str, *, rules: bool = True) -> None:
         """The rules of arrival (not for those who have waited elsewhere), then a place in the queue."""
@@ -287,16 +291,18 @@ class Oracle(Callbacks):
         """They wait; what is due at once is done at once."""
         self.queued += 1
         visit.state, visit.seq, visit.taken, visit.lapsed = "waiting", self.queued, -1.0, False
+        visit.priority, visit.asked, visit.wanted, visit.last_agent = visit.brought
+        if visit.promise is not None:
+            self.take_the_promised_place(visit, visit.promise)
         visit.needs = visit.asked
         self.say("queued", visit.call, visit.queue, visit.priority, round(visit.placed, 6), round(visit.entered, 6))
         for number, rule in opens:
             self.say("overflowed", visit.call, visit.queue, rule.when.value, str(rule.to), None, number)
             visit.opened |= {rule.to.name}
         visit.only = self.wish_on_entry(visit)
-        if visit.only is not None:
-            wanted = self.people.get(visit.only)
-            visit.lapsed = wanted is None or not wanted.listed or wanted.state == "logged_out"
         self.take_steps(visit, self.now)
+        if visit.promise is not None:
+            self.close(visit.promise, "called_in", None)
 
     # Callers leave
 
@@ -377,13 +383,18 @@ class Oracle(Callbacks):
         self.over.add(visit.call)
         self.say("ended", visit.call, outcome, by, reason)
         if outcome in ("abandoned_in_queue", "abandoned_ringing") and visit.number is not None:
-            self.abandoned_at[visit.number] = self.now
+            self.abandoned_at[person_of(visit.number) or ""] = self.now
         if visit.outbound:
-            self.attempt_over(visit)
+            self.attempt_over(visit, reason)
 
     # Callers and agents
 
     def picked_up(self, visit: Visit, person: Person) -> None:
+        if visit.nobody_on_the_line and self.hours(visit.queue, self.now) > self.now:
+            self.offer_ends(person, "connect_failed")
+            self.as_wished(person)
+            self.end(visit, "not_reached", "desk", "hours")
+            return
         offer = visit.ringing.pop(person.login)
         self.stop_ringing(visit, "answered_elsewhere")
         visit.state, visit.agent, visit.offer, visit.connecting_since = "connecting", person.login, offer, self.now
@@ -401,7 +412,10 @@ class Oracle(Callbacks):
 
     def agent_gone(self, agent: str, call: str, offer: int) -> None:
         if self.rings(agent, call, offer):
-            self.missed(self.people[agent], "agent_left")
+            if self.visits[call].dialling:
+                self.dial_cancelled(self.visits[call], self.people[agent], "agent_left")
+            else:
+                self.missed(self.people[agent], "agent_left")
         elif self.has(agent, call, offer, "connecting"):
             visit = self.visits[call]
             if visit.nobody_on_the_line:

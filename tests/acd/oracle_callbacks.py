@@ -3,7 +3,7 @@
 from math import inf
 
 from changgu.acd import events as e
-from tests.acd.oracle_pages import Person, Promise, Visit, end_of_hours, into_hours
+from tests.acd.oracle_pages import Person, Promise, Visit, end_of_hours, into_hours, person_of
 from tests.acd.oracle_people import People
 
 
@@ -13,22 +13,28 @@ class Callbacks(People):
         return into_hours(at, rules.opens, rules.closes, self.floor.rules.zone)
 
     def promise_to(self, number: str | None) -> Promise | None:
-        return next((promise for promise in self.promises.values() if promise.number == number), None)
+        if number is None:
+            return None
+        theirs = (promise for promise in self.promises.values() if person_of(promise.number) == person_of(number))
+        return next(theirs, None)
 
     def asked_for_callback(self, event: e.CallbackAsked) -> None:
         if self.promise_to(event.number) or event.callback in self.promises or not self.knows(event.queue):
             return
-        if any(visit.outbound and visit.number == event.number for visit in self.visits.values()):
+        person = person_of(event.number)
+        if any(visit.outbound and person_of(visit.number) == person for visit in self.visits.values()):
             return
+        priority, skills = event.priority, event.skills
         placed = self.now if event.since is None else min(self.now, event.since)
         visit = self.visits.get(event.call or "")
         if visit is not None and visit.queue:
             placed = min(placed, visit.placed)
+            priority, skills = priority or visit.priority, skills or visit.asked
         due = self.hours(event.queue, max(self.now, event.not_before or 0.0))
-        promise = Promise(event.callback, event.number, event.queue, due, placed, event.priority, event.skills)
+        promise = Promise(event.callback, event.number, event.queue, due, placed, priority, skills, event.call)
         self.promises[event.callback] = promise
-        self.say("booked", event.callback, event.number, event.queue, round(due, 6), round(placed, 6))
-        if due <= self.now:
+        self.say("booked", event.callback, event.number, event.queue, round(due, 6), round(placed, 6), priority, skills)
+        if due <= self.now and visit is None:
             self.attempt(promise)
 
     def callback_cancelled(self, event: e.CallbackCancelled) -> None:
@@ -36,13 +42,11 @@ class Callbacks(People):
         if promise is not None:
             self.close(promise, "cancelled", event.by)
 
-    def called_in(self, visit: Visit) -> None:
-        """They called again themselves: the better of both places."""
-        promise = self.promise_to(visit.number) if visit.number is not None else None
-        if promise is not None:
-            visit.placed = min(visit.placed, promise.placed)
-            visit.priority = max(visit.priority, promise.priority)
-            self.close(promise, "called_in", None)
+    def take_the_promised_place(self, visit: Visit, promise: Promise) -> None:
+        """They called again themselves: the better of both places, with the bounded advantage of the queue."""
+        advantage = self.queue_settings(visit.queue).callbacks.advantage.total_seconds()
+        visit.placed = min(visit.placed, max(promise.placed, self.now - advantage))
+        visit.priority = max(visit.priority, promise.priority)
 
     def close(self, promise: Promise, how: str, by: str | None) -> None:
         del self.promises[promise.callback]
@@ -65,7 +69,7 @@ class Callbacks(People):
     def due_of_promise(self, promise: Promise) -> float:
         visit = self.visits.get(promise.call or "")
         if visit is None:
-            return promise.due
+            return inf if promise.asked_from in self.visits else promise.due
         rules = self.queue_settings(promise.queue).callbacks
         if visit.state == "waiting" and not visit.reached:
             return end_of_hours(visit.entered, rules.closes, self.floor.rules.zone)
@@ -73,16 +77,20 @@ class Callbacks(People):
 
     def promise_is_due(self, promise: Promise) -> None:
         visit = self.visits.get(promise.call or "")
-        if visit is None:
+        if visit is None and not self.knows(promise.queue):
+            self.give_up(promise, "no_such_queue")
+        elif visit is None:
             due = self.hours(promise.queue, self.now)
             if due > self.now:
                 self.put_off(promise, due)
             else:
                 self.attempt(promise)
         else:
-            promise.call = None
-            self.end(visit, "not_reached", "desk")
-            self.put_off(promise, self.hours(promise.queue, self.now))
+            self.end(visit, "not_reached", "desk", "hours")
+
+    def give_up(self, promise: Promise, by: str | None) -> None:
+        del self.promises[promise.callback]
+        self.say("closed", promise.callback, "given_up", by)
 
     def put_off(self, promise: Promise, due: float) -> None:
         promise.due = due
@@ -90,9 +98,11 @@ class Callbacks(People):
 
     def attempt(self, promise: Promise) -> None:
         promise.started += 1
+        while (call := f"{promise.callback}-{promise.started}") in self.over:
+            promise.started += 1
         advantage = self.queue_settings(promise.queue).callbacks.advantage.total_seconds()
         self.queued += 1
-        visit = Visit(f"{promise.callback}-{promise.started}", promise.number, promise.callback, "waiting")
+        visit = Visit(call, promise.number, promise.callback, "waiting")
         visit.queue, visit.priority, visit.seq = promise.queue, promise.priority, self.queued
         visit.placed, visit.entered = max(promise.placed, promise.due - advantage), self.now
         visit.asked = visit.needs = promise.skills
@@ -111,14 +121,14 @@ class Callbacks(People):
         if visit.state == "offered":
             for login in visit.ringing:
                 self.people[login].rings_since = self.now
-                self.say("ring", login, call, False)
+                self.say("ring", login, call, True)
         elif visit.state == "connecting":
             visit.connecting_since = self.now
             self.say("connect", call)
 
     def dial_failed(self, call: str) -> None:
         visit = self.visits.get(call)
-        if visit is not None and visit.dialled_at is not None and not visit.reached:
+        if visit is not None and visit.dialling:
             self.not_reached(visit)
 
     def not_reached(self, visit: Visit) -> None:
@@ -151,19 +161,19 @@ class Callbacks(People):
         if promise is not None:
             self.say("closed", promise.callback, "kept", None)
 
-    def attempt_over(self, visit: Visit) -> None:
+    def attempt_over(self, visit: Visit, reason: str) -> None:
         """The next attempt, or given up; an attempt in which nobody was dialled does not count."""
         promise = self.promises.get(visit.callback or "")
         if promise is None or promise.call != visit.call:
             return
         promise.call = None
-        rules = self.queue_settings(promise.queue).callbacks
-        if visit.dialled_at is None:
-            self.put_off(promise, self.hours(promise.queue, self.now + rules.retry_after.total_seconds()))
+        if reason == "no_such_queue":
+            self.give_up(promise, "no_such_queue")
             return
-        promise.attempts += 1
+        rules = self.queue_settings(promise.queue).callbacks
+        promise.attempts += visit.dialled_at is not None
+        wait = 0.0 if reason == "hours" else rules.retry_after.total_seconds()
         if promise.attempts >= rules.attempts:
-            del self.promises[promise.callback]
-            self.say("closed", promise.callback, "given_up", None)
+            self.give_up(promise, None)
         else:
-            self.put_off(promise, self.hours(promise.queue, self.now + rules.retry_after.total_seconds()))
+            self.put_off(promise, self.hours(promise.queue, self.now + wait))

@@ -76,10 +76,14 @@ class Matching:
         return visit.only, wait.total_seconds()
 
     def wish_on_entry(self, visit: Visit) -> str | None:
-        queue = self.queue_settings(visit.queue)
-        if visit.wanted is None and queue.strategy == "last_agent" and queue.last_agent_wait > timedelta(0):
-            return visit.last_agent
-        return visit.wanted
+        """Nobody in particular when that agent is not here, or could not serve them anyway."""
+        queue, login = self.queue_settings(visit.queue), visit.wanted
+        if login is None and queue.strategy == "last_agent" and queue.last_agent_wait > timedelta(0):
+            login = visit.last_agent
+        agent = None if login is None else self.agent_settings(login)
+        if agent is None or self.people[agent.login].state == "logged_out":
+            return None
+        return login if queue.name in agent.queues and is_able(agent.skills, visit.asked) else None
 
     def steps(self, visit: Visit) -> list[float]:
         queue = self.queue_settings(visit.queue)
@@ -87,18 +91,23 @@ class Matching:
         for agent in self.floor.agents:
             if queue.name in agent.queues and (delay := agent.seat(queue.name).delay.total_seconds()) > 0:
                 times.add(delay)
-        if wish := self.wish(visit):
-            times.add(wish[1])
         return sorted(times)
 
     def next_step(self, visit: Visit) -> float | None:
-        return next((visit.entered + time for time in self.steps(visit) if time > visit.taken), None)
+        """When more agents may take them next; in the past after the wait for one agent was made shorter."""
+        times = [time for time in self.steps(visit) if time > visit.taken]
+        if not visit.lapsed and (wish := self.wish(visit)):
+            times.append(wish[1])
+        return visit.entered + min(times) if times else None
 
     def take_steps(self, visit: Visit, until: float) -> None:
         """Takes every step that is due by then."""
         for time in self.steps(visit):
-            if visit.taken < time <= until - visit.entered:
+            if visit.taken < time and visit.entered + time <= until:
                 visit.taken = time
+        wish = self.wish(visit)
+        if not visit.lapsed and wish and visit.entered + wish[1] <= until:
+            visit.taken, visit.lapsed = max(visit.taken, wish[1]), True
         self.loosen(visit)
 
     def loosen(self, visit: Visit) -> None:
@@ -110,9 +119,6 @@ class Matching:
         visit.needs = still_needed(visit.asked, held)
         for relaxation in held:
             visit.opened |= relaxation.open
-        wish = self.wish(visit)
-        if wish and wish[1] <= visit.taken:
-            visit.lapsed = True
 
     # Who may take whom
 
@@ -239,7 +245,7 @@ class Matching:
             person.rings_since, visit.dialled_at = None, self.now
             self.say("dial", visit.call, visit.number)
         else:
-            self.say("ring", person.login, visit.call, visit.nobody_on_the_line)
+            self.say("ring", person.login, visit.call, visit.outbound)
 
     def end(self, visit: Visit, outcome: str, by: str, reason: str = "") -> None:
         raise NotImplementedError

@@ -68,6 +68,10 @@ class Visit:
     missed_by: set[str] = field(default_factory=set)
     diverted: str | None = None
     """Why they were led out of the queue."""
+    brought: tuple[int, frozenset[str], str | None, str | None] = (0, frozenset(), None, None)
+    """Priority, skills, agent wanted and last agent, which become theirs when they get a place."""
+    promise: "Promise | None" = None
+    """That they would be called back: settled when they get a place."""
     dialled_at: float | None = None
     reached: bool = False
     connecting_since: float = 0.0
@@ -80,6 +84,10 @@ class Visit:
     def nobody_on_the_line(self) -> bool:
         return self.outbound and not self.reached
 
+    @property
+    def dialling(self) -> bool:
+        return self.dialled_at is not None and not self.reached
+
 
 @dataclass
 class Promise:
@@ -90,9 +98,18 @@ class Promise:
     placed: float
     priority: int
     skills: frozenset[str]
+    asked_from: str | None = None
     attempts: int = 0
     started: int = 0
     call: str | None = None
+
+
+def person_of(number: str | None) -> str | None:
+    """Two ways of writing a number are one person."""
+    digits = "".join(sign for sign in number or "" if sign in "0123456789")
+    if (number or "").strip().startswith("+82"):
+        return "0" + digits[2:].lstrip("0")
+    return digits or number
 
 
 def still_needed(asked: frozenset[str], steps: Iterable[Relaxation]) -> frozenset[str]:

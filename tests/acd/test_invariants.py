@@ -267,7 +267,7 @@ def test_a_step_that_is_taken_early_or_takes_something_back_is_found_out() -> No
 def test_somebody_else_than_the_agent_who_was_asked_for_is_found_out() -> None:
     tale = Tale()
     tale.goes(*is_ready(ALICE), *is_ready(BOB))
-    named = CallQueued(C1, HELPDESK, 0, agent=BOB)
+    named = CallQueued(C1, HELPDESK, 0, agent=BOB, waits_for=BOB)
     tale.breaks("queue and skills fit", waits(C1)[0], named, *rings(C1, ALICE, ONE))
 
 

@@ -18,7 +18,7 @@ from changgu.acd.invariants import Watch
 from changgu.acd.queues import Floor
 from changgu.acd.skills import levels
 from tests.acd.oracle import Oracle
-from tests.acd.oracle_floors import KEYS, LOGINS, NUMBERS, QUEUES, Kind, a_floor, a_kind, needs
+from tests.acd.oracle_floors import KEYS, LOGINS, NUMBERS, QUEUES, Kind, a_floor, a_kind, callback_rules, needs
 from tests.support.floor import OPENING
 
 ATTEMPT_NEWS = [
@@ -62,8 +62,8 @@ def told(effects: list[Effect]) -> Counter[tuple[object, ...]]:
                 words["desktop", agent, present] += 1
             case f.StateRepaired(what):
                 words["repaired", what] += 1
-            case f.CallbackBooked(callback, number, queue, due, placed):
-                words["booked", callback, number, queue, round(due, 6), round(placed, 6)] += 1
+            case f.CallbackBooked(callback, number, queue, due, placed, priority, skills):
+                words["booked", callback, number, queue, round(due, 6), round(placed, 6), priority, skills] += 1
             case f.CallbackAttempted(callback, attempts, due):
                 words["attempted", callback, attempts, round(due, 6)] += 1
             case f.CallbackClosed(callback, how, by):
@@ -181,9 +181,6 @@ class AnyFloor(RuleBasedStateMachine):
     @rule(index=indexes, kind=st.sampled_from(["again", "step", "served", "gave up", "hung up", "lost", "closed"]))
     def news_of_a_caller(self, index: int, kind: str) -> None:
         call = self.call(index)
-        page = self.watch.books.calls.get(call)
-        if page is not None and not page.on_the_line:
-            return
         news: dict[str, e.Event] = {
             "again": e.CallerDialledIn(call, None, "1000"),
             "step": e.MenuStepReached(call, "network", "2"),
@@ -227,14 +224,15 @@ class AnyFloor(RuleBasedStateMachine):
     # Call-backs
 
     @rule(
-        number=st.sampled_from(NUMBERS[:2]), queue=queues, index=st.none() | indexes, priority=st.integers(0, 1),
+        number=st.sampled_from(NUMBERS[:4]), queue=queues, index=st.none() | indexes, priority=st.integers(0, 1),
         skills=needs, later=st.sampled_from([None, None, 10.0]), waited=st.sampled_from([None, None, 15.0]),
+        new=st.sampled_from([True, True, False]),
     )  # fmt: skip
     def a_callback_is_asked_for(
         self, number: str, queue: QueueName, index: int | None, priority: int, skills: frozenset[str],
-        later: float | None, waited: float | None,
+        later: float | None, waited: float | None, new: bool,
     ) -> None:  # fmt: skip
-        self.asked += 1
+        self.asked += new
         call = None if index is None else self.call(index)
         until = None if later is None else self.now + later
         since = None if waited is None else self.now - waited
@@ -245,11 +243,42 @@ class AnyFloor(RuleBasedStateMachine):
     def a_callback_is_cancelled(self, index: int) -> None:
         self.tell(e.CallbackCancelled(CallbackId(f"b{max(1, self.asked - index)}"), "somebody"))
 
+    @rule(queue=queues, keep_number=st.booleans(), back=st.booleans())
+    def who_waits_wants_to_be_called_back(self, queue: QueueName, keep_number: bool, back: bool) -> None:
+        """With what they have; some come back to their place, others hang up."""
+        for page in list(self.watch.books.calls.values()):
+            if page.queue is None or page.outbound or page.number is None:
+                continue
+            self.asked += 1
+            number = page.number if keep_number else NUMBERS[0]
+            self.tell(e.CallbackAsked(CallbackId(f"b{self.asked}"), str(number), queue, page.call))
+            self.tell(e.CallArrived(page.call, page.queue) if back else e.CallerHungUp(page.call))
+
     @rule(index=indexes, reached=st.sampled_from([True, True, False]))
     def a_dial_comes_to_an_end(self, index: int, reached: bool) -> None:
         dialled = [page.call for page in self.watch.books.outbound.values() if page.dialling]
         call = dialled[index % len(dialled)] if dialled else self.call(index)
         self.tell(e.PersonReached(call) if reached else e.DialFailed(call, "busy"))
+
+    @rule(index=indexes, kind=st.sampled_from(["hung up", "lost", "closed", *ATTEMPT_NEWS]))
+    def news_of_a_callback(self, index: int, kind: str | type) -> None:
+        """Whether anybody is on the line or not, and whether the agent's phone rings or not."""
+        pages = list(self.watch.books.outbound.values())
+        if not pages:
+            return
+        page = pages[index % len(pages)]
+        if isinstance(kind, str):
+            news: dict[str, e.Event] = {
+                "hung up": e.CallerHungUp(page.call),
+                "lost": e.CallLost(page.call),
+                "closed": e.DeskClosed(page.call),
+            }
+            self.tell(news[kind])
+        elif page.winner is not None:
+            self.tell_of_attempt(kind, page.winner[0], page.call, page.winner[1])
+        elif page.offers:
+            offer, agent = next(iter(page.offers.items()))
+            self.tell_of_attempt(kind, agent, page.call, offer)
 
     # Offers
 
@@ -296,7 +325,6 @@ class AnyFloor(RuleBasedStateMachine):
     def a_conversation_ends(self, index: int, by_caller: bool) -> None:
         if talking := self.open_attempts(AgentState.TALKING, AgentState.HOLD):
             agent, call, offer = talking[index % len(talking)]
-            by_caller = by_caller and self.watch.books.calls[call].on_the_line
             self.tell(e.CallerHungUp(call) if by_caller else e.AgentHungUp(agent, call, offer))
 
     @rule(index=indexes, kind=st.sampled_from(ATTEMPT_NEWS))
@@ -308,8 +336,7 @@ class AnyFloor(RuleBasedStateMachine):
     def a_caller_of_an_open_attempt_is_gone(self, index: int, lost: bool) -> None:
         if attempts := self.open_attempts(AgentState.RESERVED, AgentState.TALKING, AgentState.HOLD):
             call = attempts[index % len(attempts)][1]
-            if self.watch.books.calls[call].on_the_line:
-                self.tell(e.CallLost(call) if lost else e.CallerHungUp(call))
+            self.tell(e.CallLost(call) if lost else e.CallerHungUp(call))
 
     @rule(index=indexes, kind=st.sampled_from(ATTEMPT_NEWS))
     def news_of_an_attempt(self, index: int, kind: type) -> None:
@@ -379,9 +406,14 @@ class AnyFloor(RuleBasedStateMachine):
     @rule(data=st.data(), now_and_then=st.integers(0, 3))
     def the_floor_is_set_up_anew(self, data: st.DataObject, now_and_then: int) -> None:
         if now_and_then == 0:
-            promised = frozenset(promise.queue for promise in self.watch.books.promises.values())
-            called_back = frozenset(page.queue for page in self.watch.books.outbound.values() if page.queue)
-            self.configure(data.draw(a_floor(self.kinds, promised | called_back)))
+            self.configure(data.draw(a_floor(self.kinds)))
+
+    @precondition(lambda self: self.watch.books.promises)
+    @rule(data=st.data())
+    def the_floor_is_set_up_anew_while_promises_are_open(self, data: st.DataObject) -> None:
+        for queue, kind in self.kinds.items():
+            self.kinds[queue] = Kind(kind.strategy, data.draw(callback_rules()))
+        self.configure(data.draw(a_floor(self.kinds)))
 
     @rule()
     def the_service_restarts(self) -> None:
@@ -427,6 +459,6 @@ class AnyFloor(RuleBasedStateMachine):
 
 
 AnyFloor.TestCase.settings = settings(
-    max_examples=500, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 TestAnyFloor = AnyFloor.TestCase

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from changgu.acd.agent_state import RESTING, AgentState
 from changgu.acd.call_state import CallState
+from changgu.acd.callbacks import person_key
 from changgu.acd.commands import Announce, DialPerson, Divert, HangUpAgent, HangUpCaller, StopRinging
 from changgu.acd.engine import Effect, Engine
 from changgu.acd.events import Event
@@ -24,7 +23,6 @@ from changgu.acd.facts import (
     CallAnswered,
     CallbackBooked,
     CallbackClosed,
-    CallbackEnd,
     CallConnected,
     CallEnded,
     CallOffered,
@@ -42,32 +40,38 @@ from changgu.acd.facts import (
     Recorded,
     WaitAnnounced,
     WrapUpExtended,
-)
+)  # fmt: skip
 from changgu.acd.identity import Instant
 from changgu.acd.invariants_books import (
     BUSY,
     DIVERSIONS,
     REASONS_OF_REFUSAL,
+    SPOKEN,
     TURN_BY_IDLENESS,
     AgentPage,
     Books,
+    Broken,
     CallerPage,
     Step,
     differences,
+    insist,
     way_of,
 )  # fmt: skip
+from changgu.acd.invariants_callbacks import (
+    a_promise_is_one_persons,
+    a_promise_is_settled_once,
+    callbacks_are_bounded,
+    insist_on_hours,
+    nobody_is_dialled_twice,
+)
 from changgu.acd.queues import Floor, Way
 
 LOOKED_OVER_EVERY = 16
 """Steps of a brisk watch between two looks at everybody, where otherwise only those who were touched are looked at."""
 
+__all__ = ["LOOKED_OVER_EVERY", "RULES", "RULES_OF_MESSAGES", "Broken", "Watch"]
+
 IN_QUEUE = (CallState.WAITING, CallState.OFFERED)
-
-SPOKEN = (CallState.TALKING, CallState.HELD)
-
-
-class Broken(AssertionError):
-    """A rule does not hold; names the rule."""
 
 
 class Watch:
@@ -140,48 +144,43 @@ class Watch:
         return self._shadow.picture()
 
 
-def _insist(holds: object, rule: str, about: object) -> None:
-    if not holds:
-        raise Broken(f"{rule}: {about}")
-
-
 # Before a fact or command is entered in the books
 
 
 def a_call_begins_once(watch: Watch, fact: CallStarted, now: Instant) -> None:
     """One beginning per call; a call-back's is the only attempt of its promise, and within the hours."""
     books = watch.books
-    _insist(fact.call not in books.calls and fact.call not in books.outcomes, "one beginning per call", fact)
+    insist(fact.call not in books.calls and fact.call not in books.outcomes, "one beginning per call", fact)
     if fact.callback is None:
         return
     promise = books.promises.get(fact.callback)
-    _insist(promise is not None, "an attempt keeps an open promise", fact)
+    insist(promise is not None, "an attempt keeps an open promise", fact)
     assert promise is not None
-    others = [page.call for page in books.outbound.values() if page.number == promise.number]
-    _insist(not others, "never two dials at once", (fact, others))
-    _insist(now >= promise.due_at, "nobody is called back before it is due", (fact, promise))
-    rules = books.queue(promise.queue).callbacks
-    there = datetime.fromtimestamp(now, ZoneInfo(watch.floor.rules.zone)).time()
-    _insist(rules.opens <= there < rules.closes, "nobody is called back outside the hours", (fact, there))
+    person = person_key(promise.number)
+    others = [page.call for page in books.outbound.values() if person_key(page.number or "") == person]
+    insist(not others, "never two dials at once", (fact, others))
+    insist(now >= promise.due_at, "nobody is called back before it is due", (fact, promise))
+    insist(promise.asked_from not in books.calls, "nobody is dialled while they are on the line", (fact, promise))
+    insist_on_hours(watch, promise.queue, now, fact)
 
 
 def a_place_is_fair(watch: Watch, fact: CallQueued, now: Instant) -> None:
     """Capacity is never exceeded, nobody queues from the future, and a call-back's head start is bounded."""
     books = watch.books
     page = books.calls.get(fact.call)
-    _insist(page is not None and page.state in (CallState.IN_MENU, CallState.WAITING), "one place per caller", fact)
+    insist(page is not None and page.state in (CallState.IN_MENU, CallState.WAITING), "one place per caller", fact)
     assert page is not None
     placed, entered = fact.placed_at or now, fact.entered_at or now
-    _insist(placed <= now and entered <= now, "nobody waits from the future", fact)
+    insist(placed <= now and entered <= now, "nobody waits from the future", fact)
     if page.outbound:
         promise = books.promises.get(page.callback) if page.callback is not None else None
-        _insist(promise is not None, "an attempt keeps an open promise", fact)
+        insist(promise is not None, "an attempt keeps an open promise", fact)
         assert promise is not None
         earliest = promise.due_at - books.queue(fact.queue).callbacks.advantage.total_seconds()
-        _insist(placed >= earliest - 1e-6, "the advantage of a call-back is bounded", (fact, promise))
+        insist(placed >= earliest - 1e-6, "the advantage of a call-back is bounded", (fact, promise))
         return
     if page.diverted:
-        _insist(placed <= page.placed_at, "who comes back keeps their place", (fact, page))
+        insist(placed <= page.placed_at, "who comes back keeps their place", (fact, page))
         if page.queue == fact.queue:
             return
     if fact.entered_at is not None or fact.queue in page.been_in:  # they held a place, here or in the plain queues
@@ -189,55 +188,55 @@ def a_place_is_fair(watch: Watch, fact: CallQueued, now: Instant) -> None:
     for rule in books.queue(fact.queue).overflows:
         if rule.when is Departure.FULL and rule.to.way is not Way.OPEN:
             crowd = books.crowd(fact.queue, fact.call)
-            _insist(crowd < rule.limit, "capacity is never exceeded", (fact, crowd, rule))
+            insist(crowd < rule.limit, "capacity is never exceeded", (fact, crowd, rule))
 
 
 def widening_only_widens(watch: Watch, fact: CallWidened, now: Instant) -> None:
     """Steps add up: nothing that was granted is taken back."""
     page = watch.books.calls.get(fact.call)
-    _insist(page is not None and page.state in IN_QUEUE, "only who waits is widened", fact)
+    insist(page is not None and page.state in IN_QUEUE, "only who waits is widened", fact)
     assert page is not None
     grown = page.opened <= fact.opened and page.reach <= fact.reach
-    _insist(grown and len(fact.skills) <= len(page.needs), "steps add up", (page, fact))
-    _insist(fact.reach <= now - page.entered_at + 1e-6, "no step is taken early", (page, fact))
+    insist(grown and len(fact.skills) <= len(page.needs), "steps add up", (page, fact))
+    insist(fact.reach <= now - page.entered_at + 1e-6, "no step is taken early", (page, fact))
 
 
 def a_departure_has_its_rule(watch: Watch, fact: CallOverflowed, now: Instant) -> None:
     """Who is sent another way waits or has just come, and the rule or key that is named is the queue's."""
     page = watch.books.calls.get(fact.call)
     led = (CallState.IN_MENU, CallState.WAITING, *((CallState.OFFERED,) if way_of(fact.to) is Way.OPEN else ()))
-    _insist(page is not None and page.state in led, "only who waits is led", fact)
+    insist(page is not None and page.state in led, "only who waits is led", fact)
     queue = watch.books.queue(fact.queue)
     if fact.why is Departure.KEY:
-        _insist(str(queue.keys.get(fact.key or "")) == fact.to, "a key leads where it says", fact)
+        insist(str(queue.keys.get(fact.key or "")) == fact.to, "a key leads where it says", fact)
     else:
         named = 0 <= fact.rule < len(queue.overflows) and queue.overflows[fact.rule]
-        _insist(named and (named.when, str(named.to)) == (fact.why, fact.to), "a rule leads where it says", fact)
-    _insist(page is not None and not page.outbound, "nobody is led out of a call-back", fact)
+        insist(named and (named.when, str(named.to)) == (fact.why, fact.to), "a rule leads where it says", fact)
+    insist(page is not None and not page.outbound, "nobody is led out of a call-back", fact)
 
 
 def an_offer_is_fit(watch: Watch, fact: CallOffered, now: Instant) -> None:
     """One open offer per call (but ring all), of who waits, to who is ready and fit; wrap-up is honoured."""
     books = watch.books
     page = books.calls.get(fact.call)
-    _insist(page is not None, "only who waits is offered", fact)
+    insist(page is not None, "only who waits is offered", fact)
     assert page is not None
     together = books.queue(page.queue).strategy == "ring_all" and page.on_the_line
-    _insist(together or not page.offers, "one open offer per call", fact)
+    insist(together or not page.offers, "one open offer per call", fact)
     waits = page.state is CallState.WAITING or (together and page.state is CallState.OFFERED)
-    _insist(waits, "only who waits is offered", fact)
-    _insist(fact.agent not in page.offers.values(), "one open offer per call and agent", fact)
-    _insist(fact.offer > books.last_offer, "no offer id is used twice", fact)
-    _insist(fact.agent in books.ready, "only 대기 is offered calls", fact)
-    _insist(books.can_serve(fact.agent, page), "queue and skills fit", (fact, page))
+    insist(waits, "only who waits is offered", fact)
+    insist(fact.agent not in page.offers.values(), "one open offer per call and agent", fact)
+    insist(fact.offer > books.last_offer, "no offer id is used twice", fact)
+    insist(fact.agent in books.ready, "only 대기 is offered calls", fact)
+    insist(books.can_serve(fact.agent, page), "queue and skills fit", (fact, page))
     agent = books.agent(fact.agent)
     if agent.wrap_up_from is not None:
         until = agent.wrap_up_until or agent.wrap_up_from + books.length_of_wrap_up(agent)
-        _insist(now >= until, "wrap-up is always honoured", fact)
+        insist(now >= until, "wrap-up is always honoured", fact)
     if fact.choice is Choice.NAMED:
-        _insist(page.wanted == fact.agent, "named is who was asked for", fact)
+        insist(page.wanted == fact.agent, "named is who was asked for", fact)
     if fact.choice is Choice.LAST_AGENT:
-        _insist(page.last_agent == fact.agent, "the last agent is the one they know", fact)
+        insist(page.last_agent == fact.agent, "the last agent is the one they know", fact)
 
 
 def only_an_open_offer_ends(watch: Watch, fact: OfferEnded, now: Instant) -> None:
@@ -246,102 +245,73 @@ def only_an_open_offer_ends(watch: Watch, fact: OfferEnded, now: Instant) -> Non
     is_open = page is not None and (
         page.offers.get(fact.offer) == fact.agent or page.winner == (fact.agent, fact.offer)
     )
-    _insist(is_open and page is not None and page.state not in SPOKEN, "only an open offer ends", fact)
+    insist(is_open and page is not None and page.state not in SPOKEN, "only an open offer ends", fact)
 
 
 def one_winner(watch: Watch, fact: CallAnswered, now: Instant) -> None:
     """Two who pick up do not both get the caller (row 6)."""
     page = watch.books.calls.get(fact.call)
-    _insist(page is not None and page.winner is None, "one winner per call", fact)
+    insist(page is not None and page.winner is None, "one winner per call", fact)
     assert page is not None
-    _insist(page.offers.get(fact.offer) == fact.agent, "one winner per call", fact)
-    _insist(fact.offer in watch.books.legs, "who picks up was rung", fact)
+    insist(page.offers.get(fact.offer) == fact.agent, "one winner per call", fact)
+    insist(fact.offer in watch.books.legs, "who picks up was rung", fact)
 
 
 def connected_once(watch: Watch, fact: CallConnected, now: Instant) -> None:
     """The one who picked up speaks with the caller, who is there."""
     page = watch.books.calls.get(fact.call)
-    _insist(page is not None and page.winner == (fact.agent, fact.offer), "one winner per call", fact)
+    insist(page is not None and page.winner == (fact.agent, fact.offer), "one winner per call", fact)
     assert page is not None
-    _insist(page.state is CallState.CONNECTING, "connected once", fact)
-    _insist(page.on_the_line, "nobody speaks with somebody who has not picked up", fact)
+    insist(page.state is CallState.CONNECTING, "connected once", fact)
+    insist(page.on_the_line, "nobody speaks with somebody who has not picked up", fact)
 
 
 def one_true_outcome(watch: Watch, fact: CallEnded, now: Instant) -> None:
     """One outcome per call, and it is true; every refusal says why."""
     books = watch.books
     page = books.calls.get(fact.call)
-    _insist(page is not None and fact.call not in books.outcomes, "one outcome per ended call", fact)
+    insist(page is not None and fact.call not in books.outcomes, "one outcome per ended call", fact)
     assert page is not None
     spoken = page.state in SPOKEN
     true = fact.outcome is Outcome.LOST or spoken == (fact.outcome is Outcome.ANSWERED)
-    _insist(true, "the outcome is true", fact)
+    insist(true, "the outcome is true", fact)
     if fact.outcome is Outcome.REFUSED:
         known = fact.reason in REASONS_OF_REFUSAL or fact.reason in page.departures
-        _insist(known, "every refusal has its reason", (fact, page.departures))
+        insist(known, "every refusal has its reason", (fact, page.departures))
     if fact.outcome is Outcome.NOT_REACHED:
-        _insist(page.outbound and not spoken, "only who was called is not reached", fact)
+        insist(page.outbound and not spoken, "only who was called is not reached", fact)
 
 
 def states_follow_one_another(watch: Watch, fact: AgentStateChanged, now: Instant) -> None:
     """No gap in an agent's day; a reason goes with 이석 and with nothing else."""
     page = watch.books.agents.get(fact.agent)
     before = page.state if page is not None else AgentState.LOGGED_OUT
-    _insist(fact.before is before, "states follow one another without gap", fact)
-    _insist((fact.reason is not None) == (fact.after is AgentState.NOT_READY), "a reason goes with 이석", fact)
+    insist(fact.before is before, "states follow one another without gap", fact)
+    insist((fact.reason is not None) == (fact.after is AgentState.NOT_READY), "a reason goes with 이석", fact)
     busy = fact.before in BUSY or fact.after in BUSY
-    _insist(busy == (fact.call is not None), "a state that is about a call names it", fact)
+    insist(busy == (fact.call is not None), "a state that is about a call names it", fact)
 
 
 def only_who_waits_is_told(watch: Watch, fact: WaitAnnounced, now: Instant) -> None:
     """No announcement to somebody who is connected, and none before its time."""
     page = watch.books.calls.get(fact.call)
-    _insist(page is not None and page.state is CallState.WAITING, "only who waits is told where they stand", fact)
+    insist(page is not None and page.state is CallState.WAITING, "only who waits is told where they stand", fact)
     assert page is not None
     policy = watch.books.queue(page.queue).announcements
-    _insist(policy.first_after is not None and not page.outbound, "announced by policy", (fact, page))
+    insist(policy.first_after is not None and not page.outbound, "announced by policy", (fact, page))
     assert policy.first_after is not None
     if page.announced_at is None:
         early = now + 1e-6 < page.entered_at + policy.first_after.total_seconds()
     else:
         early = policy.every is None or now + 1e-6 < page.announced_at + policy.every.total_seconds()
-    _insist(not early, "announced at its time", (fact, page))
-
-
-def a_promise_is_one_persons(watch: Watch, fact: CallbackBooked, now: Instant) -> None:
-    """One open promise per number; due within the hours."""
-    books = watch.books
-    taken = any(promise.number == fact.number for promise in books.promises.values())
-    _insist(not taken and fact.callback not in books.promises, "one open promise per number", fact)
-    _insist(fact.placed_at <= now <= fact.due_at, "a promise is for later", fact)
-
-
-def a_promise_is_settled_once(watch: Watch, fact: CallbackClosed, now: Instant) -> None:
-    """One end per promise, and KEPT only when they have spoken."""
-    books = watch.books
-    _insist(fact.callback in books.promises, "one end per promise", fact)
-    if fact.end is CallbackEnd.KEPT:
-        spoke = any(page.callback == fact.callback and page.state in SPOKEN for page in books.calls.values())
-        _insist(spoke, "kept is spoken", fact)
-    if fact.end is CallbackEnd.GIVEN_UP:
-        promise = books.promises[fact.callback]
-        allowed = books.queue(promise.queue).callbacks.attempts
-        _insist(promise.attempts + 1 >= allowed, "not given up too early", (fact, promise))
-
-
-def nobody_is_dialled_twice(watch: Watch, command: DialPerson, now: Instant) -> None:
-    """Row 25: an attempt dials once, for an agent who is held for it."""
-    page = watch.books.calls.get(command.call)
-    _insist(page is not None and page.outbound and page.dials == 0, "never two dials at once", command)
-    assert page is not None
-    _insist(page.offers or page.winner, "a dial has its agent", (command, page))
+    insist(not early, "announced at its time", (fact, page))
 
 
 def a_leg_is_ended_by_its_name(watch: Watch, command: StopRinging | HangUpAgent, now: Instant) -> None:
     """Agent, call and offer of a command belong together."""
     leg = watch.books.legs.get(command.offer, command.agent)
     call = watch.books.call_of.get(command.offer, command.call)
-    _insist((leg, call) == (command.agent, command.call), "a leg is ended by its name", command)
+    insist((leg, call) == (command.agent, command.call), "a leg is ended by its name", command)
 
 
 def extensions_are_bounded(watch: Watch, fact: WrapUpExtended, now: Instant) -> None:
@@ -349,8 +319,8 @@ def extensions_are_bounded(watch: Watch, fact: WrapUpExtended, now: Instant) -> 
     page = watch.books.agent(fact.agent)
     longest = watch.floor.rules.longest_extension.total_seconds()
     end = page.since + watch.books.length_of_wrap_up(page)
-    _insist(page.state is AgentState.WRAP_UP, "only a wrap-up is extended", fact)
-    _insist(
+    insist(page.state is AgentState.WRAP_UP, "only a wrap-up is extended", fact)
+    insist(
         fact.until <= max(end, page.wrap_up_until or end) + longest - page.extended + 1e-6, "bounded extension", fact
     )
 
@@ -362,33 +332,33 @@ def no_agent_has_two_calls(watch: Watch, step: Step) -> None:
     """I1: at most one live offer or call per agent (ring all: many agents, one call), and both sides know the same."""
     books, engine = watch.books, watch.engine
     if watch.thorough or step.offers:
-        _insist(len(set(books.held.values())) == len(books.held), "no agent has two calls", books.held)
+        insist(len(set(books.held.values())) == len(books.held), "no agent has two calls", books.held)
     for page in watch.agents():
         agent = engine.agents[page.login]
-        _insist(agent.offer == page.offer, "agent and call agree", (agent, page))
+        insist(agent.offer == page.offer, "agent and call agree", (agent, page))
         if agent.offer is not None:
-            _insist(agent.state not in RESTING, "an agent with a call is not at rest", agent)
-            _insist(books.held.get(agent.offer) == agent.login, "an offer is about a live call", agent)
+            insist(agent.state not in RESTING, "an agent with a call is not at rest", agent)
+            insist(books.held.get(agent.offer) == agent.login, "an offer is about a live call", agent)
         if agent.state in (AgentState.RESERVED, AgentState.TALKING, AgentState.HOLD):
-            _insist(agent.offer is not None, "no agent is stuck in 호출 or 통화 without a call", agent)
+            insist(agent.offer is not None, "no agent is stuck in 호출 or 통화 without a call", agent)
     for caller in watch.callers():
-        _insist(not (caller.offers and caller.winner), "a winner silences the other phones", caller)
+        insist(not (caller.offers and caller.winner), "a winner silences the other phones", caller)
         ringing = caller.state is CallState.OFFERED
-        _insist(ringing == bool(caller.offers), "a call is offered while a phone rings", caller)
+        insist(ringing == bool(caller.offers), "a call is offered while a phone rings", caller)
         for login in [*caller.offers.values(), *([caller.winner[0]] if caller.winner else [])]:
-            _insist(engine.agents[login].call == caller.call, "agent and call agree", (caller, login))
+            insist(engine.agents[login].call == caller.call, "agent and call agree", (caller, login))
 
 
 def every_caller_is_in_exactly_one_place(watch: Watch, step: Step) -> None:
     """I2: the engine knows the live calls of the books, each in the books' state."""
     calls = watch.engine.calls
-    _insist(len(calls) == len(watch.books.calls), "every caller is in exactly one place", step)
+    insist(len(calls) == len(watch.books.calls), "every caller is in exactly one place", step)
     for page in watch.callers():
         view = calls.get(page.call)
-        _insist(
+        insist(
             view is not None and view.state is page.state, "every caller is in exactly one place", (step, view, page)
         )
-        _insist(view is not None and view.queue == page.queue, "every caller is in one queue", (view, page))
+        insist(view is not None and view.queue == page.queue, "every caller is in one queue", (view, page))
 
 
 def nobody_waits_beside_a_free_agent(watch: Watch, step: Step) -> None:
@@ -397,7 +367,7 @@ def nobody_waits_beside_a_free_agent(watch: Watch, step: Step) -> None:
     if books.ready and books.waiting:
         for call in books.waiting.values():
             for login in books.ready:
-                _insist(not books.can_serve(login, call), "no call is forgotten", (login, call))
+                insist(not books.can_serve(login, call), "no call is forgotten", (login, call))
 
 
 def nobody_is_overtaken(watch: Watch, step: Step) -> None:
@@ -405,7 +375,7 @@ def nobody_is_overtaken(watch: Watch, step: Step) -> None:
     books = watch.books
     for offer in step.offers:
         call = books.calls.get(offer.call)
-        _insist(call is not None, "an offer outlives its own making", offer)
+        insist(call is not None, "an offer outlives its own making", offer)
         assert call is not None
         if not books.waiting:
             continue
@@ -413,11 +383,11 @@ def nobody_is_overtaken(watch: Watch, step: Step) -> None:
         for other in books.waiting.values():
             if not books.can_serve(offer.agent, other):
                 continue
-            _insist(ours <= books.place(other), "first come, first served within a priority", (offer, call, other))
+            insist(ours <= books.place(other), "first come, first served within a priority", (offer, call, other))
             steps = call.priority + books.queue(call.queue).priority
             steps -= other.priority + books.queue(other.queue).priority
             late = call.placed_at - other.placed_at
-            _insist(late <= max(0, steps) * books.worth + 1e-6, "nobody starves", (offer, call, other))
+            insist(late <= max(0, steps) * books.worth + 1e-6, "nobody starves", (offer, call, other))
 
 
 def nobody_is_passed_over(watch: Watch, step: Step) -> None:
@@ -435,32 +405,32 @@ def nobody_is_passed_over(watch: Watch, step: Step) -> None:
             if not books.can_serve(login, call):
                 continue
             passed = books.standing(login, call)
-            _insist(chosen <= passed, "nobody is passed over", (offer, login, chosen, passed))
+            insist(chosen <= passed, "nobody is passed over", (offer, login, chosen, passed))
             if chosen == passed and queue.strategy in TURN_BY_IDLENESS:
                 longest = agents[offer.agent].idle_since <= agents[login].idle_since
-                _insist(longest, "the longest idle rings", (offer, login))
+                insist(longest, "the longest idle rings", (offer, login))
 
 
 def states_last_as_long_as_the_clock_says(watch: Watch, step: Step) -> None:
     """I8: the engine's state and its beginning are the books'; the times in each state sum to the logged-in time."""
     for page in watch.agents():
         agent = watch.engine.agents[page.login]
-        _insist(page.state is agent.state, "the engine and the facts name one state", (agent, page))
+        insist(page.state is agent.state, "the engine and the facts name one state", (agent, page))
         if page.state is AgentState.LOGGED_OUT:
             continue
-        _insist(page.since == agent.since, "a state begins with its fact", (agent, page))
-        _insist(page.reason is agent.reason, "the engine and the facts give one reason", (agent, page))
+        insist(page.since == agent.since, "a state begins with its fact", (agent, page))
+        insist(page.reason is agent.reason, "the engine and the facts give one reason", (agent, page))
         logged_in = page.since - page.signed_in_at
-        _insist(abs(sum(page.time_in.values()) - logged_in) < 1e-6, "durations sum to the logged-in time", page)
+        insist(abs(sum(page.time_in.values()) - logged_in) < 1e-6, "durations sum to the logged-in time", page)
         if page.state is AgentState.READY:
-            _insist(page.reachable, "nobody is ready without a phone", page)
+            insist(page.reachable, "nobody is ready without a phone", page)
 
 
 def the_facts_tell_everything(watch: Watch, step: Step) -> None:
     """I9: an engine that has only read the facts looks the same."""
     if watch.thorough and (rebuilt := watch.shadow_picture()) is not None:
         lived = watch.engine.picture()
-        _insist(rebuilt == lived, "state lived = state rebuilt", (differences(lived, rebuilt), step))
+        insist(rebuilt == lived, "state lived = state rebuilt", (differences(lived, rebuilt), step))
 
 
 def every_limit_will_be_noticed(watch: Watch, step: Step) -> None:
@@ -475,10 +445,11 @@ def every_limit_will_be_noticed(watch: Watch, step: Step) -> None:
             limits.append((page.wrap_up_until or page.since + books.length_of_wrap_up(page), page))
     due: list[tuple[Instant, object]] = [*limits]
     for promise in books.promises.values():
-        if not any(page.callback == promise.callback for page in books.outbound.values()):
+        being_called = any(page.callback == promise.callback for page in books.outbound.values())
+        if not being_called and promise.asked_from not in books.calls:
             due.append((promise.due_at, promise))
     for limit, about in due:
-        _insist(deadline is not None and deadline <= limit + 1e-6, "every limit has its deadline", (about, deadline))
+        insist(deadline is not None and deadline <= limit + 1e-6, "every limit has its deadline", (about, deadline))
 
 
 def no_phone_rings_for_nothing(watch: Watch, step: Step) -> None:
@@ -488,8 +459,8 @@ def no_phone_rings_for_nothing(watch: Watch, step: Step) -> None:
     if books.unrung:
         wanted = {offer: login for offer, login in books.held.items() if offer not in books.unrung}
         waits_for_dial = {offer for page in books.outbound.values() if page.dialling for offer in page.offers}
-        _insist(books.unrung <= waits_for_dial, "who is reserved rings, or waits for a dial", books.unrung)
-    _insist(wanted == books.legs, "no leg without a call, no call without a leg", (wanted, books.legs))
+        insist(books.unrung <= waits_for_dial, "who is reserved rings, or waits for a dial", books.unrung)
+    insist(wanted == books.legs, "no leg without a call, no call without a leg", (wanted, books.legs))
 
 
 def nobody_is_left_on_the_line(watch: Watch, step: Step) -> None:
@@ -506,36 +477,24 @@ def nobody_is_left_on_the_line(watch: Watch, step: Step) -> None:
         elif isinstance(effect, HangUpCaller):
             hung_up[effect.call] += 1
     for call in silent & set(hung_up):
-        _insist(hung_up.pop(call) == 1, "who is done is hung up once", step)
-    _insist(ended == hung_up, "who is done is hung up", step)
-
-
-def callbacks_are_bounded(watch: Watch, step: Step) -> None:
-    """Rows 25 and 26: never more dials in flight than agents held for them, and one call at a time for each person."""
-    books = watch.books
-    if not books.outbound:
-        return
-    numbers = Counter(page.number for page in books.outbound.values() if page.state not in SPOKEN)
-    _insist(max(numbers.values(), default=0) <= 1, "one attempt at a time for each person", numbers)
-    for page in books.outbound.values():
-        if page.dialling:
-            _insist(page.offers or page.winner, "no dial without an agent", page)
+        insist(hung_up.pop(call) == 1, "who is done is hung up once", step)
+    insist(ended == hung_up, "who is done is hung up", step)
 
 
 def everybody_who_came_is_counted(watch: Watch, step: Step) -> None:
     """Offered = the sum of exclusive outcomes and those who are still here."""
     books = watch.books
-    _insist(books.offered == books.concluded.total() + len(books.entered), "offered = sum of outcomes", step)
+    insist(books.offered == books.concluded.total() + len(books.entered), "offered = sum of outcomes", step)
 
 
 def every_promise_is_written_down(watch: Watch, step: Step) -> None:
     """What callers are told is a fact with the same figures; whoever is diverted is diverted by a fact."""
     said = [(e.call, e.position, e.promise) for e in step.effects if isinstance(e, Announce)]
     noted = [(e.call, e.position, e.promise) for e in step.effects if isinstance(e, WaitAnnounced)]
-    _insist(said == noted, "every promise is written down", step)
+    insist(said == noted, "every promise is written down", step)
     led = [(e.call, str(e.to)) for e in step.effects if isinstance(e, Divert)]
     facts = [(e.call, e.to) for e in step.effects if isinstance(e, CallOverflowed) and way_of(e.to) in DIVERSIONS]
-    _insist(led == facts, "a diversion is carried out once", step)
+    insist(led == facts, "a diversion is carried out once", step)
 
 
 def what_is_ignored_says_why(watch: Watch, step: Step) -> None:
@@ -543,7 +502,7 @@ def what_is_ignored_says_why(watch: Watch, step: Step) -> None:
     for effect in step.effects:
         if isinstance(effect, NewsIgnored):
             about = (getattr(step.event, "call", effect.call), getattr(step.event, "agent", effect.agent))
-            _insist(effect.why and (effect.call, effect.agent) == about, "what is ignored says why", step)
+            insist(effect.why and (effect.call, effect.agent) == about, "what is ignored says why", step)
 
 
 def nothing_grows_for_ever(watch: Watch, step: Step) -> None:
@@ -553,7 +512,7 @@ def nothing_grows_for_ever(watch: Watch, step: Step) -> None:
     agents, calls, promises = len(watch.engine.agents), len(watch.engine.calls), len(watch.books.promises)
     lines = 1 + 65 * len(watch.floor.queues)
     bound = 64 + 4 * agents + lines * (2 * agents + 70) + 8 * (calls + promises)
-    _insist(watch.engine.entries() <= bound, "bounded", step)
+    insist(watch.engine.entries() <= bound, "bounded", step)
 
 
 Rule = Callable[[Watch, Step], None]

@@ -58,7 +58,19 @@ TURN_BY_IDLENESS = frozenset({"longest_idle", "top_down"})
 
 MISSES = frozenset({OfferEnd.NO_ANSWER, OfferEnd.FAILED, OfferEnd.AGENT_LEFT})
 
+SPOKEN = (CallState.TALKING, CallState.HELD)
+
 Place = tuple[float, int]
+
+
+class Broken(AssertionError):
+    """A rule does not hold; names the rule."""
+
+
+def insist(holds: object, rule: str, about: object) -> None:
+    """Raises `Broken` with the rule's name when it does not hold."""
+    if not holds:
+        raise Broken(f"{rule}: {about}")
 
 
 @lru_cache(maxsize=4096)
@@ -169,6 +181,8 @@ class PromisePage:
     queue: QueueName
     due_at: Instant
     placed_at: Instant
+    asked_from: CallId | None = None
+    """The call in which it was promised."""
     attempts: int = 0
 
 
@@ -255,15 +269,6 @@ class Books:
         queue = self.queues.get(call.queue or QueueName(""))
         priority = call.priority + (queue.priority if queue is not None else 0)
         return call.placed_at - priority * self.worth, call.order
-
-    def wish(self, call: CallerPage) -> AgentId | None:
-        """The one agent whom a caller who enters a queue waits for."""
-        if call.wanted is not None:
-            return call.wanted
-        queue = self.queue(call.queue)
-        if queue.strategy == "last_agent" and queue.last_agent_wait.total_seconds() > 0:
-            return call.last_agent
-        return None
 
     def seat(self, login: AgentId, call: CallerPage) -> Seat | None:
         """How the agent serves the queue of a call by themselves; None when they may not (yet)."""
@@ -360,9 +365,7 @@ class Books:
         page.asked = page.needs = fact.skills
         page.reach, page.anybody = 0.0, False
         page.wanted, page.last_agent, page.diverted = fact.agent, fact.last_agent, False
-        page.only = self.wish(page)
-        if page.only is not None:  # a wish for somebody who is not there lapses at once
-            page.anybody = page.only not in self.listed or self.agent(page.only).state is AgentState.LOGGED_OUT
+        page.only = fact.waits_for
         self._enters(page)
         self._state(page, CallState.WAITING)
 
@@ -483,7 +486,9 @@ class Books:
         self.calls[fact.call].announced_at = now
 
     def _booked(self, fact: CallbackBooked, now: Instant) -> None:
-        self.promises[fact.callback] = PromisePage(fact.callback, fact.number, fact.queue, fact.due_at, fact.placed_at)
+        self.promises[fact.callback] = PromisePage(
+            fact.callback, fact.number, fact.queue, fact.due_at, fact.placed_at, fact.call
+        )
 
     def _attempted(self, fact: CallbackAttempted, now: Instant) -> None:
         promise = self.promises[fact.callback]

@@ -1,0 +1,73 @@
+"""The rules about promises to call people back, each with its name; `invariants` asks them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from changgu.acd.callbacks import person_key
+from changgu.acd.commands import DialPerson
+from changgu.acd.facts import CallbackBooked, CallbackClosed, CallbackEnd
+from changgu.acd.identity import Instant, QueueName
+from changgu.acd.invariants_books import SPOKEN, Step, insist
+
+if TYPE_CHECKING:
+    from changgu.acd.invariants import Watch
+
+
+def insist_on_hours(watch: Watch, queue: QueueName | None, now: Instant, about: object) -> None:
+    """Nobody is dialled too early or too late in the day."""
+    rules = watch.books.queue(queue).callbacks
+    there = datetime.fromtimestamp(now, ZoneInfo(watch.floor.rules.zone)).time()
+    insist(rules.opens <= there < rules.closes, "nobody is called back outside the hours", (about, there))
+
+
+def a_promise_is_one_persons(watch: Watch, fact: CallbackBooked, now: Instant) -> None:
+    """One open promise per number; due within the hours."""
+    books = watch.books
+    person = person_key(fact.number)
+    taken = any(person_key(promise.number) == person for promise in books.promises.values())
+    insist(not taken and fact.callback not in books.promises, "one open promise per number", fact)
+    insist(fact.placed_at <= now <= fact.due_at, "a promise is for later", fact)
+
+
+def a_promise_is_settled_once(watch: Watch, fact: CallbackClosed, now: Instant) -> None:
+    """One end per promise, and KEPT only when they have spoken."""
+    books = watch.books
+    insist(fact.callback in books.promises, "one end per promise", fact)
+    if fact.end is CallbackEnd.KEPT:
+        spoke = any(page.callback == fact.callback and page.state in SPOKEN for page in books.calls.values())
+        insist(spoke, "kept is spoken", fact)
+    if fact.end is CallbackEnd.CALLED_IN:
+        person = person_key(books.promises[fact.callback].number)
+        came = any(not page.outbound and person_key(page.number or "") == person for page in books.waiting.values())
+        insist(came, "called in is come to wait", fact)
+    if fact.end is CallbackEnd.GIVEN_UP and fact.by == "no_such_queue":
+        insist(books.promises[fact.callback].queue not in books.queues, "given up with its queue", fact)
+    elif fact.end is CallbackEnd.GIVEN_UP:
+        promise = books.promises[fact.callback]
+        allowed = books.queue(promise.queue).callbacks.attempts
+        insist(promise.attempts + 1 >= allowed, "not given up too early", (fact, promise))
+
+
+def nobody_is_dialled_twice(watch: Watch, command: DialPerson, now: Instant) -> None:
+    """Row 25: an attempt dials once, for an agent who is held for it."""
+    page = watch.books.calls.get(command.call)
+    insist(page is not None and page.outbound and page.dials == 0, "never two dials at once", command)
+    assert page is not None
+    insist(page.offers or page.winner, "a dial has its agent", (command, page))
+    insist_on_hours(watch, page.queue, now, command)
+
+
+def callbacks_are_bounded(watch: Watch, step: Step) -> None:
+    """Rows 25 and 26: never more dials in flight than agents held for them, and one call at a time for each person."""
+    books = watch.books
+    if not books.outbound:
+        return
+    numbers = Counter(person_key(page.number or "") for page in books.outbound.values() if page.state not in SPOKEN)
+    insist(max(numbers.values(), default=0) <= 1, "one attempt at a time for each person", numbers)
+    for page in books.outbound.values():
+        if page.dialling:
+            insist(page.offers or page.winner, "no dial without an agent", page)
