@@ -294,7 +294,8 @@ class Opening:
         try:
             await self._until_ready(service, parts)
             self._watch.lap("calls routed")
-            if not gc.isenabled():  # by the command line, so that nobody waits for it
+            tidy_up_later = not gc.isenabled()  # by the command line, so that nobody waits for it
+            if tidy_up_later:
                 gc.freeze()
                 gc.enable()
             await service.caught_up()
@@ -304,6 +305,8 @@ class Opening:
             parts.append(asyncio.create_task(server.serve(sockets=[web_socket]), name="web"))
             await self._until_serving(server, parts[-1])
             service.pages_open.set()
+            if tidy_up_later:
+                gc.freeze()  # the pages too: to look for garbage in what stays would hold up calls for 0.1 s and more
             self._watch.lap("pages served")
             self._watch.say("the desk is open")
             parts.append(asyncio.create_task(self._reload_when_asked(service.keeper), name="reload"))
