@@ -178,3 +178,24 @@ async def test_a_menu_that_asks_for_what_nobody_can_do_is_refused(desk: Desk) ->
     with pytest.raises(FlowErrors) as refused:
         await desk.keeper.read()
     assert [problem.place.line for problem in refused.value.problems] == [5, 5]
+
+
+async def test_a_desk_that_is_started_again_goes_on_with_the_rules_that_were_taken_up_last(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mistake in the file, and then a crash, must not close the desk."""
+    desk.file.write_text("[queue.network]\npriority = 3\n", encoding="utf-8")
+    await desk.keeper.read()
+    desk.file.write_text("[queue.nowhere]\npriority = 4\n", encoding="utf-8")
+
+    await desk.keeper.read()
+
+    assert desk.priority() == 3
+    assert "nowhere" in caplog.text
+
+
+async def test_rules_that_were_never_right_open_no_desk(desk: Desk) -> None:
+    desk.file.write_text("[queue.nowhere]\npriority = 4\n", encoding="utf-8")
+
+    with pytest.raises(RoutingErrors, match="nowhere"):
+        await desk.keeper.read()

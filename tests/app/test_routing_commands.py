@@ -40,11 +40,23 @@ def test_the_example_that_is_printed_fits_a_new_desk_with_two_agents(
     assert not ended.value.code
     typed.rules.write_text(capsys.readouterr().out, encoding="utf-8")
 
-    assert typed("acd", "check") == (0, f"{typed.rules}: ok\n", "")
+    code, out, _ = typed("acd", "check")
+    assert (code, out.splitlines()[0]) == (0, f"{typed.rules}: ok")
+    assert "[주의 · warning] queue.helpdesk: number:0221330000" in out, "there is no line outside yet"
 
 
 def test_without_a_file_there_is_nothing_to_mend(typed: CommandLine) -> None:
-    assert typed("acd", "check") == (0, "routing.toml: ok\n", "")
+    code, out, err = typed("acd", "check")
+    assert (code, out) == (0, "routing.toml: ok\n")
+    assert "the defaults are in force" in err
+
+
+def test_a_folder_that_is_not_there_is_not_made_by_looking(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["acd", "check", "--data", str(tmp_path / "tpyo")])
+    assert ended.value.code == 1
+    assert "no such folder" in capsys.readouterr().err
+    assert not (tmp_path / "tpyo").exists()
 
 
 def test_every_mistake_is_printed_and_the_command_fails(typed: CommandLine, tmp_path: Path) -> None:
@@ -70,9 +82,11 @@ def test_a_menu_with_mistakes_is_mentioned(typed: CommandLine) -> None:
     assert "the menu has mistakes, its nodes were not checked" in out
 
 
-def test_whoever_takes_an_agent_away_is_told_which_rules_name_them(typed: CommandLine) -> None:
+def test_an_agent_whom_the_rules_name_is_not_taken_away_under_them(typed: CommandLine) -> None:
     typed.rules.write_text("[agent.bob]\nwrap_up = 5\n", encoding="utf-8")
     code, _, err = typed("agents", "remove", "bob")
-    assert code == 0
-    assert f"{typed.rules}:1:agent.bob: 없는 요원입니다." in err
-    assert "the routing rules do not fit" in err
+    assert code == 1
+    assert "agent.bob: 없는 요원입니다." in err
+    assert "bob" in typed("agents", "list")[1]
+    typed.rules.write_text("", encoding="utf-8")
+    assert typed("agents", "remove", "bob")[0] == 0

@@ -11,17 +11,19 @@ import typer
 
 from changgu.acd.figures import columns_of
 from changgu.acd.invariants import Broken
-from changgu.acd.routing import example
+from changgu.acd.routing import FILE_NAME, example
 from changgu.acd.simulate import PROFILES, DayResult, Profile, replay_command, simulate_day
 from changgu.acd.simulate_profiles import Dice, a_floor
 from changgu.acd.store import FloorStore
 from changgu.acd.strategies import STRATEGIES
 from changgu.acd.what_if import with_strategy
 from changgu.app import past_commands
-from changgu.app.desk_commands import desk_settings, with_database
+from changgu.app.desk_commands import desk_settings, note, with_database
 from changgu.app.floor_keeper import rules_of_the_site
+from changgu.app.joins import NOT_DIALLED
 from changgu.app.options import ConfigOption, DataOption
 from changgu.ground.trouble import BadInput, NotFound
+from changgu.telephony.dial_plan import unreachable_destinations
 
 app = typer.Typer(help="호 분배 · the distributor", no_args_is_help=True)
 past_commands.attach(app)
@@ -42,9 +44,20 @@ def check(
 ) -> None:
     """분배 규칙을 검사합니다. Check routing rules against the desk's queues, agents and menu; names every mistake."""
     settings = desk_settings(data, config)
+    if not settings.data.is_dir():
+        note(f"{settings.data}: 그런 폴더가 없습니다 · there is no such folder")
+        raise typer.Exit(1)
+    own = settings.data / FILE_NAME
+    if file is None and not own.exists():
+        note(f"{own}: 규칙 파일이 없어 기본 규칙이 쓰입니다 · no rules file: the defaults are in force")
     listed = with_database(settings, lambda database: FloorStore(database).load_floor())
     report = rules_of_the_site(settings, listed, file)
     typer.echo(str(report))
+    if report.floor is not None:
+        plan = settings.outside.plan(settings.desk.extensions)
+        for queue, to, why in unreachable_destinations(plan, report.floor):
+            ko, en = NOT_DIALLED[why]
+            typer.echo(f"[주의 · warning] queue.{queue}: {to}: {ko} ({en})")
     if report.errors:
         raise typer.Exit(1)
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -261,6 +262,14 @@ def remove_agent(login: Login, data: DataOption = None, config: ConfigOption = N
     async def work(database: Database) -> None:
         floors = FloorStore(database)
         await known_agent(floors, login)
+        floor = await floors.load_floor()
+        left = replace(floor, agents=tuple(agent for agent in floor.agents if agent.login != login))
+        before, after = rules_of_the_site(settings, floor), rules_of_the_site(settings, left)
+        if after.errors and not before.errors:
+            raise BadInput(
+                f"routing.toml이 이 요원을 쓰고 있습니다. 먼저 고치십시오.\n{after}",
+                f"the routing rules need this agent; change them first.\n{after}",
+            )
         await floors.remove_agent(AgentId(login))
 
     with_database(settings, work)

@@ -23,6 +23,9 @@ from changgu.telephony.numbers import NumberPlan
 
 logger = logging.getLogger(__name__)
 
+ACCEPTED = "routing.accepted.toml"
+"""The rules that were taken up last; written by the desk, never read while the site's own file is right."""
+
 RECORDING_NOTICE = NamedPrompt("recording_notice")
 
 
@@ -43,6 +46,7 @@ class FloorKeeper:
         self._prepare: list[Prepare] = []
         self._changed: list[Callable[[Floor], None]] = []
         self._turn = asyncio.Lock()
+        self._accepted = settings.data / ACCEPTED
         self.floor = Floor()
         self.flow: Flow | None = None
 
@@ -55,8 +59,25 @@ class FloorKeeper:
         self._changed.extend(listeners)
 
     async def read(self) -> None:
-        """Read floor and menu; raises `FlowErrors` or `RoutingErrors` when menu or routing rules cannot be used."""
-        self.floor, self.flow = await self._read()
+        """Read floor and menu for the start of the desk.
+
+        Rules with a mistake must not keep a desk shut that was open with others: a desk that is started again, after
+        a crash above all, goes on with the rules that were taken up last, and says so. Raises `FlowErrors` or
+        `RoutingErrors` when the menu cannot be used, or neither these rules nor the last ones can.
+        """
+        try:
+            self.floor, self.flow = await self._read()
+        except RoutingErrors as wrong:
+            listed = await self._store.load_floor()
+            try:
+                self.floor, self.flow = await asyncio.to_thread(self._with_rules, listed, self._accepted)
+            except (RoutingErrors, FileNotFoundError):
+                raise wrong from None
+            for mistake in str(wrong).splitlines():
+                logger.error("%s", mistake)
+            logger.error("these rules were not taken up; the desk goes on with the last ones, %s", self._accepted)
+        else:
+            await asyncio.to_thread(self._remember_rules)
 
     async def try_out(self, listed: Floor) -> None:
         """Whether these lists of queues and agents could be taken up; raises `FlowErrors` or `RoutingErrors`."""
@@ -87,6 +108,7 @@ class FloorKeeper:
                 await self._take_back(self._prepare[: number + 1])
                 return False
         self.floor, self.flow = floor, flow
+        await asyncio.to_thread(self._remember_rules)
         for listener in self._changed:
             listener(floor)
         logger.info("the floor has %d queues and %d agents", len(floor.queues), len(floor.agents))
@@ -96,12 +118,26 @@ class FloorKeeper:
         listed = await self._store.load_floor()
         return await asyncio.to_thread(self._with_rules, listed)  # a large file would hold up calls
 
-    def _with_rules(self, listed: Floor) -> tuple[Floor, Flow]:
+    def _remember_rules(self) -> None:
+        """Keep what was taken up, for a start at which the file has a mistake."""
+        own = self._settings.data / routing.FILE_NAME
+        text = own.read_text(encoding="utf-8") if own.exists() else ""
+        beside = self._accepted.with_suffix(".new")
+        try:
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(self._accepted)
+        except OSError as trouble:
+            logger.warning("the rules that are in force could not be kept beside: %s", trouble)
+
+    def _with_rules(self, listed: Floor, rules: Path | None = None) -> tuple[Floor, Flow]:
+        """`rules` instead of the site's own file; it must exist."""
         data = self._settings.data
         flow = menus.load_file(
             menu_file(data), [queue.name for queue in listed.queues], data / "prompts", staff_of(listed)
         )
-        file = data / routing.FILE_NAME
+        file = data / routing.FILE_NAME if rules is None else rules
+        if rules is not None and not rules.exists():
+            raise FileNotFoundError(rules)
         report = routing_report(self._settings, listed, flow, file if file.exists() else None)
         if report.floor is None:
             raise RoutingErrors(report.errors)
