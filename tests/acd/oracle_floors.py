@@ -56,7 +56,7 @@ def callback_rules(draw: st.DrawFn) -> CallbackRules:
         retry_after=draw(lengths(5, 30)),
         ring_limit=timedelta(seconds=10),
         opens=time(9, 0),
-        closes=draw(st.sampled_from([time(20, 0), time(9, 1), time(9, 18)])),
+        closes=draw(st.sampled_from([time(20, 0), time(9, 17), time(9, 18)])),
     )
 
 

@@ -190,7 +190,8 @@ class People(Matching):
         person = self.people.get(event.agent)
         length = event.length.total_seconds()
         longest = self.floor.rules.longest_extension.total_seconds()
-        if person is None or person.state != "wrap_up" or length <= 0 or person.extended + length > longest:
+        working = person is not None and person.listed and person.state == "wrap_up"
+        if person is None or not working or length <= 0 or person.extended + length > longest:
             self.say("refused", "MoreWrapUpWanted", event.agent)
             return
         person.wrap_up_until = self.end_of_wrap_up(person) + length

@@ -233,7 +233,7 @@ class AnyFloor(RuleBasedStateMachine):
         later: float | None, waited: float | None, new: bool,
     ) -> None:  # fmt: skip
         self.asked += new
-        call = None if index is None else self.call(index)
+        call = None if index is None or not self.calls else self.call(index)
         until = None if later is None else self.now + later
         since = None if waited is None else self.now - waited
         callback = CallbackId(f"b{self.asked}")
@@ -253,6 +253,24 @@ class AnyFloor(RuleBasedStateMachine):
             number = page.number if keep_number else NUMBERS[0]
             self.tell(e.CallbackAsked(CallbackId(f"b{self.asked}"), str(number), queue, page.call))
             self.tell(e.CallArrived(page.call, page.queue) if back else e.CallerHungUp(page.call))
+
+    @precondition(lambda self: self.watch.books.promises)
+    @rule(index=indexes, queue=queues, number=st.sampled_from(NUMBERS[2:4]))
+    def who_is_to_be_called_back_calls(self, index: int, queue: QueueName, number: str) -> None:
+        """The queues may be full, or send them on."""
+        promises = list(self.watch.books.promises.values())
+        ours = promises[index % len(promises)].number
+        self.somebody_calls(queue, number=number if ours in NUMBERS[2:4] else ours)
+
+    @precondition(lambda self: self.watch.books.promises)
+    @rule(data=st.data(), length=st.sampled_from([0.0, 5.0, 10.0]))
+    def the_floor_is_set_up_anew_while_promises_are_kept(self, data: st.DataObject, length: float) -> None:
+        """By other rules, or without their queue; attempts wait, ring and are dialled meanwhile."""
+        self.everybody_is_willing()
+        self.time_passes(length)
+        for queue, kind in self.kinds.items():
+            self.kinds[queue] = Kind(kind.strategy, data.draw(callback_rules()))
+        self.configure(data.draw(a_floor(self.kinds)))
 
     @rule(index=indexes, reached=st.sampled_from([True, True, False]))
     def a_dial_comes_to_an_end(self, index: int, reached: bool) -> None:
@@ -408,13 +426,6 @@ class AnyFloor(RuleBasedStateMachine):
         if now_and_then == 0:
             self.configure(data.draw(a_floor(self.kinds)))
 
-    @precondition(lambda self: self.watch.books.promises)
-    @rule(data=st.data())
-    def the_floor_is_set_up_anew_while_promises_are_open(self, data: st.DataObject) -> None:
-        for queue, kind in self.kinds.items():
-            self.kinds[queue] = Kind(kind.strategy, data.draw(callback_rules()))
-        self.configure(data.draw(a_floor(self.kinds)))
-
     @rule()
     def the_service_restarts(self) -> None:
         picture = self.engine.picture()
@@ -453,7 +464,8 @@ class AnyFloor(RuleBasedStateMachine):
                 assert able == books.can_serve(agent.login, page), (agent, page, visit)
         placed = {call: (round(books.place(page)[0], 6), page.priority) for call, page in books.waiting.items()}
         waiting = [visit for visit in oracle.visits.values() if visit.state == "waiting"]
-        assert placed == {visit.call: (round(oracle.place(visit)[0], 6), visit.priority) for visit in waiting}
+        wanted = {visit.call: (round(oracle.place(visit)[0], 6), visit.priority) for visit in waiting}
+        assert placed == wanted, (placed, wanted)
         by_place = sorted(books.waiting, key=lambda call: books.place(books.waiting[call]))
         assert by_place == [visit.call for visit in sorted(waiting, key=oracle.place)]
 
