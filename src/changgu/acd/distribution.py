@@ -5,6 +5,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 
 from changgu.acd.call_state import CallState
+from changgu.acd.callback_desk import CallbackDesk
 from changgu.acd.commands import DialPerson, Farewell, RingAgent
 from changgu.acd.facts import CallbackClosed, CallbackEnd, CallOffered, Choice
 from changgu.acd.hand import READY, Hand
@@ -22,8 +23,9 @@ class Distribution:
     which something has changed are looked at: in all others nobody was waiting or nobody free.
     """
 
-    def __init__(self, hand: Hand) -> None:
+    def __init__(self, hand: Hand, callbacks: CallbackDesk) -> None:
         self._hand = hand
+        self._callbacks = callbacks
         self._state = hand.state
 
     def run(self, now: Instant) -> None:
@@ -47,7 +49,10 @@ class Distribution:
             if line is not None:
                 # Nobody else is free for this caller, or they would not be waiting.
                 call = line.callers[0][2]
-                self._offer(agent, call, line.choice_of(agent, call), now)
+                if self._put_off(call, now):
+                    state.fresh[agent.login] = agent  # for the next caller, if there is one
+                else:
+                    self._offer(agent, call, line.choice_of(agent, call), now)
             else:
                 for line in agent.lines:
                     line.add_idle(agent)
@@ -74,11 +79,20 @@ class Distribution:
     def _serve(self, call: CallRecord, line: Line, now: Instant) -> bool:
         """Offers the call to those whose turn it is; False when nobody is free."""
         state = self._state
+        if self._put_off(call, now):
+            return True
         last = state.agents.get(state.last_offered[line.queue]) if line.queue in state.last_offered else None
         chosen, choice = line.choose(call, OfferId(state.next_offer), -1 if last is None else last.order)
         for agent in chosen:
             self._offer(agent, call, choice, now)
         return bool(chosen)
+
+    def _put_off(self, call: CallRecord, now: Instant) -> bool:
+        """A call-back whose person may not be dialled any more today is no business of an agent."""
+        if call.callback is None or call.reached or not self._callbacks.too_late(call, now):
+            return False
+        self._callbacks.hours_over(call, now)
+        return True
 
     def _join(self, agent: AgentRecord, now: Instant) -> None:
         """Somebody who is free and finds nobody waiting rings along where everybody rings."""

@@ -94,7 +94,7 @@ class Engine:
         self._waiting = waiting = Waiting(hand, callbacks)
         self._offers = offers = Offers(hand, callbacks)
         self._wishes = wishes = Wishes(hand, offers)
-        self._distribution = Distribution(hand)
+        self._distribution = Distribution(hand, callbacks)
         visits = Visits(hand, callbacks, waiting)
         self.agents: Mapping[AgentId, AgentView] = Views(state.agents, AgentRecord.view)
         self.calls: Mapping[CallId, CallView] = Views(state.calls, CallRecord.view)

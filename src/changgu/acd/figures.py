@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 from unicodedata import east_asian_width
 
 from changgu.acd.agent_words import AgentState
@@ -46,6 +47,10 @@ class Kpis:
     refused: int
     elsewhere: int
     """Left a message, were promised a call-back, or went to another number."""
+    lost: int
+    """Ended in none of these ways: the call was lost, or the caller hung up in a menu they had been led to."""
+    left: int
+    """Neither answered nor gone at the end."""
     service_level: float | None
     """Answered within their queue's service level / (offered − short abandons)."""
     mean_wait: float | None
@@ -74,6 +79,7 @@ class Counted:
     _outbound: set[CallId] = field(default_factory=set)
     _queued: dict[CallId, tuple[Instant, QueueName]] = field(default_factory=dict)
     _connected: set[CallId] = field(default_factory=set)
+    _gone: set[CallId] = field(default_factory=set)
     _waits: list[float] = field(default_factory=list)
     _longest: float | None = None
     _offered: int = 0
@@ -112,6 +118,9 @@ class Counted:
                 self._connected.add(fact.call)
                 self._answered(fact.call, at)
             case CallEnded():
+                if fact.reason == "no_such_queue" and fact.call not in self._queued:
+                    self._queued[fact.call] = (at, QueueName(""))
+                    self._offered += 1
                 self._ended(fact, at)
             case OfferEnded(why=OfferEnd.NO_ANSWER):
                 self._missed += 1
@@ -135,6 +144,9 @@ class Counted:
         queued = self._queued.get(fact.call)
         if queued is None or fact.call in self._connected:
             return
+        if fact.call in self._gone:
+            return
+        self._gone.add(fact.call)
         self._outcomes[fact.outcome] += 1
         wait = max(0.0, at - queued[0])
         self._longest = max(wait, self._longest or 0.0)
@@ -154,6 +166,9 @@ class Counted:
         on_duty = math.fsum(one for _, one in loads.values())
         counted = self._offered - self._short
         waits = sorted(self._waits)
+        there = [since for call, (since, _) in self._queued.items() if call not in self._connected | self._gone]
+        named = ABANDONED | ELSEWHERE | {Outcome.REFUSED}
+        longest = [max(0.0, until - since) for since in there]
         return Kpis(
             offered=self._offered,
             answered=len(waits),
@@ -161,11 +176,13 @@ class Counted:
             short_abandons=self._short,
             refused=self._outcomes[Outcome.REFUSED],
             elsewhere=sum(self._outcomes[one] for one in ELSEWHERE),
+            lost=sum(count for outcome, count in self._outcomes.items() if outcome not in named),
+            left=len(there),
             service_level=self._in_time / counted if counted > 0 else None,
             mean_wait=math.fsum(waits) / len(waits) if waits else None,
             wait_p50=quantile(waits, 0.5),
             wait_p90=quantile(waits, 0.9),
-            longest_wait=self._longest,
+            longest_wait=max([*longest, *([] if self._longest is None else [self._longest])], default=None),
             missed=self._missed,
             callbacks_kept=self._kept,
             occupancy=math.fsum(one for one, _ in loads.values()) / on_duty if on_duty > 0 else None,
@@ -186,12 +203,35 @@ def jain(shares: Iterable[float]) -> float | None:
     return math.fsum(values) ** 2 / (len(values) * squares) if squares > 0 else None
 
 
+def middle(days: Sequence[Kpis]) -> Kpis:
+    """Of each figure by itself the median over these days, the lower of two; raises `IndexError` for no day."""
+    agents = sorted({agent for day in days for agent, _ in day.agents})
+    loads = [(agent, sorted(load for day in days for who, load in day.agents if who == agent)) for agent in agents]
+    figures = {figure: quantile(_values(days, figure), 0.5) for figure, *_ in ROWS}
+    shares = tuple((agent, known[(len(known) - 1) // 2]) for agent, known in loads)
+    short = sorted(day.short_abandons for day in days)[(len(days) - 1) // 2]
+    changes: dict[str, Any] = {**figures, "agents": shares, "short_abandons": short}
+    return replace(days[0], **changes)
+
+
+def spread(days: Sequence[Kpis]) -> dict[str, tuple[float, float] | None]:
+    """The least and the most of each figure over these days; None where no day has it."""
+    found = {figure: _values(days, figure) for figure, *_ in ROWS}
+    return {figure: (values[0], values[-1]) if values else None for figure, values in found.items()}
+
+
+def _values(days: Sequence[Kpis], figure: str) -> list[float]:
+    return sorted(value for day in days if (value := getattr(day, figure)) is not None)
+
+
 ROWS: Sequence[tuple[str, str, str, str]] = (
     ("offered", "들어온 통화", "offered", "count"),
     ("answered", "응답", "answered", "count"),
     ("abandoned", "포기", "abandoned", "count"),
     ("refused", "거절", "refused", "count"),
     ("elsewhere", "다른 처리", "served otherwise", "count"),
+    ("lost", "그 밖의 종료", "ended otherwise", "count"),
+    ("left", "끝에 남음", "still there at the end", "count"),
     ("service_level", "서비스 수준", "service level", "share"),
     ("mean_wait", "평균 대기", "mean wait", "seconds"),
     ("wait_p50", "대기 중앙값", "wait p50", "seconds"),
@@ -205,20 +245,33 @@ ROWS: Sequence[tuple[str, str, str, str]] = (
 """Name of the figure, Korean, English, unit."""
 
 
-def table(columns: Sequence[tuple[str, Kpis]], *, difference: bool = True) -> list[str]:
-    """The figures side by side; with `difference`, that of the last two columns at the end."""
+def table(
+    columns: Sequence[tuple[str, Kpis]], *, difference: bool = True, drawn: Sequence[Kpis] = ()
+) -> list[str]:
+    """The figures side by side; with `difference`, that of the last two columns at the end.
+
+    With `drawn`, the days of which the last column is the middle, their spread comes after it.
+    """
+    reach = spread(drawn)
     rows = [["", *(name for name, _ in columns), *(["차이 · change"] if difference and len(columns) > 1 else [])]]
+    if drawn:
+        rows[0].append("최소–최대 · min–max")
     for figure, ko, en, unit in ROWS:
         values = [getattr(kpis, figure) for _, kpis in columns]
         rows.append([f"{ko} · {en}", *(_shown(value, unit) for value in values)])
         if difference and len(columns) > 1:
             rows[-1].append(_change(values[-2], values[-1], unit))
+        if drawn:
+            ends = reach[figure]
+            rows[-1].append("–" if ends is None else f"{_shown(ends[0], unit)} – {_shown(ends[1], unit)}")
     everybody = sorted({agent for _, kpis in columns for agent, _ in kpis.agents})
     for agent in everybody:
         loads = [dict(kpis.agents).get(agent) for _, kpis in columns]
         rows.append([f"  {agent}", *(_shown(load, "share") for load in loads)])
         if difference and len(columns) > 1:
             rows[-1].append(_change(loads[-2], loads[-1], "share"))
+        if drawn:
+            rows[-1].append("")
     return columns_of(rows)
 
 

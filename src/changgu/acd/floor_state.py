@@ -423,7 +423,7 @@ class FloorState:
             agent.idle_stamp = self._stamps
             self.fresh[agent.login] = agent
         elif after is LOGGED_OUT:
-            agent.misses, agent.idle_since = 0, 0.0
+            agent.misses, agent.idle_since, agent.handled, agent.talked = 0, 0.0, 0, 0.0
             agent.desktop = agent.desktop or None
             self._forget_if_gone(agent)
         if after in RESTING:

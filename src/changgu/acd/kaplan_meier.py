@@ -1,8 +1,8 @@
 """How long callers would have been willing to wait, learnt also from those who were answered before they gave up.
 
 Who was answered after 20 s would have waited for 20 s at least; leaving them out, or taking 20 s for their patience,
-would make people look less patient than they are. The estimate is Kaplan's and Meier's (1958); beyond the longest
-wait that was seen, people leave at the mean rate of all.
+would make people look less patient than they are. The estimate is Kaplan's and Meier's (1958). Nothing is known beyond
+the longest wait that was seen: nobody is taken to wait for longer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 PATIENT = 3600.0
-"""Seconds; the mean patience that is assumed where nobody has ever given up."""
+"""Seconds; the mean patience that is assumed where nobody has ever given up, and the longest then."""
 
 
 class Patience:
@@ -38,6 +38,10 @@ class Patience:
         waited = math.fsum(wait for wait, _ in seen)
         self.rate = gave_up / waited if gave_up and waited > 0 else 1.0 / PATIENT
         """Callers who give up, for each second of waiting."""
+        self.known = gave_up > 0
+        """Whether anybody gave up; otherwise nothing was learnt of patience but that it is longer."""
+        self.longest = seen[-1][0] if self.known else max(PATIENT, seen[-1][0] if seen else 0.0)
+        """Seconds beyond which nobody waits."""
 
     def still_there(self, wait: float) -> float:
         """Share of callers who would wait for longer than this."""
@@ -45,14 +49,14 @@ class Patience:
         return self.survival[number - 1] if number else 1.0
 
     def beyond(self, wait: float, chance: float) -> float:
-        """The patience of somebody who was still there after `wait` seconds; `chance` is drawn from 0 up to 1."""
+        """The patience of somebody who was still there after `wait` seconds; `chance` is drawn from 0 up to 1.
+
+        At most the longest wait that was seen, or `wait`: a tail without an end would let callers wait for hours.
+        """
         wanted = self.still_there(wait) * (1.0 - chance)
         for time, share in zip(self.times, self.survival, strict=True):
             if time > wait and share <= wanted:
                 return time
-        last, share = (self.times[-1], self.survival[-1]) if self.times else (0.0, 1.0)
-        begin = max(wait, last)
-        here = min(share, self.still_there(wait))
-        if wanted <= 0.0 or here <= 0.0:
-            return begin
-        return begin + math.log(max(1.0, here / wanted)) / self.rate
+        if self.known or wanted <= 0.0:
+            return max(wait, self.longest)
+        return min(wait - math.log(wanted) / self.rate, max(wait, self.longest))

@@ -246,6 +246,8 @@ class Lines:
         self._all: list[Line | None] = []
         self._free: list[int] = []
         """Numbers of closed lines, for the next to be opened."""
+        self._having: dict[tuple[QueueName, tuple[str, int]], int] = {}
+        """Who has which skill, worked out once: a line opens in the time that its own agents take."""
         self._sweep_at: dict[QueueName, int] = {}
         for agent in agents:
             agent.lines, agent.look = [], None
@@ -313,15 +315,34 @@ class Lines:
             self._heads.append(inf)
         self._heads[number] = inf
         line = lines[kind] = self._all[number] = Line(number, queue, kind, strategy, self._heads)
-        able = {agent.login: agent for name in (queue, *sorted(kind.opened)) for agent in self.serving(name)}
-        for agent in able.values():
-            if line.serves(agent):
-                agent.lines.append(line)
-                agent.look = None
-                line.count_in()
-                if agent.state is READY:
-                    line.add_idle(agent)
+        for agent in self._able(line):
+            agent.lines.append(line)
+            agent.look = None
+            line.count_in()
+            if agent.state is READY:
+                line.add_idle(agent)
         return line
+
+    def _able(self, line: Line) -> list[AgentRecord]:
+        """The agents on the list who may take the callers of a line."""
+        kind, serving = line.kind, self.serving(line.queue)
+        if kind.wants is not None or kind.opened or any(agent.settings.seats for agent in serving):
+            able = {agent.login: agent for name in (line.queue, *sorted(kind.opened)) for agent in self.serving(name)}
+            return [agent for agent in able.values() if line.serves(agent)]
+        able_bits = (1 << len(serving)) - 1
+        for need in levels(kind.skills).items():
+            able_bits &= self._who_has(line.queue, need)
+        bits = reversed(f"{able_bits:0{len(serving)}b}")
+        return [agent for agent, bit in zip(serving, bits, strict=False) if bit == "1"]
+
+    def _who_has(self, queue: QueueName, need: tuple[str, int]) -> int:
+        """One bit for each agent of a queue, in their order, who has a skill at a level."""
+        bits = self._having.get((queue, need))
+        if bits is None:
+            skill, level = need
+            able = (agent.levels.get(skill, 0) >= level for agent in self.serving(queue))
+            bits = self._having[queue, need] = sum(1 << number for number, has in enumerate(able) if has)
+        return bits
 
     def _close_empty(self, lines: dict[Kind, Line]) -> None:
         closed = {line.number for kind, line in lines.items() if kind != PLAIN and line.empty}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
-from changgu.acd.agent_words import CHOSEN_REASONS, AgentState
+from changgu.acd.agent_words import CHOSEN_REASONS, AgentState, NotReadyReason
 from changgu.acd.events import (
     AgentForced,
     AgentNotReady,
@@ -18,6 +19,7 @@ from changgu.acd.events import (
     AgentSignedOut,
     CallArrived,
     CallbackAsked,
+    DeskClosed,
     DesktopGone,
     DesktopSeen,
     Event,
@@ -43,6 +45,9 @@ from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
 from changgu.acd.records import AgentView, CallView
 
 ABANDONED = frozenset({Outcome.ABANDONED_IN_QUEUE, Outcome.ABANDONED_RINGING})
+
+COMES_BACK = 60.0
+"""Seconds after which somebody who let the phone ring too often is taken to be back, where the day shows none."""
 
 
 @dataclass(slots=True)
@@ -82,11 +87,20 @@ class Traffic:
     rings: int = 0
     missed: int = 0
     """Rings that nobody picked up until the limit."""
+    comebacks: list[float] = field(default_factory=list)
+    """Seconds for which people who had let the phone ring too often were away, as far as they came back."""
+    closed_at: Instant | None = None
+    """When the desk closed for good and ended the calls that were there; None when the recording ends before."""
 
     @property
     def miss_share(self) -> float:
         """Share of rings that are not picked up."""
         return self.missed / self.rings if self.rings else 0.0
+
+    @property
+    def comes_back_after(self) -> float:
+        """Seconds for which people are away after they have let the phone ring too often."""
+        return median(self.comebacks) if self.comebacks else COMES_BACK
 
 
 def at_the_beginning(
@@ -129,17 +143,21 @@ class Recording:
         presence, waiting = at_the_beginning(since, agents, calls)
         self.traffic = Traffic(since, until, waiting, presence)
         self._visits: dict[CallId, Visit] = {visit.call: visit for visit in waiting}
+        self._ended_or_served: set[CallId] = set()
         self._started: dict[CallId, CallStarted] = {}
         self._offered: dict[OfferId, Instant] = {}
         self._connected: dict[CallId, Instant] = {}
         self._wrapping: dict[AgentId, tuple[CallId | None, Instant]] = {}
+        self._let_ring: dict[AgentId, Instant] = {}
 
     def hear(self, entry: Recorded) -> None:
         """One more fact."""
         cause, at = entry.because, entry.at
         outside = _from_outside(entry)
-        if outside is not None:
+        if outside is not None and not self._comes_back(entry):
             self.traffic.presence.append((at, outside))
+        elif isinstance(cause, DeskClosed):
+            self.traffic.closed_at = at
         elif isinstance(cause, CallArrived) and cause.call not in self._visits:
             self._came(cause, at)
         match entry.fact:
@@ -170,8 +188,33 @@ class Recording:
                 self._ended(ended, at)
             case AgentStateChanged() as change:
                 self._wrap_up(change, at, entry)
+                self._let_ring.pop(change.agent, None)
+                if change.reason is NotReadyReason.NO_ANSWER:
+                    self._let_ring[change.agent] = at
+
+    def finish(self) -> Traffic:
+        """The traffic, when its `until` is known and nothing more comes: who waits still has waited until then."""
+        until = self.traffic.until
+        for visit in self.traffic.visits:
+            if visit.call not in self._ended_or_served:
+                visit.waited = max(0.0, until - visit.at)
+        return self.traffic
+
+    def _comes_back(self, entry: Recorded) -> bool:
+        """Whether somebody who let the phone ring too often is back: it follows from how calls were distributed."""
+        fact = entry.fact
+        if (
+            not isinstance(entry.because, AgentReady | AgentForced)
+            or not isinstance(fact, AgentStateChanged)
+            or fact.after is not AgentState.READY
+            or fact.agent not in self._let_ring
+        ):
+            return False
+        self.traffic.comebacks.append(entry.at - self._let_ring[fact.agent])
+        return True
 
     def _came(self, cause: CallArrived, at: Instant) -> None:
+        self.traffic.closed_at = None  # calls are taken again
         started = self._started.pop(cause.call, None)
         visit = self._visits[cause.call] = Visit(cause.call, at, cause)
         if started is not None:
@@ -180,6 +223,7 @@ class Recording:
 
     def _saw_waiting(self, call: CallId, at: Instant) -> None:
         visit = self._visits.get(call)
+        self._ended_or_served.add(call)
         if visit is not None and call not in self._connected and not visit.gave_up:
             visit.waited = max(0.0, at - visit.at)
 
@@ -187,6 +231,7 @@ class Recording:
         visit = self._visits.get(ended.call)
         connected = self._connected.pop(ended.call, None)
         self._started.pop(ended.call, None)
+        self._ended_or_served.add(ended.call)
         if visit is None:
             return
         if connected is not None:

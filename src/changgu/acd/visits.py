@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from changgu.acd.call_state import ABANDONED, SPOKEN, CallState
 from changgu.acd.callback_desk import CallbackDesk
 from changgu.acd.callbacks import credited, person_key
@@ -85,8 +87,11 @@ class Visits:
             placed_at = credit if placed_at is None else min(placed_at, credit)
             priority = max(priority, promise.priority)
         wish = Wish(priority, event.skills, event.agent, event.last_agent, grounds)
+        # Whoever sends them back need not remember what they came with.
         if came_back and not (event.priority or event.skills or event.agent):
-            wish = Wish.of(call)  # whoever sends them back need not remember what they came with
+            wish = Wish.of(call)
+            if promise is not None:
+                wish = replace(wish, priority=max(call.priority, promise.priority))
         newcomer = not came_back and since is None
         self._waiting.enter(
             call, event.queue, wish, now, placed_at=placed_at, entered_at=entered_at, newcomer=newcomer

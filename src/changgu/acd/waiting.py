@@ -78,7 +78,8 @@ class Waiting:
         if found and found[-1][1].to.way is not Way.OPEN:
             number, rule = found[-1]
             hand.note(CallOverflowed(call.call, name, rule.when, str(rule.to), None, number), now)
-            self._lead_out(call, name, rule.to, rule.when, wish, now)
+            earliest = call.placed_at if placed_at is None else min(placed_at, call.placed_at)
+            self._lead_out(call, name, rule.to, rule.when, wish, now, earliest)
             return
         hand.note(
             CallQueued(
@@ -153,7 +154,7 @@ class Waiting:
         for at, number, rule in list(time_limits(queue, call.entered_at, since)):
             if at <= now and number not in call.fired:
                 self._hand.note(CallOverflowed(call.call, queue.name, rule.when, str(rule.to), None, number), now)
-                self._lead_out(call, queue.name, rule.to, rule.when, Wish.of(call), now)
+                self._lead_out(call, queue.name, rule.to, rule.when, Wish.of(call), now, call.placed_at)
                 if rule.to.way is not Way.OPEN:
                     return
         told = state.limits.next_announcement(call)
@@ -193,17 +194,18 @@ class Waiting:
             for _, agent in concerned:
                 hand.move(agent, OfferWithdrawn, now, call=call.call)
         hand.note(CallOverflowed(call.call, name, Departure.KEY, str(to), key), now)
-        self._lead_out(call, name, to, Departure.KEY, Wish.of(call), now)
+        self._lead_out(call, name, to, Departure.KEY, Wish.of(call), now, call.placed_at)
 
     def _lead_out(
-        self, call: CallRecord, name: QueueName, to: Destination, why: Departure, wish: Wish, now: Instant
+        self, call: CallRecord, name: QueueName, to: Destination, why: Departure, wish: Wish, now: Instant,
+        placed_at: Instant,
     ) -> None:  # fmt: skip
         hand, other = self._hand, QueueName(to.name)
         match to.way:
             case Way.OPEN:
                 self.take_steps(call, now, frozenset({other}))
             case Way.QUEUE if other in self._state.queues:
-                self.enter(call, other, wish, now, placed_at=call.placed_at)
+                self.enter(call, other, wish, now, placed_at=placed_at)
             case Way.QUEUE:
                 hand.refuse_caller(call.call, Farewell.NO_SUCH_QUEUE, "no_such_queue", now)
             case Way.REFUSE:

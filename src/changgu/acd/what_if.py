@@ -2,7 +2,8 @@
 
 The engine is the real one and the network is perfect. Callers come when they came, with the patience they showed; of
 those who were served before it was used up it is drawn from the estimate of all (`kaplan_meier`), as are handling
-times that the day did not show. All that is drawn depends on the seed and the call alone, so two sets of rules meet
+times that the day did not show. Who lets the phone ring too often comes back as people did that day, and the day ends
+when the recording does. All that is drawn depends on the seed and the call alone, so two sets of rules meet
 the same people, and a difference in the figures is a difference of the rules.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
-from changgu.acd.agent_words import AgentState
+from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import (
     Command,
@@ -38,6 +39,7 @@ from changgu.acd.events import (
     CallerDialledIn,
     CallerHungUp,
     DeadlinePassed,
+    DeskClosed,
     DesktopGone,
     DesktopSeen,
     DialFailed,
@@ -72,8 +74,6 @@ REACHED = 0.7
 """Share of people who answer when they are called back, after about this many seconds."""
 REACHED_AFTER, RINGS_FOR = 8.0, 30.0
 
-DRAINED = 4 * 3600.0
-"""Seconds after the end by which everybody who came before it has been served, or is given up on."""
 
 
 def with_strategy(floor: Floor, strategy: str) -> Floor:
@@ -132,15 +132,17 @@ class _Play:
         self.agenda: list[tuple[Instant, int, Callable[[], None]]] = []
         self.entries = 0
         self.rings: dict[OfferId, RingAgent] = {}
+        self.rung: dict[CallId, int] = {}
         self.callers: dict[CallId, _Caller] = {}
         everybody = by_queue(traffic.visits)
         self.patience: dict[QueueName, Patience] = {name: _patience(visits) for name, visits in everybody.items()}
+        self.anybodys_patience = _patience(traffic.visits)
         self.talks: dict[QueueName, list[float]] = {name: _talks(visits) for name, visits in everybody.items()}
         self.all_talks = _talks(traffic.visits)
         self.reactions = sorted(visit.reaction for visit in traffic.visits if visit.reaction is not None)
 
     def run(self) -> Kpis:
-        """Live through it, then let everybody who has come be served."""
+        """Live through it, up to where the recording ends."""
         self._take(FloorTakenUp(floor_digest(self.floor)), self.engine.configure(self.floor, self.now))
         listed = {agent.login for agent in self.floor.agents}
         for at, event in self.traffic.presence:
@@ -149,22 +151,25 @@ class _Play:
                 self._at(at, _telling(self, event))
         for visit in self.traffic.visits:
             self._at(visit.at, _coming(self, visit))
+        if self.traffic.closed_at is not None:
+            self._at(self.traffic.closed_at, self._closes)
         end = self.traffic.until
-        at_the_end: Kpis | None = None
         while True:
             due, planned = self.engine.next_deadline(), self.agenda[0][0] if self.agenda else None
             coming = [one for one in (due, planned) if one is not None]
-            if at_the_end is None and (not coming or min(coming) >= end):
-                at_the_end = self.counted.kpis(end)
-            if not coming or min(coming) > end + DRAINED or (min(coming) >= end and not self.engine.calls):
-                break
+            if not coming or min(coming) > end:
+                return self.counted.kpis(end)
             self.now = round(max(self.now, min(coming)), 6)
             if planned is not None and (due is None or planned <= due):
                 heappop(self.agenda)[2]()
             else:
                 self.tell(DeadlinePassed())
-        whole, loads = self.counted.kpis(end), at_the_end or self.counted.kpis(end)
-        return replace(whole, occupancy=loads.occupancy, fairness=loads.fairness, agents=loads.agents)
+
+    def _closes(self) -> None:
+        for call in list(self.engine.calls):
+            if call in self.callers:
+                self.callers[call].alive = False
+            self.tell(DeskClosed(call))
 
     # Telling the engine and obeying it
 
@@ -180,8 +185,8 @@ class _Play:
                 self.ledger(Recorded(self.facts, self.now, effect, because))
                 because = None
                 self.counted.hear(effect, self.now)
-                if isinstance(effect, AgentStateChanged) and effect.after is AgentState.WRAP_UP:
-                    self._wrap_up(effect)
+                if isinstance(effect, AgentStateChanged):
+                    self._changed(effect)
             elif isinstance(effect, Command):
                 self._do(effect)
 
@@ -224,6 +229,9 @@ class _Play:
 
     def _gives_up(self, caller: _Caller) -> None:
         call = self.engine.calls.get(caller.visit.call)
+        if call is not None and caller.alive and call.state is CallState.CONNECTING:
+            self._in(2 * JOINING, lambda: self._gives_up(caller))  # unless they are joined by then
+            return
         if call is None or not caller.alive or call.state not in (CallState.WAITING, CallState.OFFERED):
             return
         key = caller.visit.key
@@ -257,10 +265,16 @@ class _Play:
 
     def _ring(self, command: RingAgent) -> None:
         self.rings[command.offer] = command
-        if self.drawn("misses", command.call, command.agent) < self.traffic.miss_share:
+        rung = self.rung[command.call] = self.rung.get(command.call, 0) + 1
+        if self.drawn("misses", command.call, command.agent, str(rung)) < self.traffic.miss_share:
             return
         caller = self.callers.get(command.call)
-        seconds = caller.reaction if caller is not None else self._typical(self.reactions, TYPICAL_REACTION)
+        seconds = self._typical(self.reactions, TYPICAL_REACTION)
+        if caller is not None and rung == 1:
+            seconds = caller.reaction
+        elif caller is not None:  # who is slow once is not slow for ever, nor are the others
+            found = quantile(self.reactions, self.drawn("reaction", command.call, command.agent, str(rung)))
+            seconds = seconds if found is None else found
         self._in(seconds, lambda: self._pick_up(command))
 
     def _pick_up(self, command: RingAgent) -> None:
@@ -282,6 +296,18 @@ class _Play:
                 self.callers[call].alive = False
             self.tell(CallerHungUp(call))
 
+    def _changed(self, change: AgentStateChanged) -> None:
+        if change.after is AgentState.WRAP_UP:
+            self._wrap_up(change)
+        elif change.reason is NotReadyReason.NO_ANSWER:
+            left = self.now
+            self._in(self.traffic.comes_back_after, lambda: self._comes_back(change.agent, left))
+
+    def _comes_back(self, agent: AgentId, left: Instant) -> None:
+        view = self.engine.agents.get(agent)
+        if view is not None and view.reason is NotReadyReason.NO_ANSWER and view.since == left:
+            self.tell(AgentReady(agent))
+
     def _wrap_up(self, change: AgentStateChanged) -> None:
         caller = self.callers.get(change.call) if change.call is not None else None
         if caller is not None and caller.visit.wrap_up is not None:
@@ -302,7 +328,9 @@ class _Play:
     def _patience_of(self, visit: Visit) -> float:
         if visit.gave_up:
             return visit.waited
-        return self.patience[visit.arrived.queue].beyond(visit.waited, self.drawn("patience", visit.call))
+        known = self.patience[visit.arrived.queue]
+        known = known if known.known else self.anybodys_patience
+        return known.beyond(visit.waited, self.drawn("patience", visit.call))
 
     def _talk_of(self, visit: Visit) -> float:
         return visit.talk if visit.talk is not None else self._drawn_talk(visit.arrived.queue, visit.call)
