@@ -10,8 +10,8 @@ import pytest
 from changgu.acd.agent_state import AgentState, NotReadyReason
 from changgu.acd.engine import Engine
 from changgu.acd.events import AgentNotReady, AgentReady, CallArrived, CallbackAsked, Event, PhoneReachable
-from changgu.acd.facts import CallQueued, Departure, Recorded
-from changgu.acd.figures import ROWS, Counted, Kpis, jain, quantile, table, width
+from changgu.acd.facts import AgentStateChanged, CallQueued, Departure, Recorded
+from changgu.acd.figures import ROWS, Counted, Kpis, jain, middle, quantile, spread, table, width
 from changgu.acd.identity import AgentId, CallbackId, CallId, QueueName
 from changgu.acd.kaplan_meier import PATIENT, Patience
 from changgu.acd.queues import Agent, CallbackRules, Destination, Floor, Overflow, Queue, Way
@@ -195,6 +195,63 @@ def test_whoever_sits_or_waits_at_the_beginning_is_part_of_the_day() -> None:
     assert played.answered > 0
 
 
+def test_whoever_lets_the_phone_ring_too_often_comes_back() -> None:
+    """The ring limit is shorter than people are: each miss sends somebody away, and they return."""
+    hasty = replace(
+        FLOOR,
+        queues=tuple(
+            replace(queue, ring_limit=timedelta(seconds=3), misses_before_not_ready=1) for queue in FLOOR.queues
+        ),
+    )
+    kpis, ledger = recorded(an_hour(1), hasty)
+
+    changes = [entry.fact for entry in ledger if isinstance(entry.fact, AgentStateChanged)]
+    away = [change for change in changes if change.reason is NotReadyReason.NO_ANSWER]
+    back = [
+        one for number, one in enumerate(ledger)
+        if isinstance(one.fact, AgentStateChanged) and one.fact.before is AgentState.NOT_READY
+        and isinstance(one.because, AgentReady) and number
+    ]  # fmt: skip
+    assert len(away) > 5
+    assert len(back) >= len(away) - len(FLOOR.agents)
+    assert kpis.answered > len(an_hour(1).visits) / 2
+    traffic = read_back(ledger)
+    assert traffic.comes_back_after == pytest.approx(60)
+    assert len(traffic.comebacks) >= len(away) - len(FLOOR.agents) - 1
+    assert sum(isinstance(event, AgentReady) for _, event in traffic.presence) <= len(FLOOR.agents) + 1
+
+
+def test_every_caller_has_one_outcome_and_nobody_waits_beyond_the_recording() -> None:
+    traffic = an_hour(3, per_minute=3)
+    traffic.until = T0 + 1800
+    cut = replace(traffic, visits=[visit for visit in traffic.visits if visit.at < traffic.until])
+    for day in (cut, replace(cut, closed_at=cut.until)):
+        for more in (-3, 0):
+            floor, same_day = with_agents(FLOOR, day, more)
+            kpis = play(same_day, floor)
+            ends = kpis.answered + kpis.abandoned + kpis.refused + kpis.elsewhere + kpis.lost + kpis.left
+            assert kpis.offered == ends == len(cut.visits)
+            assert (kpis.left == 0) == (day.closed_at is not None) or kpis.refused == 0
+            assert kpis.longest_wait is not None
+            assert kpis.longest_wait < 1800
+
+
+def test_a_caller_for_a_queue_that_is_gone_is_refused_and_counted() -> None:
+    traffic = an_hour(1)
+    kpis = play(traffic, replace(FLOOR, queues=FLOOR.queues[1:]))
+    assert kpis.offered == len(traffic.visits)
+    assert kpis.refused == sum(visit.arrived.queue == NETWORK for visit in traffic.visits)
+
+
+def test_the_middle_of_some_days_and_how_far_they_reach() -> None:
+    one = play(an_hour(1), FLOOR)
+    days = [replace(one, answered=count) for count in (5, 1, 3)]
+    assert middle(days).answered == 3
+    assert spread(days)["answered"] == (1, 5)
+    assert middle([one]) == one
+    assert any(line.endswith("1 – 5") for line in table([("a", one), ("b", one)], drawn=days))
+
+
 # How long people are willing to wait
 
 
@@ -215,11 +272,12 @@ def test_waits_that_end_together_are_counted_one_by_one() -> None:
     assert patience.still_there(10) == pytest.approx(1 / 3)
 
 
-def test_beyond_what_was_seen_people_leave_at_the_mean_rate() -> None:
+def test_nobody_is_taken_to_wait_for_longer_than_anybody_was_seen_to() -> None:
     patience = Patience([(10, True), (20, False)])
-    drawn = [patience.beyond(20, (number + 0.5) / 1000) for number in range(1000)]
-    assert min(drawn) >= 20
-    assert sum(drawn) / 1000 - 20 == pytest.approx(1 / patience.rate, rel=0.02)
+    drawn = [patience.beyond(5, number / 1000) for number in range(1000)]
+    assert set(drawn) == {10, 20}
+    assert patience.beyond(20, 0.999) == 20
+    assert Patience([(5, False)]).beyond(5, 1 - 1e-12) == PATIENT
 
 
 def test_where_nobody_gave_up_people_are_patient() -> None:

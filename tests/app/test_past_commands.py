@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from changgu.acd.facts import CallOffered, CallStarted, Direction, Recorded
+from changgu.acd.facts import CallEnded, CallOffered, CallStarted, Direction, Recorded
 from changgu.acd.figures import ROWS
-from changgu.acd.identity import CallId
+from changgu.acd.identity import CallId, QueueName
 from changgu.acd.ledger.past.store import Past
 from changgu.acd.ledger.store import Ledger
 from changgu.acd.queues import Floor
@@ -117,11 +117,13 @@ def test_what_would_have_been_stands_beside_what_was(day: Path, tmp_path: Path) 
     assert result.exit_code == 0, result.stdout
     head, *lines = result.stdout.splitlines()
     assert [part.strip() for part in head.split("  ") if part.strip()] == [
-        "기록 · lived", "같은 규칙 · same rules", "다른 규칙 · other rules", "차이 · change",
+        "기록 · lived", "같은 규칙 · same rules", "다른 규칙 · other rules", "차이 · change", "최소–최대 · min–max",
     ]  # fmt: skip
-    assert len(lines) == len(ROWS) + len(FLOOR.agents)
+    assert len(lines) == len(ROWS) + len(FLOOR.agents) + 1
     elsewhere = next(line for line in lines if "served otherwise" in line)
-    assert not elsewhere.endswith("+0")
+    assert " +0 " not in elsewhere
+    assert "주사위 5번" in lines[-1]
+    assert "may differ from what was lived" in lines[-1]
 
 
 def test_the_same_rules_give_the_figures_that_were_lived(day: Path) -> None:
@@ -139,6 +141,29 @@ def test_another_strategy_or_fewer_agents(day: Path) -> None:
     assert result.exit_code == 0
     with pytest.raises(NotFound, match="choose one of longest_idle"):
         run("replay", DAY, NEXT_DAY, "--strategy", "luckiest", "--data", day)
+
+
+def test_at_least_one_agent_must_remain(day: Path) -> None:
+    with pytest.raises(BadInput, match=r"of 4 agents at least one must remain \(down to -3\)"):
+        run("replay", DAY, NEXT_DAY, "--agents", "-100", "--data", day)
+    assert run("replay", DAY, NEXT_DAY, "--agents", "-3", "--seeds", "1", "--data", day).exit_code == 0
+
+
+def test_rules_are_read_against_the_last_set_up_of_the_period(tmp_path: Path) -> None:
+    lived = RecordedDay(2)
+    lived.go_on(150)
+    fresh = replace(lived.floor.queues[0], name=QueueName("fresh"), title="새 대기열", number=None)
+    lived.reload(replace(lived.floor, queues=(*lived.floor.queues, fresh)))
+    lived.go_on(100)
+    data = kept(tmp_path / "data", lived.floor, lived.recorded, list(lived.floors.values()))
+    rules = tmp_path / "other.toml"
+    rules.write_text('[queue.fresh]\nstrategy = "linear"\n')
+
+    result = run("replay", DAY, NEXT_DAY, "--with", rules, "--seeds", "2", "--data", data)
+
+    assert result.exit_code == 0, result.output
+    assert "마지막 설정으로 견줍니다 · the set-up changed" in result.output
+    assert "compared by the last one" in result.output
 
 
 def test_other_rules_with_a_mistake_are_named(day: Path, tmp_path: Path) -> None:
@@ -180,6 +205,12 @@ def test_why_a_call_rang_where_it_rang(day: Path) -> None:
     assert f"  {first['chosen']['ko']} · {first['chosen']['en']}" in said.splitlines()
     assert len(first["others"]) == len(FLOOR.agents) - 1
     assert all(item["explained"] for item in answer["items"])
+    lines = said.splitlines()
+    far = sum(other["why"] == "not_in_queue" for other in first["others"])
+    assert (
+        not far
+        or lines[2 + len(first["others"]) - far + 1] == f"    맡은 대기열이 아님: {far}명 · not in the queue: {far}"
+    )
     assert T0 < 1_790_003_600  # the day is the one that the times in these tests speak of
 
 
@@ -189,3 +220,22 @@ def test_a_call_that_never_rang_and_one_that_never_was(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="there is no such call"):
         run("why", "nobody", "--data", data)
     assert "rang at nobody's phone" in run("why", "c1", "--data", data).stdout
+
+
+def test_whoever_was_offered_to_nobody_is_told_how_they_waited(tmp_path: Path) -> None:
+    ledger: list[Recorded] = []
+    play(an_hour(3, per_minute=6), FLOOR, ledger=ledger.append)
+    rung = {entry.fact.call for entry in ledger if isinstance(entry.fact, CallOffered)}
+    alone = next(
+        entry.fact.call for entry in ledger
+        if isinstance(entry.fact, CallEnded) and entry.fact.call not in rung and entry.at > T0 + 600
+    )  # fmt: skip
+    data = kept(tmp_path / "data", FLOOR, ledger)
+
+    said = run("why", alone, "--data", data).stdout.splitlines()
+
+    assert "rang at nobody's phone" in said[0]
+    assert "기다림 · waited for" in said[1]
+    assert "(network)" in said[1] or "(pc)" in said[1] or "PC" in said[1]
+    assert "그때 맡은 요원 3명:" in said[2]
+    assert "talking" in said[2]

@@ -166,7 +166,8 @@ class Counted:
         on_duty = math.fsum(one for _, one in loads.values())
         counted = self._offered - self._short
         waits = sorted(self._waits)
-        there = [since for call, (since, _) in self._queued.items() if call not in self._connected | self._gone]
+        over = self._connected | self._gone
+        there = [since for call, (since, _) in self._queued.items() if call not in over]
         named = ABANDONED | ELSEWHERE | {Outcome.REFUSED}
         longest = [max(0.0, until - since) for since in there]
         return Kpis(
@@ -245,9 +246,7 @@ ROWS: Sequence[tuple[str, str, str, str]] = (
 """Name of the figure, Korean, English, unit."""
 
 
-def table(
-    columns: Sequence[tuple[str, Kpis]], *, difference: bool = True, drawn: Sequence[Kpis] = ()
-) -> list[str]:
+def table(columns: Sequence[tuple[str, Kpis]], *, difference: bool = True, drawn: Sequence[Kpis] = ()) -> list[str]:
     """The figures side by side; with `difference`, that of the last two columns at the end.
 
     With `drawn`, the days of which the last column is the middle, their spread comes after it.

@@ -75,7 +75,6 @@ REACHED = 0.7
 REACHED_AFTER, RINGS_FOR = 8.0, 30.0
 
 
-
 def with_strategy(floor: Floor, strategy: str) -> Floor:
     """All queues by one strategy; raises `UnknownStrategy`."""
     strategy_named(strategy)

@@ -1,6 +1,7 @@
 """The sentences of an explanation, in Korean and English."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from changgu.acd.agent_words import AGENT_STATE_KO, AgentState, NotReadyReason
@@ -126,6 +127,43 @@ def place(explanation: Explanation) -> Said:
     )
 
 
+def nearness(reason: Reason) -> tuple[int, int]:
+    """What other agents are told in order of: whose turn comes later, then who is busy, then who is away."""
+    match reason.why:
+        case Why.NOT_IN_QUEUE:
+            return 3, 0
+        case Why.STATE if reason.state is not None:
+            return 2, _BUSY_FIRST.index(reason.state)
+        case Why.SKILLS | Why.DELAY | Why.WANTED_OTHER:
+            return 1, 0
+        case why:
+            return 0, -list(Why).index(why)
+
+
+def not_in_queue(count: int) -> Said:
+    """So many serve other queues."""
+    return Said(f"맡은 대기열이 아님: {count}명", f"not in the queue: {count}")
+
+
+def nobody(reasons: Iterable[Reason]) -> Said:
+    """What the agents of a queue did while a caller waited there in vain; each counted once."""
+    counted = Counter(_standing(reason) for reason in reasons)
+    if not counted:
+        return Said("맡은 요원이 없었습니다", "no agent serves it")
+    kinds = [kind for kind in _STANDINGS if counted[kind]]
+    total = counted.total()
+    return Said(
+        f"맡은 요원 {total}명: " + ", ".join(f"{_STANDINGS[kind].ko} {counted[kind]}명" for kind in kinds),
+        f"its {total} agents: " + ", ".join(f"{counted[kind]} {_STANDINGS[kind].en}" for kind in kinds),
+    )
+
+
+def _standing(reason: Reason) -> str:
+    if reason.why is Why.STATE and reason.state is not None:
+        return "talking" if reason.state is AgentState.HOLD else reason.state.value
+    return {Why.SKILLS: "skills", Why.ONLY: "free"}.get(reason.why, "reserved_for")
+
+
 def length(seconds: float) -> Said:
     """A length of time as people say it."""
     whole = round(abs(seconds))
@@ -138,6 +176,23 @@ def length(seconds: float) -> Said:
         sign + " ".join(f"{count} {en}" for count, _, en in told),
     )
 
+
+_BUSY_FIRST = (
+    AgentState.READY, AgentState.RESERVED, AgentState.TALKING, AgentState.HOLD, AgentState.WRAP_UP,
+    AgentState.NOT_READY, AgentState.UNREACHABLE, AgentState.LOGGED_OUT,
+)  # fmt: skip
+
+_STANDINGS = {
+    "talking": Said("통화", "talking"),
+    "reserved": Said("다른 통화 호출", "with the phone ringing"),
+    "wrap_up": Said("후처리", "in wrap-up"),
+    "not_ready": Said("이석", "away"),
+    "unreachable": Said("연결불가", "unreachable"),
+    "logged_out": Said("로그아웃", "signed out"),
+    "skills": Said("기술 부족", "lacking the skill"),
+    "reserved_for": Said("아직 차례 아님", "not to be asked yet"),
+    "free": Said("대기", "ready"),
+}
 
 _UNEXPLAINED = Said("규칙으로 설명되지 않습니다.", "The rules do not explain it.")
 

@@ -13,9 +13,10 @@ import typer
 from changgu.acd import why_words
 from changgu.acd.engine import Engine
 from changgu.acd.event_json import FloorOpened
-from changgu.acd.explain import Explanation
+from changgu.acd.explain import Explanation, Why
 from changgu.acd.facts import FloorTakenUp, Recorded
-from changgu.acd.figures import Counted, Kpis, table
+from changgu.acd.figures import Counted, Kpis, middle, spread, table
+from changgu.acd.floor_json import floor_digest
 from changgu.acd.identity import CallId, Instant
 from changgu.acd.ledger.past.store import Past
 from changgu.acd.queues import Floor
@@ -25,7 +26,7 @@ from changgu.acd.store import CallStore, FloorStore
 from changgu.acd.strategies import STRATEGIES, UnknownStrategy
 from changgu.acd.traffic import Recording, Traffic
 from changgu.acd.what_if import play, with_agents, with_strategy
-from changgu.acd.why.service import Explained, Explainer
+from changgu.acd.why.service import Explained, Explainer, Unserved
 from changgu.app.desk_commands import desk_settings, note, with_database
 from changgu.app.floor_keeper import rules_of_the_site
 from changgu.app.options import ConfigOption, DataOption
@@ -58,26 +59,32 @@ def why(
     """왜 이 요원인가. For each offer of a call: why this agent, why not the others, why no caller further ahead."""
     settings = desk_settings(data, config)
 
-    async def explained(database: Database) -> Explained:
-        if await CallStore(database).get(CallId(call)) is None:
+    async def explained(database: Database) -> tuple[Explained, Unserved | None]:
+        record = await CallStore(database).get(CallId(call))
+        if record is None:
             raise NotFound(f"{call}: 그런 통화가 없습니다.", f"{call}: there is no such call.")
-        return await Explainer(Past(database), FloorStore(database).load_floor).of_call(CallId(call))
+        explainer = Explainer(Past(database), FloorStore(database).load_floor)
+        found = await explainer.of_call(CallId(call))
+        if found.offers or record.queued_at is None:
+            return found, None
+        return found, await explainer.of_wait(CallId(call), record.arrived_at, record.ended_at)
 
-    answer = with_database(settings, explained)
+    answer, unserved = with_database(settings, explained)
     if as_json:
         from changgu.acd.why.api import why_out  # the web's words: the other commands need not wait for them
 
         typer.echo(why_out(answer).model_dump_json(indent=2))
         return
     zone = ZoneInfo(settings.desk.time_zone)
-    for line in told(answer, zone):
+    for line in told(answer, zone, unserved):
         typer.echo(line)
 
 
-def told(answer: Explained, zone: ZoneInfo) -> list[str]:
+def told(answer: Explained, zone: ZoneInfo, unserved: Unserved | None = None) -> list[str]:
     """The explanations for people, in both languages."""
     if not answer.offers:
-        return ["어느 요원의 전화도 울리지 않았습니다 · it rang at nobody's phone"]
+        lines = ["어느 요원의 전화도 울리지 않았습니다 · it rang at nobody's phone"]
+        return lines if unserved is None else [*lines, *_in_vain(unserved)]
     lines = [] if answer.floor_known else ["(그때의 설정이 없어 지금 설정으로 · by today's set-up)"]
     for one in answer.offers:
         lines += _offer(one, answer.names, zone)
@@ -90,13 +97,27 @@ def _offer(one: Explanation, names: why_words.Names, zone: ZoneInfo) -> list[str
     at = moment(one.at).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
     lines = [f"{at}  {_named(one.agent, names)}  ←  {_named(one.queue, names)} · {one.strategy}"]
     lines += [f"  {_both(said)}" for said in (why_words.chosen(one), why_words.place(one))]
-    lines += [
-        f"    {_named(agent, names)}: {_both(why_words.why_not(reason, names))}" for agent, reason in one.others.items()
-    ]
+    if one.opened:
+        opened = ", ".join(_named(queue, names) for queue in sorted(one.opened))
+        lines.append(f"  함께 열린 대기열 · opened to: {opened}")
+    others = sorted(one.others.items(), key=lambda other: why_words.nearness(other[1]))
+    serving = [(agent, reason) for agent, reason in others if reason.why is not Why.NOT_IN_QUEUE]
+    lines += [f"    {_named(agent, names)}: {_both(why_words.why_not(reason, names))}" for agent, reason in serving]
+    if len(others) > len(serving):
+        lines.append(f"    {_both(why_words.not_in_queue(len(others) - len(serving)))}")
     if one.passed_over:
         lines.append("  더 앞에 있던 통화 · callers further ahead")
         lines += [f"    {passed.call}: {_both(why_words.why_not(passed.reason, names))}" for passed in one.passed_over]
     return lines
+
+
+def _in_vain(one: Unserved) -> list[str]:
+    waited, queue = why_words.length(one.waited), _named(one.queue, one.names)
+    ko, en = ("기다리는 중", "waiting for") if one.still else ("기다림", "waited for")
+    return [
+        f"  {queue}에서 {waited.ko} {ko} · {en} {waited.en} in {queue}",
+        f"  그때 {_both(why_words.nobody(one.agents))}",
+    ]
 
 
 def _named(name: str, names: why_words.Names) -> str:
@@ -120,6 +141,9 @@ def replay(
     agents: Annotated[int, typer.Option(help="요원 증감 · so many agents more (+2) or fewer (-1)")] = 0,
     strategy: Annotated[str | None, typer.Option(help=f"모든 대기열의 방식 · {', '.join(STRATEGIES)}")] = None,
     seed: Annotated[int, typer.Option(help="기록에 없는 것을 뽑는 주사위 · the dice for what was not recorded")] = 1,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=100, help="주사위를 굴리는 횟수(중앙값) · so many throws; their median is shown")
+    ] = 5,
     as_json: AsJson = False,
     data: DataOption = None,
     config: ConfigOption = None,
@@ -140,16 +164,24 @@ def replay(
         return
     lived, traffic, floor = with_database(settings, lambda database: _recorded(database, begin, end))
     other, with_them = _changed(settings, floor, traffic, rules, strategy, agents)
+    throws = range(seed, seed + seeds)
     columns = [
         ("기록 · lived", lived),
-        ("같은 규칙 · same rules", play(traffic, floor, seed)),
-        ("다른 규칙 · other rules", play(with_them, other, seed)),
+        ("같은 규칙 · same rules", middle([play(traffic, floor, one) for one in throws])),
+        ("다른 규칙 · other rules", middle(others := [play(with_them, other, one) for one in throws])),
     ]
     if as_json:
-        typer.echo(orjson.dumps(dict(zip(("lived", "same", "other"), _plain(columns), strict=True))).decode())
+        answer = dict(zip(("lived", "same", "other"), _plain(columns), strict=True))
+        typer.echo(orjson.dumps({**answer, "other_spread": spread(others), "seeds": seeds}).decode())
         return
-    for line in table(columns):
+    for line in table(columns, drawn=others):
         typer.echo(line)
+    typer.echo(
+        f"기록에 없는 것(참을성, 통화 길이, 반응)은 주사위 {seeds}번으로 뽑아 값마다 중앙값을 보입니다. "
+        "그래서 '같은 규칙'도 기록과 다를 수 있습니다 · "
+        f"What was not recorded (patience, talk, reaction) is drawn, {seeds} times, and each figure is the median: "
+        "so the same rules, too, may differ from what was lived"
+    )
 
 
 def _plain(columns: list[tuple[str, Kpis]]) -> list[dict[str, object]]:
@@ -174,6 +206,12 @@ def _changed(
             raise NotFound(
                 f"{strategy}: 없는 방식입니다. {names} 중에서 고르십시오.", f"{strategy}: choose one of {names}."
             ) from unknown
+    if len(other.agents) + agents < 1:
+        listed = len(other.agents)
+        raise BadInput(
+            f"--agents {agents}: 요원 {listed}명에서 한 명은 남아야 합니다({1 - listed}까지).",
+            f"--agents {agents}: of {listed} agents at least one must remain (down to {1 - listed}).",
+        )
     return with_agents(other, traffic, agents)
 
 
@@ -269,11 +307,12 @@ async def _prepare(
 
 
 async def _recorded(database: Database, begin: Instant, end: Instant) -> tuple[Kpis, Traffic, Floor]:
-    """The figures that were lived, the traffic, and the set-up at the beginning."""
+    """The figures that were lived, the traffic, and the set-up at the end: days are compared by the newest rules."""
     stretch = await _stretch(database, begin, end)
-    engine, counted = stretch.engine, Counted(stretch.floor)
+    floor = await stretch.past.floor_before(stretch.last + 1) or stretch.floor
+    engine, counted = stretch.engine, Counted(floor)
     recording: Recording | None = None
-    floor, until, changes = stretch.floor, end, 0
+    until, changes, digest = end, 0, floor_digest(stretch.floor)
     async for part in stretch.parts(stretch.first, stretch.last):
         if recording is None:
             start = part[0].at
@@ -285,13 +324,18 @@ async def _recorded(database: Database, begin: Instant, end: Instant) -> tuple[K
         for entry in part:
             recording.hear(entry)
             counted.hear(entry.fact, entry.at)
-            changes += isinstance(entry.because, FloorTakenUp) and entry.seq > stretch.first
+            if isinstance(entry.fact, FloorTakenUp):
+                changes += entry.fact.digest != digest
+                digest = entry.fact.digest
         until = part[-1].at
     assert recording is not None, "a stretch has a fact"
     if changes:
-        note(f"설정이 {changes}번 바뀌었지만 처음 설정으로 견줍니다 · by the set-up at the beginning of {changes + 1}")
+        note(
+            f"기간 중 설정이 {changes}번 바뀌었습니다. 마지막 설정으로 견줍니다 · "
+            f"the set-up changed {changes} times in this period; compared by the last one"
+        )
     recording.traffic.until = min(end, until)
-    return counted.kpis(recording.traffic.until), recording.traffic, floor
+    return counted.kpis(recording.traffic.until), recording.finish(), floor
 
 
 def _time(text: str, zone: ZoneInfo, *, whole_day: bool = False) -> Instant:

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from changgu.acd.explain import Explanation, explain_offer
-from changgu.acd.facts import CallOffered, FloorTakenUp
+from changgu.acd.call_state import CallState
+from changgu.acd.explain import Explanation, Reason, Why, cannot, explain_offer
+from changgu.acd.facts import CallEnded, CallOffered, CallOverflowed, FloorTakenUp
 from changgu.acd.floor_state import FloorState
-from changgu.acd.identity import CallId
+from changgu.acd.identity import CallId, Instant, QueueName
 from changgu.acd.ledger.past.store import Past
 from changgu.acd.queues import Floor
 
@@ -14,6 +15,12 @@ MOST_OFFERS = 40
 """Of one call: a call that rang more often is explained by its first so many offers."""
 
 FACTS_AT_ONCE = 20_000
+
+A_MOMENT = 0.001
+"""Seconds by which a time is taken wider, as the ledger's are rounded."""
+
+FOREVER = 4_102_444_800.0
+"""The year 2100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,21 @@ class Explained:
     """False when the set-up of those days was not kept, and today's had to do."""
     left_out: int = 0
     """Further offers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """How a caller waited who was offered to nobody."""
+
+    queue: QueueName
+    waited: float
+    """Seconds in this queue."""
+    agents: tuple[Reason, ...]
+    """Why each agent who serves the queue, or one that was opened to the call, could not take it, at the end of the
+    wait."""
+    names: Mapping[str, str]
+    still: bool
+    """Whether they wait still."""
 
 
 class Explainer:
@@ -63,6 +85,44 @@ class Explainer:
                         names |= _names(changed)
             reached = upto + 1
         return Explained(tuple(explained), names, moment.floor is not None, len(offers) - len(asked))
+
+    async def of_wait(self, call: CallId, since: Instant, until: Instant | None) -> Unserved | None:
+        """The last wait of a call between two times, as it was just before its end; None when it never waited.
+
+        `until` is None for a call that is not over.
+        """
+        span = await self._past.between(since - A_MOMENT, FOREVER if until is None else until + A_MOMENT)
+        if span is None:
+            return None
+        moment = await self._past.before(span[0])
+        floor = moment.floor if moment.floor is not None else await self._floor()
+        state = FloorState(floor, moment.next_offer)
+        for entry in moment.facts:
+            state.apply(entry.fact, entry.at)
+        names, found, at = _names(floor), None, since
+        for first in range(span[0], span[1] + 1, FACTS_AT_ONCE):
+            for entry in await self._past.facts(first, min(span[1], first + FACTS_AT_ONCE - 1)):
+                at = entry.at
+                if isinstance(entry.fact, CallEnded | CallOverflowed) and entry.fact.call == call:
+                    found = _unserved(state, call, at, names, still=False) or found
+                state.apply(entry.fact, at)
+                if isinstance(entry.fact, FloorTakenUp):
+                    changed = await self._past.floor(entry.fact.digest)
+                    if changed is not None:
+                        state.set_up(changed)
+                        names |= _names(changed)
+        return _unserved(state, call, at, names, still=True) or found
+
+
+def _unserved(
+    state: FloorState, name: CallId, at: Instant, names: Mapping[str, str], *, still: bool
+) -> Unserved | None:
+    call = state.calls.get(name)
+    if call is None or call.state is not CallState.WAITING or call.queue is None:
+        return None
+    reasons = [cannot(state, agent, call, at) or Reason(Why.ONLY) for agent in state.agents.values() if agent.on_floor]
+    serving = tuple(reason for reason in reasons if reason.why is not Why.NOT_IN_QUEUE)
+    return Unserved(call.queue, max(0.0, at - call.entered_at), serving, names, still)
 
 
 def _names(floor: Floor) -> dict[str, str]:
