@@ -127,12 +127,13 @@ class Waiting:
         if reach == call.reach and opened <= call.opened and not lapsed:
             return
         reach = max(0.0, reach, lapse if lapsed and lapse is not None else 0.0)
-        taken = [step for step in state.queue(call.queue).relaxations if step.after.total_seconds() <= reach]
+        steps = state.queue(call.queue).relaxations
+        taken = [step for step in steps if call.reach < step.after.total_seconds() <= reach]
         self._hand.note(
             CallWidened(
                 call.call,
                 reach,
-                relaxed(call.needs, taken),
+                relaxed(call.skills, taken),
                 call.opened.union(opened, *(step.open for step in taken)),
                 lapsed,
             ),

@@ -28,7 +28,9 @@ _KOREAN = re.compile(
 """Numbers at the ordinary tariff (전기통신번호 관리세칙), written with the trunk 0 and without separators."""
 
 
-_EMERGENCY = frozenset(["110", "111", "112", "113", "117", "118", "119", "122", "125", "127", "128", "182", "911", "999"])
+_EMERGENCY = frozenset(
+    ["110", "111", "112", "113", "117", "118", "119", "122", "125", "127", "128", "182", "911", "999"]
+)  # fmt: skip
 """Police, fire and rescue, coast guard and the like: a machine must not call them, whatever the site's lists say."""
 
 
