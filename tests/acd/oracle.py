@@ -25,15 +25,16 @@ class Oracle(Callbacks):
         super().__init__(floor)
         self.now = now
         self.list_people()
-        self.look_for_deserted_queues()
 
     # The outside
 
     def handle(self, event: e.Event, now: float, given: Iterable[object] = ()) -> list[tuple[str, str]]:
         """Who is offered to whom because of this event; `said` holds the rest."""
         self.begin(now, given)
+        before = self.queued
         self.take_in(event)
-        self.look_for_deserted_queues()
+        if isinstance(event, e.DeadlinePassed):
+            self.who_was_moved_first(before)
         self.match()
         return self.offers
 
@@ -50,7 +51,6 @@ class Oracle(Callbacks):
                 self.drop(person)
             elif person.state == "ready":
                 self.fresh.append(person.login)
-        self.look_for_deserted_queues()
         self.match()
         return self.offers
 
@@ -78,7 +78,6 @@ class Oracle(Callbacks):
             else:
                 assert what is not None
                 self.promise_is_due(what)
-            self.look_for_deserted_queues()
 
     def most_urgent(self) -> tuple[float, Person | Visit | Promise | None]:
         everything: list[tuple[float, Person | Visit | Promise | None]] = [
@@ -90,6 +89,14 @@ class Oracle(Callbacks):
 
     def deadline(self) -> float:
         return self.most_urgent()[0]
+
+    def who_was_moved_first(self, before: int) -> None:
+        """Of those whose limits ran out together, any may come to the next queue first: as the engine has it."""
+        told = {fact.call: number for number, fact in enumerate(self.given) if isinstance(fact, f.CallQueued)}
+        moved = [visit for visit in self.visits.values() if visit.seq > before and visit.call in told]
+        numbers = sorted(visit.seq for visit in moved)
+        for number, visit in zip(numbers, sorted(moved, key=lambda visit: told[visit.call]), strict=True):  # type: ignore[index]
+            visit.seq = number
 
     def due_of_visit(self, visit: Visit) -> float:
         if visit.dialled_at is not None and not visit.reached:
@@ -110,8 +117,8 @@ class Oracle(Callbacks):
                 continue
             if rule.when is Departure.WAITED:
                 coming.append((visit.entered + rule.limit, number))
-            elif rule.when is Departure.DESERTED and visit.queue in self.deserted_at:
-                coming.append((max(visit.entered, self.deserted_at[visit.queue]) + rule.limit, number))
+            elif rule.when is Departure.DESERTED and self.staff(visit.queue) == 0:
+                coming.append((max(visit.entered, self.deserted_since(visit.queue)) + rule.limit, number))
         return coming
 
     def limit_of_visit(self, visit: Visit) -> None:
@@ -193,7 +200,6 @@ class Oracle(Callbacks):
                     person = self.people[agent]
                     self.visits[call].state, person.misses = "talking", 0
                     person.served, person.talks_since = person.served + 1, self.now
-                    self.abandoned_at.pop(person_of(self.visits[call].number) or "", None)
                     self.kept(self.visits[call])
             case e.RingFailed(agent, call, offer):
                 if self.rings(agent, call, offer) and not self.visits[call].dialling:
@@ -299,6 +305,7 @@ class Oracle(Callbacks):
         for number, rule in opens:
             self.say("overflowed", visit.call, visit.queue, rule.when.value, str(rule.to), None, number)
             visit.opened |= {rule.to.name}
+            visit.rules_used.add(number)
         visit.only = self.wish_on_entry(visit)
         self.take_steps(visit, self.now)
         if visit.promise is not None:
@@ -308,8 +315,10 @@ class Oracle(Callbacks):
 
     def overflowed(self, visit: Visit, why: Departure, to: Destination, key: str | None, number: int) -> None:
         self.say("overflowed", visit.call, visit.queue, why.value, str(to), key, number)
+        if number >= 0:
+            visit.rules_used.add(number)
         if to.way is Way.OPEN:
-            visit.opened |= {to.name}
+            self.take_steps(visit, self.now, frozenset({to.name}))
         elif to.way is Way.REFUSE:
             self.end(visit, "refused", "desk", why.value)
         elif to.way is Way.QUEUE and not self.knows(to.name):
@@ -323,7 +332,6 @@ class Oracle(Callbacks):
 
     def follow(self, visit: Visit, number: int) -> None:
         rule = self.queue_settings(visit.queue).overflows[number]
-        visit.rules_used.add(number)
         self.overflowed(visit, rule.when, rule.to, None, number)
 
     def key_pressed(self, call: str, key: str) -> None:

@@ -12,6 +12,10 @@ class Callbacks(People):
         rules = self.queue_settings(queue).callbacks
         return into_hours(at, rules.opens, rules.closes, self.floor.rules.zone)
 
+    def is_too_late(self, visit: Visit) -> bool:
+        waits = visit.state == "waiting" and visit.nobody_on_the_line
+        return waits and self.hours(visit.queue, self.now) > self.now
+
     def promise_to(self, number: str | None) -> Promise | None:
         if number is None:
             return None
@@ -47,6 +51,7 @@ class Callbacks(People):
         advantage = self.queue_settings(visit.queue).callbacks.advantage.total_seconds()
         visit.placed = min(visit.placed, max(promise.placed, self.now - advantage))
         visit.priority = max(visit.priority, promise.priority)
+        visit.brought = (visit.priority, *visit.brought[1:])
 
     def close(self, promise: Promise, how: str, by: str | None) -> None:
         del self.promises[promise.callback]

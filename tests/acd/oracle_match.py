@@ -31,7 +31,6 @@ class Matching:
         self.turn: dict[str, str] = {}
         """By queue: the agent who was offered a call of it last."""
         self.abandoned_at: dict[str, float] = {}
-        self.deserted_at: dict[str, float] = {}
         self.wrong: list[str] = []
 
     def say(self, *words: object) -> None:
@@ -53,12 +52,10 @@ class Matching:
             self.people[agent.login].state in READY_FOR_WORK for agent in self.floor.agents if queue in agent.queues
         )
 
-    def look_for_deserted_queues(self) -> None:
-        for queue in self.floor.queues:
-            if self.staff(queue.name):
-                self.deserted_at.pop(queue.name, None)
-            else:
-                self.deserted_at.setdefault(queue.name, self.now)
+    def deserted_since(self, queue: str) -> float:
+        """When the last of its agents left."""
+        left = [self.people[agent.login].left_at for agent in self.floor.agents if queue in agent.queues]
+        return max(left, default=0.0)
 
     # Places and steps
 
@@ -100,25 +97,26 @@ class Matching:
             times.append(wish[1])
         return visit.entered + min(times) if times else None
 
-    def take_steps(self, visit: Visit, until: float) -> None:
-        """Takes every step that is due by then."""
+    def take_steps(self, visit: Visit, until: float, opened: frozenset[str] = frozenset()) -> None:
+        """Takes every step that is due by then, and opens the call to further queues."""
+        before = visit.taken
         for time in self.steps(visit):
             if visit.taken < time and visit.entered + time <= until:
                 visit.taken = time
         wish = self.wish(visit)
         if not visit.lapsed and wish and visit.entered + wish[1] <= until:
             visit.taken, visit.lapsed = max(visit.taken, wish[1]), True
-        self.loosen(visit)
+        self.loosen(visit, before, opened)
 
-    def loosen(self, visit: Visit) -> None:
-        held: list[Relaxation] = [
+    def loosen(self, visit: Visit, before: float, opened: frozenset[str]) -> None:
+        """By the steps that came after `before`: what was granted stays, whatever the steps are today."""
+        new: list[Relaxation] = [
             relaxation
             for relaxation in self.queue_settings(visit.queue).relaxations
-            if relaxation.after.total_seconds() <= visit.taken
+            if before < relaxation.after.total_seconds() <= visit.taken
         ]
-        visit.needs = still_needed(visit.asked, held)
-        for relaxation in held:
-            visit.opened |= relaxation.open
+        visit.needs = still_needed(visit.needs, new)
+        visit.opened = visit.opened.union(opened, *(relaxation.open for relaxation in new))
 
     # Who may take whom
 
@@ -190,6 +188,12 @@ class Matching:
             nobody = not any(visit.queue in agent.queues for agent in self.floor.agents)
             if visit.state == "waiting" and nobody and not self.knows(visit.queue):
                 self.end(visit, "refused", "desk", "no_such_queue")
+        for visit in list(self.visits.values()):
+            if self.is_too_late(visit) and any(
+                isinstance(fact, f.CallEnded) and (fact.call, fact.reason) == (visit.call, "hours")
+                for fact in self.given
+            ):
+                self.end(visit, "not_reached", "desk", "hours")
         while self.match_one():
             pass
         for login in self.fresh:
@@ -197,8 +201,12 @@ class Matching:
             if person is not None and person.state == "ready":
                 self.join_in(person)
 
+    def is_too_late(self, visit: Visit) -> bool:
+        """A call-back that nobody is offered any more today; noticed at the next look at the queue, or by the clock."""
+        raise NotImplementedError
+
     def match_one(self) -> bool:
-        waiting = [visit for visit in self.visits.values() if visit.state == "waiting"]
+        waiting = [visit for visit in self.visits.values() if visit.state == "waiting" and not self.is_too_late(visit)]
         for visit in sorted(waiting, key=self.place):
             free = [p for p in self.people.values() if p.state == "ready" and self.may_take(p, visit)]
             if not free:

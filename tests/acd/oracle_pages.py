@@ -21,13 +21,14 @@ class Person:
     wish: tuple[str, str | None] | None = None
     phone: bool = False
     idle_since: float = 0.0
+    left_at: float = 0.0
+    """When they last went from those who are there for callers."""
     misses: int = 0
     call: str | None = None
     offer: int | None = None
     queue: str = ""
     began: float = 0.0
     rings_since: float | None = None
-    extended: float = 0.0
     wrap_up_until: float | None = None
     alerted: bool = False
     desktop: bool | None = None

@@ -3,7 +3,7 @@
 from math import inf
 
 from changgu.acd import events as e
-from tests.acd.oracle_match import Matching
+from tests.acd.oracle_match import READY_FOR_WORK, Matching
 from tests.acd.oracle_pages import Person, Visit
 
 CHOSEN = ("maintenance", "break", "meal", "training", "away")
@@ -67,6 +67,8 @@ class People(Matching):
             person.desktop = person.desktop or None
         if person.state == "logged_out" and state != "logged_out":
             person.served, person.talked = 0, 0.0
+        if person.state in READY_FOR_WORK and state not in READY_FOR_WORK:
+            person.left_at = self.now
         person.state, person.why, person.wish, person.call, person.offer = state, why, None, None, None
         person.began, person.alerted, person.rings_since = self.now, False, None
         self.drop(person)
@@ -108,7 +110,7 @@ class People(Matching):
             person.talks_since = None
         if self.length_of_wrap_up(person) > 0:
             person.state, person.began, person.offer = "wrap_up", self.now, None
-            person.extended, person.wrap_up_until = 0.0, None
+            person.wrap_up_until = None
         else:
             self.as_wished(person)
 
@@ -191,11 +193,14 @@ class People(Matching):
         length = event.length.total_seconds()
         longest = self.floor.rules.longest_extension.total_seconds()
         working = person is not None and person.listed and person.state == "wrap_up"
-        if person is None or not working or length <= 0 or person.extended + length > longest:
+        if person is None or not working or length <= 0:
             self.say("refused", "MoreWrapUpWanted", event.agent)
             return
-        person.wrap_up_until = self.end_of_wrap_up(person) + length
-        person.extended += length
+        until = self.end_of_wrap_up(person) + length
+        if until > person.began + self.length_of_wrap_up(person) + longest:
+            self.say("refused", "MoreWrapUpWanted", event.agent)
+            return
+        person.wrap_up_until = until
         self.say("extended", person.login, round(person.wrap_up_until, 6))
 
     def desktop(self, person: Person, present: bool) -> None:
