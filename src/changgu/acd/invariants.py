@@ -320,9 +320,7 @@ def extensions_are_bounded(watch: Watch, fact: WrapUpExtended, now: Instant) -> 
     longest = watch.floor.rules.longest_extension.total_seconds()
     end = page.since + watch.books.length_of_wrap_up(page)
     insist(page.state is AgentState.WRAP_UP, "only a wrap-up is extended", fact)
-    insist(
-        fact.until <= max(end, page.wrap_up_until or end) + longest - page.extended + 1e-6, "bounded extension", fact
-    )
+    insist(fact.until <= end + longest + 1e-6, "bounded extension", fact)
 
 
 # After a step

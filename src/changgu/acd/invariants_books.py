@@ -164,7 +164,6 @@ class AgentPage:
     """Of a wrap-up that nobody has ended early."""
     wrap_up_until: Instant | None = None
     """As extended."""
-    extended: float = 0.0
     reachable: bool = False
     desktop: bool | None = None
     desktop_since: Instant = 0.0
@@ -246,6 +245,9 @@ class Books:
     def set_up(self, floor: Floor) -> None:
         """Another set-up of the floor."""
         self.floor = floor
+        for page in self.agents.values():  # a wrap-up that is over was as long as it had to be then
+            if page.state is not AgentState.WRAP_UP:
+                page.wrap_up_from = None
         self.queues: dict[QueueName, Queue] = {queue.name: queue for queue in floor.queues}
         self.listed: dict[AgentId, Agent] = {agent.login: agent for agent in floor.agents}
         self.worth = floor.rules.priority_worth.total_seconds()
@@ -458,7 +460,7 @@ class Books:
         else:
             self.ready.pop(page.login, None)
         if fact.after is AgentState.WRAP_UP:
-            page.wrap_up_from, page.wrap_up_until, page.extended = now, None, 0.0
+            page.wrap_up_from, page.wrap_up_until = now, None
         elif fact.after in (AgentState.RESERVED, AgentState.TALKING) or fact.by is not None:
             page.wrap_up_from = None
         if fact.after is AgentState.LOGGED_OUT and page.desktop is False:
@@ -475,10 +477,6 @@ class Books:
 
     def _wrap_up_extended(self, fact: WrapUpExtended, now: Instant) -> None:
         page = self.agent(fact.agent)
-        before = page.wrap_up_until
-        if before is None:
-            before = page.since + self.length_of_wrap_up(page)
-        page.extended += fact.until - before
         page.wrap_up_until = fact.until
         self.touched_agents.add(fact.agent)
 

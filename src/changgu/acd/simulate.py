@@ -42,7 +42,7 @@ from changgu.acd.invariants_books import differences
 from changgu.acd.queues import Floor
 from changgu.acd.simulate_network import RECONCILED_EVERY, Network
 from changgu.acd.simulate_people import OPENING
-from changgu.acd.simulate_profiles import CALM, PROFILES, Dice, Faults, Profile, Rng, a_floor
+from changgu.acd.simulate_profiles import CALM, PROFILES, Dice, Faults, Profile, Rng, a_floor, another_set_up
 
 __all__ = [
     "CALM", "OPENING", "PROFILES", "DayResult", "Faults", "Profile", "Rng", "replay_command", "simulate_day",
@@ -135,6 +135,7 @@ class _Day(Network):
         if self.profile.features:
             self.later(self.about(120), self.ask_from_outside)
             self.later(self.about(self.profile.forced_every), self.interfere)
+            self.later(self.about(self.profile.set_up_every), self._set_up_anew)
         self.later(self.closing - self.now + 300, self.cancel_all)
         while True:
             deadline = self.engine.next_deadline()
@@ -177,6 +178,14 @@ class _Day(Network):
         if differ := differences(lived, self.engine.picture()):
             raise Broken(f"at {self.now}: state lived = state rebuilt: {differ}")
         self._settle(None, self.engine.configure(self.floor, self.now))
+
+    def _set_up_anew(self) -> None:
+        """Somebody changes the set-up while calls wait, ring and are dialled; at closing it is the morning's again."""
+        self.floor = another_set_up(self, self.plan) if self.open else self.plan
+        self.watch.floor = self.floor
+        self._settle(None, self.engine.configure(self.floor, self.now))
+        if self.open:
+            self.later(self.about(self.profile.set_up_every), self._set_up_anew)
 
     def _write(self, event: Event | None, effects: list[Effect]) -> None:
         trace = self.trace

@@ -198,6 +198,9 @@ class Network(People):
         if page.outbound and (caller is None or not caller.picked_up):
             if page.dialling and (caller is None or not caller.alive):
                 self.tell(DialFailed(call, "gone"))
+            elif page.dialling and self.chance(0.2):  # a comparison that expects a leg where none rings yet
+                for offer, login in list(page.offers.items()):
+                    self.tell(RingFailed(login, call, offer, "gone"))
             return
         if caller is None or not caller.alive:
             self.tell(CallLost(call) if self.chance(0.3) else CallerHungUp(call))

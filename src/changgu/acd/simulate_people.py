@@ -86,7 +86,7 @@ class People(Dice):
 
     def __init__(self, rng: Rng, profile: Profile, floor: Floor) -> None:
         super().__init__(rng)
-        self.profile, self.floor = profile, floor
+        self.profile, self.floor, self.plan = profile, floor, floor
         self.now = OPENING
         self.closing = OPENING + profile.length.total_seconds()
         self.engine = Engine(floor)
@@ -131,6 +131,8 @@ class People(Dice):
         self.later(self.about(timedelta(minutes=1 / rate)), self.next_caller)
         self.came += 1
         number = None if self.chance(0.05) else f"010{int(self.rng.random() * self.profile.people):08d}"
+        if number is not None and self.profile.features and self.chance(0.3):
+            number = f"+82{number[1:]}"
         caller = Caller(CallId(f"c{self.came}"), number, self.about(self.profile.patience))
         self.callers[caller.call] = caller
         self.news(CallerDialledIn(caller.call, number, "1000"))

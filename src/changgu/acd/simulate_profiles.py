@@ -104,6 +104,8 @@ class Profile:
     desktop_away_every: timedelta = timedelta(minutes=25)
     forced_every: timedelta = timedelta(minutes=20)
     """Mean time between two interventions of the supervisor on the whole floor."""
+    set_up_every: timedelta = timedelta(minutes=6)
+    """Mean time between two changes of the set-up, with `features`: call-backs by other rules, a queue gone or back."""
     instants_per_second: int = 4
     """Everything happens on these ticks, so that many things happen at once."""
     features: bool = False
@@ -148,6 +150,14 @@ def a_floor(dice: Dice, profile: Profile) -> Floor:
         queues.append(_with_features(dice, profile, queue, names, place) if profile.features else queue)
     agents = tuple(_an_agent(dice, profile, names, number) for number in range(profile.agents))
     return Floor(tuple(queues), agents, _rules(dice) if profile.features else Rules())
+
+
+def another_set_up(dice: Dice, plan: Floor) -> Floor:
+    """The floor of the morning with other rules for call-backs; sometimes without one of its queues."""
+    queues = [replace(queue, callbacks=_callback_rules(dice)) if dice.chance(0.7) else queue for queue in plan.queues]
+    if len(queues) > 1 and dice.chance(0.5):
+        queues.remove(dice.one_of(queues))
+    return replace(plan, queues=tuple(queues))
 
 
 def _an_agent(dice: Dice, profile: Profile, names: Sequence[QueueName], number: int) -> Agent:
