@@ -101,8 +101,8 @@ class PrivatePbx:
     @property
     def running(self) -> bool:
         """Whether its process lives."""
-        if self._child is not None and self._child.poll() is not None:
-            return False
+        if self._child is not None and self._child.pid == self._pid:
+            return self._child.poll() is None  # ours by birth, even while it has yet to become Asterisk
         return self._pid is not None and self._is_ours(self._pid)
 
     @property
