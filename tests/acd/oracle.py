@@ -61,7 +61,9 @@ class Oracle(Callbacks):
     def list_people(self) -> None:
         logins = {agent.login for agent in self.floor.agents}
         for agent in self.floor.agents:
-            self.people.setdefault(agent.login, Person(agent.login)).listed = True
+            if agent.login not in self.people:
+                self.people[agent.login] = self.parted.pop(agent.login, None) or Person(agent.login)
+            self.people[agent.login].listed = True
         for person in self.people.values():
             person.listed = person.login in logins
 

@@ -18,6 +18,8 @@ class Matching:
     def __init__(self, floor: Floor) -> None:
         self.floor = floor
         self.people: dict[str, Person] = {}
+        self.parted: dict[str, Person] = {}
+        """Signed out and off the list."""
         self.visits: dict[str, Visit] = {}
         self.promises: dict[str, Promise] = {}
         self.over: set[str] = set()

@@ -75,7 +75,10 @@ class People(Matching):
 
     def drop(self, person: Person) -> None:
         if not person.listed and person.state == "logged_out":
-            self.people.pop(person.login, None)
+            self.parted[person.login] = self.people.pop(person.login, person)
+            person.phone = False
+            if person.desktop:
+                self.desktop(person, present=False)
 
     def as_wished(self, person: Person, *, turn: float | None = None) -> None:
         state, why = person.wish or ("ready", None)

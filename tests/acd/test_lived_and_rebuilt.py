@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from changgu.acd.engine import Engine
-from changgu.acd.events import CallArrived, KeyPressed
+from changgu.acd.events import CallArrived, DesktopSeen, KeyPressed
 from changgu.acd.facts import CallOffered
 from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.ledger.past.store import Past
@@ -35,3 +35,18 @@ def test_whoever_becomes_ready_rings_along_after_a_key_opened_the_call() -> None
     floor.call("c1")
     floor.tell(KeyPressed(CallId("c1"), "1"))
     assert [one for one in floor.ready("carol") if isinstance(one, CallOffered)]
+
+
+def test_somebody_listed_again_is_known_alike_whether_lived_or_rebuilt() -> None:
+    floor = Floor("alice", "bob")
+    floor.tell(DesktopSeen(AgentId("bob")))
+    floor.ready("bob")
+    floor.wait(10)
+    floor.configure(an_agent("alice"))
+    floor.wait(10)
+    floor.configure(an_agent("alice"), an_agent("bob"))
+
+    rebuilt = floor.restored()
+    assert rebuilt.picture() == floor.engine.picture()
+    assert rebuilt.agents[AgentId("bob")].desktop is False
+    assert rebuilt.agents[AgentId("bob")].phone_reachable is False

@@ -54,7 +54,7 @@ from changgu.acd.events import (
     PhoneUnreachable,
     RingFailed,
 )
-from changgu.acd.facts import Fact, FloorTakenUp, PhoneStateChanged, Recorded
+from changgu.acd.facts import Fact, FloorTakenUp, Recorded
 from changgu.acd.floor_json import floor_digest
 from changgu.acd.floor_state import FloorState
 from changgu.acd.hand import Effect as Effect
@@ -178,8 +178,8 @@ class Engine:
         self._state.set_up(floor)
         for agent in [agent for agent in self._state.agents.values() if not agent.on_floor]:
             self._wishes.wish(AgentSignedOut(agent.login), now)
-            if agent.state is AgentState.LOGGED_OUT and agent.phone_reachable:
-                self._hand.note(PhoneStateChanged(agent.login, reachable=False), now)
+            if agent.state is AgentState.LOGGED_OUT:
+                self._hand.part_with(agent, now)
         self._distribute(now)
         return effects
 

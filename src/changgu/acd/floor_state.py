@@ -77,6 +77,8 @@ class FloorState:
 
     def __init__(self, floor: Floor, first_offer: int) -> None:
         self.agents: dict[AgentId, AgentRecord] = {}
+        self._parted: dict[AgentId, AgentRecord] = {}
+        """Signed out and off the list: what is known of them when they are listed again."""
         self.calls: dict[CallId, CallRecord] = {}
         self.callbacks: dict[CallbackId, CallbackRecord] = {}
         self.callback_of: dict[str, CallbackRecord] = {}
@@ -134,9 +136,7 @@ class FloorState:
         self.outlook.confidence = floor.rules.promise_confidence
         listed = {agent.login for agent in floor.agents}
         for order, settings in enumerate(floor.agents):
-            record = self.agents.get(settings.login)
-            if record is None:
-                record = self.agents[settings.login] = AgentRecord(settings.login, settings)
+            record = self.agent(settings.login)
             record.settings, record.levels, record.order = settings, levels(settings.skills), order
             record.on_floor = True
         for login in [login for login in self.agents if login not in listed]:
@@ -204,12 +204,13 @@ class FloorState:
         """The agent's page; an old ledger names agents who are off the list by now."""
         agent = self.agents.get(login)
         if agent is None:
-            agent = self.agents[login] = AgentRecord(login, NOT_LISTED, on_floor=False)
+            agent = self._parted.pop(login, None) or AgentRecord(login, NOT_LISTED, on_floor=False)
+            self.agents[login] = agent
         return agent
 
     def _forget_if_gone(self, agent: AgentRecord) -> None:
-        if not agent.on_floor and agent.state is LOGGED_OUT and not agent.phone_reachable:
-            self.agents.pop(agent.login, None)
+        if not (agent.on_floor or agent.phone_reachable or agent.desktop) and agent.state is LOGGED_OUT:
+            self._parted[agent.login] = self.agents.pop(agent.login, agent)
 
     def _key(self, call: CallRecord) -> float:
         return call.placed_at - (call.priority + self.queue(call.queue).priority) * self.worth
@@ -464,6 +465,7 @@ class FloorState:
         agent = self.agent(fact.agent)
         agent.desktop, agent.desktop_since = fact.present, at
         self.limits.set_for_agent(agent)
+        self._forget_if_gone(agent)
 
     def _attempt_due(self, record: CallbackRecord) -> Instant | None:
         """Nobody is dialled while they are on the line with us, in an attempt or in the call they asked from."""

@@ -26,6 +26,7 @@ from changgu.acd.events import (
 from changgu.acd.facts import (
     AgentStateChanged,
     CallEnded,
+    DesktopStateChanged,
     Ender,
     Fact,
     NewsIgnored,
@@ -171,7 +172,14 @@ class Hand:
         self.note(
             AgentStateChanged(agent.login, agent.state, after, reason, call, by, why, handled, talked), now
         )  # fmt: skip
-        if after is LOGGED_OUT and not agent.on_floor and agent.phone_reachable:
+        if after is LOGGED_OUT and not agent.on_floor:
+            self.part_with(agent, now)
+
+    def part_with(self, agent: AgentRecord, now: Instant) -> None:
+        """Someone off the list has signed out: nobody watches their phone and desktop any more."""
+        if agent.desktop:
+            self.note(DesktopStateChanged(agent.login, present=False), now)
+        if agent.phone_reachable:
             self.note(PhoneStateChanged(agent.login, reachable=False), now)
 
     def open_offers(self, call: CallRecord) -> list[tuple[OfferId, AgentRecord]]:
