@@ -11,8 +11,9 @@ from changgu.ivr_flows.nodes import (
     Menu,
     NamedPrompt,
     NodeName,
-    Prompt,
+    Said,
     TicketStatus,
+    said_at,
     waits,
     ways_on,
 )
@@ -183,9 +184,9 @@ def _unknown_staff(flow: Flow, staff: Staff | None) -> Iterator[Finding]:
 def _missing_prompts(flow: Flow, catalogues: Mapping[str, Collection[str]]) -> Iterator[Finding]:
     for language, names in catalogues.items():
         for name, node in flow.nodes.items():
-            for prompt in node.prompts:
+            for prompt in said_at(node):
                 yield from _not_in_catalogue(name, prompt, language, names)
-        needed: list[Prompt] = list(OWN_PROMPTS)
+        needed: list[Said] = list(OWN_PROMPTS)
         if any(isinstance(node, TicketStatus) for node in flow.nodes.values()):
             needed += [*map(NamedPrompt, ANSWER_PROMPTS), *digit_pieces("0123456789")]
         for prompt in needed:
@@ -193,7 +194,7 @@ def _missing_prompts(flow: Flow, catalogues: Mapping[str, Collection[str]]) -> I
 
 
 def _not_in_catalogue(
-    node: NodeName | None, prompt: Prompt, language: str, names: Collection[str]
+    node: NodeName | None, prompt: Said, language: str, names: Collection[str]
 ) -> Iterator[Finding]:
     wanted = digit_pieces(prompt.digits) if isinstance(prompt, DigitsPrompt) else (prompt,)
     for piece in wanted:

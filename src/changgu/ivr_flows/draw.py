@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.nodes import Goodbye, HandOver, Menu, NodeName, Say, TicketStatus, ways_on
+from changgu.ivr_flows.nodes import Goodbye, HandOver, Menu, NodeName, Say, TicketStatus, said_at, ways_on
 from changgu.ivr_flows.walks import in_words
 
 LONGEST_SENTENCE = 40
@@ -38,7 +38,9 @@ def _branch(
             kind = f"queue {node.queue}"
         case Goodbye():
             kind = "hang up"
-    said = " ".join(in_words(prompt, sentences) for prompt in node.prompts)
+        case _:
+            kind = type(node).__name__
+    said = " ".join(in_words(prompt, sentences) for prompt in said_at(node))
     short = said if len(said) <= LONGEST_SENTENCE else said[: LONGEST_SENTENCE - 1] + "…"
     yield f"{indent}{label}{name} [{kind}]{' ' + short if short else ''}"
     inner = indent.replace("├─ ", "│  ").replace("└─ ", "   ")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from changgu.ivr_flows.nodes import HandOver, Node, NodeName, Say, TextPrompt
+from changgu.ivr_flows.nodes import HandOver, Node, NodeName, Say, TextPrompt, said_at
 
 PERSON_KEY = "0"
 """Leads to a person from everywhere; no flow can change that (SELF-03)."""
@@ -62,5 +62,5 @@ class Flow:
 
     def written_sentences(self) -> tuple[str, ...]:
         """Sentences written in the tree itself, for the synthesiser to prepare."""
-        said = (prompt for node in self.nodes.values() for prompt in node.prompts)
+        said = (prompt for node in self.nodes.values() for prompt in said_at(node))
         return tuple(dict.fromkeys(prompt.text for prompt in said if isinstance(prompt, TextPrompt)))

@@ -15,7 +15,7 @@ What always holds, whatever the caller does:
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import Any
 
 from changgu.ivr_flows.flow import PERSON_KEY, START_OVER_KEY, Flow
 from changgu.ivr_flows.nodes import (
@@ -27,7 +27,9 @@ from changgu.ivr_flows.nodes import (
     Node,
     NodeName,
     Prompt,
+    Said,
     Say,
+    TextPrompt,
     TicketStatus,
 )
 from changgu.ivr_flows.spoken import ticket_answer
@@ -289,7 +291,7 @@ def _key_at_menu(flow: Flow, state: SessionState, menu: Menu, key: str) -> Turn:
     if key in (menu.repeat_key, START_OVER_KEY, "#"):
         # A late # after a number is no mistake. An answer that led here is part of what is said again.
         answer = ticket_answer(dict(state.answer), state.number, state.visit.language) if state.answer else ()
-        return _ask(flow, state, menu, (), Play((*answer, *menu.prompts)))
+        return _ask(flow, state, menu, (), Play((*answer, *plain(menu.prompts))))
     return _missed(flow, state, menu, WRONG_KEY)
 
 
@@ -314,7 +316,7 @@ def _looked_up(flow: Flow, state: SessionState, node: TicketStatus, found: Mappi
     state = replace(state, unknown=state.unknown + 1)
     if state.unknown < UNKNOWN_NUMBERS_BEFORE_OFFER:
         # The digits are read back: the caller hears whether they mistyped or misread the number.
-        question = Play((DigitsPrompt(state.number), TICKET_UNKNOWN, *node.prompts))
+        question = Play((DigitsPrompt(state.number), TICKET_UNKNOWN, *plain(node.prompts)))
         return _ask(flow, replace(state, asked=Asked.NUMBER), node, (), question)
     return _ask(flow, replace(state, asked=Asked.PERSON_OR_BACK), node, (), Play((TICKET_UNKNOWN_TWICE,)))
 
@@ -322,7 +324,7 @@ def _looked_up(flow: Flow, state: SessionState, node: TicketStatus, found: Mappi
 def _missed(flow: Flow, state: SessionState, node: Menu | TicketStatus, hint: NamedPrompt) -> Turn:
     if state.misses >= node.repeats:
         return _to_person(flow, state, None, (Play((NO_INPUT_PERSON,)),))
-    return _ask(flow, replace(state, misses=state.misses + 1), node, (), Play((hint, *node.prompts)))
+    return _ask(flow, replace(state, misses=state.misses + 1), node, (), Play((hint, *plain(node.prompts))))
 
 
 # ---- moving on ------------------------------------------------------------------------------------------------------
@@ -342,15 +344,15 @@ def _enter(flow: Flow, state: SessionState, name: NodeName, key: str | None, ste
                 steps = (*steps, *_said(name, node))
                 name, key = node.next, None
             case Menu():
-                return _ask(flow, replace(state, asked=Asked.KEY), node, steps, Play(node.prompts))
+                return _ask(flow, replace(state, asked=Asked.KEY), node, steps, Play(plain(node.prompts)))
             case TicketStatus():
-                return _ask(flow, replace(state, asked=Asked.NUMBER), node, steps, Play(node.prompts))
+                return _ask(flow, replace(state, asked=Asked.NUMBER), node, steps, Play(plain(node.prompts)))
             case HandOver():
                 return _handed_over(state, node, steps)
             case Goodbye():
-                return Turn((*steps, *_spoken(node.prompts)), None, HangUp(node.served or state.served), state)
+                return Turn((*steps, *_spoken(plain(node.prompts))), None, HangUp(node.served or state.served), state)
             case _:
-                assert_never(node)
+                break
     return _to_person(flow, state, None, steps)
 
 
@@ -361,13 +363,18 @@ def _to_person(flow: Flow, state: SessionState, key: str | None, steps: tuple[St
 
 def _handed_over(state: SessionState, node: HandOver, steps: tuple[Step, ...]) -> Turn:
     outcome = ToQueue(node.queue, node.priority, node.skills, node.agent)
-    return Turn((*steps, *_spoken(node.prompts)), None, outcome, state)
+    return Turn((*steps, *_spoken(plain(node.prompts))), None, outcome, state)
 
 
 def _said(name: NodeName, node: Say) -> tuple[Step, ...]:
     if node.mandatory:
-        return (Play(node.prompts, interruptible=False), GreetingEnded(name))
-    return (Play(node.prompts),)
+        return (Play(plain(node.prompts), interruptible=False), GreetingEnded(name))
+    return (Play(plain(node.prompts)),)
+
+
+def plain(said: tuple[Said, ...]) -> tuple[Prompt, ...]:
+    """What can be said without a caller's values."""
+    return tuple(prompt for prompt in said if isinstance(prompt, NamedPrompt | DigitsPrompt | TextPrompt))
 
 
 def _spoken(prompts: tuple[Prompt, ...]) -> tuple[Step, ...]:

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from changgu.ivr_flows import session
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt, TextPrompt
+from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Said, TextPrompt, ValuePrompt, WrittenPrompt
 from changgu.ivr_flows.spoken import digit_by_digit, pieces
 
 EXAMPLE_TICKET: Mapping[str, str] = {
@@ -99,7 +99,7 @@ def read_catalogue(text: str) -> dict[str, str]:
     return catalogue
 
 
-def in_words(prompt: Prompt, sentences: Mapping[str, str]) -> str:
+def in_words(prompt: Said, sentences: Mapping[str, str]) -> str:
     """What the caller hears, written down."""
     match prompt:
         case NamedPrompt(name):
@@ -108,6 +108,10 @@ def in_words(prompt: Prompt, sentences: Mapping[str, str]) -> str:
             return f"{digits} ({digit_by_digit(digits)})"
         case TextPrompt(text):
             return text
+        case ValuePrompt(name, way):
+            return f"{{{name}:{way}}}"
+        case WrittenPrompt(texts):
+            return next(iter(texts.values()))
         case _:
             assert_never(prompt)
 
