@@ -266,7 +266,7 @@ class Comparison(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class When:
     """`value` compared with `against` (several only for ONE_OF), and where the caller goes when it holds."""
 
     value: str
@@ -279,7 +279,7 @@ class Test:
 class Condition:
     """Goes where the first test leads that holds, otherwise elsewhere."""
 
-    tests: tuple[Test, ...]
+    tests: tuple[When, ...]
     otherwise: NodeName
 
 
