@@ -1,29 +1,16 @@
 """The process in which espeak-ng speaks; `python -m changgu.telephony.speech.espeak_worker`.
 
-The library is GPL code: it is loaded here and nowhere else, and a crash of it ends this process and no call. Orders
-come on standard input and sounds leave on standard output, each preceded by its length (four bytes, big-endian):
-
-    order   JSON {"say": "…", "voice": "ko", "rate": 150, "pitch": 50, "tail": 0.3}
-            or   {"adapt": "/path/of/a/recording.wav", "tail": 0.3}
-    answer  one byte, `w` before a WAV file or `e` before a sentence that says why there is none
-
-It ends when its standard input does.
+The library is GPL code: it is loaded here and nowhere else, and a crash of it ends this process and no call. What it
+is told of a sentence: `{"say": "…", "voice": "ko", "rate": 150, "pitch": 50, "tail": 0.3}`; see `voice_worker`.
 """
 
 import ctypes
-import json
-import os
-import signal
-import struct
-import sys
 from array import array
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import espeakng_loader
 
-from changgu.telephony.speech.telephone_audio import read_wav, telephone_wav
+from changgu.telephony.speech.voice_worker import Order, Say, run
 
 AUDIO_OUTPUT_SYNCHRONOUS = 2
 DONT_EXIT = 0x8000
@@ -31,8 +18,6 @@ CHARS_UTF8 = 1
 POSITION_CHARACTER = 1
 RATE, PITCH = 1, 3
 """Constants of espeak-ng's speak_lib.h."""
-
-LONGEST_ORDER = 64 * 1024
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
@@ -77,45 +62,18 @@ class Espeak:
         return [sample / 32768 for sample in self._heard]
 
 
-def answer(order: dict[str, Any], espeak: Callable[[], Espeak]) -> bytes:
-    """The WAV file for one order; raises ValueError or OSError."""
-    if "adapt" in order:
-        samples, rate = read_wav(Path(order["adapt"]).read_bytes())
-    else:
-        voice = espeak()
-        samples, rate = voice.speak(order["say"], order["voice"], order["rate"], order["pitch"]), voice.rate
-    return telephone_wav(samples, rate, order["tail"])
-
-
-def serve(orders: BinaryIO, answers: BinaryIO) -> None:
-    """Answer orders until there are no more."""
+def sayer() -> Say:
+    """Says with the library, which is loaded for the first sentence: recordings are adapted without it."""
     loaded: list[Espeak] = []
 
-    def espeak() -> Espeak:
+    def say(order: Order) -> tuple[list[float], int]:
         if not loaded:
             loaded.append(Espeak())
-        return loaded[0]
+        voice = loaded[0]
+        return voice.speak(order["say"], order["voice"], order["rate"], order["pitch"]), voice.rate
 
-    while len(head := orders.read(4)) == 4:
-        (length,) = struct.unpack(">I", head)
-        if length > LONGEST_ORDER:
-            raise SystemExit(f"an order of {length} bytes")
-        try:
-            said = b"w" + answer(json.loads(orders.read(length)), espeak)
-        except (ValueError, OSError, KeyError) as trouble:
-            said = b"e" + str(trouble).encode()
-        answers.write(struct.pack(">I", len(said)) + said)
-        answers.flush()
-
-
-def main() -> None:
-    """Serve on the standard streams; whatever the library prints goes to standard error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; our end is the end of the orders
-    os.nice(10)  # preparing prompts must not take the processor from calls
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    serve(sys.stdin.buffer, answers)
+    return say
 
 
 if __name__ == "__main__":
-    main()
+    run(sayer())

@@ -21,8 +21,7 @@ from typing import assert_never
 
 from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt, TextPrompt
 from changgu.ivr_flows.spoken import digit_pieces
-from changgu.telephony.speech.synthesiser import SpeechTrouble, Synthesiser
-from changgu.telephony.speech.telephone_audio import SOUND_VERSION
+from changgu.telephony.speech.synthesiser import SOUND_VERSION, SpeechTrouble, Synthesiser
 
 logger = logging.getLogger(__name__)
 

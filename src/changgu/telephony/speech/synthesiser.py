@@ -6,7 +6,20 @@ SpeechTrouble          a sentence could not be made into sound
 """
 
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+SOUND_VERSION: Final = 2
+"""Part of the cached files' names: raise it when the same input comes to sound different."""
+
+SENTENCE_TAIL: Final = 0.3
+"""Seconds of silence after a whole sentence."""
+PIECE_TAIL: Final = 0.08
+"""After a piece that is joined with others (a digit, an hour)."""
+
+
+def tail_of(text: str) -> float:
+    """Seconds of silence that follow `text`."""
+    return SENTENCE_TAIL if text.rstrip().endswith((".", "?", "!", "。")) else PIECE_TAIL
 
 
 class SpeechTrouble(Exception):
@@ -22,7 +35,7 @@ class SpeechRefused(SpeechTrouble):
 
 
 class Synthesiser(Protocol):
-    """Makes sentences into sound for the telephone: WAV, 8 kHz, mono, 16 bit, about −20 dBFS."""
+    """Makes sentences into sound for the telephone: WAV, 8 kHz, mono, 16 bit, −20 LUFS (EBU R 128)."""
 
     def voice(self, language: str) -> str:
         """Names the voice and every parameter that changes its sound; part of the name of cached files."""
