@@ -1,0 +1,194 @@
+"""When the desk is open: weekly hours, the lunch break, public and substitute holidays, and the site's own days.
+
+A calendar decides for one moment. The site's own table comes first, whatever the library of public holidays says:
+a government may declare a holiday next week, and a desk may work on one. A period belongs to its first moment and not
+to its last: at 17:59:59 a desk that closes at 18:00 is open, at 18:00:00 it is closed. A period that ends at or before
+its beginning (22:00-06:00) goes on into the next day, and a day may end at 24:00.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import holidays as public_holidays
+
+DAY_END = timedelta(days=1)
+
+LOOKED_AHEAD = 400
+"""Days within which the next opening is looked for."""
+
+
+class Hours(StrEnum):
+    """How the desk stands at a moment."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    LUNCH = "lunch"
+    HOLIDAY = "holiday"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """Part of a day, as time since its midnight: `until` may be beyond 24 hours for a period over midnight."""
+
+    begins: timedelta
+    until: timedelta
+
+    def __post_init__(self) -> None:
+        if not timedelta(0) <= self.begins < DAY_END or not self.begins < self.until <= self.begins + DAY_END:
+            raise ValueError(f"not a part of a day: {self}")
+
+
+def period(written: str) -> Period:
+    """`09:00-18:00`, `00:00-24:00`, `22:00-06:00`; raises ValueError."""
+    first, dash, last = written.replace(" ", "").partition("-")
+    if not dash:
+        raise ValueError(written)
+    begins, until = _since_midnight(first), _since_midnight(last)
+    return Period(begins, until if until > begins else until + DAY_END)
+
+
+def _since_midnight(written: str) -> timedelta:
+    if written == "24:00":
+        return DAY_END
+    at = time.fromisoformat(written)
+    if at.tzinfo is not None or at.microsecond:
+        raise ValueError(written)
+    return timedelta(hours=at.hour, minutes=at.minute, seconds=at.second)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDay:
+    """A line of the site's table: that day is a holiday (no periods), a working day, or has hours of its own."""
+
+    day: date
+    name: str
+    periods: tuple[Period, ...] | None = ()
+    """None: the hours of its weekday, although the library calls it a holiday."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the desk stands at a moment, and when that ends or it opens next (None: not within a year)."""
+
+    hours: Hours
+    opens: datetime | None = None
+    """When it opens next; None while it is open."""
+    holiday: str = ""
+    """The holiday's name, when that is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """One table of opening hours. Weekdays count from Monday = 0."""
+
+    zone: str
+    week: Mapping[int, tuple[Period, ...]]
+    lunch: tuple[Period, ...] = ()
+    public: str | None = "KR"
+    """Whose public holidays are kept, as ISO 3166; None: nobody's."""
+    own: Mapping[date, OwnDay] = field(default_factory=dict)
+    version: str = ""
+    """What the site calls this state of its table."""
+
+    def at(self, moment: datetime, language: str = "ko") -> Standing:
+        """How the desk stands at an aware moment; holidays are named in `language`."""
+        local = moment.astimezone(ZoneInfo(self.zone))
+        if self._is_open(moment):
+            return Standing(Hours.OPEN)
+        opens = self._opens_after(moment)
+        if self._in(moment, lunch=True):
+            return Standing(Hours.LUNCH, opens)
+        name = self.holiday_on(local.date(), language)
+        if name and not self._hours_of(local.date()):
+            return Standing(Hours.HOLIDAY, opens, name)
+        return Standing(Hours.CLOSED, opens)
+
+    def holiday_on(self, day: date, language: str = "ko") -> str:
+        """The name of the holiday on this day; empty on other days, and on one that the site works."""
+        own = self.own.get(day)
+        if own is not None:
+            return own.name if own.periods == () else ""
+        if self.public is None:
+            return ""
+        return _public(self.public, day.year, language).get(day, "")
+
+    def _hours_of(self, day: date) -> tuple[Period, ...]:
+        own = self.own.get(day)
+        if own is not None and own.periods is not None:
+            return own.periods
+        if own is None and self.holiday_on(day):
+            return ()
+        return self.week.get(day.weekday(), ())
+
+    def _is_open(self, moment: datetime) -> bool:
+        return self._in(moment, lunch=False) and not self._in(moment, lunch=True)
+
+    def _in(self, moment: datetime, *, lunch: bool) -> bool:
+        """Whether it is in a period of that day or of the day before, or in the lunch break of a working day."""
+        local = moment.astimezone(ZoneInfo(self.zone))
+        for day in (local.date(), local.date() - timedelta(days=1)):
+            worked = self._hours_of(day)
+            periods = (self.lunch if worked else ()) if lunch else worked
+            if any(self._moment(day, one.begins) <= moment < self._moment(day, one.until) for one in periods):
+                return True
+        return False
+
+    def _opens_after(self, moment: datetime) -> datetime | None:
+        """The first moment after this one at which it is open: at the beginning of a period, or the end of lunch."""
+        today = moment.astimezone(ZoneInfo(self.zone)).date()
+        for ahead in range(-1, LOOKED_AHEAD):
+            day = today + timedelta(days=ahead)
+            worked = self._hours_of(day)
+            starts = [one.begins for one in worked] + [one.until for one in self.lunch if worked]
+            found = [at for start in sorted(starts) if (at := self._moment(day, start)) > moment and self._is_open(at)]
+            if found:
+                return found[0]
+        return None
+
+    def _moment(self, day: date, since_midnight: timedelta) -> datetime:
+        """As the clock on the wall shows it, also on days when clocks are changed; in UTC, where moments compare."""
+        days, rest = divmod(since_midnight, DAY_END)
+        wall = datetime.combine(day + timedelta(days=days), time(), ZoneInfo(self.zone)) + rest
+        return wall.astimezone(UTC)
+
+    def ever(self) -> frozenset[Hours]:
+        """How it can stand at all, for the check of branches that nobody will ever take."""
+        worked = [*self.week.values(), *(own.periods for own in self.own.values() if own.periods)]
+        ways: set[Hours] = set()
+        if any(worked):
+            ways.add(Hours.OPEN)
+            if self.lunch:
+                ways.add(Hours.LUNCH)
+        holidays_kept = self.public is not None or any(own.periods == () for own in self.own.values())
+        if holidays_kept:
+            ways.add(Hours.HOLIDAY)
+        if not self._always():
+            ways.add(Hours.CLOSED)
+        return frozenset(ways)
+
+    def _always(self) -> bool:
+        """Whether every weekday is open around the clock, so that only holidays and lunch interrupt it."""
+        return not any(own.periods for own in self.own.values()) and all(
+            sum((one.until - one.begins for one in self.week.get(day, ())), timedelta()) >= DAY_END for day in range(7)
+        )
+
+
+@lru_cache(maxsize=64)
+def _public(country: str, year: int, language: str) -> Mapping[date, str]:
+    """The public and substitute holidays of a year, by name; names in English where the library has no other."""
+    known = public_holidays.list_localized_countries().get(country, [])
+    wanted = {"ko": "ko", "en": "en_US"}.get(language, language)
+    spoken = wanted if wanted in known else None
+    return {
+        day: name.split("; ")[0]
+        for day, name in public_holidays.country_holidays(country, years=[year], language=spoken).items()
+    }
+
+
+def countries() -> frozenset[str]:
+    """Countries whose public holidays are known."""
+    return frozenset(public_holidays.list_supported_countries())

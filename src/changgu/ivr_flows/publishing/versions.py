@@ -1,0 +1,186 @@
+"""Which version of a menu tree is on the air when, who put it there, and what comes next.
+
+A *version* is a text that was once fit for callers; it never changes. A *publication* says from when on a version
+answers, so that rolling back is one more publication of an older version, and a schedule is one that lies ahead. The
+version in force is that of the newest publication whose time has come and that nobody withdrew before that time.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+
+from changgu.ground.trouble import BadInput, Conflict, NotFound
+
+VersionNumber = NewType("VersionNumber", int)
+"""Counts from 1 within one menu tree."""
+
+DRAFT = VersionNumber(0)
+"""What the pilot number answers with when the draft is fit to be heard."""
+
+LONGEST_TEXT = 1_000_000
+"""Characters of a menu tree."""
+LONGEST_NOTE = 300
+FURTHEST_AHEAD = timedelta(days=366)
+
+
+class How(StrEnum):
+    """What put a version on the air."""
+
+    PUBLISHED = "published"
+    ROLLED_BACK = "rolled_back"
+    SCHEDULED = "scheduled"
+    FILE = "file"
+    """The site's own file, or the one that comes with changgu, was new."""
+
+
+class Standing(StrEnum):
+    """Where a version stands."""
+
+    ON_AIR = "on_air"
+    SCHEDULED = "scheduled"
+    PAST = "past"
+    """Was on the air, or was to be and was withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One text of a menu tree that was fit for callers."""
+
+    number: VersionNumber
+    text: str
+    origin: str
+    """Empty: written in the browser; else the file that it came from."""
+    note: str
+    by: str
+    """Login, or the file's name."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """From when on a version answers callers."""
+
+    id: int
+    version: VersionNumber
+    how: How
+    effective_at: datetime
+    by: str
+    at: datetime
+    """When it was decided."""
+    note: str = ""
+    withdrawn_by: str = ""
+    withdrawn_at: datetime | None = None
+    why_withdrawn: str = ""
+
+    def holds(self, at: datetime) -> bool:
+        """Whether its time has come; one that was withdrawn never came to hold."""
+        return self.withdrawn_at is None and self.effective_at <= at
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What supervisors are working on; one for each menu tree."""
+
+    text: str
+    revision: int
+    """Runs on with every change, so that two supervisors do not overwrite each other."""
+    base: VersionNumber
+    """The version it was begun from."""
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All versions of one menu tree and all that was decided about them, oldest first."""
+
+    versions: Sequence[Version] = ()
+    publications: Sequence[Publication] = ()
+
+    def version(self, number: int) -> Version:
+        """Raises `NotFound`."""
+        for version in self.versions:
+            if version.number == number:
+                return version
+        raise NotFound(f"{number}번 버전이 없습니다.", f"There is no version {number}.")
+
+    def in_force(self, at: datetime) -> Publication | None:
+        """What answers callers at this time; of two for the same time, the one decided last."""
+        holding = [one for one in self.publications if one.holds(at)]
+        return max(holding, key=lambda one: (one.effective_at, one.id), default=None)
+
+    def ahead(self, at: datetime) -> list[Publication]:
+        """What is scheduled for later, the soonest first."""
+        coming = [one for one in self.publications if one.withdrawn_at is None and one.effective_at > at]
+        return sorted(coming, key=lambda one: (one.effective_at, one.id))
+
+    def publication(self, id: int) -> Publication:
+        """Raises `NotFound`."""
+        for one in self.publications:
+            if one.id == id:
+                return one
+        raise NotFound("그런 배포가 없습니다.", "There is no such publication.")
+
+    def standing(self, number: VersionNumber, at: datetime) -> Standing:
+        """Where a version stands."""
+        now = self.in_force(at)
+        if now is not None and now.version == number:
+            return Standing.ON_AIR
+        return Standing.SCHEDULED if any(one.version == number for one in self.ahead(at)) else Standing.PAST
+
+    def last_from_a_file(self) -> Version | None:
+        """The newest version that came from a file."""
+        return next((one for one in reversed(self.versions) if one.origin), None)
+
+    def file_is_news(self, text: str, *, shipped: bool) -> bool:
+        """Whether a file is to go on the air.
+
+        The site's own file is, whenever it has changed since it was last taken up. The file that comes with changgu
+        must not undo what supervisors wrote: it is only while nothing else has ever been on the air.
+        """
+        if shipped and any(not one.origin.startswith(SHIPPED) for one in self.versions):
+            return False
+        last = self.last_from_a_file()
+        return last is None or digest(last.text) != digest(text)
+
+    def may_withdraw(self, id: int, at: datetime) -> Publication:
+        """A publication that still lies ahead; raises `Conflict` or `NotFound`."""
+        one = self.publication(id)
+        if one.withdrawn_at is not None:
+            raise Conflict("이미 취소된 예약입니다.", "It has been withdrawn already.")
+        if one.effective_at <= at:
+            raise Conflict(
+                "이미 방송 중이거나 지난 배포입니다. 되돌리려면 이전 버전으로 되돌리십시오.",
+                "It has come to hold already; roll back to an older version instead.",
+            )
+        return one
+
+    def may_roll_back(self, number: int, at: datetime) -> Version:
+        """A version that is not on the air; raises `Conflict` or `NotFound`."""
+        version, now = self.version(number), self.in_force(at)
+        if now is not None and now.version == version.number:
+            raise Conflict("지금 쓰이는 버전입니다.", "That version is on the air.")
+        return version
+
+
+SHIPPED = "changgu:"
+"""Begins the origin of versions that came with changgu."""
+
+
+def digest(text: str) -> str:
+    """Tells texts apart; line ends do not count."""
+    return hashlib.sha256("\n".join(text.splitlines()).encode()).hexdigest()
+
+
+def scheduled_for(wanted: datetime | None, now: datetime) -> datetime:
+    """From when on: now, or the time asked for, which must lie ahead; raises `BadInput`."""
+    if wanted is None:
+        return now
+    if wanted <= now:
+        raise BadInput("예약 시각은 지금보다 뒤여야 합니다.", "the time must lie ahead", field="at")
+    if wanted > now + FURTHEST_AHEAD:
+        raise BadInput("1년보다 먼 때로는 예약할 수 없습니다.", "at most a year ahead", field="at")
+    return wanted
