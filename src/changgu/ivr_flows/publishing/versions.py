@@ -109,8 +109,12 @@ class History:
 
     def in_force(self, at: datetime) -> Publication | None:
         """What answers callers at this time; of two for the same time, the one decided last."""
+        return next(iter(self.held(at)), None)
+
+    def held(self, at: datetime) -> list[Publication]:
+        """All that answered callers until this time, the last first."""
         holding = [one for one in self.publications if one.holds(at)]
-        return max(holding, key=lambda one: (one.effective_at, one.id), default=None)
+        return sorted(holding, key=lambda one: (one.effective_at, one.id), reverse=True)
 
     def ahead(self, at: datetime) -> list[Publication]:
         """What is scheduled for later, the soonest first."""

@@ -1,0 +1,584 @@
+"""Puts versions of the menu on the air, keeps notices, and counts what callers do, while calls go on."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from changgu.ground.access import Actor
+from changgu.ground.text import clean_line, within
+from changgu.ground.trouble import BadInput, Conflict, NotFound
+from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.loader import Report
+from changgu.ivr_flows.problems import FlowErrors
+from changgu.ivr_flows.publishing import notices as rules
+from changgu.ivr_flows.publishing.counts import Count, DayRow, End, Paths
+from changgu.ivr_flows.publishing.notices import Deflections, Notice, heard_at
+from changgu.ivr_flows.publishing.store import CountStore, FlowStore, NoticeStore
+from changgu.ivr_flows.publishing.versions import (
+    DRAFT,
+    LONGEST_NOTE,
+    LONGEST_TEXT,
+    SHIPPED,
+    Draft,
+    History,
+    How,
+    Publication,
+    Version,
+    VersionNumber,
+    scheduled_for,
+)
+
+logger = logging.getLogger(__name__)
+
+WRITTEN_EVERY = 2.0
+"""Seconds between the times at which counts are written down."""
+LOOK_AGAIN = 30.0
+"""Seconds after which a schedule is looked at again, should the clock have been set."""
+MOST_WAITING = 50_000
+"""Counts kept while the database is away; more are given up, and that is said."""
+NOTICES_SHOWN = 200
+
+
+class Sounds(Protocol):
+    """Speaks sentences with the desk's voice."""
+
+    async def prepare(self, flow: Flow) -> Sequence[str]:
+        """Make what this menu says; the sentences of which there is no sound."""
+        ...
+
+    async def speak(self, text: str, language: str) -> bytes | None:
+        """The sound of a sentence as callers hear it, as a WAV file; from then on it is ready. None: it cannot be
+        spoken."""
+        ...
+
+
+class OnAir(Protocol):
+    """The desk's set-up, of which the menu is a part."""
+
+    async def report(self, text: str, file: str) -> Report:
+        """What is wrong with a menu tree on this desk, as it is now."""
+        ...
+
+    async def take_up(self) -> bool:
+        """Ask `FlowVersions.wanted` and put it on the air; False when something else does not allow it, which is said
+        in the log. The old one goes on then."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MenuText:
+    """A menu tree that is to be on the air."""
+
+    text: str
+    file: str
+    """What its problems are said to be in."""
+    version: VersionNumber | None
+    """None: it gets its number when it is taken up."""
+    wish: "Wish | None" = None
+    """What is to be written down when it has been taken up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Somebody wants a text on the air now."""
+
+    text: str
+    how: How
+    by: str
+    note: str
+    version: VersionNumber | None = None
+    """An older version; None for a new one."""
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What one caller hears from the beginning of the call to its end."""
+
+    version: VersionNumber
+    flow: Flow
+
+
+class FlowVersions:
+    """The versions of the desk's menu: what is drafted, on the air, scheduled and past, and who did it.
+
+    `run` must be running for schedules and the pilot number. `wanted` and `taken_up` are for whoever keeps the desk's
+    set-up; everything else is for supervisors and callers.
+    """
+
+    def __init__(
+        self, store: FlowStore, file: Callable[[], tuple[str, str]], *, flow: str = "main", pilot: str = "",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:  # fmt: skip
+        """`file` reads the site's menu file, or the shipped one: its text and name, which begins with `changgu:` when
+        it is the shipped one. `pilot`: the number at which the draft is heard; none when empty."""
+        self.name = flow
+        self.pilot = pilot
+        self.history = History()
+        self.draft: Draft | None = None
+        self._store = store
+        self._file = file
+        self._now = now
+        self._on_air: OnAir | None = None
+        self._sounds: Sounds | None = None
+        self._serving: Serving | None = None
+        self._piloted: Serving | None = None
+        self._coming: list[tuple[datetime, Serving]] = []
+        self._calls: dict[str, Serving] = {}
+        self._wish: Wish | None = None
+        self._turn = asyncio.Lock()
+        self._news = asyncio.Event()
+
+    def join(self, on_air: OnAir, sounds: Sounds) -> None:
+        """Whom to ask; before `run` and before anybody publishes."""
+        self._on_air, self._sounds = on_air, sounds
+
+    # ---- for whoever keeps the desk's set-up -----------------------------------------------------------------------
+
+    async def wanted(self, report: Callable[[str, str], Report]) -> MenuText:
+        """The menu that is to be on the air now; `report` looks at a file that is new.
+
+        A file with mistakes does not keep a desk shut that was open with another menu. Raises `FlowErrors` when there
+        is no other.
+        """
+        if (wish := self._wish) is not None:
+            return MenuText(wish.text, self._label(wish.version), wish.version, wish)
+        self.history = await self._store.history(self.name)
+        text, origin = await asyncio.to_thread(self._file)
+        now = self.history.in_force(self._now())
+        if now is None or self.history.file_is_news(text, shipped=origin.startswith(SHIPPED)):
+            found = await asyncio.to_thread(report, text, origin)
+            if found.flow is not None:
+                return MenuText(text, origin, None, Wish(text, How.FILE, origin, "", origin=origin))
+            if now is None:
+                raise FlowErrors(found.errors)
+            for problem in found.errors:
+                logger.error("%s", problem)
+            logger.error("%s was not taken up; version %d of the menu goes on", origin, now.version)
+        assert now is not None
+        if self._serving is None:
+            return await asyncio.to_thread(self._newest_that_serves, report)
+        version = self.history.version(now.version)
+        return MenuText(version.text, self._label(version.number), version.number)
+
+    def _newest_that_serves(self, report: Callable[[str, str], Report]) -> MenuText:
+        """At the start of a desk that was open with it, or with what was on the air before."""
+        mistakes: list[FlowErrors] = []
+        for publication in self.history.held(self._now()):
+            version = self.history.version(publication.version)
+            menu = MenuText(version.text, self._label(version.number), version.number)
+            found = report(menu.text, menu.file)
+            if found.flow is not None:
+                return menu
+            mistakes.append(FlowErrors(found.errors))
+            logger.error("version %d of the menu cannot be used any more: %s", version.number, mistakes[-1])
+        raise mistakes[0]
+
+    async def taken_up(self, menu: MenuText, flow: Flow) -> VersionNumber:
+        """Everybody is ready for it: it is written down and answers the next caller."""
+        now, number, wish = self._now(), menu.version, menu.wish
+        if wish is not None:
+            if number is None:
+                version, _ = await self._store.add(
+                    self.name, wish.text, wish.how, now, wish.by, now, note=wish.note, origin=wish.origin
+                )
+                number = version.number
+            else:
+                await self._store.publish(self.name, number, wish.how, now, wish.by, now, wish.note)
+            if self._wish is wish:
+                self._wish = None
+            self.history = await self._store.history(self.name)
+            logger.info("version %d of the menu is on the air: %s by %s", number, wish.how, wish.by)
+        assert number is not None, "a text without a wish has its number"
+        self._serving = Serving(number, flow)
+        self._news.set()
+        return number
+
+    # ---- for callers -----------------------------------------------------------------------------------------------
+
+    def current(self, number: str, at: datetime | None = None) -> Serving:
+        """What answers a caller who dials this number now: the draft at the pilot number, when it is fit."""
+        if self.pilot and number == self.pilot and self._piloted is not None:
+            return self._piloted
+        assert self._serving is not None, "taken up before the first caller"
+        when = at or self._now()
+        begun = [serving for effective_at, serving in self._coming if effective_at <= when]
+        return begun[-1] if begun else self._serving
+
+    def begin(self, call: str, dialled: str) -> Serving:
+        """What a call hears; the same to its end, whatever is published meanwhile."""
+        return self._calls.setdefault(call, self.current(dialled))
+
+    def of(self, call: str) -> Serving | None:
+        """What a call hears, as long as it lasts."""
+        return self._calls.get(call)
+
+    def forget(self, call: str) -> None:
+        """The call has ended."""
+        self._calls.pop(call, None)
+
+    def in_use(self) -> list[Flow]:
+        """Every menu that some caller may be in."""
+        flows = {id(one.flow): one.flow for one in self._calls.values()}
+        for serving in (self._serving, self._piloted, *(one for _, one in self._coming)):
+            if serving is not None:
+                flows[id(serving.flow)] = serving.flow
+        return list(flows.values())
+
+    # ---- for supervisors -------------------------------------------------------------------------------------------
+
+    async def working_draft(self) -> Draft:
+        """The draft; where there is none, the text on the air with revision 0."""
+        self.draft = await self._store.draft(self.name)
+        return self.draft or await self._fresh()
+
+    async def save_draft(self, text: str, revision: int, actor: Actor) -> Draft:
+        """Keep what a supervisor changed; it may have mistakes. Raises `Conflict` when somebody else was faster."""
+        within(text, LONGEST_TEXT, "text")
+        before = await self.working_draft()
+        self.draft = await self._store.save_draft(
+            self.name, text, revision, before.base, actor.login, self._now()
+        )  # fmt: skip
+        self._news.set()
+        return self.draft
+
+    async def start_draft_anew(self, revision: int, version: int | None, actor: Actor) -> Draft:
+        """Begin again from a version, by default from the one on the air."""
+        now = self.history.in_force(self._now())
+        number = version if version is not None else now.version if now else 0
+        base = self.history.version(number)
+        self.draft = await self._store.save_draft(
+            self.name, base.text, revision, base.number, actor.login, self._now()
+        )  # fmt: skip
+        self._news.set()
+        return self.draft
+
+    async def check(self, text: str) -> Report:
+        """What is wrong with a text, on this desk as it is now."""
+        assert self._on_air is not None
+        return await self._on_air.report(text, "초안")
+
+    async def publish(self, revision: int, note: str, at: datetime | None, actor: Actor) -> Version:
+        """Put the draft on the air, now or at a time; raises `FlowErrors` and `Conflict`."""
+        note = within(clean_line(note), LONGEST_NOTE, "note")
+        async with self._turn:
+            draft = await self.working_draft()
+            if draft.revision != revision:
+                raise Conflict("그동안 초안이 바뀌었습니다. 다시 확인하십시오.", "The draft has changed; look again.")
+            report = await self.check(draft.text)
+            if report.flow is None:
+                raise FlowErrors(report.errors)
+            if report.flow.name != self.name:
+                raise BadInput(f"flow는 {self.name}이어야 합니다.", f"flow must be {self.name}", field="flow")
+            now = self._now()
+            if self._same_as_on_air(draft.text) and at is None:
+                raise Conflict("지금 쓰이는 것과 같습니다.", "It is what is on the air already.")
+            if at is None:
+                await self._put_on_air(Wish(draft.text, How.PUBLISHED, actor.login, note))
+                published = self.history.versions[-1]
+            else:
+                when = scheduled_for(at, now)
+                published, _ = await self._store.add(
+                    self.name, draft.text, How.SCHEDULED, when, actor.login, now, note=note
+                )
+                self.history = await self._store.history(self.name)
+                self._news.set()
+            if draft.revision:
+                self.draft = await self._store.save_draft(
+                    self.name, draft.text, draft.revision, published.number, actor.login, now
+                )
+            return published
+
+    async def roll_back(self, number: int, note: str, actor: Actor) -> Version:
+        """Put an older version on the air again; raises `Conflict` when the desk cannot be served with it any more."""
+        note = within(clean_line(note), LONGEST_NOTE, "note")
+        async with self._turn:
+            version = self.history.may_roll_back(number, self._now())
+            report = await self.check(version.text)
+            if report.flow is None:
+                raise FlowErrors(report.errors)
+            await self._put_on_air(Wish(version.text, How.ROLLED_BACK, actor.login, note, version.number))
+            return version
+
+    async def withdraw(self, id: int, actor: Actor) -> Publication:
+        """A schedule comes to nothing."""
+        async with self._turn:
+            self.history.may_withdraw(id, self._now())
+            await self._store.withdraw(id, actor.login, self._now(), "")
+            self.history = await self._store.history(self.name)
+            self._news.set()
+            return self.history.publication(id)
+
+    async def hear(self, text: str, language: str) -> bytes:
+        """A sentence as callers would hear it; raises `BadInput` when it cannot be spoken."""
+        assert self._sounds is not None
+        wanted = within(clean_line(text), 2000, "text")
+        sound = await self._sounds.speak(wanted, language) if wanted else None
+        if sound is None:
+            raise BadInput("소리로 만들 수 없는 문장입니다.", "This cannot be spoken.", field="text")
+        return sound
+
+    # ---- as long as the desk is open -------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Make the draft and what is scheduled ready, and put the latter on the air when its time has come."""
+        self._news.set()
+        while True:
+            wait = LOOK_AGAIN
+            if ahead := self.history.ahead(self._now()):
+                wait = min(wait, max(0.0, (ahead[0].effective_at - self._now()).total_seconds()))
+            try:
+                async with asyncio.timeout(wait):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+            self._news.clear()
+            try:
+                await self._take_up_what_is_due()
+                await self._make_ready()
+            except (SQLAlchemyError, OSError) as trouble:
+                logger.warning("versions of the menu are looked at again later: %s", trouble)
+
+    async def _take_up_what_is_due(self) -> None:
+        now = self._now()
+        due = self.history.in_force(now)
+        if due is None or self._serving is None or due.version == self._serving.version:
+            return
+        async with self._turn:
+            assert self._on_air is not None
+            if await self._on_air.take_up():
+                logger.info("version %d of the menu is on the air as scheduled by %s", due.version, due.by)
+                return
+            logger.error("version %d of the menu could not be put on the air as scheduled", due.version)
+            await self._store.withdraw(due.id, "changgu", now, "메뉴를 쓸 수 없었습니다 · could not be taken up")
+            self.history = await self._store.history(self.name)
+            self._coming = [one for one in self._coming if one[1].version != due.version]
+
+    async def _make_ready(self) -> None:
+        """The draft for the pilot number, and what is scheduled: read, with every sentence spoken."""
+        assert self._sounds is not None
+        coming: list[tuple[datetime, Serving]] = []
+        for one in self.history.ahead(self._now()):
+            serving = await self._ready(one.version, self.history.version(one.version).text)
+            if serving is not None:
+                coming.append((one.effective_at, serving))
+        self._coming = coming
+        if self.pilot:
+            draft = self.draft or await self._store.draft(self.name)
+            self._piloted = await self._ready(DRAFT, draft.text) if draft is not None else None
+
+    async def _ready(self, version: VersionNumber, text: str) -> Serving | None:
+        assert self._sounds is not None
+        flow = (await self.check(text)).flow
+        if flow is None:
+            return None
+        for sentence in await self._sounds.prepare(flow):
+            logger.warning("a sentence of the menu cannot be spoken: %s", sentence)
+        return Serving(version, flow)
+
+    async def _put_on_air(self, wish: Wish) -> None:
+        assert self._on_air is not None
+        self._wish = wish
+        try:
+            taken = await self._on_air.take_up()
+        finally:
+            self._wish = None
+        if not taken:
+            raise Conflict(
+                "지금은 방송할 수 없습니다. 기록(log)에 까닭이 있습니다. 지금까지의 메뉴가 그대로 쓰입니다.",
+                "It could not be put on the air; the log says why. The menu is as it was.",
+            )
+
+    def _same_as_on_air(self, text: str) -> bool:
+        now = self.history.in_force(self._now())
+        return now is not None and self.history.version(now.version).text == text
+
+    async def _fresh(self) -> Draft:
+        if not self.history.versions:
+            self.history = await self._store.history(self.name)
+        now = self.history.in_force(self._now())
+        if now is None:
+            raise NotFound("아직 메뉴가 없습니다.", "There is no menu yet.")
+        version = self.history.version(now.version)
+        return Draft(version.text, 0, version.number, "", version.at)
+
+    def _label(self, version: VersionNumber | None) -> str:
+        return "초안" if version is None else f"{self.name} v{version}"
+
+
+class Notices:
+    """Sentences for callers that a supervisor puts on the air at once."""
+
+    def __init__(
+        self, store: NoticeStore, language: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._store = store
+        self._now = now
+        self._notices: dict[int, Notice] = {}
+        self._deflections = Deflections()
+        self._heard: Counter[int] = Counter()
+        self._deflected: Counter[int] = Counter()
+        self._sounds: Sounds | None = None
+        self.language = language
+        """The desk's."""
+
+    def join(self, sounds: Sounds) -> None:
+        """Whose voice says them."""
+        self._sounds = sounds
+
+    async def load(self) -> None:
+        """Those on the air and to come, at the start of the desk; each can be said before the first caller."""
+        for notice in await self._store.not_over(self._now()):
+            self._notices[notice.id] = notice
+            await self._spoken(notice.sentences)
+
+    def now(self, place: str, at: datetime | None = None) -> list[Notice]:
+        """What is said at a place: `desk`, `queue:<name>`, `service:<node>`."""
+        return heard_at(list(self._notices.values()), place, at or self._now())
+
+    def for_call(self, call: str, place: str) -> list[Notice]:
+        """The same, without what this call has heard already."""
+        return [one for one in self.now(place) if not self._deflections.has_heard(call, one.id)]
+
+    async def put_on_air(
+        self, sentences: Mapping[str, str], places: Iterable[str], starts_at: datetime | None, ends_at: datetime,
+        actor: Actor, known: Iterable[str],
+    ) -> Notice:  # fmt: skip
+        """The next caller hears it when this returns. Raises `BadInput`, also when it cannot be spoken."""
+        now = self._now()
+        said, where, begins, ends = rules.checked(
+            sentences, set(places), starts_at, ends_at, now, main=self.language, known=set(known)
+        )
+        if silent := await self._spoken(said):
+            raise BadInput(
+                f"소리로 만들 수 없는 문장입니다: {silent}", f"This cannot be spoken: {silent}", field="sentences"
+            )
+        notice = await self._store.add(said, where, begins, ends, actor.login, now)
+        self._notices[notice.id] = notice
+        logger.info("notice %d on the air until %s, by %s", notice.id, ends.isoformat(), actor.login)
+        return notice
+
+    async def withdraw(self, id: int, actor: Actor) -> Notice:
+        """Nobody hears it from now on."""
+        notice = self._notices.get(id)
+        if notice is None:
+            raise NotFound("그런 안내가 없거나 이미 끝났습니다.", "There is no such notice, or it is over.")
+        rules.may_withdraw(notice, self._now())
+        withdrawn = await self._store.withdraw(id, actor.login, self._now())
+        self._notices.pop(id, None)
+        logger.info("notice %d taken off the air by %s", id, actor.login)
+        return self._with_counts(withdrawn)
+
+    async def lines(self) -> list[Notice]:
+        """The last notices, newest first, counted up to now."""
+        return [self._with_counts(one) for one in await self._store.newest(NOTICES_SHOWN)]
+
+    def heard(self, call: str, notice: int, at: datetime) -> None:
+        """A caller heard it to its end."""
+        if self._deflections.heard(call, notice, at):
+            self._heard[notice] += 1
+
+    def ended(self, call: str, at: datetime, *, in_menu: bool, in_queue: bool) -> None:
+        """A call is over (see `Deflections.ended`)."""
+        self._deflected.update(self._deflections.ended(call, at, in_menu=in_menu, in_queue=in_queue))
+
+    async def run(self) -> None:
+        """Write down the counts, and forget what is over."""
+        try:
+            while True:
+                await asyncio.sleep(WRITTEN_EVERY)
+                now = self._now()
+                for over in [one.id for one in self._notices.values() if one.ends_at + timedelta(minutes=1) < now]:
+                    del self._notices[over]
+                await self.flush()
+        finally:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write down what was counted; kept for the next time when the database is away."""
+        heard, self._heard = self._heard, Counter()
+        deflected, self._deflected = self._deflected, Counter()
+        try:
+            await self._store.count(heard, deflected)
+        except (SQLAlchemyError, OSError) as trouble:
+            self._heard.update(heard)
+            self._deflected.update(deflected)
+            logger.warning("what became of notices is written down later: %s", trouble)
+
+    def _with_counts(self, notice: Notice) -> Notice:
+        return replace(
+            notice, heard=notice.heard + self._heard[notice.id], deflected=notice.deflected + self._deflected[notice.id]
+        )
+
+    async def _spoken(self, sentences: Mapping[str, str]) -> str:
+        """Make them ready; the first that cannot be spoken, or nothing."""
+        assert self._sounds is not None
+        for language, text in sentences.items():
+            if await self._sounds.speak(text, language) is None:
+                return text
+        return ""
+
+
+class Counts:
+    """What callers did at every place of the menu, written down by day."""
+
+    def __init__(
+        self, store: CountStore, zone: tzinfo, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._store = store
+        self._zone = zone
+        self._now = now
+        self._paths = Paths()
+        self._waiting: Counter[tuple[date, Count]] = Counter()
+
+    def reached(self, call: str, serving: Serving, node: str, at: datetime) -> None:
+        """A caller came to a place."""
+        self._count(self._paths.reached(call, serving.flow, serving.version, node), at)
+
+    def handed_over(self, call: str, at: datetime) -> None:
+        """A caller left the menu for a queue."""
+        self._count(self._paths.handed_over(call), at)
+
+    def ended(self, call: str, end: End, at: datetime) -> None:
+        """A call is over."""
+        self._count(self._paths.ended(call, end), at)
+
+    async def rows(self, flow: str, first: date, last: date, version: int | None = None) -> list[DayRow]:
+        """What was counted from one day to another, counted up to now."""
+        await self.flush()
+        return await self._store.rows(flow, first, last, version)
+
+    def today(self) -> date:
+        """The day of the site."""
+        return self._now().astimezone(self._zone).date()
+
+    async def run(self) -> None:
+        """Write down the counts every now and then, and at the end."""
+        try:
+            while True:
+                await asyncio.sleep(WRITTEN_EVERY)
+                await self.flush()
+        finally:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write down what was counted; kept for the next time when the database is away."""
+        counted, self._waiting = self._waiting, Counter()
+        try:
+            await self._store.add(counted)
+        except (SQLAlchemyError, OSError) as trouble:
+            logger.warning("what callers did in the menu is written down later: %s", trouble)
+            self._waiting.update(counted)
+            if len(self._waiting) > MOST_WAITING:
+                logger.error("%d counts of the menu are given up", len(self._waiting))
+                self._waiting.clear()
+
+    def _count(self, counts: Iterable[Count], at: datetime) -> None:
+        day = at.astimezone(self._zone).date()
+        self._waiting.update((day, count) for count in counts)
