@@ -111,12 +111,7 @@ class Tickets:
         if new.kind is None and by.via != AUTOMATIC.via:
             raise BadInput("접수 건을 판별해 주십시오.", "say what kind of ticket it is", field="kind")
         follows = (await self.get(new.follows)).number if new.follows else None
-        checked = self._checked(
-            {
-                field: getattr(new, field)
-                for field in EDITABLE - LATER
-            }
-        )
+        checked = self._checked({field: getattr(new, field) for field in EDITABLE - LATER})
         if not checked["title"]:
             raise BadInput("제목이 비어 있습니다.", "the title is empty", field="title")
         check_grade(new.kind, checked["grade"])
@@ -132,11 +127,12 @@ class Tickets:
             return store.ticket_of(row)
 
     async def open_for_call(
-        self, call: CallId, agent: AgentId, queue: QueueName, caller: Caller, title: str
-    ) -> tuple[Ticket, bool]:
-        """The ticket that the queue's policy opens for an answered call, and whether it is new.
+        self, call: CallId, agent: AgentId | None, queue: QueueName | None, caller: Caller, title: str, *,
+        channel: Channel = Channel.PHONE, description: str = "",
+    ) -> tuple[Ticket, bool]:  # fmt: skip
+        """The ticket that a call gets by itself, answered by an agent or a machine, and whether it is new.
 
-        However often the answer is told, there is one (late and repeated news is normal).
+        However often it is told, there is one (late and repeated news is normal).
         """
         async with self._database.transaction() as session:
             known = await store.automatic_for(session, call)
@@ -146,7 +142,8 @@ class Tickets:
             {
                 "title": title,
                 "kind": None,
-                "channel": Channel.PHONE,
+                "description": description,
+                "channel": channel,
                 "person": caller.person,
                 "requester": caller.name[:100],
                 "department": caller.department[:200],
@@ -514,8 +511,8 @@ class Tickets:
                 )
             score = move.satisfaction.score if move.satisfaction else None
             session.add(SurveyRow(ticket=row.running, at=now, actor=by.login, via="callback", score=score))
-            if move.satisfaction and move.satisfaction.is_complaint and row.kind != Kind.COMPLAINT:
-                await self._open_complaint(session, row)
+            if move.satisfaction and move.satisfaction.is_complaint:
+                await self.open_complaint(session, row)
         row.state = move.to
         session.add(
             MoveRow(
@@ -532,8 +529,10 @@ class Tickets:
             )
         )
 
-    async def _open_complaint(self, session: AsyncSession, row: TicketRow) -> None:
-        """A low grade opens a complaint in the same transaction (SAT-04); its owner is a supervisor (CMP-01)."""
+    async def open_complaint(self, session: AsyncSession, row: TicketRow) -> None:
+        """A low grade opens one complaint in the same transaction (SAT-04); its owner is a supervisor (CMP-01)."""
+        if row.kind == Kind.COMPLAINT or await store.complaint_about(session, row.number):
+            return
         values = {
             "title": f"불만: {row.title}"[: LONGEST["title"]],
             "kind": Kind.COMPLAINT,

@@ -236,6 +236,12 @@ async def automatic_for(session: AsyncSession, call: CallId) -> TicketRow | None
     return await session.scalar(select(TicketRow).where(TicketRow.automatic_for == call))
 
 
+async def complaint_about(session: AsyncSession, number: str) -> bool:
+    """Whether there is a complaint about this ticket already."""
+    query = select(TicketRow.running).where(TicketRow.follows == number, TicketRow.kind == Kind.COMPLAINT).limit(1)
+    return await session.scalar(query) is not None
+
+
 async def file_of(session: AsyncSession, row: TicketRow) -> TicketFile:
     """The ticket with its history."""
     key = row.running

@@ -1,0 +1,61 @@
+"""Tells the desk, once, of every voice mail and fax that nobody has replied to within the limit (CTI-18)."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from changgu.ticketing.intake.messages import TicketMessage
+from changgu.ticketing.intake.service import Intake
+
+logger = logging.getLogger(__name__)
+
+LONGEST_SLEEP = 60.0
+"""Seconds after which it looks again, whatever it expected: replies are given elsewhere."""
+AFTER_TROUBLE = 10.0
+
+
+class UnansweredWatch:
+    """`run` must be running. `show` is given the late messages whenever they may have changed, the oldest first."""
+
+    def __init__(self, intake: Intake, show: Callable[[Sequence[TicketMessage]], None]) -> None:
+        self._intake = intake
+        self._show = show
+        self._news = asyncio.Event()
+        self._shown: list[TicketMessage] | None = None
+
+    def look(self) -> None:
+        """A message has come, or somebody has replied: look now."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            self._news.clear()
+            try:
+                pause = await self.look_once()
+            except (SQLAlchemyError, OSError) as trouble:
+                logger.warning("messages without a reply cannot be looked for yet: %s", type(trouble).__name__)
+                pause = AFTER_TROUBLE
+            try:
+                async with asyncio.timeout(pause):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def look_once(self) -> float:
+        """Raise what is due and show what is late; the seconds until something may be due again."""
+        for message in await self._intake.raise_alerts():
+            logger.warning(
+                "ticket=%s a %s has had no reply for %d min", message.ticket, message.kind.value,
+                self._intake.waiting.limit.total_seconds() // 60, extra={"call_id": message.call},
+            )  # fmt: skip
+        late = await self._intake.late()
+        if late != self._shown:
+            self._shown = late
+            self._show(late)
+        following = await self._intake.next_alert()
+        if following is None:
+            return LONGEST_SLEEP
+        return min(LONGEST_SLEEP, max(0.05, (following - self._intake.now()).total_seconds()))

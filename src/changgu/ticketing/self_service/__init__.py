@@ -1,0 +1,1 @@
+"""What callers do about their tickets by themselves: prove who they are, hear the state, ask to be called back."""

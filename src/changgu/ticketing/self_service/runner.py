@@ -1,0 +1,91 @@
+"""Ties a call back to the ticket it is about: who is called sees it, and that it was made is written down."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from changgu.acd.facts import CallAnswered, CallEnded, CallStarted, Outcome, Recorded
+from changgu.acd.identity import CallbackId, CallId
+from changgu.ground.access import Actor, Role
+from changgu.ground.trouble import Trouble
+from changgu.ticketing.self_service.service import SelfService
+from changgu.ticketing.service import AUTOMATIC, Tickets
+from changgu.ticketing.ticket import CallRole
+
+logger = logging.getLogger(__name__)
+
+MOST_WAITING = 5_000
+"""Calls back whose begin or end may wait to be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    call: CallId
+    callback: CallbackId
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    call: CallId
+    callback: CallbackId
+    agent: str | None
+    reached: bool
+
+
+class TicketCallbacks:
+    """Hears every fact; `run` does the work. A call back about no ticket is nobody's business here."""
+
+    def __init__(self, service: SelfService, tickets: Tickets) -> None:
+        self._service = service
+        self._tickets = tickets
+        self._under_way: dict[CallId, CallbackId] = {}
+        self._agents: dict[CallId, str] = {}
+        self._work: asyncio.Queue[_Begun | _Ended] = asyncio.Queue(MOST_WAITING)
+
+    def hear(self, recorded: Recorded) -> None:
+        """Take a fact; returns at once."""
+        fact = recorded.fact
+        match fact:
+            case CallStarted() if fact.callback is not None:
+                self._under_way[fact.call] = fact.callback
+                self._put(_Begun(fact.call, fact.callback))
+            case CallAnswered() if fact.call in self._under_way:
+                self._agents[fact.call] = fact.agent
+            case CallEnded() if (callback := self._under_way.pop(fact.call, None)) is not None:
+                agent = self._agents.pop(fact.call, None)
+                self._put(_Ended(fact.call, callback, agent, fact.outcome is Outcome.ANSWERED))
+            case _:
+                return
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            work = await self._work.get()
+            try:
+                await self._deal_with(work)
+            except (SQLAlchemyError, OSError, Trouble) as trouble:  # one call's edge: the next ones go on
+                logger.warning("a call back was not written to its ticket: %s", trouble, extra={"call_id": work.call})
+            finally:
+                self._work.task_done()
+
+    async def settled(self) -> None:
+        """Wait until everything heard so far has been dealt with."""
+        await self._work.join()
+
+    def _put(self, work: _Begun | _Ended) -> None:
+        try:
+            self._work.put_nowait(work)
+        except asyncio.QueueFull:
+            logger.error("too many calls back wait to be written to tickets", extra={"call_id": work.call})
+
+    async def _deal_with(self, work: _Begun | _Ended) -> None:
+        number = await self._service.ticket_of_callback(work.callback)
+        if number is None:
+            return
+        if isinstance(work, _Begun):
+            await self._tickets.link(number, work.call, CallRole.CALLBACK, AUTOMATIC)
+            return
+        by = Actor(work.agent, work.agent, Role.AGENT, via="callback") if work.agent else AUTOMATIC
+        await self._tickets.record_callback(number, "요청에 따른 콜백", by, reached=work.reached, call=work.call)

@@ -1,0 +1,235 @@
+"""Checks callers by their PIN, tells them of their tickets, and has them called back about one."""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
+
+from changgu.acd.events import CallbackAsked
+from changgu.acd.identity import CallbackId, CallId, QueueName
+from changgu.ground.access import Actor
+from changgu.ground.database import Database
+from changgu.ground.trouble import BadInput, Conflict
+from changgu.ticketing.number import TicketNumber, ticket_number
+from changgu.ticketing.self_service import store
+from changgu.ticketing.self_service.pin import (
+    ISSUED,
+    CallerCheck,
+    CheckResult,
+    Guesses,
+    PinStanding,
+    checked_pin,
+    guesses_left,
+    refusal,
+)
+from changgu.ticketing.self_service.store import PinRow, WishRow
+from changgu.ticketing.service import AUTOMATIC, Tickets
+from changgu.ticketing.ticket import STATE_NAMES, CallRole, TicketStatus
+
+LONGEST_GUESS = 16
+"""Digits; more are nobody's PIN."""
+
+
+class People(Protocol):
+    """Knows people by number."""
+
+    async def at_number(self, number: str) -> Sequence[int]:
+        """Everybody whose telephone or 사번 this is, by the id that leads."""
+        ...
+
+    async def ids_of(self, person: int) -> Sequence[int]:
+        """All ids by which this person has ever been known."""
+        ...
+
+    async def known_numbers(self, person: int) -> Sequence[str]:
+        """Numbers of theirs that others know: telephones and 사번; raises `NotFound`."""
+        ...
+
+
+class SelfService:
+    """What callers may do by themselves. `key` is a secret outside the database that every hash is keyed with.
+
+    `book` has somebody called back (`acd.runner.Runner.post`); `dialable` gives a number as it may be dialled, or None.
+    """
+
+    def __init__(
+        self, database: Database, tickets: Tickets, people: People, key: bytes, *,
+        book: Callable[[CallbackAsked], None], dialable: Callable[[str], str | None],
+        queue: Callable[[], QueueName], queue_exists: Callable[[str], bool] = lambda name: True,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC), hasher: PasswordHasher | None = None,
+    ) -> None:  # fmt: skip
+        """`queue` takes calls about tickets that came by none, or by one that is no more (`queue_exists`)."""
+        self._database = database
+        self._tickets = tickets
+        self._people = people
+        self._key = key
+        self._book = book
+        self._dialable = dialable
+        self._queue = queue
+        self._queue_exists = queue_exists
+        self._now = now
+        self._hasher = hasher or PasswordHasher()
+        self._nobodys = self._hasher.hash(secrets.token_hex(8))
+
+    # Who is it?
+
+    async def caller_check(self, person: int | str, pin: str, number: str | None = None) -> CallerCheck:
+        """Whether this is the person's PIN. `person` is an id, or a telephone number or 사번 as it was keyed.
+
+        `number` is the telephone that the guess comes from, as the network presented it. Every guess is kept; a guess
+        that is refused is not looked at. Never tells whether somebody exists or has a PIN.
+        """
+        found = await self._people.at_number(person) if isinstance(person, str) else [person]
+        one = found[0] if len(found) == 1 else None
+        at, source = self._now(), (number or "")[:64]
+        persons = await self._people.ids_of(one) if one is not None else []
+        async with self._database.transaction() as session:
+            guess = await store.begin_guess(session, one, source, at)
+            before = await store.guesses_before(session, guess, one, source, at)
+            refused = refusal(before, at)
+            if refused is not None:
+                await store.forget_guess(session, guess)
+                return CallerCheck(refused)
+            row = await store.pin_of(session, persons)
+            hashed = row.hashed if row else None
+        if not await self._is_right(hashed, pin):
+            return CallerCheck(CheckResult.WRONG, guesses_left=guesses_left(before.wrong_in_a_row + 1))
+        async with self._database.transaction() as session:
+            await store.was_right(session, guess)
+        return CallerCheck(CheckResult.CONFIRMED, one, guesses_left(0))
+
+    async def _is_right(self, hashed: str | None, pin: str) -> bool:
+        keyed = self._keyed(pin[:LONGEST_GUESS])
+
+        def verify() -> bool:
+            try:
+                return self._hasher.verify(hashed or self._nobodys, keyed)
+            except (VerificationError, InvalidHashError):
+                return False
+
+        return await asyncio.to_thread(verify) and hashed is not None
+
+    def _keyed(self, pin: str) -> str:
+        return hmac.new(self._key, pin.encode(), hashlib.sha256).hexdigest()
+
+    # PINs given out
+
+    async def issue_pin(self, person: int, by: Actor) -> str:
+        """A new PIN that a machine chose, to be told to the person; the old one is gone, and so are its guesses.
+
+        Raises:
+            NotFound: nobody has this id.
+        """
+        known = await self._people.known_numbers(person)
+        while True:
+            pin = "".join(secrets.choice("0123456789") for _ in range(ISSUED))
+            try:
+                checked_pin(pin, *known)
+            except BadInput:
+                continue
+            await self._set(person, pin, by)
+            return pin
+
+    async def choose_pin(self, person: int, pin: str, by: Actor) -> None:
+        """The person chose this one.
+
+        Raises:
+            NotFound: nobody has this id.
+            BadInput: it is too easy.
+        """
+        await self._set(person, checked_pin(pin, *await self._people.known_numbers(person)), by)
+
+    async def remove_pin(self, person: int) -> None:
+        """The person can hear about their tickets by number only, as before."""
+        persons = await self._people.ids_of(person)
+        async with self._database.transaction() as session:
+            await store.drop_pins(session, persons)
+
+    async def standing(self, person: int) -> PinStanding:
+        """What the desk may see of a person's PIN; raises `NotFound`."""
+        await self._people.known_numbers(person)
+        persons = await self._people.ids_of(person)
+        async with self._database.transaction() as session:
+            row = await store.pin_of(session, persons)
+            if row is None:
+                return PinStanding(False)
+            wrong, last = await store.wrong_in_a_row(session, person)
+        return PinStanding(True, row.set_at, row.set_by, wrong, refusal(Guesses(wrong, last), self._now()))
+
+    async def _set(self, person: int, pin: str, by: Actor) -> None:
+        hashed = await asyncio.to_thread(self._hasher.hash, self._keyed(pin))
+        persons = await self._people.ids_of(person)
+        async with self._database.transaction() as session:
+            await store.drop_pins(session, persons)
+            session.add(
+                PinRow(
+                    person=person, hashed=hashed, set_at=self._now(), set_by=by.login[:64],
+                    guesses_from=await store.newest_guess(session),
+                )
+            )  # fmt: skip
+
+    # What is known of a ticket
+
+    async def ticket_status(self, number: str) -> TicketStatus | None:
+        """The state of the ticket with this number; None when there is none (CTI-02)."""
+        return await self._tickets.status(number)
+
+    async def newest_ticket(self, person: int) -> TicketStatus | None:
+        """The state of a person's newest ticket, one that is not closed before those that are; None without any."""
+        found = await self._tickets.for_person(await self._people.ids_of(person), 50)
+        ticket = next((one for one in found if one.is_open), found[0] if found else None)
+        if ticket is None:
+            return None
+        ko, en = STATE_NAMES[ticket.state]
+        return TicketStatus(ticket.number, ticket.state, ko, en, ticket.support_line, ticket.expected_at)
+
+    # Called back about it
+
+    async def call_me_back(self, number: str, phone: str, call: CallId | None = None) -> CallbackId:
+        """Somebody shall be called back about this ticket, by the queue it came from; the call is linked with it.
+
+        `call` is the one in which it was asked; asked twice in one call it is one promise.
+
+        Raises:
+            NotFound: no such ticket.
+            Conflict: the ticket is closed.
+            BadInput: a telephone that may not be dialled.
+        """
+        ticket = await self._tickets.get(number)
+        if not ticket.is_open:
+            raise Conflict("종료된 건입니다. 새로 접수해 주십시오.", "it is closed: open a new one")
+        dialled = self._dialable(phone)
+        if dialled is None:
+            raise BadInput("이 번호로는 연락드릴 수 없습니다.", "that number may not be dialled", field="phone")
+        promise = _promise(ticket.number, dialled, call, self._now())
+        wish = {"callback": promise, "ticket": int(ticket.number[:-1]), "call": call, "at": self._now()}
+        try:
+            async with self._database.transaction() as session:
+                await session.execute(insert(WishRow).values(**wish))
+        except IntegrityError:
+            return promise  # asked for in this call before
+        if call is not None:
+            await self._tickets.link(ticket.number, call, CallRole.FOLLOWED_UP, AUTOMATIC)
+        wanted = ticket.queue if ticket.queue and self._queue_exists(ticket.queue) else None
+        self._book(CallbackAsked(promise, dialled, QueueName(wanted) if wanted else self._queue()))
+        return promise
+
+    async def ticket_of_callback(self, callback: CallbackId) -> TicketNumber | None:
+        """The ticket about which this promise was made; None for any other promise."""
+        async with self._database.transaction() as session:
+            row = await session.get(WishRow, callback)
+        return ticket_number(row.ticket) if row else None
+
+
+def _promise(ticket: TicketNumber, phone: str, call: CallId | None, now: datetime) -> CallbackId:
+    """Letters and digits only: it becomes part of the names of calls and channels."""
+    asked = call or now.isoformat()
+    return CallbackId("cb" + hashlib.sha256(f"{ticket}\0{asked}\0{phone}".encode()).hexdigest()[:20])

@@ -1,0 +1,110 @@
+"""Where callers' PINs (hashes only), guesses and wishes to be called back about a ticket are kept.
+
+Tables: `caller_pins` (one per person), `pin_guesses` (each guess, right or wrong), `ticket_callback_wishes`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from changgu.ground.database import Base, UtcDateTime
+from changgu.ticketing.self_service.pin import NUMBER_WINDOW, Guesses
+
+
+class PinRow(Base):
+    """Somebody's PIN: an Argon2id hash over the PIN keyed with a secret that is not in the database."""
+
+    __tablename__ = "caller_pins"
+    person: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    hashed: Mapped[str] = mapped_column(String(200))
+    set_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    set_by: Mapped[str] = mapped_column(String(64))
+    guesses_from: Mapped[int]
+    """Guesses with a larger id count against this PIN."""
+
+
+class GuessRow(Base):
+    """One guess. It counts as wrong from before it is looked at until it is known to be right."""
+
+    __tablename__ = "pin_guesses"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    person: Mapped[int | None] = mapped_column(index=True)
+    number: Mapped[str] = mapped_column(String(64), index=True)
+    right: Mapped[bool]
+
+
+class WishRow(Base):
+    """Somebody wants to be called back about a ticket."""
+
+    __tablename__ = "ticket_callback_wishes"
+    callback: Mapped[str] = mapped_column(String(64), primary_key=True)
+    ticket: Mapped[int] = mapped_column(ForeignKey("tickets.running"), index=True)
+    call: Mapped[str | None] = mapped_column(String(150))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+async def begin_guess(session: AsyncSession, person: int | None, number: str, at: datetime) -> int:
+    """Note a guess as wrong before it is looked at, so that guesses made at once all count; its id."""
+    row = GuessRow(at=at, person=person, number=number, right=False)
+    session.add(row)
+    await session.flush()
+    return row.id
+
+
+async def guesses_before(session: AsyncSession, id: int, person: int | None, number: str, now: datetime) -> Guesses:
+    """What there was before the guess with this id."""
+    from_number = await session.scalar(
+        select(func.count()).where(
+            GuessRow.number == number, GuessRow.id < id, ~GuessRow.right, GuessRow.at > now - NUMBER_WINDOW
+        )
+    )
+    wrong, last = await wrong_in_a_row(session, person, before=id)
+    return Guesses(wrong, last, from_number or 0)
+
+
+async def wrong_in_a_row(
+    session: AsyncSession, person: int | None, *, before: int | None = None
+) -> tuple[int, datetime | None]:
+    """Wrong guesses since the last right one or the last new PIN, and when the last of them was made."""
+    if person is None:
+        return 0, None
+    pin = await session.get(PinRow, person)
+    right = select(func.max(GuessRow.id)).where(GuessRow.person == person, GuessRow.right)
+    since = max(pin.guesses_from if pin else 0, await session.scalar(right) or 0)
+    query = select(func.count(), func.max(GuessRow.at)).where(
+        GuessRow.person == person, ~GuessRow.right, GuessRow.id > since
+    )
+    if before is not None:
+        query = query.where(GuessRow.id < before)
+    count, last = (await session.execute(query)).one()
+    return count, last
+
+
+async def was_right(session: AsyncSession, id: int) -> None:
+    """The guess was right."""
+    await session.execute(update(GuessRow).where(GuessRow.id == id).values(right=True))
+
+
+async def forget_guess(session: AsyncSession, id: int) -> None:
+    """A guess that was not looked at is none."""
+    await session.execute(delete(GuessRow).where(GuessRow.id == id))
+
+
+async def newest_guess(session: AsyncSession) -> int:
+    """The id of the newest guess."""
+    return await session.scalar(select(func.max(GuessRow.id))) or 0
+
+
+async def drop_pins(session: AsyncSession, persons: Sequence[int]) -> None:
+    """The PINs of a person who is known by these ids are gone."""
+    await session.execute(delete(PinRow).where(PinRow.person.in_(persons)))
+
+
+async def pin_of(session: AsyncSession, persons: Sequence[int]) -> PinRow | None:
+    """The newest PIN of a person who is known by these ids."""
+    query = select(PinRow).where(PinRow.person.in_(persons)).order_by(PinRow.set_at.desc()).limit(1)
+    return await session.scalar(query)
