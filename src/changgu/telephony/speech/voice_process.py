@@ -7,6 +7,7 @@ killed when it is late. What it reads and writes: see `voice_worker`.
 import asyncio
 import json
 import struct
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,9 @@ from typing import Any, Final
 from changgu.telephony.speech.synthesiser import PIECE_TAIL, SpeechLate, SpeechRefused, SpeechTrouble
 
 LONGEST_ANSWER: Final = 64 * 1024 * 1024
+
+ADAPTER: Final = (sys.executable, "-m", "changgu.telephony.speech.voice_worker")
+"""The command of a child without a voice, which only adapts recordings."""
 
 
 class VoiceProcess:

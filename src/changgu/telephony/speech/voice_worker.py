@@ -54,3 +54,11 @@ def run(say: Say) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     serve(sys.stdin.buffer, answers, say)
+
+
+def _mute(_order: Order) -> tuple[Sequence[float], int]:
+    raise ValueError("this process has no voice; it only adapts recordings")
+
+
+if __name__ == "__main__":
+    run(_mute)
