@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ROOMS_WITH_TABLES = (
     "changgu.acd.store",
+    "changgu.ivr_flows.publishing.store",
     "changgu.directory.store",
     "changgu.ticketing.store",
     "changgu.ticketing.intake.store",
