@@ -76,14 +76,14 @@ def test_a_native_number_is_heard_as_it_is_said(number: int) -> None:
 
 
 def test_a_number_must_have_as_many_digits_as_was_asked() -> None:
-    assert answer(PIN, "일 이 삼".split()) is None
-    assert answer(PIN, "일 이 삼 사".split()) == "1234"
-    assert answer(PIN, "일 이 삼 사 오".split()) is None
+    assert answer(PIN, ["일", "이", "삼"]) is None
+    assert answer(PIN, ["일", "이", "삼", "사"]) == "1234"
+    assert answer(PIN, ["일", "이", "삼", "사", "오"]) is None
 
 
 def test_a_number_is_complete_when_no_digit_more_is_allowed() -> None:
-    assert is_complete(PIN, "일 이 삼 사".split())
-    assert not is_complete(TICKET, "일 공 공 공 공 일 팔".split())
+    assert is_complete(PIN, ["일", "이", "삼", "사"])
+    assert not is_complete(TICKET, ["일", "공", "공", "공", "공", "일", "팔"])
 
 
 def test_a_name_answers_with_politeness_or_without() -> None:
