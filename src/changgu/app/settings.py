@@ -14,23 +14,22 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from changgu.app.settings_group import Group, option
 from changgu.app.settings_words import UnusableValue, toml_ko, unreadable_ko, why_ko
+from changgu.app.voice_settings import VoiceSettings
 from changgu.ground.trouble import Trouble
 from changgu.telephony.dial_plan import PLACE_OF_NUMBER, DialPlan
+
+__all__ = ["FILE_IN_DATA_FOLDER", "Group", "Settings", "SettingsError", "describe", "load", "option"]
 
 FILE_IN_DATA_FOLDER: Final = "changgu.toml"
 
 
 class SettingsError(Trouble):
     """A setting cannot be used; names the file and the key."""
-
-
-def option(default: Any, ko: str, en: str, *, unit: str | None = None, example: JsonValue = None) -> Any:
-    """A field with its sentence in both languages."""
-    return Field(default, description=en, json_schema_extra={"ko": ko, "unit": unit, "example": example})
 
 
 def _address(value: str) -> str:
@@ -87,12 +86,6 @@ Network = Annotated[str, AfterValidator(_network)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Number = Annotated[str, Field(pattern=r"^\+?[0-9]{1,15}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-
-
-class Group(BaseModel):
-    """A table of the file; a key it does not know is an error, never ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class DeskSettings(Group):
@@ -354,6 +347,7 @@ class Settings(Group):
     pbx: PbxSettings = PbxSettings()
     visitor_phone: VisitorPhoneSettings = VisitorPhoneSettings()
     recordings: RecordingSettings = RecordingSettings()
+    voice: VoiceSettings = VoiceSettings()
     demo: DemoSettings = DemoSettings()
     log: LogSettings = LogSettings()
 

@@ -153,8 +153,9 @@ def parts_of(text: str, longest: int) -> list[str]:
                 parts[-1] += f" {piece}"
             else:
                 parts.append(piece)
-    said = (part for part in parts if any(sign.isalnum() for sign in part))
-    ended = (part if part[-1] in _ENDS else f"{part}." for part in said)
+    said = [part for part in parts if any(sign.isalnum() for sign in part)]
+    ended = [part if part[-1] in _ENDS else f"{part}," for part in said[:-1]]  # cut between words: it goes on
+    ended += [part if part[-1] in _ENDS else f"{part}." for part in said[-1:]]
     return [unicodedata.normalize("NFKD", part) for part in ended]
 
 

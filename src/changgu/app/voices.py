@@ -1,0 +1,147 @@
+"""Which voice speaks for this desk, with its key, its stand-in, and what is said about it at the start."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from changgu.app.settings import Settings
+from changgu.ground.trouble import BadInput, NotFound
+from changgu.ivr_flows import service as menus
+from changgu.telephony.pbx_packages import default_folder
+from changgu.telephony.speech.cloud import CloudAccess, CloudSynthesiser
+from changgu.telephony.speech.espeak import EspeakSynthesiser
+from changgu.telephony.speech.neural import NeuralSynthesiser
+from changgu.telephony.speech.prompts import PromptStore
+from changgu.telephony.speech.synthesiser import Synthesiser
+from changgu.telephony.speech.voice_catalogue import InstalledVoice, VoiceUnavailable, installed, offer_named
+
+KEY_FILE: Final = "voice.key"
+"""In the data folder, mode 0600: the cloud service's key, and nothing else."""
+
+HARD_TO_UNDERSTAND: Final = (
+    "안내 음성: espeak-ng. 기계음이라 알아듣기 어렵습니다. 사람 목소리에 가까운 음성: changgu voice install, 녹음: "
+    "changgu prompts script · the prompts' voice is espeak-ng, which is hard to understand; better ones: "
+    "changgu voice install, or recordings: changgu prompts script"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeskVoice:
+    """The voice of a desk."""
+
+    synthesiser: Synthesiser
+    stand_in: Synthesiser | None
+    """Speaks until, and wherever, the voice cannot."""
+    abroad: bool
+    """It is spoken by another company's computers."""
+    said: str
+    """One line about it, for whoever starts the desk."""
+
+
+def voices_folder(environment: Mapping[str, str]) -> Path:
+    """Where fetched voices are kept: beside the private PBX, one folder for every desk of this user."""
+    return default_folder(environment).parent / "voices"
+
+
+def recordings_of(settings: Settings) -> Path:
+    """Where a desk's recorded prompts lie."""
+    return settings.data / "prompts" / "recorded"
+
+
+def desk_voice(settings: Settings, environment: Mapping[str, str]) -> DeskVoice:
+    """The voice that the settings ask for; raises `VoiceUnavailable`, NotFound or BadInput when it cannot be had."""
+    voice = settings.voice
+    if voice.use == "cloud":
+        access = CloudAccess(
+            voice.cloud_service, read_key(settings.data), voice.cloud_account, voice.cloud_address, voice.cloud_model,
+            {str(language): speaker for language, speaker in voice.cloud_speakers.items()}, voice.speed,
+        )  # fmt: skip
+        return DeskVoice(
+            CloudSynthesiser(access), EspeakSynthesiser(), True,
+            f"안내 음성: {voice.cloud_service} ({access.base}). 안내 문장이 그곳으로 전송됩니다 · "
+            f"the prompts' voice is a cloud service; their sentences are sent to {access.base}",
+        )  # fmt: skip
+    if voice.use != "espeak":
+        found = installed(offer_named(), voices_folder(environment))
+        if found is not None:
+            return DeskVoice(
+                neural(found, settings), EspeakSynthesiser(), False,
+                f"안내 음성: {found.offer.title} {voice.speaker} · the prompts' voice",
+            )  # fmt: skip
+        if voice.use == "neural":
+            raise VoiceUnavailable(
+                '음성이 설치되어 있지 않습니다(voice.use = "neural"). 실행하십시오: changgu voice install',
+                'No voice is installed (voice.use = "neural"). Type: changgu voice install',
+            )
+    return DeskVoice(EspeakSynthesiser(words_per_minute=espeak_pace(voice.speed)), None, False, HARD_TO_UNDERSTAND)
+
+
+def neural(found: InstalledVoice, settings: Settings) -> NeuralSynthesiser:
+    """The fetched voice with the desk's speaker and speed; raises BadInput when it has no such speaker."""
+    speaker = settings.voice.speaker
+    if speaker not in found.offer.speakers:
+        names = ", ".join(found.offer.speakers)
+        raise BadInput(
+            f"voice.speaker: {found.offer.title}에 {speaker} 화자가 없습니다. 있는 화자: {names}",
+            f"voice.speaker: {found.offer.title} has no speaker {speaker}; it has {names}",
+            field="voice.speaker",
+        )
+    return NeuralSynthesiser(found, speaker, settings.voice.speed)
+
+
+def espeak_pace(speed: float) -> int:
+    """Words per minute; 150 is clear over a telephone."""
+    return round(150 * speed)
+
+
+def prompt_store(settings: Settings, voice: DeskVoice, environment: Mapping[str, str]) -> PromptStore:
+    """The prompts of a desk; raises ValueError when a catalogue of the site cannot be read."""
+    language = settings.desk.language
+    languages = (language, *(other for other in menus.LANGUAGES if other != language))
+    return PromptStore(
+        default_folder(environment).parent / "sounds",  # by content, so one folder serves every desk of this user
+        recordings_of(settings),
+        voice.synthesiser,
+        {one: menus.sentences(one, settings.data / "prompts") for one in languages},
+        stand_in=voice.stand_in,
+        abroad=voice.abroad,
+    )
+
+
+def read_key(data: Path) -> str:
+    """The cloud service's key; raises NotFound, or BadInput when others can read it."""
+    file = data / KEY_FILE
+    try:
+        key = file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        key = ""
+    if not key:
+        raise NotFound(
+            "클라우드 음성의 키가 없습니다. 실행하십시오: changgu voice key",
+            "There is no key for the cloud voice. Type: changgu voice key",
+        )
+    if file.stat().st_mode & 0o077:
+        raise BadInput(
+            f"{file}을 다른 사용자가 읽을 수 있습니다. 다음을 실행하십시오: chmod 600 {file}",
+            f"Other users can read {file}. Type: chmod 600 {file}",
+        )
+    return key
+
+
+def write_key(data: Path, key: str) -> Path:
+    """Keep the key, readable by its owner alone; raises BadInput for what is no key."""
+    key = key.strip()
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise BadInput("키가 아닙니다. 한 줄의 영문자와 숫자여야 합니다.", "This is no key: one line, without spaces.")
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = data / KEY_FILE
+    partial = file.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(f"{key}\n")
+        out.flush()
+        os.fsync(out.fileno())
+    partial.replace(file)
+    return file
