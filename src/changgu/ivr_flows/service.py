@@ -34,14 +34,25 @@ def check_file(
     path: Path, queues: Collection[str] | None = None, prompts_folder: Path | None = None, staff: Staff | None = None
 ) -> Report:
     """Read and check one menu tree. `queues` and `staff`: known to the site, or None to leave them unchecked."""
-    catalogues = {language: sentences(language, prompts_folder) for language in LANGUAGES}
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as trouble:
         why = trouble.strerror if isinstance(trouble, OSError) else trouble
         unread = Problem(str(path), Place(), Severity.ERROR, f"읽을 수 없습니다: {why}", f"cannot be read: {why}")
         return Report(str(path), None, (unread,))
-    return inspect(text, str(path), queues, catalogues, staff)
+    return check_text(text, str(path), queues, prompts_folder, staff)
+
+
+def check_text(
+    text: str,
+    file: str,
+    queues: Collection[str] | None = None,
+    prompts_folder: Path | None = None,
+    staff: Staff | None = None,
+) -> Report:
+    """The same for the text of a menu tree that is in no file; `file` is for the messages."""
+    catalogues = {language: sentences(language, prompts_folder) for language in LANGUAGES}
+    return inspect(text, file, queues, catalogues, staff)
 
 
 def load_file(
