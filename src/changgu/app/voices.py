@@ -1,15 +1,20 @@
 """Which voice speaks for this desk, with its key, its stand-in, and what is said about it at the start."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from changgu.acd.queues import Floor
 from changgu.app.settings import Settings
 from changgu.ground.trouble import BadInput, NotFound
 from changgu.ivr_flows import service as menus
+from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.nodes import ChooseLanguage, NamedPrompt
+from changgu.telephony.farewells import fixed_sentences
 from changgu.telephony.pbx_packages import default_folder
+from changgu.telephony.queue_experience import comfort_sentences
 from changgu.telephony.speech.cloud import CloudAccess, CloudSynthesiser
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.neural import NeuralSynthesiser
@@ -19,6 +24,9 @@ from changgu.telephony.speech.voice_catalogue import InstalledVoice, VoiceUnavai
 
 KEY_FILE: Final = "voice.key"
 """In the data folder, mode 0600: the cloud service's key, and nothing else."""
+
+MACHINE_VOICE: Final = NamedPrompt("machine_voice")
+"""Says that nobody speaks; the licence of a neural voice asks for it, and so do callers."""
 
 HARD_TO_UNDERSTAND: Final = (
     "안내 음성: espeak-ng. 기계음이라 알아듣기 어렵습니다. 사람 목소리에 가까운 음성: changgu voice install, 녹음: "
@@ -36,6 +44,8 @@ class DeskVoice:
     """Speaks until, and wherever, the voice cannot."""
     abroad: bool
     """It is spoken by another company's computers."""
+    artificial: bool
+    """It sounds like a person, who should be told from one."""
     said: str
     """One line about it, for whoever starts the desk."""
 
@@ -59,7 +69,7 @@ def desk_voice(settings: Settings, environment: Mapping[str, str]) -> DeskVoice:
             {str(language): speaker for language, speaker in voice.cloud_speakers.items()}, voice.speed,
         )  # fmt: skip
         return DeskVoice(
-            CloudSynthesiser(access), EspeakSynthesiser(), True,
+            CloudSynthesiser(access), EspeakSynthesiser(), True, True,
             f"안내 음성: {voice.cloud_service} ({access.base}). 안내 문장이 그곳으로 전송됩니다 · "
             f"the prompts' voice is a cloud service; their sentences are sent to {access.base}",
         )  # fmt: skip
@@ -67,7 +77,7 @@ def desk_voice(settings: Settings, environment: Mapping[str, str]) -> DeskVoice:
         found = installed(offer_named(), voices_folder(environment))
         if found is not None:
             return DeskVoice(
-                neural(found, settings), EspeakSynthesiser(), False,
+                neural(found, settings), EspeakSynthesiser(), False, True,
                 f"안내 음성: {found.offer.title} {voice.speaker} · the prompts' voice",
             )  # fmt: skip
         if voice.use == "neural":
@@ -75,7 +85,8 @@ def desk_voice(settings: Settings, environment: Mapping[str, str]) -> DeskVoice:
                 '음성이 설치되어 있지 않습니다(voice.use = "neural"). 실행하십시오: changgu voice install',
                 'No voice is installed (voice.use = "neural"). Type: changgu voice install',
             )
-    return DeskVoice(EspeakSynthesiser(words_per_minute=espeak_pace(voice.speed)), None, False, HARD_TO_UNDERSTAND)
+    pace = espeak_pace(voice.speed)
+    return DeskVoice(EspeakSynthesiser(words_per_minute=pace), None, False, False, HARD_TO_UNDERSTAND)
 
 
 def neural(found: InstalledVoice, settings: Settings) -> NeuralSynthesiser:
@@ -108,6 +119,34 @@ def prompt_store(settings: Settings, voice: DeskVoice, environment: Mapping[str,
         stand_in=voice.stand_in,
         abroad=voice.abroad,
     )
+
+
+def spoken_languages(flow: Flow, main: str) -> tuple[str, ...]:
+    """The languages callers may hear: the desk's own, and those that the menu lets them choose."""
+    chosen = {
+        language
+        for part in flow.all_flows()
+        for node in part.nodes.values()
+        if isinstance(node, ChooseLanguage)
+        for language in node.languages.values()
+    }
+    return (main, *(language for language in menus.LANGUAGES if language in chosen and language != main))
+
+
+def nameless_sentences(flow: Flow, floor: Floor, languages: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Language → every sentence of the desk that is known by its words and not by a name."""
+    said = {}
+    for number, language in enumerate(languages):
+        comfort = comfort_sentences(floor) if number == 0 else ()  # a queue has them in the desk's own language
+        written = (*fixed_sentences(language), *comfort, *flow.written_sentences(language))
+        said[language] = tuple(dict.fromkeys(written))
+    return said
+
+
+def says_it_is_a_machine(flow: Flow) -> bool:
+    """Whether some node of the menu says `machine_voice`."""
+    nodes = (node for part in flow.all_flows() for node in part.nodes.values())
+    return any(MACHINE_VOICE in getattr(node, "prompts", ()) for node in nodes)
 
 
 def read_key(data: Path) -> str:
