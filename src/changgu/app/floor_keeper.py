@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from changgu.acd import routing
 from changgu.acd.identity import AgentId, QueueName
@@ -17,8 +20,12 @@ from changgu.ground.csv_rows import RowError
 from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.checks import Staff
 from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.loader import Report
 from changgu.ivr_flows.nodes import HandOver, NamedPrompt, NodeName, Say, TicketStatus
-from changgu.ivr_flows.problems import FlowErrors
+from changgu.ivr_flows.problems import FlowErrors, Place, Problem, Severity
+from changgu.ivr_flows.publishing.notices import marked
+from changgu.ivr_flows.publishing.service import MenuText
+from changgu.ivr_flows.publishing.versions import SHIPPED
 from changgu.telephony.numbers import NumberPlan
 
 logger = logging.getLogger(__name__)
@@ -33,6 +40,44 @@ Prepare = Callable[[Floor, Flow], Awaitable[object]]
 """Makes ready for a floor and a menu that are to be taken up; raises when that cannot be."""
 
 
+class Menus(Protocol):
+    """Which menu is to be on the air; `ivr_flows.publishing.service.FlowVersions`."""
+
+    async def wanted(self, report: Callable[[str, str], Report]) -> MenuText:
+        """The one that is wanted now; raises `FlowErrors` when there is none that could be used."""
+        ...
+
+    async def taken_up(self, menu: MenuText, flow: Flow) -> int:
+        """It is on the air from now on; its version."""
+        ...
+
+    def in_use(self) -> Iterable[Flow]:
+        """Every menu that some caller may be in."""
+        ...
+
+
+class FileMenu:
+    """The site's menu file, or the shipped one, as it is; no versions are kept."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._flow: Flow | None = None
+
+    async def wanted(self, report: Callable[[str, str], Report]) -> MenuText:
+        """What the file says now."""
+        text, name = await asyncio.to_thread(menu_text, self._data)
+        return MenuText(text, name, None)
+
+    async def taken_up(self, menu: MenuText, flow: Flow) -> int:
+        """Nothing is kept of it."""
+        self._flow = flow
+        return 1
+
+    def in_use(self) -> Iterable[Flow]:
+        """The one."""
+        return () if self._flow is None else (self._flow,)
+
+
 class FloorKeeper:
     """Queues, agents, routing rules and the menu, read from the data folder.
 
@@ -40,9 +85,11 @@ class FloorKeeper:
     for everybody at once. When one refuses, those before it are given the old floor again.
     """
 
-    def __init__(self, settings: Settings, store: FloorStore) -> None:
+    def __init__(self, settings: Settings, store: FloorStore, menus: Menus | None = None) -> None:
+        """`menus`: who keeps versions of the menu; without, the file is what callers hear."""
         self._settings = settings
         self._store = store
+        self._menus = menus or FileMenu(settings.data)
         self._prepare: list[Prepare] = []
         self._changed: list[Callable[[Floor], None]] = []
         self._turn = asyncio.Lock()
@@ -66,11 +113,10 @@ class FloorKeeper:
         `RoutingErrors` when the menu cannot be used, or neither these rules nor the last ones can.
         """
         try:
-            self.floor, self.flow = await self._read()
+            self.floor, self.flow, menu = await self._read()
         except RoutingErrors as wrong:
-            listed = await self._store.load_floor()
             try:
-                self.floor, self.flow = await asyncio.to_thread(self._with_rules, listed, self._accepted)
+                self.floor, self.flow, menu = await self._read(self._accepted)
             except (RoutingErrors, FileNotFoundError):
                 raise wrong from None
             for mistake in str(wrong).splitlines():
@@ -78,10 +124,15 @@ class FloorKeeper:
             logger.error("these rules were not taken up; the desk goes on with the last ones, %s", self._accepted)
         else:
             await asyncio.to_thread(self._remember_rules)
+        await self._menus.taken_up(menu, self.flow)
 
     async def try_out(self, listed: Floor) -> None:
         """Whether these lists of queues and agents could be taken up; raises `FlowErrors` or `RoutingErrors`."""
-        await asyncio.to_thread(self._with_rules, listed)
+        await self._with_menu(listed)
+
+    async def menu_report(self, text: str, file: str) -> Report:
+        """What is wrong with a menu on this desk as it is now; `file` is for the messages only."""
+        return await asyncio.to_thread(self._report, await self._store.load_floor(), text, file)
 
     async def reload(self) -> bool:
         """Take up what has changed; what cannot be used is said in the log, and the old goes on (False)."""
@@ -90,7 +141,7 @@ class FloorKeeper:
 
     async def _reload(self) -> bool:
         try:
-            floor, flow = await self._read()
+            floor, flow, menu = await self._read()
         except (FlowErrors, RoutingErrors) as wrong:
             mistakes = str(wrong).splitlines()
             logger.warning("the floor was not taken up, %d mistake(s); the old one goes on", len(mistakes))
@@ -107,6 +158,12 @@ class FloorKeeper:
                 logger.exception("the floor was not taken up")
                 await self._take_back(self._prepare[: number + 1])
                 return False
+        try:
+            await self._menus.taken_up(menu, flow)
+        except (SQLAlchemyError, OSError):
+            logger.exception("the floor was not taken up")
+            await self._take_back(self._prepare)
+            return False
         self.floor, self.flow = floor, flow
         await asyncio.to_thread(self._remember_rules)
         for listener in self._changed:
@@ -114,9 +171,23 @@ class FloorKeeper:
         logger.info("the floor has %d queues and %d agents", len(floor.queues), len(floor.agents))
         return True
 
-    async def _read(self) -> tuple[Floor, Flow]:
-        listed = await self._store.load_floor()
-        return await asyncio.to_thread(self._with_rules, listed)  # a large file would hold up calls
+    async def _read(self, rules: Path | None = None) -> tuple[Floor, Flow, MenuText]:
+        return await self._with_menu(await self._store.load_floor(), rules)
+
+    async def _with_menu(self, listed: Floor, rules: Path | None = None) -> tuple[Floor, Flow, MenuText]:
+        """`rules` instead of the site's own file; it must exist."""
+        menu = await self._menus.wanted(lambda text, file: self._report(listed, text, file))
+        # A large file would hold up calls.
+        floor, flow = await asyncio.to_thread(self._with_rules, listed, menu, rules)
+        return floor, flow, menu
+
+    def sentences(self) -> dict[str, dict[str, str]]:
+        """Language → prompt name → sentence, as they are now."""
+        return {one: menus.sentences(one, self._settings.data / "prompts") for one in menus.LANGUAGES}
+
+    def _report(self, listed: Floor, text: str, file: str) -> Report:
+        prompts = self._settings.data / "prompts"
+        return menus.check_text(text, file, [queue.name for queue in listed.queues], prompts, staff_of(listed))
 
     def _remember_rules(self) -> None:
         """Keep what was taken up, for a start at which the file has a mistake."""
@@ -129,12 +200,12 @@ class FloorKeeper:
         except OSError as trouble:
             logger.warning("the rules that are in force could not be kept beside: %s", trouble)
 
-    def _with_rules(self, listed: Floor, rules: Path | None = None) -> tuple[Floor, Flow]:
-        """`rules` instead of the site's own file; it must exist."""
+    def _with_rules(self, listed: Floor, menu: MenuText, rules: Path | None) -> tuple[Floor, Flow]:
         data = self._settings.data
-        flow = menus.load_file(
-            menu_file(data), [queue.name for queue in listed.queues], data / "prompts", staff_of(listed)
-        )
+        found = self._report(listed, menu.text, menu.file)
+        if found.flow is None:
+            raise FlowErrors(found.errors)
+        flow = found.flow
         file = data / routing.FILE_NAME if rules is None else rules
         if rules is not None and not rules.exists():
             raise FileNotFoundError(rules)
@@ -181,16 +252,18 @@ class FloorKeeper:
 
     def notice_nodes(self) -> frozenset[str]:
         """Nodes of the menu that say the notice of recording to its end, whatever is pressed."""
-        if self.flow is None:
-            return frozenset()
-        return frozenset(
-            name
-            for name, node in self.flow.nodes.items()
-            if isinstance(node, Say) and node.mandatory and RECORDING_NOTICE in node.prompts
-        )
+        said: set[str] = set()
+        others: set[str] = set()
+        for flow in self._menus.in_use():
+            for name, node in flow.nodes.items():
+                says_it = isinstance(node, Say) and node.mandatory and RECORDING_NOTICE in node.prompts
+                (said if says_it else others).add(name)
+        return frozenset(said - others)  # of versions that disagree, the one that is no notice counts
 
     def node_title(self, node: str) -> str | None:
         """What a node of the menu is called on an agent's screen; None for one that needs no mention."""
+        if marked(node) is not None:
+            return "안내 방송"
         match self.flow.nodes.get(NodeName(node)) if self.flow is not None else None:
             case HandOver(queue=name):
                 queue = self.queue(QueueName(name))
@@ -255,3 +328,18 @@ def menu_file(data: Path) -> Path:
     """The site's own menu tree when there is one, else the shipped one."""
     own = data / "menus" / "main.yaml"
     return own if own.exists() else menus.shipped_menu("main")
+
+
+def menu_text(data: Path) -> tuple[str, str]:
+    """The text of the menu file that the site would use, and its name: of the shipped one with `changgu:` before it.
+
+    Raises `FlowErrors` for a file that cannot be read.
+    """
+    file = menu_file(data)
+    name = str(file) if file.is_relative_to(data) else f"{SHIPPED}{file.name}"
+    try:
+        return file.read_text("utf-8"), name
+    except (OSError, UnicodeDecodeError) as trouble:
+        why = trouble.strerror if isinstance(trouble, OSError) else trouble
+        unread = Problem(name, Place(), Severity.ERROR, f"읽을 수 없습니다: {why}", f"cannot be read: {why}")
+        raise FlowErrors((unread,)) from trouble

@@ -86,7 +86,11 @@ def pbx_plan(
         rtp_last=settings.rtp.last,
         media_address=audio,
         host_addresses=host_addresses() if on_loopback else (),
-        desk_numbers=(settings.desk.number, *settings.desk.other_numbers),
+        desk_numbers=tuple(
+            number
+            for number in (settings.desk.number, *settings.desk.other_numbers, settings.desk.pilot_number)
+            if number
+        ),
         main_queue=settings.desk.main_queue,
         visitor_secret=None if settings.visitor_phone.enabled == "off" else secrets.visitor_sip_secret,
         anonymous_callers=settings.sip.anonymous_callers,

@@ -8,18 +8,29 @@ other. Somebody whom we called back is on the line like a caller.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, assert_never
 
 import msgspec
 
 from changgu.acd.commands import Divert, Farewell
-from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp, Event, KeyPressed, MenuEnded, PersonReached
+from changgu.acd.events import (
+    CallArrived,
+    CallerDialledIn,
+    CallerHungUp,
+    Event,
+    KeyPressed,
+    MenuEnded,
+    MenuStepReached,
+    PersonReached,
+)
 from changgu.acd.identity import AgentId, CallId, Instant, QueueName
 from changgu.acd.queues import Way
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.nodes import NamedPrompt, NodeName, Prompt
-from changgu.ivr_flows.session import HangUp, PersonWanted, ToQueue, Turn, Visit, resume, start
+from changgu.ivr_flows.nodes import NamedPrompt, NodeName, Prompt, TextPrompt
+from changgu.ivr_flows.publishing.notices import DESK, QUEUE, Announcement, Notice, mark_of, parts_of
+from changgu.ivr_flows.session import Event as VisitEvent
+from changgu.ivr_flows.session import HangUp, PersonWanted, Step, ToQueue, Turn, Visit, resume, start
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriConflict, AriLate, AriNotFound, AriNotOurs, AriTrouble
 from changgu.telephony.ari.messages import (
@@ -57,6 +68,25 @@ class Standings(Protocol):
         ...
 
 
+class Menus(Protocol):
+    """Which version of the menu a caller hears."""
+
+    def flow_of(self, call: CallId, dialled: str) -> Flow:
+        """The menu in force when this call was first asked about; the same one to its end."""
+        ...
+
+
+class Announcements(Protocol):
+    """Notices that supervisors have put on the air (TEC-04)."""
+
+    language: str
+    """The desk's."""
+
+    def for_call(self, call: str, place: str) -> Sequence[Notice]:
+        """What is said to this caller at a place (see `ivr_flows.publishing.notices`) and was not said before."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What the desk answers with; read anew for each caller, so that a change needs no restart."""
@@ -72,6 +102,10 @@ class Desk:
     """Who keeps voice mail; None: nobody, and callers are told so."""
     standings: Standings | None = None
     """Who knows VIPs and repeated incidents; None: all callers are alike."""
+    menus: Menus | None = None
+    """Who keeps versions of the menu; None: `menu` is the only one."""
+    notices: Announcements | None = None
+    """Who keeps notices; None: there are none."""
 
     def shown_number(self) -> str:
         """What people whom we call see."""
@@ -322,14 +356,17 @@ class Inbound:
         match self._desk.numbers().destination(identity.dialled):
             case ToQueueDirectly(queue):
                 await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=False)
+                await self._announce_all(visitor, (DESK, QUEUE + queue), language)
                 await self._arrives(visitor, CallArrived(call, queue))
             case ToMenu():
-                flow = self._desk.menu(identity.dialled)
+                flow = self._menu_of(visitor)
                 await self._walk(visitor, flow, start(flow, Visit(identity.number, identity.dialled, language)))
 
     async def _walk_from(self, visitor: Visitor, node: NodeName) -> None:
         identity = visitor.identity
-        flow = self._desk.menu(identity.dialled)
+        flow = self._menu_of(visitor)
+        if node not in flow.nodes:
+            flow = self._desk.menu(identity.dialled)  # led there by rules that are newer than the call
         visit = Visit(identity.number, identity.dialled, self._desk.language)
         await self._walk(visitor, flow, start(flow, visit, node))
 
@@ -337,8 +374,10 @@ class Inbound:
         handset, language = visitor.handset, self._desk.language
         clock = asyncio.get_running_loop().time
         latest = clock() + flow.limits.visit.total_seconds()
+        begins = visitor.arrived is None
         while True:
-            news = await self._player.perform(handset, turn, language)
+            news = await self._perform(visitor, turn, language, begins=begins)
+            begins = False
             if news is None:
                 break
             turn = resume(flow, turn.state, news if clock() < latest else PersonWanted())
@@ -353,6 +392,43 @@ class Inbound:
                 raise RuntimeError("a turn without a wait has no outcome")
             case _:
                 assert_never(turn.outcome)
+
+    def _menu_of(self, visitor: Visitor) -> Flow:
+        menus, dialled = self._desk.menus, visitor.identity.dialled
+        return self._desk.menu(dialled) if menus is None else menus.flow_of(visitor.handset.call, dialled)
+
+    # ---- notices ---------------------------------------------------------------------------------------------------
+
+    async def _perform(self, visitor: Visitor, turn: Turn, language: str, *, begins: bool) -> VisitEvent | None:
+        """One turn, with what is to be announced between its steps."""
+        handset, notices = visitor.handset, self._desk.notices
+        if notices is not None:
+            parts = parts_of(turn, lambda place: notices.for_call(handset.call, place), begins=begins)
+            steps: tuple[Step, ...] = ()
+            for part in parts:
+                if isinstance(part, Announcement):
+                    await self._player.perform(handset, Turn(steps, None, HangUp(served=False), turn.state), language)
+                    await self._announce(visitor, part.notice, language)
+                    steps = ()
+                else:
+                    steps = part
+            turn = replace(turn, steps=steps)
+        return await self._player.perform(handset, turn, language)
+
+    async def _announce_all(self, visitor: Visitor, places: Sequence[str], language: str) -> None:
+        if self._desk.notices is not None:
+            for place in places:
+                for notice in self._desk.notices.for_call(visitor.handset.call, place):
+                    await self._announce(visitor, notice, language)
+
+    async def _announce(self, visitor: Visitor, notice: Notice, language: str) -> None:
+        """Say it to its end, whatever is pressed; whoever hangs up before has not heard it."""
+        assert self._desk.notices is not None
+        spoken, text = notice.in_language(language, self._desk.notices.language)
+        await self._player.say(visitor.handset, (TextPrompt(text),), spoken, interruptible=False)
+        self._post(MenuStepReached(visitor.handset.call, mark_of(notice.id), None))
+
+    # ---- to a queue ------------------------------------------------------------------------------------------------
 
     async def _arrives(self, visitor: Visitor, arrived: CallArrived) -> None:
         known = await self._standing(visitor)

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 import yaml
 
 from changgu.ground.trouble import BadInput, Conflict, NotFound
+from changgu.ivr_flows.kinds import KINDS, Form
 
 Value = str | list["Value"] | dict[str, "Value"]
 """As written: scalars are text, whatever YAML would make of `yes` or `010`."""
 
-WAYS = ("next", "yes", "no", "found", "not_found", "open", "lunch", "holiday", "closed", "otherwise", "failed")
-"""Fields that say where callers go, besides `keys` and `tests`."""
-SAYS = ("say", "say_keys", "keys_say")
+WAYS = tuple(
+    dict.fromkeys(one.name for kind in KINDS.values() for one in kind.fields if one.form is Form.NODE)
+)
+"""Fields that say where callers go, besides keys and tests."""
+TESTS = "when"
 TOP = ("flow", "title", "start", "person")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PLAIN = re.compile(r"[\w.+*-]*[\w*]", re.ASCII)
@@ -50,9 +53,9 @@ class NodeText:
         keys = self.fields.get("keys")
         if isinstance(keys, dict):
             found += [(key, target) for key, target in keys.items() if isinstance(target, str)]
-        tests = self.fields.get("tests")
+        tests = self.fields.get(TESTS)
         for number, test in enumerate(tests if isinstance(tests, list) else (), start=1):
-            if isinstance(test, dict) and isinstance(go := test.get("go", test.get("then")), str):
+            if isinstance(test, dict) and isinstance(go := test.get("go"), str):
                 found.append((f"{number}", go))
         found += [(way, target) for way in WAYS if isinstance(target := self.fields.get(way), str)]
         return found

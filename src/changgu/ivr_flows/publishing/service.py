@@ -135,6 +135,10 @@ class FlowVersions:
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
 
+    def now(self) -> datetime:
+        """The moment by which all of this goes."""
+        return self._now()
+
     def join(self, on_air: OnAir, sounds: Sounds) -> None:
         """Whom to ask; before `run` and before anybody publishes."""
         self._on_air, self._sounds = on_air, sounds
@@ -150,8 +154,8 @@ class FlowVersions:
         if (wish := self._wish) is not None:
             return MenuText(wish.text, self._label(wish.version), wish.version, wish)
         self.history = await self._store.history(self.name)
-        text, origin = await asyncio.to_thread(self._file)
         now = self.history.in_force(self._now())
+        text, origin = await self._read_file(required=now is None)
         if now is None or self.history.file_is_news(text, shipped=origin.startswith(SHIPPED)):
             found = await asyncio.to_thread(report, text, origin)
             if found.flow is not None:
@@ -166,6 +170,17 @@ class FlowVersions:
             return await asyncio.to_thread(self._newest_that_serves, report)
         version = self.history.version(now.version)
         return MenuText(version.text, self._label(version.number), version.number)
+
+    async def _read_file(self, *, required: bool) -> tuple[str, str]:
+        """What the file says; what was taken from it last, when it cannot be read and need not be."""
+        try:
+            return await asyncio.to_thread(self._file)
+        except FlowErrors as unread:
+            last = self.history.last_from_a_file()
+            if required or last is None:
+                raise
+            logger.error("%s", unread)
+            return last.text, last.origin
 
     def _newest_that_serves(self, report: Callable[[str, str], Report]) -> MenuText:
         """At the start of a desk that was open with it, or with what was on the air before."""
@@ -428,15 +443,13 @@ class Notices:
         self.language = language
         """The desk's."""
 
+    def moment(self) -> datetime:
+        """The moment by which notices come and go."""
+        return self._now()
+
     def join(self, sounds: Sounds) -> None:
         """Whose voice says them."""
         self._sounds = sounds
-
-    async def load(self) -> None:
-        """Those on the air and to come, at the start of the desk; each can be said before the first caller."""
-        for notice in await self._store.not_over(self._now()):
-            self._notices[notice.id] = notice
-            await self._spoken(notice.sentences)
 
     def now(self, place: str, at: datetime | None = None) -> list[Notice]:
         """What is said at a place: `desk`, `queue:<name>`, `service:<node>`."""
@@ -489,8 +502,9 @@ class Notices:
         self._deflected.update(self._deflections.ended(call, at, in_menu=in_menu, in_queue=in_queue))
 
     async def run(self) -> None:
-        """Write down the counts, and forget what is over."""
+        """Take up what was on the air before the desk opened; write down the counts, and forget what is over."""
         try:
+            await self._take_up()
             while True:
                 await asyncio.sleep(WRITTEN_EVERY)
                 now = self._now()
@@ -510,6 +524,13 @@ class Notices:
             self._heard.update(heard)
             self._deflected.update(deflected)
             logger.warning("what became of notices is written down later: %s", trouble)
+
+    async def _take_up(self) -> None:
+        for notice in await self._store.not_over(self._now()):
+            if silent := await self._spoken(notice.sentences):
+                logger.error("notice %d is not heard, it cannot be spoken: %s", notice.id, silent)
+            else:
+                self._notices.setdefault(notice.id, notice)
 
     def _with_counts(self, notice: Notice) -> Notice:
         return replace(
