@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from changgu.acd.events import CallbackAsked
-from changgu.acd.facts import CallAnswered, CallEnded, CallStarted, Direction, Ender, Outcome, Recorded
+from changgu.acd.facts import CallAnswered, CallEnded, CallStarted, Direction, Ender, Fact, Outcome, Recorded
 from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
 from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput, Conflict, NotFound
@@ -248,7 +248,7 @@ async def test_nobody_is_called_back_about_a_closed_ticket_or_at_a_forbidden_num
     assert room.booked == []
 
 
-def fact(seq: int, what: CallStarted | CallAnswered | CallEnded) -> Recorded:
+def fact(seq: int, what: Fact) -> Recorded:
     return Recorded(seq, 1_800_000_000.0 + seq, what)
 
 
@@ -260,15 +260,14 @@ async def test_the_call_back_is_written_to_its_ticket_with_who_made_it(room: Roo
     call, other = CallId("out-1"), CallId("out-2")
     queue, agent = QueueName("network"), AgentId("kim")
 
-    for seq, what in enumerate(
-        (
-            CallStarted(other, Direction.OUTBOUND, PHONE, "1000", CallbackId("cbelsewhere")),
-            CallStarted(call, Direction.OUTBOUND, PHONE, "1000", promise),
-            CallAnswered(call, agent, OfferId(1), queue),
-            CallEnded(call, Outcome.ANSWERED, Ender.AGENT),
-            CallEnded(other, Outcome.NOT_REACHED, Ender.CALLER),
-        )
-    ):
+    facts: list[Fact] = [
+        CallStarted(other, Direction.OUTBOUND, PHONE, "1000", CallbackId("cbelsewhere")),
+        CallStarted(call, Direction.OUTBOUND, PHONE, "1000", promise),
+        CallAnswered(call, agent, OfferId(1), queue),
+        CallEnded(call, Outcome.ANSWERED, Ender.AGENT),
+        CallEnded(other, Outcome.NOT_REACHED, Ender.CALLER),
+    ]
+    for seq, what in enumerate(facts):
         listener.hear(fact(seq, what))
     await listener.settled()
     work.cancel()

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -29,6 +29,7 @@ from changgu.acd.store import CallStore, FloorStore
 from changgu.app.accounts import Accounts
 from changgu.app.fact_log import FactLog
 from changgu.app.floor_keeper import FloorKeeper
+from changgu.app.flow_joins import DeskMenu, MenuFacts, MenuVoice
 from changgu.app.generated_secrets import GeneratedSecrets
 from changgu.app.joins import (
     NOT_DIALLED,
@@ -38,11 +39,14 @@ from changgu.app.joins import (
     TicketLines,
     WhoCalled,
 )
+from changgu.app.message_joins import KnownCallers, LateMessages, PinPeople, VoicemailTickets, dialable
 from changgu.app.pbx_settings import ami_access, ari_access, queue_log_file
 from changgu.app.settings import Settings
 from changgu.directory.numbers import Numbering
 from changgu.directory.service import Directory
 from changgu.ground.database import Database
+from changgu.ivr_flows.publishing.service import Counts, FlowVersions, Notices
+from changgu.ivr_flows.publishing.store import CountStore, NoticeStore
 from changgu.recordings.retention import Retention
 from changgu.recordings.service import Recordings
 from changgu.recordings.store import RecordingStore
@@ -64,8 +68,14 @@ from changgu.telephony.shadow_queues import ShadowQueueKeeper
 from changgu.telephony.shadow_reader import ShadowReader
 from changgu.telephony.speech.prompts import PromptStore
 from changgu.telephony.watchdog import Watchdog
+from changgu.ticketing.intake.messages import Waiting
+from changgu.ticketing.intake.runner import UnansweredWatch
+from changgu.ticketing.intake.service import Intake
 from changgu.ticketing.runner import TicketOpener
+from changgu.ticketing.self_service.runner import TicketCallbacks
+from changgu.ticketing.self_service.service import SelfService
 from changgu.ticketing.service import Tickets
+from changgu.ticketing.surveys.service import Surveys
 from changgu.wallboard.board import Board
 from changgu.wallboard.feed import Feed
 
@@ -86,7 +96,8 @@ class Service:
 
     def __init__(
         self, settings: Settings, secrets: GeneratedSecrets, database: Database, keeper: FloorKeeper,
-        prompts: PromptStore, ledger: Ledger, past: "Past", *, rest_over_websocket: bool = True,
+        versions: FlowVersions, prompts: PromptStore, ledger: Ledger, past: "Past", *,
+        rest_over_websocket: bool = True,
     ) -> None:  # fmt: skip
         self.settings = settings
         self.database = database
@@ -121,6 +132,20 @@ class Service:
         )
         self.screen_pop.restore(past.tail)
         self.tickets.tell(self.screen_pop.ticket_changed)
+        self.intake = Intake(
+            database, self.tickets, settings.attachments_folder,
+            Waiting(timedelta(minutes=settings.messages.alert_minutes)), self._queue_title,
+        )  # fmt: skip
+        self.unanswered = UnansweredWatch(self.intake, LateMessages(self.screen_pop).show)
+        self.intake.tell(self.unanswered.look)
+        self.surveys = Surveys(database, self.tickets)
+        self.self_service = SelfService(
+            database, self.tickets, PinPeople(self.directory), secrets.pin_key.encode(),
+            book=lambda asked: self.runner.post(asked), dialable=dialable(self.dial_plan),
+            queue=lambda: QueueName(settings.desk.main_queue),
+            queue_exists=lambda name: keeper.queue(QueueName(name)) is not None,
+        )  # fmt: skip
+        self.ticket_callbacks = TicketCallbacks(self.self_service, self.tickets)
         self.ticket_opener = TicketOpener(self.tickets, self.who_called, keeper.queue, self._facts_after)
         queue_log = QueueLog(keeper.queues_of, lambda: keeper.floor.rules.priority_worth)
         for recorded in past.tail:
@@ -157,10 +182,19 @@ class Service:
         )
         for recorded in past.tail:
             self.recordings.remember(recorded)
+        self.flow_versions = versions
+        self.notices = Notices(NoticeStore(database), settings.desk.language)
+        self.flow_counts = Counts(CountStore(database), zone)
+        self.desk_menu, self.desk_voice = DeskMenu(keeper), MenuVoice(prompts, settings.desk.language)
+        versions.join(self.desk_menu, self.desk_voice)
+        self.notices.join(self.desk_voice)
+        self.menu_facts = MenuFacts(versions, self.notices, self.flow_counts)
         desk = Desk(
             keeper.numbers, keeper.menu, settings.desk.language,
-            dial_plan=self.dial_plan, voicemails=self.recordings,
+            dial_plan=self.dial_plan,
+            voicemails=VoicemailTickets(self.recordings, self.intake, KnownCallers(self.directory)),
             standings=CallerStandings(self.directory, self.tickets, self.calls, lambda: keeper.floor),
+            menus=self.menu_facts, notices=self.notices,
         )  # fmt: skip
         self.presence = Presence(lambda event: self.runner.post(event))
         self.telephony = Telephony(
@@ -184,10 +218,12 @@ class Service:
             self.screen_pop.hear,
             self.recordings.hear,
             self.ticket_opener.hear,
+            self.ticket_callbacks.hear,
             self.feed.hear,
             self.queue_log_writer.hear,
             self.shadow_queues.hear,
             self.lost_calls.hear,
+            self.menu_facts.hear,
         )
         self.runner = Runner(
             self.engine, clock, self.telephony.do, self.listeners, past.last_seq + 1, ledger=self.ledger.hear
@@ -208,7 +244,8 @@ class Service:
                 for part in (
                     self.ledger, self.runner, self.screen_pop, self.recordings, self.ticket_opener, self.feed,
                     self.ami, self.queue_log_writer, self.cel_writer, self.shadow_queues, self.agent_phones,
-                    self.telephony, self.watchdog, self.shadow_reader,
+                    self.telephony, self.watchdog, self.shadow_reader, self.flow_versions, self.notices,
+                    self.flow_counts, self.unanswered, self.ticket_callbacks,
                 ):  # fmt: skip
                     tasks.create_task(part.run(), name=type(part).__name__)
                 self.runner.configure(self.keeper.floor)  # settles what the ledger's last lines left open
@@ -307,6 +344,10 @@ class Service:
     def _has_call(self, agent: AgentId) -> bool:
         view = self.engine.agents.get(agent)
         return view is not None and (view.call is not None or view.offer is not None)
+
+    def _queue_title(self, name: str) -> str:
+        queue = self.keeper.queue(QueueName(name))
+        return queue.title if queue is not None else name
 
     def dial_plan(self) -> DialPlan:
         """What may be dialled now."""

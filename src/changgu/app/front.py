@@ -48,6 +48,11 @@ from changgu.telephony.api import Tracing
 from changgu.telephony.phone_proxy import build_phone_proxy
 from changgu.ticketing import api as ticket_api
 from changgu.ticketing import pages as ticket_pages
+from changgu.ticketing.intake import api as message_api
+from changgu.ticketing.intake import pages as message_pages
+from changgu.ticketing.self_service import api as pin_api
+from changgu.ticketing.self_service import pages as pin_pages
+from changgu.ticketing.surveys import api as survey_api
 from changgu.wallboard import api as wallboard_api
 from changgu.wallboard import pages as wallboard_pages
 
@@ -106,8 +111,13 @@ def build_front(service: Service) -> FastAPI:
             ticket_api.build_router(gate, service.tickets, service.who_called),
             ticket_pages.build_pages(
                 gate, pages, service.tickets, service.who_called, service.directory, zone, keeper.names,
-                TicketCalls(service.calls, lambda: keeper.floor),
+                TicketCalls(service.calls, lambda: keeper.floor), service.intake, service.surveys,
             ),
+            message_api.build_router(gate, service.intake),
+            message_pages.build_pages(gate, pages, service.intake),
+            pin_api.build_router(gate, service.self_service),
+            pin_pages.build_pages(gate, pages, service.self_service),
+            survey_api.build_router(gate, service.surveys),
             phone_api.build_router(gate, service.screen_pop, clerk.sip_account),
             build_desktop(gate, service.screen_pop, service.runner.ask, service.telephony.control, service.presence),
             desk_pages.build_pages(

@@ -30,6 +30,8 @@ class GeneratedSecrets:
     """Signs what browsers keep for us."""
     visitor_sip_secret: str = field(default_factory=_fresh, repr=False)
     """The SIP password of the visitors' browser phone."""
+    pin_key: str = field(default_factory=_fresh, repr=False)
+    """Callers' PINs are keyed with it before they are hashed, so that a copy of the database gives none away."""
     pbx_id: str = field(default_factory=lambda: secrets.token_hex(6), repr=False)
     """Not secret, but made in the same way: begins every call's Uniqueid, so that two desks never give two the same."""
 

@@ -27,6 +27,7 @@ NAVIGATION: tuple[tuple[str, str, Role], ...] = (
     ("calls", "/calls", Role.AGENT),
     ("callbacks", "/callbacks", Role.AGENT),
     ("tickets", "/tickets", Role.AGENT),
+    ("messages", "/messages", Role.AGENT),
     ("people", "/people", Role.AGENT),
     ("floor", "/floor", Role.SUPERVISOR),
     ("accounts", "/accounts", Role.ADMIN),

@@ -99,6 +99,12 @@ class DeskSettings(Group):
         "Other numbers under which a trunk delivers the desk's calls",
         example=["15771000"],
     )
+    pilot_number: Annotated[str, Field(pattern=r"^(\+?[0-9]{1,15})?$")] = option(
+        "",
+        "메뉴 초안을 미리 들어 볼 번호. 비워 두면 없습니다",
+        "The number at which the draft of the menu is heard; none when empty",
+        example="1999",
+    )
     main_queue: Name = option(
         "helpdesk",
         "changgu가 멈춘 동안 대표번호 전화를 받을 대기열",
@@ -316,6 +322,61 @@ class RecordingSettings(Group):
     )
 
 
+class MessageSettings(Group):
+    """Voice mail and fax that became tickets."""
+
+    alert_minutes: Annotated[int, Field(ge=1, le=7 * 24 * 60)] = option(
+        30,
+        "음성메일이나 팩스에 이만큼 답하지 않으면 상담 화면에 알립니다",
+        "How long a voice mail or fax may go without a reply before the desks are told",
+        unit="minutes / 분",
+    )
+    folder: str = option(
+        "", "팩스 파일 폴더. 비우면 DATA/attachments", "Where faxes are kept; empty means DATA/attachments"
+    )
+
+
+class SurveySettings(Group):
+    """The survey of FORM-3, by keys."""
+
+    after_call: bool = option(
+        False,
+        "상담원이 먼저 끊으면 남아 있는 발신자에게 4문항을 물을지",
+        "Whether callers who stay on the line when the agent hangs up are asked the four questions",
+    )
+    by_telephone: bool = option(
+        False,
+        "해결된 접수의 요청자에게 전화를 걸어 물을지. 밖으로 거는 회선이 있어야 합니다",
+        "Whether requesters who were invited are called for it; needs a line outside",
+    )
+    first_hour: Annotated[int, Field(ge=0, le=23)] = option(
+        10, "설문 전화를 거는 첫 시각", "The hour from which requesters are called", unit="hour / 시"
+    )
+    last_hour: Annotated[int, Field(ge=1, le=24)] = option(
+        18, "설문 전화를 거는 마지막 시각", "The hour until which requesters are called", unit="hour / 시"
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.first_hour >= self.last_hour:
+            raise UnusableValue(
+                "surveys.first_hour는 surveys.last_hour보다 앞이어야 합니다",
+                "surveys.first_hour must be before surveys.last_hour",
+            )
+        return self
+
+
+class FaxSettings(Group):
+    """Faxes that come in over the private PBX."""
+
+    number: Annotated[str, Field(pattern=r"^([0-9]{1,15})?$")] = option(
+        "", "팩스 전용 번호. 비우면 없음", "A number for faxes only; empty means none", example="1009"
+    )
+    queue: str = option(
+        "", "팩스를 맡을 대기열. 비우면 desk.main_queue", "The queue they are for; empty means desk.main_queue"
+    )
+
+
 class DemoSettings(Group):
     """The example organisation with simulated callers and agents."""
 
@@ -347,6 +408,9 @@ class Settings(Group):
     pbx: PbxSettings = PbxSettings()
     visitor_phone: VisitorPhoneSettings = VisitorPhoneSettings()
     recordings: RecordingSettings = RecordingSettings()
+    messages: MessageSettings = MessageSettings()
+    surveys: SurveySettings = SurveySettings()
+    fax: FaxSettings = FaxSettings()
     voice: VoiceSettings = VoiceSettings()
     demo: DemoSettings = DemoSettings()
     log: LogSettings = LogSettings()
@@ -371,12 +435,21 @@ class Settings(Group):
             raise UnusableValue(
                 "desk.other_numbers에 desk.number가 또 있습니다", "desk.other_numbers repeats desk.number"
             )
+        if self.desk.pilot_number in (self.desk.number, *self.desk.other_numbers):
+            raise UnusableValue(
+                "desk.pilot_number가 다른 번호와 같습니다", "desk.pilot_number is another number of the desk"
+            )
         return self
 
     @property
     def recordings_folder(self) -> Path:
         """Where recorded conversations are kept."""
         return Path(self.recordings.folder).expanduser() if self.recordings.folder else self.data / "recordings"
+
+    @property
+    def attachments_folder(self) -> Path:
+        """Where faxes are kept."""
+        return Path(self.messages.folder).expanduser() if self.messages.folder else self.data / "attachments"
 
     @property
     def phone_socket(self) -> str:

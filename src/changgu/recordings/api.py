@@ -36,7 +36,7 @@ class RecordingsOut(BaseModel):
 
 
 class Listening:
-    """Who may hear what: supervisors everything, an agent their own calls. Notes every hearing before it begins."""
+    """Who may hear what: supervisors everything, an agent their own calls and voice mail. Notes every hearing first."""
 
     def __init__(
         self,
@@ -87,8 +87,8 @@ class Listening:
 
 
 def may_hear(actor: Actor, recording: Recording) -> bool:
-    """Supervisors all; agents the calls they had."""
-    return actor.may(Role.SUPERVISOR) or recording.agent == actor.login
+    """Supervisors all; agents the calls they had, and voice mail, which was left for whoever replies to it."""
+    return actor.may(Role.SUPERVISOR) or recording.agent == actor.login or recording.is_voicemail
 
 
 def audio_address(recording: Recording) -> str | None:

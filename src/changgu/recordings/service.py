@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Protocol
@@ -181,8 +181,8 @@ class Recordings:
             self.unrecorded += 1
             logger.error("too many recordings wait to be started or stopped", extra={"call_id": work.call})
 
-    async def keep(self, message: VoiceMail) -> None:
-        """Keep a voice mail as the call's recording of the caller's voice, for as long as any recording.
+    async def keep(self, message: VoiceMail) -> Recording:
+        """Keep a voice mail as the call's recording of the caller's voice, for as long as any recording; the row of it.
 
         Raises OSError or SQLAlchemyError; then nothing is kept, and whoever has the sound must not throw it away.
         """
@@ -194,10 +194,11 @@ class Recordings:
         purge_on = self._purge_on(now)
         row = NewRecording(message.call, Leg.CALLER, path, message.queue, None, message.caller, now, purge_on)
         await self._store.add([row])
-        for kept in await self._store.of_call(message.call):
-            if kept.path == path:
-                size = sound.real_bytes + HEADER_BYTES
-                await self._store.finish(kept.id, RecordingState.COMPLETE, now, seconds=sound.seconds, bytes=size)
+        kept = next(one for one in await self._store.of_call(message.call) if one.leg is Leg.CALLER)
+        if kept.path == path:
+            size = sound.real_bytes + HEADER_BYTES
+            await self._store.finish(kept.id, RecordingState.COMPLETE, now, seconds=sound.seconds, bytes=size)
+        return replace(kept, seconds=sound.seconds)
 
     # -- working
 

@@ -101,6 +101,11 @@ class Recording:
     why: str
     purge_on: date
 
+    @property
+    def is_voicemail(self) -> bool:
+        """A message that a caller left, with no agent on the line."""
+        return self.leg is Leg.CALLER and self.agent is None
+
 
 @dataclass(frozen=True, slots=True)
 class NewRecording:

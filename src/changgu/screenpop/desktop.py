@@ -4,6 +4,7 @@
 
     {"type": "hello", "seq": 1, "at": 1763715600.5, "agent": {…}, "state": {…}, "call": {…}|null, "pop": {…}|null}
     {"type": "state"|"call"|"pop", "seq": 2, "at": …, "state"|"call"|"pop": {…}|null}
+    {"type": "unanswered", …, "unanswered": {"count": 2, "since": …, "ticket": "…"}|null}     voice mail without a reply
     {"type": "done"|"error", "seq": …, "id": "…", "ko": "…", "en": "…"}      the answer to the wish with that id
     {"type": "beat", "seq": …, "at": …}                                      nothing new; the line is alive
 

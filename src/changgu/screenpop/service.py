@@ -205,6 +205,8 @@ class ScreenPop:
         self._node_title = node_title
         self._desks = Desks()
         self._screens: dict[AgentId, set[DesktopScreen]] = {}
+        self._unanswered: object = None
+        """What all desks are told of voice mail and fax that nobody has replied to; None: nothing."""
         self._pops: dict[AgentId, Pop] = {}
         self._known: dict[CallId, Identification] = {}
         self._to_identify: dict[CallId, str] = {}
@@ -274,8 +276,18 @@ class ScreenPop:
     def attach(self, agent: AgentId, screen: DesktopScreen) -> None:
         """A page of this agent opened; several may be open."""
         self._screens.setdefault(agent, set()).add(screen)
+        if self._unanswered is not None:
+            screen.show("unanswered", self._unanswered)
         if agent in self._unseen:
             self._want_pop(agent)
+
+    def tell_unanswered(self, count: int, since: Instant | None, ticket: str | None) -> None:
+        """Every desk shows how many messages wait for a reply beyond the limit, since when, and the oldest's ticket."""
+        before = self._unanswered
+        self._unanswered = {"count": count, "since": since, "ticket": ticket} if count else None
+        if before != self._unanswered:
+            for agent in self._screens:
+                self._show(agent, "unanswered", self._unanswered)
 
     def detach(self, agent: AgentId, screen: DesktopScreen) -> None:
         """A page closed. The agent's state does not change: tabs come and go, people stay."""

@@ -19,11 +19,15 @@ from changgu.ground.trouble import BadInput, Trouble
 from changgu.ticketing.api import read_cursor
 from changgu.ticketing.codes import Code, Codes, named
 from changgu.ticketing.entries import NewTicket, TicketFilter
+from changgu.ticketing.intake.api import audio_address, document_address
+from changgu.ticketing.intake.service import Intake
 from changgu.ticketing.lifecycle import Move
 from changgu.ticketing.number import read_number
 from changgu.ticketing.priority import LEVEL_NAMES, PRIORITY_NAMES, Level
 from changgu.ticketing.runner import Callers
 from changgu.ticketing.service import Tickets
+from changgu.ticketing.surveys.form import QUESTION_NAMES
+from changgu.ticketing.surveys.service import Surveys
 from changgu.ticketing.ticket import (
     CALL_ROLE_NAMES,
     CHANNEL_NAMES,
@@ -158,10 +162,12 @@ class Words:
 def build_pages(
     gate: Gate, pages: Pages, tickets: Tickets, callers: Callers, directory: Directory, zone: ZoneInfo,
     names: Callable[[], Mapping[str, str]] = dict, past_calls: PastCalls | None = None,
+    intake: Intake | None = None, surveys: Surveys | None = None,
 ) -> APIRouter:  # fmt: skip
     """The routes `/tickets`, `/tickets.csv`, `/tickets/new` and `/tickets/{number}` with its forms.
 
-    `names` gives the agents' names by login, `past_calls` what became of a ticket's calls.
+    `names` gives the agents' names by login, `past_calls` what became of a ticket's calls, `intake` the voice mail
+    and fax attached to it, `surveys` its response, which supervisors see.
     """
     router = APIRouter(include_in_schema=False)
     agent = Depends(gate.require(Role.AGENT))
@@ -180,6 +186,9 @@ def build_pages(
         return pages.render(
             request, "ticketing_ticket.html", actor, file=file, ticket=file.ticket, steps=Tickets.steps(file.ticket),
             calls=await past_calls.lines_of([link.call for link in file.calls]) if past_calls else {},
+            messages=await intake.of_ticket(file.ticket.number) if intake else [],
+            response=await surveys.response(file.ticket.number) if surveys and actor.may(Role.SUPERVISOR) else None,
+            audio=audio_address, document=document_address, questions=QUESTION_NAMES,
             words=words, tones=TONES, values=_values(file.ticket, zone),
             trouble=trouble, form=form, entered=entered or {}, status_code=trouble.status if trouble else 200,
         )  # fmt: skip

@@ -6,7 +6,7 @@ import { codesLoaded } from "/static/screenpop/codes.js";
 import { INCOMING, quiet, ring } from "/static/screenpop/ring.js";
 import { DeskStream } from "/static/screenpop/stream.js";
 import { TicketPanel } from "/static/screenpop/ticket_panel.js";
-import { say } from "/static/screenpop/words.js";
+import { day, say } from "/static/screenpop/words.js";
 
 const $ = (id) => document.getElementById(id);
 await codesLoaded;
@@ -58,6 +58,7 @@ function draw() {
   const now = desk.call?.stage ?? "none";
   $("desk").dataset.stage = now;
   drawState(desk);
+  drawUnanswered(desk.unanswered);
   drawPhone(desk);
   caller.draw(desk);
   ticket.draw(desk);
@@ -76,6 +77,12 @@ function drawLink() {
   $("link").hidden = !bad;
   $("link").textContent = bad ? say(`desk.link_${stream.link}`) : "";
   $("desk").inert = stream.link === "signed_out" || stream.link === "forbidden";
+}
+
+/** Voice mail and fax that nobody has replied to in time. */
+function drawUnanswered(waiting) {
+  $("unanswered").hidden = !waiting;
+  $("unanswered-word").textContent = waiting ? say("desk.unanswered", { count: waiting.count, time: day(waiting.since) }) : "";
 }
 
 function stateWord(state, reason) {

@@ -66,6 +66,7 @@ export class DeskStream extends EventTarget {
       case "state":
       case "call":
       case "pop":
+      case "unanswered":
         this.desk[message.type] = message[message.type];
         break;
       case "done":

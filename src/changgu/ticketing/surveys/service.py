@@ -126,15 +126,21 @@ class Surveys:
     async def invite(self, number: str, phone: str, by: Actor, *, due_at: datetime | None = None) -> datetime:
         """Have the requester of a resolved or closed ticket called for the survey; when that will be.
 
+        An empty `phone` means the contact on the ticket.
+
         Raises:
             NotFound: no such ticket.
             Conflict: it is not resolved, or has been answered.
+            BadInput: neither a number nor a contact on the ticket.
         """
         ticket = await self._tickets.get(number)
         if ticket.state not in (TicketState.RESOLVED, TicketState.CLOSED):
             raise Conflict("해결된 건만 설문합니다.", "only resolved tickets are asked about")
         if not await self.may_ask(ticket.number):
             raise SurveyClosed("이미 응답한 설문입니다.", "this case has its response already")
+        phone = phone.strip() or ticket.contact
+        if not phone:
+            raise BadInput("전화번호가 없습니다.", "there is no number to call", field="number")
         at = due_at or self._now()
         running = int(ticket.number[:-1])
         async with self._database.transaction() as session:

@@ -1,0 +1,196 @@
+"""Voice mail, fax, PINs and the survey over REST and on pages."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+
+from changgu.acd.events import CallbackAsked
+from changgu.acd.identity import CallId, QueueName
+from changgu.directory.numbers import Numbering
+from changgu.directory.service import Directory
+from changgu.ground.database import Database
+from changgu.ground.trouble import NotFound
+from changgu.ticketing import pages as ticket_pages
+from changgu.ticketing.entries import Caller, NewTicket
+from changgu.ticketing.intake import api as message_api
+from changgu.ticketing.intake import pages as message_pages
+from changgu.ticketing.intake.messages import Waiting
+from changgu.ticketing.intake.service import Intake
+from changgu.ticketing.lifecycle import Move
+from changgu.ticketing.self_service import api as pin_api
+from changgu.ticketing.self_service import pages as pin_pages
+from changgu.ticketing.self_service.service import SelfService
+from changgu.ticketing.service import Tickets
+from changgu.ticketing.surveys import api as survey_api
+from changgu.ticketing.surveys.service import Surveys
+from changgu.ticketing.ticket import Kind, TicketState
+from tests.support.site import Site
+from tests.ticketing.conftest import KIM, Clock
+
+ATTACK = "<script>alert(1)</script>"
+NETWORK = QueueName("network")
+PDF = b"%PDF-1.4\n..."
+
+
+class Folk:
+    async def at_number(self, number: str) -> Sequence[int]:
+        return []
+
+    async def ids_of(self, person: int) -> Sequence[int]:
+        return [person]
+
+    async def known_numbers(self, person: int) -> Sequence[str]:
+        if person != 7:
+            raise NotFound("없음", "nobody")
+        return []
+
+
+class Callers:
+    async def caller_of(self, call: CallId) -> Caller:
+        return Caller()
+
+
+class House:
+    """Everything behind the doors, over a real database."""
+
+    def __init__(self, database: Database, tickets: Tickets, clock: Clock, folder: Path) -> None:
+        self.tickets, self.clock = tickets, clock
+        self.intake = Intake(database, tickets, folder, Waiting(timedelta(minutes=30)), now=clock)
+        self.surveys = Surveys(database, tickets, clock)
+        self.booked: list[CallbackAsked] = []
+        self.service = SelfService(
+            database, tickets, Folk(), b"key", book=self.booked.append, dialable=lambda number: number or None,
+            queue=lambda: NETWORK, now=clock, hasher=PasswordHasher(1, 8, 1),
+        )  # fmt: skip
+        self.site = Site()
+        gate, pages = self.site.gate, self.site.pages
+        self.site.open([
+            message_api.build_router(gate, self.intake), message_pages.build_pages(gate, pages, self.intake),
+            pin_api.build_router(gate, self.service), pin_pages.build_pages(gate, pages, self.service),
+            survey_api.build_router(gate, self.surveys),
+            ticket_pages.build_pages(
+                gate, pages, tickets, Callers(), Directory(database, Numbering("KR", r"[1-9]\d{3}")),
+                ZoneInfo("Asia/Seoul"), intake=self.intake, surveys=self.surveys,
+            ),
+        ])  # fmt: skip
+
+
+@pytest.fixture
+def house(database: Database, tickets: Tickets, clock: Clock, tmp_path: Path) -> House:
+    return House(database, tickets, clock, tmp_path / "attachments")
+
+
+@pytest.fixture
+async def agent(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    async with house.site.visitor() as client:
+        yield client
+
+
+@pytest.fixture
+async def supervisor(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    async with house.site.visitor("supervisor") as client:
+        yield client
+
+
+async def test_a_voice_mail_is_listed_with_its_sound_and_when_its_reply_is_due(
+    house: House, agent: httpx.AsyncClient
+) -> None:
+    left = await house.intake.open_voicemail_ticket(CallId("c1"), Caller("010-1"), NETWORK, 41, ATTACK, seconds=9.5)
+
+    (one,) = (await agent.get("/api/v1/messages?unanswered=true")).json()["items"]
+    assert (one["ticket"], one["audio"], one["document"]) == (left.ticket, "/api/v1/recordings/41/audio", None)
+    assert (one["alert_at"], one["late"], one["answered"]) == ("2026-11-20T00:30:00Z", False, None)
+    for page in ("/messages", f"/tickets/{left.ticket}"):
+        html = (await agent.get(page)).text
+        assert "/api/v1/recordings/41/audio" in html
+        assert "&lt;script&gt;" in html
+        assert ATTACK not in html
+
+
+async def test_the_pdf_of_a_fax_is_given_to_agents_only(house: House, agent: httpx.AsyncClient) -> None:
+    fax = await house.intake.open_fax_ticket(CallId("c1"), Caller(), NETWORK, PDF, 2)
+    path = f"/api/v1/messages/{fax.message}/document"
+
+    answer = await agent.get(path)
+    assert (answer.content, answer.headers["content-type"]) == (PDF, "application/pdf")
+    assert answer.headers["cache-control"] == "private, no-store"
+    assert path in (await agent.get("/messages?view=all")).text
+    assert (await agent.get("/api/v1/messages/999/document")).status_code == 404
+    async with house.site.visitor(None) as stranger:
+        assert (await stranger.get(path)).status_code == 401
+        assert (await stranger.get("/messages")).status_code == 303
+
+
+async def test_late_messages_are_told_until_somebody_says_that_they_need_no_reply(
+    house: House, agent: httpx.AsyncClient
+) -> None:
+    left = await house.intake.open_voicemail_ticket(CallId("c1"), Caller("010-1"), NETWORK, 41)
+    house.clock.pass_by(minutes=30)
+    await house.intake.raise_alerts()
+
+    late = (await agent.get("/api/v1/messages/late")).json()
+    assert (late["limit_minutes"], [one["id"] for one in late["items"]]) == (30, [left.message])
+    assert "미응답" in (await agent.get("/messages?view=late")).text
+    assert (await agent.post(f"/messages/{left.message}/dismissal", data={"why": " "})).status_code == 422
+    assert (await agent.post(f"/messages/{left.message}/dismissal", data={"why": "광고"})).status_code == 303
+    assert (await agent.get("/api/v1/messages/late")).json()["items"] == []
+    again = await agent.post(f"/api/v1/messages/{left.message}/dismissal", json={"why": "또"})
+    assert (again.status_code, again.json()["error"]["ko"]) == (409, "이미 답한 건입니다.")
+    one = (await agent.get(f"/api/v1/messages/{left.message}")).json()
+    assert (one["answered"]["how"], one["answered"]["by"]) == ("dismissed", "kim")
+
+
+async def test_a_pin_is_given_out_shown_once_and_removed(house: House, agent: httpx.AsyncClient) -> None:
+    page = await agent.post("/people/7/pin")
+    assert page.headers["cache-control"] == "no-store"
+    shown = next(word for word in page.text.replace(".", " ").split() if word.isdecimal() and len(word) == 6)
+    assert (await house.service.caller_check(7, shown)).is_confirmed
+    assert shown not in (await agent.get("/people/7/pin")).text
+
+    new = (await agent.post("/api/v1/people/7/pin")).json()["pin"]
+    assert (await house.service.caller_check(7, new)).is_confirmed
+    assert (await agent.put("/api/v1/people/7/pin", json={"pin": "1111"})).status_code == 422
+    assert (await agent.put("/api/v1/people/7/pin", json={"pin": "8264"})).json()["is_set"] is True
+    assert (await agent.delete("/api/v1/people/7/pin")).json()["is_set"] is False
+    for path in ("/people/8/pin", "/api/v1/people/8/pin"):
+        assert (await agent.get(path)).status_code == 404
+    async with house.site.visitor(None) as stranger:
+        assert (await stranger.post("/api/v1/people/7/pin")).status_code == 401
+
+
+async def test_somebody_is_called_back_about_a_ticket(house: House, agent: httpx.AsyncClient) -> None:
+    ticket = await house.tickets.open(NewTicket("느림", Kind.INQUIRY), KIM)
+
+    answer = await agent.post(f"/api/v1/tickets/{ticket.number}/call-me-back", json={"number": "01012345678"})
+
+    assert answer.status_code == 201
+    assert [asked.callback for asked in house.booked] == [answer.json()["callback"]]
+
+
+async def test_scores_are_for_supervisors(
+    house: House, agent: httpx.AsyncClient, supervisor: httpx.AsyncClient
+) -> None:
+    ticket = await house.tickets.open(NewTicket("느림", Kind.INQUIRY, contact="01012345678"), KIM)
+    await house.tickets.move(ticket.number, Move(TicketState.RESOLVED, action="조치"), KIM)
+    path = f"/api/v1/tickets/{ticket.number}/survey"
+    assert len((await agent.get("/api/v1/surveys/form")).json()) == 4
+    for address in ("/api/v1/surveys", "/api/v1/surveys/figures", path):
+        assert (await agent.get(address)).status_code == 403
+    assert (await supervisor.get(path)).status_code == 404
+    assert (await supervisor.post(f"{path}/invitation", json={})).status_code == 201
+
+    answer = await supervisor.put(path, json={"scores": {"overall": 4, "kindness": None}})
+    assert answer.json()["scores"] == {"kindness": None, "overall": 4}
+    assert (await supervisor.put(path, json={"scores": {"overall": 9}})).status_code == 422
+    assert (await supervisor.put(path, json={"scores": {}})).status_code == 422
+    figures = (await supervisor.get("/api/v1/surveys/figures")).json()
+    assert (figures["responses"], figures["response_rate"], figures["questions"][3]["mean"]) == (1, 1.0, 4.0)
+    assert len((await supervisor.get("/api/v1/surveys")).json()["items"]) == 1
+    assert (await supervisor.post(f"{path}/invitation", json={})).status_code == 409
+    assert 'id="survey"' in (await supervisor.get(f"/tickets/{ticket.number}")).text
+    assert 'id="survey"' not in (await agent.get(f"/tickets/{ticket.number}")).text
