@@ -1,26 +1,20 @@
 """A menu tree as one frozen value: its nodes, where it starts, and who answers when a caller presses 0."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 
-from changgu.ivr_flows.nodes import HandOver, Node, NodeName, Say, TextPrompt, said_at
+from changgu.ivr_flows.limits import Limits
+from changgu.ivr_flows.nodes import HandOver, Node, NodeName, Said, Say, TextPrompt, WrittenPrompt, said_at
+from changgu.ivr_flows.opening_hours import Calendar
+from changgu.ivr_flows.values import pieces_of
+
+__all__ = ["PERSON_KEY", "START_OVER_KEY", "Flow", "Limits"]
 
 PERSON_KEY = "0"
 """Leads to a person from everywhere; no flow can change that (SELF-03)."""
 
 START_OVER_KEY = "*"
 """While keying a number: forget the digits so far. In a menu: say it again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long a caller may stay in the machine before a person takes over."""
-
-    turns: int = 60
-    """Questions asked in one visit."""
-    visit: timedelta = timedelta(minutes=10)
-    """For the shell, which has the clock: after this it sends `PersonWanted`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +25,31 @@ class Flow:
     title: str
     start: NodeName
     person: NodeName
-    """The `to_queue` node for 0, for callers who cannot press keys, and for all that goes wrong."""
+    """The `to_queue` node for 0, for callers who cannot press keys, and for all that goes wrong; empty in a sub-flow,
+    which has that of the flow the caller began in."""
     nodes: Mapping[NodeName, Node]
     limits: Limits = field(default_factory=Limits)
     entries: tuple[NodeName, ...] = ()
     """Nodes at which callers come in from a queue that they left by a key or an overflow rule."""
+    parameters: Mapping[str, str | None] | None = None
+    """Of a sub-flow: name → what it is when it is not given (None: it must be given). None: not a sub-flow."""
+    returns: tuple[str, ...] = ()
+    """Values that a sub-flow gives back."""
+    flows: Mapping[str, "Flow"] = field(default_factory=dict)
+    """The sub-flows that it calls, and those that they call, by name."""
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    """The tables of opening hours, by name."""
 
     def __post_init__(self) -> None:
         if self.start not in self.nodes:
             raise ValueError(f"flow {self.name}: no node {self.start} to start at")
-        self.person_node()
+        if not self.is_sub_flow:
+            self.person_node()
+
+    @property
+    def is_sub_flow(self) -> bool:
+        """Whether it is only walked from another flow."""
+        return self.parameters is not None
 
     def person_node(self) -> HandOver:
         """The hand-over to a person."""
@@ -60,7 +69,28 @@ class Flow:
                 queues[name] = node.queue
         return queues
 
-    def written_sentences(self) -> tuple[str, ...]:
-        """Sentences written in the tree itself, for the synthesiser to prepare."""
-        said = (prompt for node in self.nodes.values() for prompt in said_at(node))
-        return tuple(dict.fromkeys(prompt.text for prompt in said if isinstance(prompt, TextPrompt)))
+    def all_flows(self) -> Iterator["Flow"]:
+        """This flow and all its sub-flows, each once."""
+        yield self
+        yield from self.flows.values()
+
+    def written_sentences(self, language: str = "ko") -> tuple[str, ...]:
+        """Sentences written in the tree itself, for the synthesiser to prepare; of those with values in them, the
+        fixed parts."""
+        said = (prompt for flow in self.all_flows() for node in flow.nodes.values() for prompt in said_at(node))
+        return tuple(dict.fromkeys(text for prompt in said for text in _fixed_texts(prompt, language)))
+
+
+def _fixed_texts(prompt: Said, language: str) -> Iterator[str]:
+    match prompt:
+        case TextPrompt(text):
+            yield text
+        case WrittenPrompt(texts):
+            yield from (piece for piece in pieces_of(text_in(texts, language)) if isinstance(piece, str))
+        case _:
+            return
+
+
+def text_in(texts: Mapping[str, str], language: str) -> str:
+    """The text in this language; else the one that stands for all, or the first."""
+    return texts.get(language) or texts.get("") or next(iter(texts.values()), "")

@@ -96,7 +96,7 @@ class Calendar:
 
     def at(self, moment: datetime, language: str = "ko") -> Standing:
         """How the desk stands at an aware moment; holidays are named in `language`."""
-        local = moment.astimezone(ZoneInfo(self.zone))
+        local = self.local(moment)
         if self._is_open(moment):
             return Standing(Hours.OPEN)
         opens = self._opens_after(moment)
@@ -106,6 +106,10 @@ class Calendar:
         if name and not self._hours_of(local.date()):
             return Standing(Hours.HOLIDAY, opens, name)
         return Standing(Hours.CLOSED, opens)
+
+    def local(self, moment: datetime) -> datetime:
+        """A moment as the clock on the wall shows it."""
+        return moment.astimezone(ZoneInfo(self.zone))
 
     def holiday_on(self, day: date, language: str = "ko") -> str:
         """The name of the holiday on this day; empty on other days, and on one that the site works."""
@@ -129,7 +133,7 @@ class Calendar:
 
     def _in(self, moment: datetime, *, lunch: bool) -> bool:
         """Whether it is in a period of that day or of the day before, or in the lunch break of a working day."""
-        local = moment.astimezone(ZoneInfo(self.zone))
+        local = self.local(moment)
         for day in (local.date(), local.date() - timedelta(days=1)):
             worked = self._hours_of(day)
             periods = (self.lunch if worked else ()) if lunch else worked
@@ -139,7 +143,7 @@ class Calendar:
 
     def _opens_after(self, moment: datetime) -> datetime | None:
         """The first moment after this one at which it is open: at the beginning of a period, or the end of lunch."""
-        today = moment.astimezone(ZoneInfo(self.zone)).date()
+        today = self.local(moment).date()
         for ahead in range(-1, LOOKED_AHEAD):
             day = today + timedelta(days=ahead)
             worked = self._hours_of(day)

@@ -8,7 +8,7 @@ made at run time (the state of a ticket) is a playlist and never has to be synth
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt, TextPrompt
 
@@ -22,7 +22,7 @@ ENGLISH_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven",
 ENGLISH_TEENS = (
     "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
 )  # fmt: skip
-ENGLISH_TENS = ("", "", "twenty", "thirty", "forty", "fifty")
+ENGLISH_TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 ENGLISH_MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -109,7 +109,7 @@ def calendar_day(day: date) -> str:
 
 
 def english_number(number: int) -> str:
-    """0 to 59 in English words."""
+    """0 to 99 in English words."""
     if number < 10:
         return ENGLISH_DIGITS[number]
     if number < 20:
@@ -119,7 +119,7 @@ def english_number(number: int) -> str:
 
 
 def english_ordinal(number: int) -> str:
-    """1st to 59th in English words."""
+    """1st to 99th in English words."""
     if number in ENGLISH_ORDINALS:
         return ENGLISH_ORDINALS[number]
     if number < 20:
@@ -132,6 +132,10 @@ def english_ordinal(number: int) -> str:
 
 POSITIONS_SPOKEN = 30
 """Places in the queue that have a ready-made sentence."""
+
+HOURS_SPOKEN = 24
+COUNTS_SPOKEN = 20
+"""Hours, people and places for which there are ready-made pieces; beyond them the words are composed."""
 
 PROMISES_SPOKEN = (*range(1, 11), 15, 20, 25, 30, 40, 50, 60)
 """Waits, in minutes, that have a ready-made sentence; a longer one is only said to be long."""
@@ -183,6 +187,13 @@ def _korean_pieces() -> dict[str, str]:
     said |= {"am": "오전", "pm": "오후"}
     said |= {f"hour_{number}": f"{native(number)} 시" for number in range(1, 13)}
     said |= {f"minute_{number}": minutes(number) for number in range(1, 60)}
+    said |= {f"hours_{number}": f"{native(number)} 시간" for number in range(1, HOURS_SPOKEN + 1)}
+    said |= {f"number_{number}": sino(number) for number in range(100)}
+    said |= {f"hundreds_{number}": sino(100 * number) for number in range(1, 10)}
+    said |= {f"thousands_{number}": sino(1000 * number) for number in range(1, 10)}
+    said |= {"ten_thousand": "만", "thousand": "천", "million": "백만", "minutes_word": "분"}
+    said |= {f"nth_{number}": nth(number) for number in range(1, COUNTS_SPOKEN + 1)}
+    said |= {f"people_{number}": people(number) for number in range(1, COUNTS_SPOKEN + 1)}
     return said
 
 
@@ -193,6 +204,16 @@ def _english_pieces() -> dict[str, str]:
     said |= {"am": "a m", "pm": "p m"}
     said |= {f"hour_{number}": english_number(number) for number in range(1, 13)}
     said |= {f"minute_{number}": f"{'oh ' if number < 10 else ''}{english_number(number)}" for number in range(1, 60)}
+    hours = range(1, HOURS_SPOKEN + 1)
+    said |= {f"hours_{number}": f"{english_number(number)} hour{'s' * (number > 1)}" for number in hours}
+    said |= {f"number_{number}": english_number(number) for number in range(100)}
+    said |= {f"hundreds_{number}": f"{english_number(number)} hundred" for number in range(1, 10)}
+    said |= {f"thousands_{number}": f"{english_number(number)} thousand" for number in range(1, 10)}
+    said |= {"ten_thousand": "ten thousand", "thousand": "thousand", "million": "million"}
+    said |= {"minutes_word": "minutes"}
+    said |= {f"nth_{number}": english_ordinal(number) for number in range(1, COUNTS_SPOKEN + 1)}
+    counted = range(1, COUNTS_SPOKEN + 1)
+    said |= {f"people_{number}": f"{english_number(number)} people" for number in counted} | {"people_1": "one person"}
     return said
 
 
@@ -201,21 +222,28 @@ def digit_pieces(digits: str) -> tuple[NamedPrompt, ...]:
     return tuple(NamedPrompt(f"digit_{digit}") for digit in digits if digit in "0123456789")
 
 
+def day_pieces(day: date, today: date | None = None) -> tuple[NamedPrompt, ...]:
+    """A date; `today` lets near days be said as 오늘 and 내일."""
+    match (day - today).days if today else None:
+        case 0:
+            return (NamedPrompt("today"),)
+        case 1:
+            return (NamedPrompt("tomorrow"),)
+        case _:
+            return (NamedPrompt(f"month_{day.month}"), NamedPrompt(f"day_{day.day}"))
+
+
+def clock_pieces(at: time, language: str = "ko") -> tuple[NamedPrompt, ...]:
+    """A time of day: 오후 세 시 십 분."""
+    half, hour = ("am" if at.hour < 12 else "pm"), f"hour_{(at.hour + 11) % 12 + 1}"
+    minute = [f"minute_{at.minute}"] if at.minute else []
+    names = [hour, *minute, half] if language == "en" else [half, hour, *minute]
+    return tuple(NamedPrompt(name) for name in names)
+
+
 def moment_pieces(moment: datetime, language: str = "ko", today: date | None = None) -> tuple[NamedPrompt, ...]:
     """Date and time of day; `today` lets near days be said as 오늘 and 내일. `moment` is in the site's zone."""
-    names: list[str] = []
-    days_ahead = (moment.date() - today).days if today else None
-    match days_ahead:
-        case 0:
-            names.append("today")
-        case 1:
-            names.append("tomorrow")
-        case _:
-            names += [f"month_{moment.month}", f"day_{moment.day}"]
-    half, hour = ("am" if moment.hour < 12 else "pm"), f"hour_{(moment.hour + 11) % 12 + 1}"
-    minute = [f"minute_{moment.minute}"] if moment.minute else []
-    names += [hour, *minute, half] if language == "en" else [half, hour, *minute]
-    return tuple(NamedPrompt(name) for name in names)
+    return (*day_pieces(moment.date(), today), *clock_pieces(moment.time(), language))
 
 
 def ticket_found(number: str, state: str, line: int, expected: datetime | None, now: datetime) -> dict[str, str]:

@@ -3,9 +3,10 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import assert_never
 
-from changgu.ivr_flows import session
+from changgu.ivr_flows import session, turns
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Said, TextPrompt, ValuePrompt, WrittenPrompt
 from changgu.ivr_flows.spoken import digit_by_digit, pieces
@@ -16,6 +17,8 @@ EXAMPLE_TICKET: Mapping[str, str] = {
 """What a walk finds for every ticket number when it is not told otherwise."""
 
 SILENCE = "-"
+VOICE = "~"
+"""`~프린터` says a word."""
 
 
 @dataclass
@@ -28,13 +31,13 @@ class Fingers:
     def __post_init__(self) -> None:
         self._ahead = self.keys.split()
 
-    def answer(self, wait: session.WaitDigits) -> session.DigitsGathered | session.NothingPressed | None:
+    def answer(self, wait: turns.WaitDigits) -> turns.DigitsGathered | turns.NothingPressed | None:
         """What this wait gathers; None when there are no more keys."""
-        if not self._ahead:
+        if not self._ahead or self._ahead[0].startswith(VOICE):
             return None
         pressed = self._ahead.pop(0)
         if pressed == SILENCE:
-            return session.NothingPressed()
+            return turns.NothingPressed()
         digits = ""
         for count, key in enumerate(pressed, start=1):
             ended = key == wait.terminator
@@ -43,7 +46,30 @@ class Fingers:
                 if pressed[count:]:
                     self._ahead.insert(0, pressed[count:])
                 break
-        return session.DigitsGathered(digits)
+        return turns.DigitsGathered(digits)
+
+    def spoken(self) -> str | None:
+        """What is said next, if it is said and not keyed; `_` in it stands for a space."""
+        if not self._ahead or not self._ahead[0].startswith(VOICE):
+            return None
+        return self._ahead.pop(0).removeprefix(VOICE).replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a walk finds outside of the flow."""
+
+    at: datetime | None = None
+    """What the clock shows; None: there is no clock, and `opening_hours` cannot be walked past."""
+    look_ups: Mapping[str, Mapping[str, Mapping[str, str] | None]] = field(default_factory=dict)
+    """Source (`http` for web services) → key → what is found; None: nothing. Other keys are not found."""
+    tickets: Mapping[str, Mapping[str, str] | None] | None = None
+    """Ticket number → its state; None: every number is like `EXAMPLE_TICKET`."""
+    failing: frozenset[str] = frozenset()
+    """Sources, and kinds of wait such as `record`, `sms`, `callback`, `number`, that fail."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Known from the beginning."""
+    caller: str | None = None
 
 
 def walk(
@@ -53,35 +79,87 @@ def walk(
     *,
     tickets: Mapping[str, Mapping[str, str] | None] | None = None,
     language: str = "ko",
+    world: World | None = None,
 ) -> str:
     """The transcript, one line per thing that happens.
 
     `keys`: see `Fingers`. `sentences`: prompt name → text, pieces included. `tickets`: number → what the look-up
     finds (None: unknown); without it every number is found and is like `EXAMPLE_TICKET`.
     """
+    outside = world or World(tickets=tickets)
     fingers = Fingers(keys)
-    turn = session.start(flow, session.Visit(language=language))
+    today = flow.calendars and outside.at and next(iter(flow.calendars.values())).local(outside.at)
+    visit = turns.Visit(outside.caller, language=language, today=today.date().isoformat() if today else "")
+    turn = session.start(flow, visit, values=outside.values)
     lines: list[str] = []
     while True:
         lines += [line for step in turn.steps for line in _step(step, sentences)]
-        match turn.wait:
-            case None:
-                lines.append(_outcome(turn.outcome))
-                break
-            case session.WaitLookUp() as wait:
-                found = EXAMPLE_TICKET if tickets is None else tickets.get(wait.argument)
-                lines.append(f"? {wait.kind} {wait.argument}: {'known' if found is not None else 'unknown'}")
-                turn = session.resume(flow, turn.state, session.LookedUp(found))
-            case session.WaitDigits() as wait:
-                event = fingers.answer(wait)
-                if event is None:
-                    lines.append(f"… waits for {'a key' if wait.max_digits == 1 else 'a number'}")
-                    break
-                lines.append("< silence" if isinstance(event, session.NothingPressed) else f"< {event.digits or '#'}")
-                turn = session.resume(flow, turn.state, event)
-            case _:
-                assert_never(turn.wait)
+        if turn.wait is None:
+            lines.append(_outcome(turn.outcome))
+            break
+        event, said = _answer(turn.wait, fingers, outside)
+        lines.append(said)
+        if event is None:
+            break
+        turn = session.resume(flow, turn.state, event)
     return "\n".join(lines) + "\n"
+
+
+def _answer(wait: turns.Wait, fingers: Fingers, world: World) -> tuple[turns.Event | None, str]:
+    """What the wait comes to, and how the transcript says it; no event when the caller has no more keys."""
+    match wait:
+        case turns.WaitDigits():
+            return _keyed(fingers.answer(wait), wait)
+        case turns.WaitSpeech():
+            heard = fingers.spoken()
+            if heard is not None:
+                return turns.Heard(heard, heard), f"< \"{heard}\""
+            return _keyed(fingers.answer(wait.keys), wait.keys, listening=True)
+        case turns.WaitLookUp(source, key):
+            return _looked_up(source, key, world)
+        case turns.WaitHttp(url, query):
+            asked = url + ("?" + "&".join(f"{name}={value}" for name, value in query) if query else "")
+            return _looked_up("http", asked, world)
+        case turns.WaitClock():
+            if world.at is None:
+                return None, "… asks the clock"
+            return turns.ClockRead(world.at), f"? clock {world.at.isoformat(timespec='seconds')}"
+        case turns.WaitRecording(queue, longest):
+            shown = f"? record for {queue}, {longest} s at most"
+            return _done(shown, "record", world, turns.Recorded("recording", 12.0))
+        case turns.WaitMessage(kind, to, text, subject):
+            return _done(f"? {kind} to {to}: {f'[{subject}] ' if subject else ''}{text}", kind, world, turns.Done())
+        case turns.WaitCallback(queue, number):
+            return _done(f"? call back {number or '(no number)'} for {queue}", "callback", world, turns.Done())
+        case turns.WaitNumber(number):
+            return _done(f"? put through to {number}", "number", world, turns.Done())
+        case turns.WaitFax(queue):
+            return _done(f"? fax for {queue}", "fax", world, turns.Done())
+        case _:
+            assert_never(wait)
+
+
+def _keyed(
+    event: turns.DigitsGathered | turns.NothingPressed | None, wait: turns.WaitDigits, *, listening: bool = False
+) -> tuple[turns.Event | None, str]:
+    if event is None:
+        waited = "a word" if listening else "a key" if wait.max_digits == 1 else "a number"
+        return None, f"… waits for {waited}"
+    return event, "< silence" if isinstance(event, turns.NothingPressed) else f"< {event.digits or '#'}"
+
+
+def _looked_up(source: str, key: str, world: World) -> tuple[turns.Event, str]:
+    if source in world.failing:
+        return turns.LookUpFailed(), f"? {source} {key}: no answer"
+    if source == "ticket_status" and source not in world.look_ups:
+        found = EXAMPLE_TICKET if world.tickets is None else world.tickets.get(key)
+    else:
+        found = world.look_ups.get(source, {}).get(key)
+    return turns.LookedUp(found), f"? {source} {key}: {'known' if found is not None else 'unknown'}"
+
+
+def _done(shown: str, what: str, world: World, done: turns.Event) -> tuple[turns.Event, str]:
+    return (turns.Failed(), f"{shown}: failed") if what in world.failing else (done, shown)
 
 
 def sentences_of(catalogue: Mapping[str, str], language: str) -> dict[str, str]:
@@ -111,35 +189,37 @@ def in_words(prompt: Said, sentences: Mapping[str, str]) -> str:
         case ValuePrompt(name, way):
             return f"{{{name}:{way}}}"
         case WrittenPrompt(texts):
-            return next(iter(texts.values()))
+            return texts.get("") or texts.get("ko") or next(iter(texts.values()))
         case _:
             assert_never(prompt)
 
 
-def _step(step: session.Step, sentences: Mapping[str, str]) -> list[str]:
+def _step(step: turns.Step, sentences: Mapping[str, str]) -> list[str]:
     match step:
-        case session.MarkNode(node, key):
+        case turns.MarkNode(node, key):
             return [f"@ {node}" + (f" by {key}" if key else "")]
-        case session.Play(prompts, interruptible):
-            mark = ">" if interruptible else "!"
-            return [f"{mark} {' '.join(in_words(prompt, sentences) for prompt in prompts)}"]
-        case session.GreetingEnded():
+        case turns.Play(prompts, interruptible, language):
+            mark = (">" if interruptible else "!") + (f" ({language})" if language else "")
+            return [f"{mark} {' '.join(in_words(prompt, sentences) for prompt in prompts)}"] if prompts else []
+        case turns.GreetingEnded():
             return ["= mandatory greeting ended"]
+        case turns.GiveAnswer(case, question, score):
+            return [f"= {question} of {case or '(no case)'}: {score if score is not None else 'no answer'}"]
         case _:
             assert_never(step)
 
 
-def _outcome(outcome: session.Outcome | None) -> str:
+def _outcome(outcome: turns.Outcome | None) -> str:
     match outcome:
-        case session.ToQueue(queue, priority, skills, agent):
+        case turns.ToQueue(queue, priority, skills, agent):
             return (
                 f"→ queue {queue}"
                 + (f" priority {priority}" if priority else "")
                 + "".join(f" skill {skill}" for skill in sorted(skills))
                 + (f" agent {agent}" if agent else "")
             )
-        case session.HangUp(served):
-            return f"→ hang up ({'served' if served else 'not served'})"
+        case turns.HangUp(served, left):
+            return f"→ hang up ({'served' if served else 'not served'}{f', {left}' if left else ''})"
         case None:
             return "→ nowhere"
         case _:
