@@ -30,7 +30,8 @@ from changgu.telephony.speech.voice_catalogue import (
 
 TRIES: Final = 4
 """Of one file from one source; every further one continues where the last broke off."""
-CHUNK: Final = 1024 * 1024
+TELL_EVERY: Final = 32 * 1024 * 1024
+"""Bytes between two lines of progress."""
 TIME_LIMIT: Final = httpx.Timeout(30.0)
 SPARE: Final = 64 * 1024 * 1024
 """Bytes that must be left on the disk."""
@@ -190,15 +191,15 @@ def _download(client: httpx.Client, url: str, file: VoiceFile, part: Path, say: 
         if answer.status_code not in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
             raise _Broken(f"HTTP {answer.status_code}")
         done = has if goes_on else 0
-        told = done // (32 * CHUNK)
+        told = done // TELL_EVERY
         with part.open("ab" if goes_on else "wb") as out:
-            for piece in answer.iter_raw(CHUNK):
+            for piece in answer.iter_raw():  # as it arrives: what has come is kept when the rest does not
                 out.write(piece)
                 done += len(piece)
                 if done > file.size:
                     break
-                if done // (32 * CHUNK) > told:
-                    told = done // (32 * CHUNK)
+                if done // TELL_EVERY > told:
+                    told = done // TELL_EVERY
                     say(f"{file.path}  {done // 1_000_000}/{file.size // 1_000_000} MB")
 
 
