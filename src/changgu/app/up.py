@@ -21,26 +21,33 @@ from changgu.app import schema
 from changgu.app.accounts import Accounts
 from changgu.app.assembly import Past, Service
 from changgu.app.data_folder import DataFolder, DeskKind
-from changgu.app.floor_keeper import FloorKeeper
+from changgu.app.floor_keeper import FloorKeeper, menu_text
 from changgu.app.generated_secrets import GeneratedSecrets, secrets_of
 from changgu.app.pbx_care import Care, looked_after
 from changgu.app.pbx_settings import ari_access, pbx_floor, pbx_plan
 from changgu.app.running import announced
 from changgu.app.settings import Settings
 from changgu.app.stopwatch import Stopwatch
+from changgu.app.voices import (
+    DeskVoice,
+    desk_voice,
+    nameless_sentences,
+    prompt_store,
+    says_it_is_a_machine,
+    spoken_languages,
+)
 from changgu.asterisk_conf.plan import PbxPlan
 from changgu.asterisk_conf.render import NumberError, render
 from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput, Trouble
-from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.problems import FlowErrors
+from changgu.ivr_flows.publishing.service import FlowVersions
+from changgu.ivr_flows.publishing.store import FlowStore
 from changgu.telephony.existing_pbx import ExistingPbx, takes_rest_over_websocket
-from changgu.telephony.farewells import away_prompt, fixed_sentences
+from changgu.telephony.farewells import away_prompt
 from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.pbx_packages import PbxRelease, architecture_of, default_folder, dotted, install, installed
-from changgu.telephony.queue_experience import comfort_sentences
-from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.prompts import PromptStore
 from changgu.telephony.speech.synthesiser import Synthesiser
 
@@ -160,7 +167,9 @@ class Opening:
     ) -> None:  # fmt: skip
         self._settings = settings
         self._example = example
-        self._synthesiser = synthesiser or EspeakSynthesiser()
+        self._voice = (
+            desk_voice(settings, os.environ) if synthesiser is None else DeskVoice(synthesiser, None, False, False, "")
+        )
         self._secrets = secrets
         self._stop = stop
         self._care = Care()
@@ -168,6 +177,9 @@ class Opening:
         self._password: str | None = None
         self._speaking: asyncio.Task[None] | None = None
         """The prompts being looked through, or made."""
+        self._improving: asyncio.Task[None] | None = None
+        """Those that the stand-in said being made by the desk's own voice."""
+        self._prompt_store: PromptStore | None = None
         self._watch = Stopwatch()
         self._watch.lap("programs loaded")
 
@@ -185,13 +197,17 @@ class Opening:
             demo = self._example(settings, database) if settings.demo.enabled else None
             if demo is not None:
                 await demo.fill(say)
-            keeper = FloorKeeper(settings, floors)
+            versions = FlowVersions(
+                FlowStore(database), lambda: menu_text(settings.data), pilot=settings.desk.pilot_number
+            )
+            keeper = FloorKeeper(settings, floors, versions)
             try:
                 await keeper.read()
             except FlowErrors as wrong:
                 raise MenuUnusable(str(wrong), str(wrong)) from wrong
             self._watch.lap("floor read")
-            prompts = self._prompts()
+            assert keeper.flow is not None
+            prompts = self._prompts(keeper.flow)
             pbx, files = await self._pbx(keeper, prompts, floors)
             self._watch.lap("PBX found")
             async with looked_after(pbx, await files(keeper.floor), self._care, self._pbx_is_back):
@@ -204,42 +220,54 @@ class Opening:
                 past = await Past.read(ledger, ZoneInfo(settings.desk.time_zone))
                 self._watch.lap("ledger read")
                 service = Service(
-                    settings, self._secrets, database, keeper, prompts, ledger, past,
+                    settings, self._secrets, database, keeper, versions, prompts, ledger, past,
                     rest_over_websocket=over_websocket,
                 )  # fmt: skip
                 self._watch.lap("calls restored")
                 await self._serve(service, web_socket, demo)
         finally:
-            if self._speaking is not None:
-                self._speaking.cancel()
-                await asyncio.gather(self._speaking, return_exceptions=True)
+            for making in (self._speaking, self._improving):
+                if making is not None:
+                    making.cancel()
+                    await asyncio.gather(making, return_exceptions=True)
+            if self._prompt_store is not None:
+                await self._prompt_store.close()
             web_socket.close()
             await database.close()
 
     # Before the calls
 
-    def _prompts(self) -> PromptStore:
-        data, language = self._settings.data, self._settings.desk.language
-        languages = (language, *(other for other in menus.LANGUAGES if other != language))
-        return PromptStore(
-            default_folder(os.environ).parent / "sounds",  # by content, so one folder serves every desk of this user
-            data / "prompts" / "recorded",
-            self._synthesiser,
-            {one: menus.sentences(one, data / "prompts") for one in languages},
-        )
+    def _prompts(self, flow: Flow) -> PromptStore:
+        if self._voice.said:
+            say(self._voice.said)
+        if self._voice.artificial and not says_it_is_a_machine(flow):
+            say("메뉴가 인공지능 음성임을 알리지 않습니다(machine_voice) · the menu does not say machine_voice")
+        self._prompt_store = prompt_store(self._settings, self._voice, os.environ)
+        return self._prompt_store
 
     async def _speak(self, prompts: PromptStore, flow: Flow, floor: Floor) -> None:
-        language = self._settings.desk.language
-        fixed = (*fixed_sentences(language), *comfort_sentences(floor), *flow.written_sentences())
-        texts: dict[str, list[str]] = {language: list(fixed)}
+        """Make every prompt. A desk that opens does not wait for a slow voice: its stand-in speaks meanwhile."""
+        languages = spoken_languages(flow, self._settings.desk.language)
+        texts = nameless_sentences(flow, floor, languages)
+        opening = self._stop.opening is not None
 
         def progress(done: int, wanted: int) -> None:
-            if done == wanted or done % 40 == 0:
+            if opening and (done == wanted or done % 40 == 0):
                 say(f"안내 음성 · prompts {done}/{wanted}")
 
-        prepared = await prompts.prepare((language,), texts, progress if self._stop.opening is not None else None)
-        for name, why in prepared.failed.items():
-            logger.warning("the prompt %s cannot be spoken: %s", name, why)
+        async def prepare() -> None:
+            prepared = await prompts.prepare(languages, texts, progress)
+            for name, why in prepared.failed.items():
+                logger.warning("the prompt %s cannot be spoken: %s", name, why)
+
+        if opening and (count := await prompts.stand_in(languages, texts)):
+            say(
+                f"안내문 {count}개는 지금 만들고 있습니다. 그동안 espeak-ng가 읽습니다 · "
+                f"{count} prompts are being made; espeak-ng speaks them meanwhile"
+            )
+            self._improving = asyncio.create_task(prepare(), name="better prompts")
+        else:
+            await prepare()
 
     async def _pbx(
         self, keeper: FloorKeeper, prompts: PromptStore, floors: FloorStore
