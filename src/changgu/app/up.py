@@ -256,9 +256,7 @@ class Opening:
                 say(f"안내 음성 · prompts {done}/{wanted}")
 
         async def prepare() -> None:
-            prepared = await prompts.prepare(languages, texts, progress)
-            for name, why in prepared.failed.items():
-                logger.warning("the prompt %s cannot be spoken: %s", name, why)
+            await prompts.prepare(languages, texts, progress)
 
         if opening and (count := await prompts.stand_in(languages, texts)):
             say(

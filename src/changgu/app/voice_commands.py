@@ -232,8 +232,11 @@ def make(data: DataOption = None, config: ConfigOption = None) -> None:
             await store.close()
 
     done = asyncio.run(prepare())
-    typer.echo(f"ready {done.ready}  made {done.made}  recorded {done.recorded}  failed {len(done.failed)}")
-    if done.failed:
+    for name, why in done.failed.items():
+        note(f"{name}: {why}")
+    counted = f"ready {done.ready}  made {done.made}  recorded {done.recorded}"
+    typer.echo(f"{counted}  by espeak-ng instead {done.stood_in}" if voice.stand_in else counted)
+    if done.failed or done.stood_in:
         raise typer.Exit(1)
 
 

@@ -46,7 +46,10 @@ class Prepared:
     recorded: int
     """Spoken by a person."""
     failed: Mapping[str, str] = field(default_factory=dict)
-    """Prompt name or sentence → why there is no sound of it (or of its recording)."""
+    """Prompt name or sentence → why the voice has no sound of it, or a person's recording could not be used. A voice
+    that was given up is named with its first prompts only."""
+    stood_in: int = 0
+    """Said by the stand-in instead."""
 
 
 class PromptStore:
@@ -61,6 +64,7 @@ class PromptStore:
         *,
         stand_in: Synthesiser | None = None,
         abroad: bool = False,
+        rest_after: float = REST_AFTER,
     ) -> None:
         """`folder` must be readable by Asterisk; `sentences`: language → prompt name → sentence, the desk's main
         language first; `stand_in` speaks until, and wherever, the voice cannot; `abroad`: the voice is another
@@ -76,6 +80,7 @@ class PromptStore:
         self._left_out: set[_Key] = set()
         self._makings: set[asyncio.Task[None]] = set()
         self._preparing = 0
+        self._rest_after = rest_after
         self._rest: asyncio.TimerHandle | None = None
 
     # ---- before callers -------------------------------------------------------------------------------------------
@@ -93,7 +98,7 @@ class PromptStore:
         out; it is logged and returned.
         """
         wanted = self._wanted(languages, texts)
-        made = recorded = 0
+        made = recorded = stood_in = 0
         failed: dict[str, str] = {}
         self._left_out.clear()
         self._preparing += 1
@@ -106,6 +111,7 @@ class PromptStore:
                     outcome = await self._prepare_one(key, failed, asked)
                 made += outcome.made
                 recorded += outcome.recorded
+                stood_in += outcome.stood_in
                 if progress is not None:
                     progress(count, len(wanted))
         finally:
@@ -114,7 +120,9 @@ class PromptStore:
         ready = sum(key in self._sounds for key in wanted)
         for name, why in failed.items():
             logger.warning("the prompt '%s' cannot be made: %s", name, why)
-        return Prepared(ready, made, recorded, failed)
+        if stood_in:
+            logger.warning("%d prompts are spoken by the stand-in, because the voice could not", stood_in)
+        return Prepared(ready, made, recorded, failed, stood_in)
 
     async def stand_in(
         self, languages: Sequence[str] | None = None, texts: Mapping[str, Iterable[str]] | None = None
@@ -225,7 +233,7 @@ class PromptStore:
                 if voice is self._synthesiser:
                     asked.answered()
                 self._sounds[key] = path
-                return _Made(made, recorded=False)
+                return _Made(made, recorded=False, stood_in=voice is self._stand_in)
         if asked.is_over:
             failed.setdefault(named, "the voice is not asked any more")
         return _Made(made=False, recorded=False)
@@ -333,7 +341,7 @@ class PromptStore:
         if self._rest is not None:
             self._rest.cancel()
         loop = asyncio.get_running_loop()
-        self._rest = loop.call_later(REST_AFTER, self._begin_rest)
+        self._rest = loop.call_later(self._rest_after, self._begin_rest)
 
     def _begin_rest(self) -> None:
         resting = asyncio.get_running_loop().create_task(self._close_when_idle(), name="the voice rests")
@@ -399,6 +407,7 @@ class _Patience:
 class _Made:
     made: bool
     recorded: bool
+    stood_in: bool = False
 
 
 def _pieces_of(prompt: Prompt) -> tuple[Prompt, ...]:
