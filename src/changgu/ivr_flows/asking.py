@@ -101,13 +101,11 @@ class Asking:
                 room = node.max - len(self.state.number)
                 return WaitDigits(room, node.first_timeout, node.between_timeout, terminator="#", ends_at_once="")
             case CollectSpeech() if asked is Asked.SPEECH:
-                grammar = node.grammar
-                words = tuple(word for choice in grammar.choices for word in choice.words)
-                return WaitSpeech(grammar.kind, words, self._keys(grammar), grammar.least, grammar.most)
+                return WaitSpeech(node.grammar, self._keys(node.grammar))
             case CollectSpeech():
                 return self._keys(node.grammar)
             case YesNo() if asked is Asked.SPEECH:
-                return WaitSpeech(GrammarKind.YES_NO, (), _one_key(node.first_timeout))
+                return WaitSpeech(Grammar(GrammarKind.YES_NO), _one_key(node.first_timeout))
             case Menu() | TicketStatus() | CollectDigits() | YesNo() | ChooseLanguage() | SurveyQuestion():
                 return _one_key(node.first_timeout)
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from changgu.ivr_flows.flow import PERSON_KEY
-from changgu.ivr_flows.nodes import GrammarKind, NodeName, Prompt
+from changgu.ivr_flows.nodes import Grammar, NodeName, Prompt
 
 # ---- what the shell is asked to do ----------------------------------------------------------------------------------
 
@@ -83,14 +83,8 @@ class WaitSpeech:
     """Listen for an answer, and for keys. Resume with `Heard`, `NotUnderstood`, `SpeechBusy`, `NothingPressed` after
     `keys.first_timeout` seconds of silence, or `DigitsGathered` when keys were pressed instead."""
 
-    kind: GrammarKind
-    words: tuple[str, ...]
-    """What may be said; empty for digits, and for yes and no."""
+    grammar: Grammar
     keys: WaitDigits
-    least: int = 1
-    """Fewest digits."""
-    most: int = 1
-    """Most digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +184,7 @@ class Heard:
     """The caller said something that was asked for."""
 
     value: str
-    """A choice's word, digits, or `yes` and `no`."""
+    """The value of a choice, digits, or `yes` and `no`."""
     words: str = ""
     """All that was heard."""
     confidence: float = 1.0

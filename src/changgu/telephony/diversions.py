@@ -19,7 +19,7 @@ from changgu.acd.commands import Divert
 from changgu.acd.events import CallArrived, CallbackAsked, Event, MenuEnded
 from changgu.acd.facts import Outcome
 from changgu.acd.identity import CallId, QueueName
-from changgu.acd.queues import Way
+from changgu.acd.queues import Destination, Way
 from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt
 from changgu.ivr_flows.session import DigitsGathered, NothingPressed, WaitDigits
 from changgu.telephony.ari.client import Ari, path
@@ -184,10 +184,32 @@ class Diversions:
             return
         prompt = (NamedPrompt("voicemail_prompt"),)
         await self._player.say(visitor.handset, prompt, self._language, interruptible=True)  # a key: to the tone
+        is_kept = await self._take_message(self._voicemails, visitor, divert, LONGEST_MESSAGE)
+        if is_kept is None:
+            await self._back(visitor, divert, "voicemail_failed")
+        elif is_kept:
+            await self._say(visitor, NamedPrompt("voicemail_thanks"))
+            self._post(MenuEnded(call, served=True, outcome=Outcome.VOICEMAIL))
+        else:
+            self._post(MenuEnded(call, served=False))
+
+    async def take_message(self, visitor: Visitor, queue: QueueName, longest: int) -> bool:
+        """Record a caller who is in the menu, `longest` seconds at most; whether they said something, and it is kept.
+        Should they hang up meanwhile or afterwards, they have got what they wanted."""
+        if self._voicemails is None:
+            return False
+        divert = Divert(visitor.handset.call, queue, Destination(Way.VOICEMAIL))
+        return bool(await self._take_message(self._voicemails, visitor, divert, longest))
+
+    async def _take_message(
+        self, voicemails: Voicemails, visitor: Visitor, divert: Divert, longest: int
+    ) -> bool | None:
+        """Whether the caller said something and it is kept; None when nothing could be recorded."""
+        call = divert.call
         visitor.handset.forget_keys()
         name = _recording_name(divert.queue, call)
         finished = self._messages[name] = asyncio.get_running_loop().create_future()
-        kept = self._spawn(self._keep(self._voicemails, visitor, divert, name, finished))
+        kept = self._spawn(self._keep(voicemails, visitor, divert, name, finished))
         left = MenuEnded(call, served=True, outcome=Outcome.VOICEMAIL)
 
         async def hung_up() -> Event | None:
@@ -197,23 +219,19 @@ class Diversions:
         try:
             await self._ari.request(
                 "POST", path("channels", call, "record"), name=name, format="wav", ifExists="overwrite", beep=True,
-                maxDurationSeconds=LONGEST_MESSAGE, maxSilenceSeconds=SILENCE_ENDS_IT, terminateOn="#",
+                maxDurationSeconds=longest, maxSilenceSeconds=SILENCE_ENDS_IT, terminateOn="#",
             )  # fmt: skip
         except AriTrouble as trouble:
             logger.warning("a message could not be recorded: %s", trouble, extra={"call_id": call})
             kept.cancel()
             visitor.afterwards = None
             await self._tolerating("POST", path("recordings", "live", name, "stop"))
-            await self._back(visitor, divert, "voicemail_failed")
-            return
+            return None
         is_kept = await asyncio.shield(kept)
         visitor.handset.forget_keys()  # the # that ended it
-        if is_kept:
-            await self._say(visitor, NamedPrompt("voicemail_thanks"))
-            self._post(left)
-        else:
+        if not is_kept:
             visitor.afterwards = None
-            self._post(MenuEnded(call, served=False))
+        return is_kept
 
     async def _keep(
         self, voicemails: Voicemails, visitor: Visitor, divert: Divert, name: str,
@@ -339,25 +357,49 @@ class Diversions:
 
     async def _promise(self, visitor: Visitor, divert: Divert, number: str) -> None:
         call = divert.call
-        promised = MenuEnded(call, served=True, outcome=Outcome.CALLBACK)
+        promised = self._book(visitor, CallbackAsked(callback_id(call, number), number, divert.queue, call))
+        await self._say(visitor, NamedPrompt("callback_promised"))
+        self._post(promised)
+
+    def _book(self, visitor: Visitor, asked: CallbackAsked) -> MenuEnded:
+        """From now on they have got what they wanted; what is to be told when they have heard so."""
+        promised = MenuEnded(visitor.handset.call, served=True, outcome=Outcome.CALLBACK)
 
         async def hung_up() -> Event:
             return promised
 
-        self._post(CallbackAsked(callback_id(call, number), number, divert.queue, call))
+        self._post(asked)
         visitor.afterwards = hung_up
-        await self._say(visitor, NamedPrompt("callback_promised"))
-        self._post(promised)
+        return promised
+
+    def promise(
+        self, visitor: Visitor, queue: QueueName, number: str, priority: int, skills: frozenset[str]
+    ) -> bool:
+        """A caller in the menu is to be called back; whether that number may be dialled."""
+        way = self._plan().way(number)
+        if isinstance(way, Refusal):
+            logger.info("no call-back to a number: %s", way.value, extra={"call_id": visitor.handset.call})
+            return False
+        call = visitor.handset.call
+        asked = CallbackAsked(callback_id(call, way.number), way.number, queue, call, priority, skills)
+        self._book(visitor, asked)
+        return True
 
     # ---- an outside number -----------------------------------------------------------------------------------------
 
     async def _number(self, visitor: Visitor, divert: Divert) -> None:
-        call = divert.call
-        way = self._plan().way(divert.to.name)
+        if await self.put_through(visitor, divert.to.name):
+            self._post(MenuEnded(divert.call, served=True, outcome=Outcome.REDIRECTED))
+        else:
+            await self._back(visitor, divert, "number_failed")
+
+    async def put_through(self, visitor: Visitor, number: str) -> bool:
+        """Have a caller talk with an outside number, to the end of that; whether they did."""
+        call = visitor.handset.call
+        way = self._plan().way(number)
         if isinstance(way, Refusal):
             logger.warning("a caller cannot be put through outside: %s", way.value, extra={"call_id": call})
-            await self._back(visitor, divert, "number_failed")
-            return
+            return False
         ended = MenuEnded(call, served=True, outcome=Outcome.REDIRECTED)
         outside = self._outside[outside_leg(call)] = _Outside()
 
@@ -369,11 +411,10 @@ class Diversions:
         if await self._reach(call, way, outside):
             await outside.gone.wait()
             await self._end_outside(call)
-            self._post(ended)
-        else:
-            visitor.afterwards = None
-            await self._end_outside(call)
-            await self._back(visitor, divert, "number_failed")
+            return True
+        visitor.afterwards = None
+        await self._end_outside(call)
+        return False
 
     async def _reach(self, call: CallId, way: Dialable, outside: _Outside) -> bool:
         """Whether the caller and the outside number hear each other."""

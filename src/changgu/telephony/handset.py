@@ -88,6 +88,12 @@ class Handset:
             await self._news.wait()
         return False
 
+    async def until_pressed(self) -> None:
+        """Wait until a key can be read."""
+        while not self._keys:
+            self._news.clear()
+            await self._news.wait()
+
     async def next_key(self, limit: float) -> str | None:
         """The next key, or None when none is pressed within `limit` seconds."""
         try:

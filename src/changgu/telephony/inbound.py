@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Protocol, assert_never
 
 import msgspec
@@ -46,6 +47,7 @@ from changgu.telephony.dial_plan import DialPlan
 from changgu.telephony.diversions import Diversions, Voicemails
 from changgu.telephony.farewells import farewell_prompts
 from changgu.telephony.handset import CallerIdentity, Handset, Standing, Visitor
+from changgu.telephony.ivr_deeds import OUTCOMES, Faxes, VisitDeeds
 from changgu.telephony.ivr_player import RECONNECT_LIMIT, IvrPlayer
 from changgu.telephony.legs import Caller, Person, Returned, purpose
 from changgu.telephony.numbers import NumberPlan, ToMenu, ToQueueDirectly, presented
@@ -106,6 +108,10 @@ class Desk:
     """Who keeps versions of the menu; None: `menu` is the only one."""
     notices: Announcements | None = None
     """Who keeps notices; None: there are none."""
+    faxes: Faxes | None = None
+    """Who takes faxes; None: nobody."""
+    zone: tzinfo = UTC
+    """In which callers live: `오늘` is said by it."""
 
     def shown_number(self) -> str:
         """What people whom we call see."""
@@ -360,23 +366,26 @@ class Inbound:
                 await self._arrives(visitor, CallArrived(call, queue))
             case ToMenu():
                 flow = self._menu_of(visitor)
-                await self._walk(visitor, flow, start(flow, Visit(identity.number, identity.dialled, language)))
+                await self._walk(visitor, flow, start(flow, self._begun(visitor)))
 
     async def _walk_from(self, visitor: Visitor, node: NodeName) -> None:
         identity = visitor.identity
         flow = self._menu_of(visitor)
         if node not in flow.nodes:
             flow = self._desk.menu(identity.dialled)  # led there by rules that are newer than the call
-        visit = Visit(identity.number, identity.dialled, self._desk.language)
-        await self._walk(visitor, flow, start(flow, visit, node))
+        await self._walk(visitor, flow, start(flow, self._begun(visitor), node))
+
+    def _begun(self, visitor: Visitor) -> Visit:
+        today = datetime.now(self._desk.zone).date().isoformat()
+        return Visit(visitor.identity.number, visitor.identity.dialled, self._desk.language, today)
 
     async def _walk(self, visitor: Visitor, flow: Flow, turn: Turn) -> None:
-        handset, language = visitor.handset, self._desk.language
+        handset, deeds = visitor.handset, VisitDeeds(visitor, self._diversions, self._desk.faxes)
         clock = asyncio.get_running_loop().time
         latest = clock() + flow.limits.visit.total_seconds()
         begins = visitor.arrived is None
         while True:
-            news = await self._perform(visitor, turn, language, begins=begins)
+            news = await self._perform(visitor, turn, turn.state.visit.language, deeds, begins=begins)
             begins = False
             if news is None:
                 break
@@ -386,8 +395,8 @@ class Inbound:
                 wanted = AgentId(agent) if agent is not None else None
                 handset.forget_keys()  # a second # after a number is no wish to leave the queue
                 await self._arrives(visitor, CallArrived(handset.call, QueueName(queue), priority, skills, wanted))
-            case HangUp(served):
-                self._post(MenuEnded(handset.call, served))
+            case HangUp(served, left):
+                self._post(MenuEnded(handset.call, served, OUTCOMES.get(left)))
             case None:
                 raise RuntimeError("a turn without a wait has no outcome")
             case _:
@@ -399,7 +408,9 @@ class Inbound:
 
     # ---- notices ---------------------------------------------------------------------------------------------------
 
-    async def _perform(self, visitor: Visitor, turn: Turn, language: str, *, begins: bool) -> VisitEvent | None:
+    async def _perform(
+        self, visitor: Visitor, turn: Turn, language: str, deeds: VisitDeeds, *, begins: bool
+    ) -> VisitEvent | None:
         """One turn, with what is to be announced between its steps."""
         handset, notices = visitor.handset, self._desk.notices
         if notices is not None:
@@ -413,7 +424,7 @@ class Inbound:
                 else:
                     steps = part
             turn = replace(turn, steps=steps)
-        return await self._player.perform(handset, turn, language)
+        return await self._player.perform(handset, turn, language, deeds)
 
     async def _announce_all(self, visitor: Visitor, places: Sequence[str], language: str) -> None:
         if self._desk.notices is not None:

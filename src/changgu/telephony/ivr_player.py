@@ -6,24 +6,43 @@ Keys pressed while a prompt plays are kept and count: one that an announcement s
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol, assert_never
 
 from changgu.acd.events import Event as AcdEvent
 from changgu.acd.events import MenuStepReached
+from changgu.acd.identity import CallId
+from changgu.ivr_flows.heard import Question
 from changgu.ivr_flows.nodes import Prompt
-from changgu.ivr_flows.session import (
+from changgu.ivr_flows.turns import (
+    ClockRead,
     DigitsGathered,
+    Done,
     Event,
+    Failed,
+    GiveAnswer,
     GreetingEnded,
+    Heard,
     LookedUp,
     LookUpFailed,
     MarkNode,
     NothingPressed,
+    NotUnderstood,
     Play,
+    SpeechBusy,
     Turn,
     Wait,
+    WaitCallback,
+    WaitClock,
     WaitDigits,
+    WaitFax,
+    WaitHttp,
     WaitLookUp,
+    WaitMessage,
+    WaitNumber,
+    WaitRecording,
+    WaitSpeech,
 )
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriLate, AriNotFound
@@ -36,6 +55,9 @@ LONGEST_SOUND = 300.0
 
 LOOK_UP_LIMIT = 5.0
 """Seconds that a caller waits in silence for another system."""
+
+MESSAGE_LIMIT = 5.0
+"""Seconds that a caller waits for a message to be taken over by those who deliver it."""
 
 RECONNECT_LIMIT = 30.0
 
@@ -56,30 +78,93 @@ class LookUps(Protocol):
         ...
 
 
+class WebLookUps(Protocol):
+    """Asks web services on behalf of a caller."""
+
+    async def get(self, url: str, query: Sequence[tuple[str, str]], limit: float) -> Mapping[str, str] | None:
+        """The fields of the answer, or None for 404 and an empty one; any exception means no answer in `limit` s."""
+        ...
+
+
+class Recognisers(Protocol):
+    """Listens to what callers say."""
+
+    async def listen(
+        self, call: CallId, question: Question, silence: float
+    ) -> Heard | NotUnderstood | NothingPressed | SpeechBusy:
+        """What a caller answers; `NothingPressed` after `silence` seconds without a word. Cancelled when they press a
+        key. Never raises for want of a recogniser: that is `SpeechBusy`."""
+        ...
+
+
+class Messengers(Protocol):
+    """Sends messages to callers."""
+
+    async def send(self, kind: str, to: str, text: str, subject: str) -> None:
+        """By `sms` or `mail`; any exception means that it was not sent."""
+        ...
+
+
+class Surveys(Protocol):
+    """Keeps the answers to surveys."""
+
+    async def answer(self, call: CallId, case: str, question: str, score: int | None) -> None:
+        """One answer; None is none. Without a case it is about this call."""
+        ...
+
+
+class Deeds(Protocol):
+    """What is done on a caller's line beside the menu."""
+
+    async def do(self, wait: WaitRecording | WaitCallback | WaitNumber | WaitFax) -> Event:
+        """To its end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """Parts of the house that a menu can ask; each may be missing, and then its nodes fail as the flow says."""
+
+    web: WebLookUps | None = None
+    recognisers: Recognisers | None = None
+    messengers: Messengers | None = None
+    surveys: Surveys | None = None
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+
 class IvrPlayer:
     """Turns the session's steps into ARI requests and the caller's keys into the session's events."""
 
-    def __init__(self, ari: Ari, voice: Voice, look_ups: LookUps, post: Callable[[AcdEvent], None]) -> None:
+    def __init__(
+        self, ari: Ari, voice: Voice, look_ups: LookUps, post: Callable[[AcdEvent], None],
+        helpers: Helpers | None = None,
+    ) -> None:  # fmt: skip
         self._ari = ari
         self._voice = voice
         self._look_ups = look_ups
         self._post = post
+        self._helpers = helpers or Helpers()
 
-    async def perform(self, handset: Handset, turn: Turn, language: str) -> Event | None:
-        """Do the turn's steps and wait for what it asks; None when the turn has an outcome instead."""
-        asks = isinstance(turn.wait, WaitDigits) and turn.wait.barge_in
+    async def perform(self, handset: Handset, turn: Turn, language: str, deeds: Deeds | None = None) -> Event | None:
+        """Do the turn's steps and wait for what it asks; None when the turn has an outcome instead.
+
+        `language` is what the caller hears where a step says nothing else; `deeds` does what needs their line.
+        """
+        asks = (isinstance(turn.wait, WaitDigits) and turn.wait.barge_in) or isinstance(turn.wait, WaitSpeech)
         for step in turn.steps:
             match step:
                 case MarkNode(node, key):
                     self._post(MenuStepReached(handset.call, node, key))
-                case Play(prompts, interruptible):
+                case Play(prompts, interruptible, spoken):
                     if not (interruptible and asks and handset.pressed):
-                        await self.say(handset, prompts, language, interruptible)
+                        await self.say(handset, prompts, spoken or language, interruptible)
                 case GreetingEnded():
                     logger.debug("the greeting was heard", extra={"call_id": handset.call})
+                case GiveAnswer(case, question, score):
+                    await self._keep_answer(handset, case, question, score)
                 case _:
                     assert_never(step)
-        return None if turn.wait is None else await self._answer_to(handset, turn.wait)
+        return None if turn.wait is None else await self._answer_to(handset, turn.wait, language, deeds)
 
     async def say(self, handset: Handset, prompts: Sequence[Prompt], language: str, interruptible: bool) -> None:
         """Play prompts to their end, or until a key is pressed."""
@@ -138,14 +223,57 @@ class IvrPlayer:
             logger.info("a prompt could not be stopped", extra={"call_id": handset.call})
         handset.playback_finished(playback)
 
-    async def _answer_to(self, handset: Handset, wait: Wait) -> Event:
+    async def _answer_to(self, handset: Handset, wait: Wait, language: str, deeds: Deeds | None) -> Event:
         match wait:
             case WaitDigits():
                 return await self._gather(handset, wait)
+            case WaitSpeech():
+                return await self._listen(handset, wait, language)
             case WaitLookUp(kind, argument):
                 return await self._look_up(handset, kind, argument)
+            case WaitHttp():
+                return await self._ask_web(handset, wait)
+            case WaitMessage():
+                return await self._send(handset, wait)
+            case WaitClock():
+                return ClockRead(self._helpers.now())
+            case WaitRecording() | WaitCallback() | WaitNumber() | WaitFax():
+                return await deeds.do(wait) if deeds is not None else Failed("nobody does this here")
             case _:
                 assert_never(wait)
+
+    async def _listen(self, handset: Handset, wait: WaitSpeech, language: str) -> Event:
+        """What the caller says, or the keys they press instead: whichever comes first."""
+        recognisers = self._helpers.recognisers
+        if handset.pressed:
+            return await self._gather(handset, wait.keys)
+        if recognisers is None:
+            return SpeechBusy()
+        question = Question(wait.grammar, language)
+        hearing = asyncio.ensure_future(recognisers.listen(handset.call, question, wait.keys.first_timeout))
+        pressing = asyncio.ensure_future(handset.until_pressed())
+        try:
+            await asyncio.wait((hearing, pressing), return_when=asyncio.FIRST_COMPLETED)
+            if handset.pressed:
+                return await self._gather(handset, wait.keys)
+            return hearing.result()
+        except Exception:  # the recogniser's edge: whatever fails there, the question is asked by keys
+            logger.warning("nobody could listen to a caller", exc_info=True, extra={"call_id": handset.call})
+            return SpeechBusy()
+        finally:
+            for one in (hearing, pressing):
+                one.cancel()
+            await asyncio.gather(hearing, pressing, return_exceptions=True)
+
+    async def _keep_answer(self, handset: Handset, case: str, question: str, score: int | None) -> None:
+        if self._helpers.surveys is None:
+            logger.warning("nobody keeps answers to surveys", extra={"call_id": handset.call})
+            return
+        try:
+            async with asyncio.timeout(LOOK_UP_LIMIT):
+                await self._helpers.surveys.answer(handset.call, case, question, score)
+        except Exception:  # the survey's edge: the caller goes on to the next question
+            logger.warning("an answer to a survey was not kept", exc_info=True, extra={"call_id": handset.call})
 
     @staticmethod
     async def _gather(handset: Handset, wait: WaitDigits) -> DigitsGathered | NothingPressed:
@@ -175,3 +303,26 @@ class IvrPlayer:
         except Exception:  # the other system's edge: whatever fails there, the caller reaches a person
             logger.warning("the look-up of a %s failed", kind, exc_info=True, extra={"call_id": handset.call})
             return LookUpFailed()
+
+    async def _ask_web(self, handset: Handset, wait: WaitHttp) -> Event:
+        if self._helpers.web is None:
+            return LookUpFailed("no web service can be asked here")
+        try:
+            async with asyncio.timeout(wait.timeout):
+                return LookedUp(await self._helpers.web.get(wait.url, wait.query, wait.timeout))
+        except Exception as trouble:  # the other system's edge: the flow says where the caller goes now
+            # Never its address: a query holds what the caller keyed.
+            logger.warning("a web service did not answer: %s", type(trouble).__name__, extra={"call_id": handset.call})
+            return LookUpFailed(type(trouble).__name__)
+
+    async def _send(self, handset: Handset, wait: WaitMessage) -> Event:
+        if self._helpers.messengers is None or not wait.to:
+            logger.warning("an %s cannot be sent to a caller", wait.kind, extra={"call_id": handset.call})
+            return Failed("nobody sends messages here" if wait.to else "no number or address")
+        try:
+            async with asyncio.timeout(MESSAGE_LIMIT):
+                await self._helpers.messengers.send(wait.kind, wait.to, wait.text, wait.subject)
+        except Exception as trouble:  # the other system's edge: the flow says where the caller goes now
+            logger.warning("an %s was not sent: %s", wait.kind, type(trouble).__name__, extra={"call_id": handset.call})
+            return Failed(type(trouble).__name__)
+        return Done()

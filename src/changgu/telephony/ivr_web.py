@@ -1,0 +1,85 @@
+"""Asks web services what a menu wants to know, and makes plain fields of their JSON."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import httpx
+import orjson
+
+from changgu.ivr_flows.limits import HTTP_ANSWER_BYTES
+
+FIELDS_KEPT = 50
+"""Of one answer."""
+
+NESTED = 3
+"""How deep an answer is looked into."""
+
+
+class WebAnswerTrouble(Exception):
+    """A web service answered with something that cannot be used."""
+
+
+class WebLookUps:
+    """One pool of connections for all callers. Answers `telephony.ivr_player.WebLookUps`."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        """`transport` stands in for the network in tests."""
+        self._client = httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._client.aclose()
+
+    async def get(self, url: str, query: Sequence[tuple[str, str]], limit: float) -> Mapping[str, str] | None:
+        """The fields of a JSON object, or of the first of a list (with `count`); None for 404, 204 and an empty one.
+
+        Raises `WebAnswerTrouble` for another status, an answer that is too long, or no JSON; httpx's own for the rest.
+        """
+        parameters = tuple(query) or None
+        async with self._client.stream("GET", url, params=parameters, timeout=limit) as answer:
+            if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.NO_CONTENT):
+                return None
+            if answer.status_code != httpx.codes.OK:
+                raise WebAnswerTrouble(f"status {answer.status_code}")
+            body = bytearray()
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > HTTP_ANSWER_BYTES:
+                    raise WebAnswerTrouble("the answer is too long")
+        try:
+            return fields_of(orjson.loads(bytes(body))) if body.strip() else None
+        except orjson.JSONDecodeError as trouble:
+            raise WebAnswerTrouble("the answer is no JSON") from trouble
+
+
+def fields_of(answer: object) -> dict[str, str] | None:
+    """Plain fields: `{"a": {"b": 1}}` is `a_b`; of a list, its first element and `count`; None when it is empty."""
+    if isinstance(answer, list):
+        if not answer:
+            return None
+        return {"count": str(len(answer)), **dict(list(_fields(answer[0], "", NESTED))[:FIELDS_KEPT])}
+    if not answer or not isinstance(answer, dict):
+        return None if not answer else {"value": _word(answer)}
+    return dict(list(_fields(answer, "", NESTED))[:FIELDS_KEPT])
+
+
+def _fields(value: object, name: str, deep: int) -> Iterator[tuple[str, str]]:
+    match value:
+        case dict() if deep:
+            for inner, one in value.items():
+                yield from _fields(one, f"{name}_{inner}" if name else str(inner), deep - 1)
+        case list():
+            yield f"{name}_count" if name else "count", str(len(value))
+        case dict():
+            return
+        case _:
+            yield name or "value", _word(value)
+
+
+def _word(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return str(value)
