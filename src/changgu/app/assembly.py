@@ -39,7 +39,7 @@ from changgu.app.joins import (
     TicketLines,
     WhoCalled,
 )
-from changgu.app.message_joins import KnownCallers, LateMessages, PinPeople, VoicemailTickets, dialable
+from changgu.app.message_joins import FaxTickets, KnownCallers, LateMessages, PinPeople, VoicemailTickets, dialable
 from changgu.app.pbx_settings import ami_access, ari_access, queue_log_file
 from changgu.app.settings import Settings
 from changgu.directory.numbers import Numbering
@@ -61,6 +61,7 @@ from changgu.telephony.ami.queue_log_writer import QueueLogWriter
 from changgu.telephony.ari.stream import AriAddress
 from changgu.telephony.cel_writer import CelWriter
 from changgu.telephony.dial_plan import DialPlan, unreachable_destinations
+from changgu.telephony.fax import FaxFolder
 from changgu.telephony.inbound import Desk
 from changgu.telephony.recorder import MixMonitorRecorder
 from changgu.telephony.service import Telephony
@@ -196,6 +197,13 @@ class Service:
             standings=CallerStandings(self.directory, self.tickets, self.calls, lambda: keeper.floor),
             menus=self.menu_facts, notices=self.notices,
         )  # fmt: skip
+        self.faxes = FaxFolder(
+            settings.data / "fax",
+            FaxTickets(
+                self.intake, KnownCallers(self.directory),
+                lambda: QueueName(settings.fax.queue or settings.desk.main_queue),
+            ),
+        )  # fmt: skip
         self.presence = Presence(lambda event: self.runner.post(event))
         self.telephony = Telephony(
             _ari_address(settings, secrets, rest_over_websocket),
@@ -245,7 +253,7 @@ class Service:
                     self.ledger, self.runner, self.screen_pop, self.recordings, self.ticket_opener, self.feed,
                     self.ami, self.queue_log_writer, self.cel_writer, self.shadow_queues, self.agent_phones,
                     self.telephony, self.watchdog, self.shadow_reader, self.flow_versions, self.notices,
-                    self.flow_counts, self.unanswered, self.ticket_callbacks,
+                    self.flow_counts, self.unanswered, self.ticket_callbacks, self.faxes,
                 ):  # fmt: skip
                     tasks.create_task(part.run(), name=type(part).__name__)
                 self.runner.configure(self.keeper.floor)  # settles what the ledger's last lines left open

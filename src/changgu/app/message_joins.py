@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from changgu.acd.identity import CallId, QueueName
+from changgu.acd.identity import QueueName
 from changgu.directory.person import PersonCard
 from changgu.directory.service import Directory
 from changgu.recordings.service import Recordings
 from changgu.screenpop.service import ScreenPop
 from changgu.telephony.dial_plan import Dialable, DialPlan
 from changgu.telephony.diversions import Message
+from changgu.telephony.fax import Fax
 from changgu.ticketing.entries import Caller
 from changgu.ticketing.intake.messages import TicketMessage
 from changgu.ticketing.intake.service import Intake
@@ -52,13 +53,17 @@ class FaxTickets:
     """Makes a ticket of a fax. Answers `telephony.fax.Faxes`."""
 
     def __init__(self, intake: Intake, callers: KnownCallers, queue: Callable[[], QueueName]) -> None:
+        """`queue` takes those for whom nobody was named."""
         self._intake = intake
         self._callers = callers
         self._queue = queue
 
-    async def keep_fax(self, call: CallId, caller: str | None, pdf: bytes, pages: int) -> None:
+    async def keep(self, fax: Fax) -> None:
         """Keep it for good; raises when that is not possible."""
-        await self._intake.open_fax_ticket(call, await self._callers.caller(caller), self._queue(), pdf, pages)
+        caller = await self._callers.caller(fax.caller)
+        await self._intake.open_fax_ticket(
+            fax.call, caller, fax.queue or self._queue(), fax.pdf, fax.pages, complete=fax.complete
+        )
 
 
 class PinPeople:

@@ -96,6 +96,8 @@ def pbx_plan(
         anonymous_callers=settings.sip.anonymous_callers,
         trunks=tuple(_trunk(name, addresses, settings.outside) for name, addresses in settings.sip.trunks.items()),
         away_sound=str(away_sound) if away_sound else None,
+        fax_folder=str((settings.data / "fax").resolve()) if release is not None else None,
+        fax_number=settings.fax.number or None,
     )
 
 

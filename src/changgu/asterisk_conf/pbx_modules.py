@@ -52,6 +52,10 @@ MODULES = (
     "res_pjsip_logger",
     "res_pjsip_transport_websocket",
     "chan_pjsip",
+    # fax, over G.711 and T.38
+    "res_fax",
+    "res_fax_spandsp",
+    "res_pjsip_t38",
     # ARI
     "res_stasis",
     "res_stasis_answer",
@@ -80,6 +84,7 @@ MODULES = (
     "pbx_config",
     "func_callerid",
     "func_channel",
+    "func_env",
     "func_hangupcause",
     "func_logic",
     "func_strings",

@@ -205,6 +205,10 @@ class PbxPlan:
     trunks: tuple[Trunk, ...] = ()
     away_sound: str | None = None
     """A sound file without extension, played to callers while changgu is away."""
+    fax_folder: str | None = None
+    """Where faxes are written for changgu; None when none are taken."""
+    fax_number: str | None = None
+    """A number at which a machine answers."""
 
     def __post_init__(self) -> None:
         checked("system name", self.system_name)
@@ -224,6 +228,10 @@ class PbxPlan:
             checked("host", address)
         if self.away_sound is not None:
             checked("folder", self.away_sound)
+        if self.fax_folder is not None:
+            checked("folder", self.fax_folder)
+        if self.fax_number is not None:
+            checked("number", self.fax_number)
         for user in (self.ari_user, self.ami_user, self.application):
             checked("queue name", user)
         if not self.rtp_first < self.rtp_last:

@@ -29,6 +29,7 @@ FILES = (
     "pjsip_phones.conf",
     "queuerules.conf",
     "queues.conf",
+    "res_fax.conf",
     "rtp.conf",
     "shadow_queues.conf",
     "stasis.conf",
@@ -59,6 +60,8 @@ def render(plan: PbxPlan, floor: PbxFloor) -> dict[str, str]:
     numbers = {queue.number: queue.name for queue in floor.queues if queue.number is not None}
     if taken := set(numbers) & set(plan.desk_numbers):
         raise NumberError(f"{', '.join(sorted(taken))} is the number of a queue and of the desk")
+    if plan.fax_number is not None and plan.fax_number in {*numbers, *plan.desk_numbers}:
+        raise NumberError(f"{plan.fax_number} is the number for faxes and another one, too")
     known = {phone.login for phone in floor.phones}
     for queue in floor.queues:
         if strangers := set(queue.members) - known:

@@ -111,8 +111,9 @@ def message_title(kind: MessageKind, queue_title: str, caller: str) -> str:
     return f"{queue_title} {KIND_NAMES[kind][0]}{whose}".strip()[:200]
 
 
-def description(kind: MessageKind, transcript: str, *, pages: int | None = None) -> str:
+def description(kind: MessageKind, transcript: str, *, pages: int | None = None, complete: bool = True) -> str:
     """What a ticket says that a message opened: the words, marked as a machine's."""
     if kind is MessageKind.FAX:
-        return f"팩스 {pages}쪽" if pages else "팩스"
+        said = f"팩스 {pages}쪽" if pages else "팩스"
+        return said if complete else f"{said}. 수신 중에 끊겨 뒤의 쪽이 없을 수 있습니다."
     return f"음성메일 받아쓰기(자동):\n{transcript}" if transcript else ""

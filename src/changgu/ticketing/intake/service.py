@@ -77,9 +77,11 @@ class Intake:
         )  # fmt: skip
 
     async def open_fax_ticket(
-        self, call: CallId, caller: Caller, queue: QueueName | None, pdf: bytes, pages: int
+        self, call: CallId, caller: Caller, queue: QueueName | None, pdf: bytes, pages: int, *, complete: bool = True
     ) -> MessageTicket:
         """A fax becomes a ticket with the PDF attached (CTI-11). Told again, it is the same fax.
+
+        `complete` is False when the line broke after some pages; the ticket says so.
 
         Raises:
             BadInput: no PDF, or a larger one than is kept.
@@ -97,8 +99,9 @@ class Intake:
             return known
         await asyncio.to_thread(self._write, name, pdf)
         return await self._keep(
-            MessageKind.FAX, call, caller, queue, pages=pages, file=name, bytes=len(pdf), sha256=digest
-        )
+            MessageKind.FAX, call, caller, queue, pages=pages, complete=complete, file=name, bytes=len(pdf),
+            sha256=digest,
+        )  # fmt: skip
 
     async def transcribed(self, call: CallId, text: str) -> None:
         """What was said in a voice mail, once it has been written down; the ticket shows it beside the sound."""
@@ -108,13 +111,14 @@ class Intake:
 
     async def _keep(
         self, kind: MessageKind, call: CallId, caller: Caller, queue: QueueName | None, *, transcript: str = "",
-        pages: int | None = None, **details: str | int | float | None,
+        pages: int | None = None, complete: bool = True, **details: str | int | float | None,
     ) -> MessageTicket:  # fmt: skip
         known = await self._known(kind, call)
         if known is not None:
             return known
         transcript = clean_text(transcript)[:LONGEST_TRANSCRIPT]
-        ticket = await self._ticket(kind, call, caller, queue, description(kind, transcript, pages=pages))
+        said = description(kind, transcript, pages=pages, complete=complete)
+        ticket = await self._ticket(kind, call, caller, queue, said)
         row = MessageRow(
             ticket=_running(ticket), kind=kind, call=call, queue=queue, caller=caller.number[:200], at=self._now(),
             transcript=transcript, pages=pages, handled_why="", **details,

@@ -1,0 +1,117 @@
+"""A fax machine calls the desk's fax number: over T.38 and over G.711 the pages come out as they went in."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, Trunk
+from changgu.asterisk_conf.render import render
+from changgu.telephony.fax import Fax, FaxFolder
+from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
+from changgu.telephony.pbx_packages import install
+from tests.support.fax_pages import black_bars, write_fax
+from tests.support.service import free_ports
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SECRET = "only-for-this-test"
+FAX_NUMBER, SENDER = "1009", "0215771000"
+PAGES = 2
+LONGEST_FAX = 150.0
+
+MACHINE = """
+[machine]
+exten => send,1,SendFAX({folder}/sent.tif,f)
+ same => n,Hangup()
+exten => h,1,Set(FILE({folder}/${{CHANNEL(endpoint)}}.mode,,,,u)=${{FAXSTATUS}} ${{FAXMODE}})
+"""
+"""The machine at the other end is the same Asterisk, which calls itself over SIP."""
+WITHOUT_T38 = "\n[trunk-audio](+)\nt38_udptl = no\n"
+
+
+@dataclass
+class Cabinet:
+    """Keeps faxes."""
+
+    kept: list[Fax] = field(default_factory=list)
+
+    async def keep(self, fax: Fax) -> None:
+        self.kept.append(fax)
+
+
+class Line:
+    """A private PBX with a fax number, and two trunks that lead back to it: one with T.38, one without."""
+
+    def __init__(self, folder: Path) -> None:
+        sip, ari, ami = free_ports(3)
+        self.folder, self.faxes = folder, folder / "fax"
+        self.faxes.mkdir()
+        release = install(print)
+        contact = f"sip:127.0.0.1:{sip}"
+        self.plan = PbxPlan(
+            folders=pbx_folders(folder / "pbx", release), system_name="faxes", entity_id="02:00:00:00:00:08",
+            ari_password=SECRET, ami_password=SECRET, sip_port=sip, ari_port=ari, ami_port=ami, rtp_first=23400,
+            rtp_last=23599, host_addresses=host_addresses(), fax_folder=str(self.faxes), fax_number=FAX_NUMBER,
+            trunks=(Trunk("t38", ("127.0.0.1",), contact), Trunk("audio", ("127.0.0.9",), contact)),
+        )  # fmt: skip
+        self.pbx = PrivatePbx(release, self.plan, say=print)
+        write_fax(folder / "sent.tif", PAGES, lines=700)
+
+    async def start(self) -> None:
+        files = render(self.plan, PbxFloor())
+        files["dialplan.conf"] += MACHINE.format(folder=self.folder)
+        files["pjsip_phones.conf"] += WITHOUT_T38
+        await self.pbx.start(files)
+
+    async def send(self, trunk: str) -> str:
+        """Send over this trunk; what the machine says of it when it is over."""
+        async with httpx.AsyncClient(auth=(self.plan.ari_user, SECRET)) as ari:
+            answer = await ari.post(
+                f"http://127.0.0.1:{self.plan.ari_port}/ari/channels",
+                params={
+                    "endpoint": f"PJSIP/{FAX_NUMBER}@trunk-{trunk}", "context": "machine", "extension": "send",
+                    "priority": "1", "callerId": SENDER,
+                },
+            )  # fmt: skip
+            assert answer.status_code == 200, answer.text
+
+        said = self.folder / f"trunk-{trunk}.mode"
+
+        async def over() -> bool:
+            return said.exists() and bool(said.read_text()) and bool(list(self.faxes.glob("*.fax")))
+
+        await eventually(over, within=LONGEST_FAX, every=0.2)
+        return said.read_text().strip()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Line]:
+    line = Line(tmp_path_factory.mktemp("faxes"))
+    await line.start()
+    yield line
+    await line.pbx.stop()
+
+
+@pytest.mark.parametrize(("trunk", "said"), [("t38", "SUCCESS T38"), ("audio", "SUCCESS audio")])
+async def test_a_fax_comes_out_as_it_went_in(line: Line, trunk: str, said: str) -> None:
+    assert await line.send(trunk) == said
+
+    (tiff,) = line.faxes.glob("*.tif")
+    with Image.open(tiff) as fax:
+        bars = []
+        for page in range(PAGES):
+            fax.seek(page)
+            bars.append(black_bars(fax))
+    assert bars == [1, 2]
+    cabinet = Cabinet()
+    assert await FaxFolder(line.faxes, cabinet).look() == 1
+    (kept,) = cabinet.kept
+    assert (kept.pages, kept.complete, kept.caller) == (PAGES, True, SENDER)
+    assert kept.pdf.startswith(b"%PDF-")
+    assert list(line.faxes.iterdir()) == []
