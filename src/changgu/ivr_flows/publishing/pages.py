@@ -1,0 +1,56 @@
+"""The pages 음성 메뉴 and 안내 방송: the tree drawn and edited, its versions and figures, and notices to callers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from changgu.ground.access import Actor, Gate, Role
+from changgu.ground.pages import Pages
+from changgu.ivr_flows.kinds import KINDS
+from changgu.ivr_flows.publishing.api import Surroundings
+from changgu.ivr_flows.publishing.notices import LONGEST_SENTENCE
+from changgu.ivr_flows.publishing.service import FlowVersions
+
+PERIODS = (1, 7, 30, 90)
+"""Days that the figures can be about."""
+
+
+def build_pages(gate: Gate, pages: Pages, versions: FlowVersions, surroundings: Surroundings) -> APIRouter:
+    """`/flows` and `/notices`, for supervisors."""
+    router = APIRouter(include_in_schema=False)
+    supervisor = Depends(gate.require(Role.SUPERVISOR))
+
+    @router.get("/flows")
+    async def flows_page(request: Request, actor: Actor = supervisor) -> Response:
+        return pages.render(
+            request, "ivr_flows_menu.html", actor, flow=versions.name, pilot=versions.pilot, periods=PERIODS,
+            kinds=kinds(), sentences=surroundings.sentences(), queues=dict(surroundings.titles()),
+        )  # fmt: skip
+
+    @router.get("/notices")
+    async def notices_page(request: Request, actor: Actor = supervisor) -> Response:
+        return pages.render(
+            request, "ivr_flows_notices.html", actor, places=surroundings.places(),
+            queues=dict(surroundings.titles()), longest=LONGEST_SENTENCE,
+        )  # fmt: skip
+
+    return router
+
+
+def kinds() -> Mapping[str, Any]:
+    """Every kind of node with its fields, for the forms."""
+    return {
+        kind.name: {
+            "ko": kind.ko,
+            "en": kind.en,
+            "fields": [
+                {
+                    "name": one.name, "form": one.form.value, "ko": one.ko, "en": one.en, "required": one.required,
+                    "least": one.least, "most": one.most, "options": list(one.options),
+                }
+                for one in kind.fields
+            ],
+        }
+        for kind in KINDS.values()
+    }  # fmt: skip

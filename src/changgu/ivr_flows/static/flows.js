@@ -1,0 +1,239 @@
+// The menu: its tree with callers' figures, one node at a time as a form, the text, versions and who put them on the air.
+
+import { api, el, lang } from "/static/api.js";
+import { NodeForm } from "/static/ivr_flows/node_form.js";
+import { drawTree } from "/static/ivr_flows/tree.js";
+
+const $ = (id) => document.getElementById(id);
+const data = JSON.parse($("flow-data").textContent);
+const { words, how, standing, zone } = data;
+const home = `/api/v1/flows/${encodeURIComponent(data.flow)}`;
+const form = new NodeForm(data, lang, tell);
+
+let flow = null; // versions and publications
+let tree = null; // what is drawn: the draft, or a version
+let paths = { nodes: {}, whole: {} };
+let chosen = null;
+
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+const percent = (share) => (share === null || share === undefined ? "–" : `${(share * 100).toFixed(1)} %`);
+const clock = new Intl.DateTimeFormat(lang === "ko" ? "ko-KR" : "en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: zone });
+const moment = (text) => clock.format(new Date(text));
+
+function tell(text, tone = "good") {
+  const said = $("said");
+  said.dataset.tone = tone;
+  said.textContent = text;
+  said.hidden = false;
+}
+
+async function attempt(button, work) {
+  if (button) button.disabled = true;
+  try {
+    await work();
+  } catch (trouble) {
+    tell(trouble.message, "bad");
+  } finally {
+    if (button) button.disabled = false;
+  }
+}
+
+const isDraft = () => tree.version === 0;
+
+// ---- the tree
+
+function show(next) {
+  tree = next;
+  if (!tree.nodes.some(({ name }) => name === chosen)) chosen = null;
+  draw();
+}
+
+function draw() {
+  drawTree($("tree"), tree, paths.nodes, words, chosen, lang, choose);
+  drawProblems();
+  $("text").value = tree.text;
+  $("text").readOnly = !isDraft();
+  for (const id of ["save-text", "add-node", "publish-now", "anew"]) $(id).disabled = !isDraft();
+  $("draft-state").textContent = isDraft() ? (tree.revision ? fill(words.draft_changed, { by: tree.by, at: moment(tree.at), base: tree.base }) : words.draft_same) : words.read_only;
+  drawNode();
+}
+
+function choose(name) {
+  chosen = name;
+  for (const group of $("tree").querySelectorAll("[data-node]")) group.dataset.chosen = String(group.dataset.node === name);
+  drawNode();
+  $("panel").scrollIntoView({ block: "nearest" });
+}
+
+function drawProblems() {
+  const place = $("problems");
+  place.replaceChildren(...tree.problems.map((problem) => {
+    const words_of = `${fill(words.line, { line: problem.line })} ${problem.node ? `${problem.node}: ` : ""}${problem[lang]}`;
+    const text = problem.node ? el("button", { type: "button" }, words_of) : el("span", {}, words_of);
+    if (problem.node) text.addEventListener("click", () => choose(problem.node));
+    const bad = problem.severity === "error";
+    return el("li", {}, el("span", { class: "badge", "data-tone": bad ? "bad" : "warn" }, bad ? words.error : words.warning), " ", text);
+  }));
+  if (!tree.problems.length) place.append(el("li", {}, el("span", { class: "badge", "data-tone": "good" }, words.problems_none)));
+}
+
+// ---- one node
+
+function drawNode() {
+  const node = tree.nodes.find(({ name }) => name === chosen);
+  $("node-title").textContent = node ? node.name : words.choose_node;
+  if (!node) return $("node").replaceChildren();
+  const own = paths.nodes[node.name];
+  const figures = own ? el("p", { class: "fl-figures" }, ...[["entered", own.entered], ["left", own.left], ["hung_up_here", own.hung_up], ["failed_here", own.failed]].map(([word, times]) => el("span", {}, `${words[word]} `, el("b", {}, String(times)))), el("span", {}, percent(own.drop_out))) : null;
+  const problems = tree.problems.filter((problem) => problem.node === node.name).map((problem) => el("p", { class: problem.severity === "error" ? "problem" : "hint" }, problem[lang]));
+  const days = own ? el("details", {}, el("summary", {}, words.each_day), el("div", { class: "table-wrap" })) : null;
+  days?.addEventListener("toggle", () => days.open && drawDays(node.name, days.querySelector("div")));
+  const fields = el("fieldset", { class: "form", disabled: !isDraft() }, ...form.draw(node, tree.nodes.map(({ name }) => name)));
+  const save = el("button", { class: "button primary", disabled: !isDraft() }, words.save);
+  const remove = el("button", { type: "button", class: "button danger", disabled: !isDraft() }, words.delete);
+  const whole = el("form", { class: "form" }, fields, el("div", { class: "actions" }, save, remove));
+  whole.addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(save, async () => {
+      show(await api(`${home}/draft/nodes/${encodeURIComponent(node.name)}`, { method: "PUT", body: { fields: form.read(), revision: tree.revision } }));
+      tell(fill(words.saved, { node: node.name }));
+    });
+  });
+  remove.addEventListener("click", () => attempt(remove, async () => {
+    show(await api(`${home}/draft/nodes/${encodeURIComponent(node.name)}?revision=${tree.revision}`, { method: "DELETE" }));
+    tell(fill(words.deleted, { node: node.name }));
+  }));
+  $("node").replaceChildren(...[figures, days, ...problems, whole].filter(Boolean));
+}
+
+async function drawDays(name, place) {
+  const rows = await api(`${home}/paths/${encodeURIComponent(name)}?${period()}`);
+  const table = el("table", { class: "table" }, el("thead", {}, el("tr", {}, ...["", words.version_n.replace("{n}", ""), words.entered, words.left, words.hung_up_here, words.failed_here].map((word) => el("th", {}, word)))));
+  const body = el("tbody");
+  for (const { day, version, figures } of rows) body.append(el("tr", {}, el("th", { scope: "row" }, day), ...[version, figures.entered, figures.left, figures.hung_up, figures.failed].map((value) => el("td", { class: "num" }, String(value)))));
+  table.append(body);
+  place.replaceChildren(table);
+}
+
+$("add-node").addEventListener("click", () => {
+  const name = el("input", { id: "new-name", required: true, pattern: "[A-Za-z0-9_\\-]{1,64}", autocomplete: "off" });
+  const kind = el("select", { id: "new-kind" }, ...Object.entries(data.kinds).map(([one, about]) => el("option", { value: one }, `${one} – ${about[lang]}`)));
+  const make = el("button", { class: "button primary" }, words.new_node);
+  const whole = el("form", { class: "form" }, el("div", { class: "form-row" }, el("label", { for: "new-name" }, words.name), name), el("div", { class: "form-row" }, el("label", { for: "new-kind" }, words.kind), kind), el("div", { class: "actions" }, make));
+  whole.addEventListener("submit", (event) => {
+    event.preventDefault();
+    attempt(make, async () => {
+      const next = await api(`${home}/draft/nodes/${encodeURIComponent(name.value)}`, { method: "PUT", body: { fields: { kind: kind.value }, revision: tree.revision } });
+      chosen = name.value;
+      show(next);
+    });
+  });
+  $("node-title").textContent = words.new_node;
+  $("node").replaceChildren(whole);
+  name.focus();
+});
+
+$("save-text").addEventListener("click", ({ target }) => attempt(target, async () => {
+  show(await api(`${home}/draft`, { method: "PUT", body: { text: $("text").value, revision: tree.revision } }));
+  tell(fill(words.saved, { node: words.draft }));
+}));
+
+// ---- figures
+
+function period() {
+  const days = Number($("period").value);
+  const day = (back) => new Intl.DateTimeFormat("en-CA", { timeZone: zone }).format(new Date(Date.now() - back * 86_400_000));
+  return `first=${day(days - 1)}&last=${day(0)}`;
+}
+
+async function readPaths() {
+  const version = tree && tree.version ? `&version=${tree.version}` : "";
+  paths = await api(`${home}/paths?${period()}${version}`);
+  $("visits").textContent = String(paths.whole.entered);
+  $("containment").textContent = percent(paths.whole.containment);
+  $("drop-out").textContent = percent(paths.whole.drop_out);
+  $("failed").textContent = String(paths.whole.failed);
+  const rows = paths.days.map(({ day, figures }) => el("tr", {}, el("th", { scope: "row" }, day), ...[figures.entered, figures.contained, figures.left, figures.hung_up, figures.failed, percent(figures.containment), percent(figures.drop_out)].map((value) => el("td", { class: "num" }, String(value)))));
+  $("days").tBodies[0].replaceChildren(...rows.reverse());
+  $("no-days").hidden = rows.length > 0;
+}
+
+$("period").addEventListener("change", () => attempt(null, async () => {
+  await readPaths();
+  draw();
+}));
+
+// ---- versions
+
+function takeFlow(next) {
+  flow = next;
+  $("on-air").textContent = flow.on_air === null ? "–" : fill(words.version_n, { n: flow.on_air });
+  const shown = $("shown").value || "0";
+  $("shown").replaceChildren(
+    el("option", { value: "0" }, words.draft),
+    ...flow.versions.map(({ number }) => el("option", { value: String(number) }, number === flow.on_air ? fill(words.on_air_n, { n: number }) : fill(words.version_n, { n: number }))),
+  );
+  $("shown").value = shown;
+  const rows = flow.publications.map((one) => {
+    const version = flow.versions.find(({ number }) => number === one.version);
+    const ahead = !one.withdrawn_at && Date.parse(one.effective_at) > Date.now();
+    const last = flow.publications.filter((other) => !other.withdrawn_at && other.version === one.version && Date.parse(other.effective_at) <= Date.now())[0];
+    const state = one.withdrawn_at ? ["quiet", words.withdrawn.replace("{by}", one.withdrawn_by)] : ahead ? ["info", standing.scheduled] : version.standing === "on_air" && last?.id === one.id ? ["good", standing.on_air] : ["quiet", standing.past];
+    const acts = [];
+    const act = (word, work, tone = "") => {
+      const button = el("button", { type: "button", class: `button small ${tone}`, "aria-label": `${word}: ${fill(words.version_n, { n: one.version })}` }, word);
+      button.addEventListener("click", () => attempt(button, work));
+      acts.push(button);
+    };
+    act(words.look, () => lookAt(one.version));
+    act(words.to_draft, async () => {
+      const draft = await api(`${home}/draft`);
+      show(await api(`${home}/draft/anew`, { method: "POST", body: { revision: draft.revision, version: one.version } }));
+      $("shown").value = "0";
+      tell(fill(words.began_anew, { n: one.version }));
+    });
+    if (ahead) act(words.withdraw, async () => {
+      takeFlow(await api(`${home}/publications/${one.id}`, { method: "DELETE" }));
+      tell(fill(words.withdrawn, { by: "" }));
+    }, "danger");
+    else if (version.standing !== "on_air" && !one.withdrawn_at) act(words.roll_back, async () => {
+      takeFlow(await api(`${home}/versions/${one.version}/roll-back`, { method: "POST", body: { note: $("note").value } }));
+      tell(fill(words.rolled_back, { n: one.version }));
+    }, "danger");
+    return el("tr", {}, el("th", { scope: "row" }, fill(words.version_n, { n: one.version })), el("td", {}, el("span", { class: "badge", "data-tone": state[0] }, state[1])), el("td", {}, how[one.how]), el("td", {}, one.by), el("td", {}, moment(one.effective_at)), el("td", {}, one.note || one.why_withdrawn), el("td", {}, el("div", { class: "actions" }, ...acts)));
+  });
+  $("versions").tBodies[0].replaceChildren(...rows);
+}
+
+async function lookAt(number) {
+  show(await api(number ? `${home}/versions/${number}` : `${home}/draft`));
+  $("shown").value = String(number);
+  await readPaths();
+  draw();
+}
+
+$("shown").addEventListener("change", () => attempt(null, () => lookAt(Number($("shown").value))));
+
+$("publish").addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt($("publish-now"), async () => {
+    const at = $("at").value;
+    const body = { revision: tree.revision, note: $("note").value, ...(at ? { at: new Date(at).toISOString() } : {}) };
+    const next = await api(`${home}/publish`, { method: "POST", body });
+    takeFlow(next);
+    tell(fill(at ? words.scheduled : words.published, { n: next.versions[0].number, at: at && moment(body.at) }));
+    $("note").value = $("at").value = "";
+    await lookAt(0);
+  });
+});
+
+$("anew").addEventListener("click", ({ target }) => attempt(target, async () => {
+  show(await api(`${home}/draft/anew`, { method: "POST", body: { revision: tree.revision } }));
+  tell(fill(words.began_anew, { n: tree.base }));
+}));
+
+attempt(null, async () => {
+  takeFlow(await api(home));
+  await lookAt(0);
+  document.body.dataset.loaded = "yes";
+});

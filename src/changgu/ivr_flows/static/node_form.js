@@ -1,0 +1,223 @@
+// One node of the menu as a form, made of what the flow language says about its kind.
+
+import { el } from "/static/api.js";
+import { hearButton } from "/static/ivr_flows/listen.js";
+
+const OWN = "\u0000own";
+
+/** `read()` gives the fields as they are to be written; it throws an `Error` whose message is for the reader. */
+export class NodeForm {
+  constructor(data, lang, tell) {
+    this.kinds = data.kinds;
+    this.sentences = data.sentences;
+    this.queues = data.queues;
+    this.words = data.words;
+    this.lang = lang;
+    this.tell = tell;
+  }
+
+  /** Every control for `node`, one of `tree.nodes`. */
+  draw(node, names) {
+    this.names = names;
+    this.kind = this.kinds[node.kind];
+    this.readers = [];
+    this.kept = {};
+    const known = this.kind?.fields ?? [];
+    const rows = known.map((field) => this.#field(field, node.fields[field.name]));
+    for (const [name, value] of Object.entries(node.fields)) {
+      if (name !== "kind" && !known.some((field) => field.name === name)) this.kept[name] = value;
+    }
+    const about = this.kind ? this.kind[this.lang] : this.words.unknown_kind;
+    this.node = node;
+    return [el("p", { class: "hint" }, about), ...rows];
+  }
+
+  read() {
+    const fields = { kind: this.node.kind };
+    for (const [name, reader] of this.readers) {
+      const value = reader();
+      if (value !== undefined) fields[name] = value;
+    }
+    return { ...fields, ...this.kept };
+  }
+
+  #field(field, value) {
+    const id = `f-${field.name}`;
+    const [control, reader] = this.#control(field, value, id);
+    this.readers.push([field.name, reader]);
+    const grouped = ["said", "keys", "languages", "values"].includes(field.form);
+    const label = el(grouped ? "span" : "label", grouped ? { id: `${id}-label`, class: "fl-label" } : { for: id }, field.name, field.required ? " *" : "");
+    if (grouped) {
+      control.setAttribute("role", "group");
+      control.setAttribute("aria-labelledby", `${id}-label`);
+    }
+    return el("div", { class: "form-row", "data-field": field.name }, label, control, el("small", { class: "hint" }, field[this.lang]));
+  }
+
+  #control(field, value, id) {
+    switch (field.form) {
+      case "said":
+        return this.#said(value);
+      case "node":
+        return this.#choice(id, this.names, value, field);
+      case "one_of":
+        return this.#choice(id, field.options, value, field);
+      case "flag":
+        return this.#choice(id, ["true", "false"], value, field, { true: this.words.yes, false: this.words.no });
+      case "keys":
+        return this.#rows(value, (target) => this.#choice("", this.names, target, { required: true }), true);
+      case "languages":
+      case "values":
+        return this.#rows(value, (text) => this.#text("", text, {}), field.form === "languages");
+      case "skills":
+        return this.#list(id, value);
+      case "tests":
+      case "grammar":
+        return this.#raw(id, value);
+      case "name":
+        return field.name === "queue" ? this.#choice(id, Object.keys(this.queues), value, field, this.queues) : this.#text(id, value, field);
+      case "whole":
+      case "seconds":
+        return this.#text(id, value, field, { type: "number", min: field.least, max: field.most, step: field.form === "whole" ? 1 : 0.1 });
+      case "key":
+        return this.#text(id, value, field, { maxlength: 1, pattern: "[0-9*#]" });
+      default:
+        return this.#text(id, value, field);
+    }
+  }
+
+  #text(id, value, field, more = {}) {
+    const input = el("input", { id: id || null, type: "text", autocomplete: "off", required: field.required, ...more });
+    input.value = value ?? "";
+    return [input, () => (input.value.trim() === "" ? undefined : input.value.trim())];
+  }
+
+  #choice(id, names, value, field, titles = {}) {
+    const select = el("select", { id: id || null });
+    const every = value !== undefined && !names.includes(value) ? [value, ...names] : names;
+    if (!field.required || value === undefined) select.append(el("option", { value: "" }, field.required ? "–" : this.words.default));
+    for (const name of every) select.append(el("option", { value: name }, titles[name] ? `${titles[name]}${titles[name] === name || name === "true" || name === "false" ? "" : ` (${name})`}` : name));
+    select.value = value ?? "";
+    return [select, () => (select.value === "" ? undefined : select.value)];
+  }
+
+  #list(id, value) {
+    const [input] = this.#text(id, Array.isArray(value) ? value.join(", ") : value, {});
+    return [input, () => {
+      const listed = input.value.split(",").map((one) => one.trim()).filter(Boolean);
+      return listed.length ? listed : undefined;
+    }];
+  }
+
+  #raw(id, value) {
+    const area = el("textarea", { id, spellcheck: "false", class: "mono" });
+    area.value = value === undefined ? "" : JSON.stringify(value, null, 1);
+    return [area, () => {
+      if (area.value.trim() === "") return undefined;
+      try {
+        return JSON.parse(area.value);
+      } catch {
+        throw new Error(`${id.slice(2)}: ${this.words.not_json}`);
+      }
+    }];
+  }
+
+  /** Key or name beside what it stands for; rows can be added and removed. */
+  #rows(value, control, keys) {
+    const group = el("div");
+    const rows = [];
+    const add = (name, inner) => {
+      const input = el("input", { type: "text", autocomplete: "off", "aria-label": keys ? this.words.key : this.words.name, ...(keys ? { maxlength: 1 } : {}) });
+      input.value = name;
+      const [field, reader] = control(inner);
+      field.setAttribute("aria-label", `${name} ${this.words.leads_to}`);
+      const remove = el("button", { type: "button", class: "button small quiet", "aria-label": `${this.words.remove}: ${name}` }, "✕");
+      const row = el("div", { class: keys ? "fl-row" : "fl-row wide" }, input, field, remove);
+      const entry = [input, reader];
+      rows.push(entry);
+      remove.addEventListener("click", () => {
+        rows.splice(rows.indexOf(entry), 1);
+        row.remove();
+      });
+      group.insertBefore(row, more);
+      return input;
+    };
+    const more = el("button", { type: "button", class: "button small" }, `+ ${this.words.add_key}`);
+    more.addEventListener("click", () => add("", undefined).focus());
+    group.append(more);
+    for (const [name, inner] of Object.entries(value ?? {})) add(name, inner);
+    return [group, () => {
+      const found = {};
+      for (const [input, reader] of rows) {
+        const name = input.value.trim();
+        const inner = reader();
+        if (name && inner === undefined) throw new Error(`${name}: ${this.words.way_missing}`);
+        if (name) found[name] = inner;
+      }
+      return Object.keys(found).length ? found : undefined;
+    }];
+  }
+
+  /** Prompts in order: sentences that have a name, and sentences written here; each can be heard at once. */
+  #said(value) {
+    const group = el("div", { class: "fl-said" });
+    const readers = [];
+    const catalogue = this.sentences[this.lang];
+    const add = (prompt) => {
+      const named = typeof prompt === "string";
+      const language = named ? this.lang : Object.keys(prompt)[0] === "en" ? "en" : this.sentences.ko ? "ko" : this.lang;
+      const odd = !named && !("text" in prompt) && !("ko" in prompt) && !("en" in prompt);
+      const select = el("select", { "aria-label": this.words.heard_here });
+      select.append(el("option", { value: OWN }, odd ? JSON.stringify(prompt) : this.words.own_sentence));
+      for (const name of Object.keys(catalogue)) select.append(el("option", { value: name }, name));
+      if (named && !(prompt in catalogue)) select.append(el("option", { value: prompt }, `${prompt} ?`));
+      select.value = named ? prompt : OWN;
+      const plain = !named && "text" in prompt;
+      const texts = named || odd ? { "": "" } : plain ? { "": prompt.text } : { ...prompt };
+      const areas = Object.entries(texts).map(([name, text]) => {
+        const area = el("textarea", { lang: name || language, "aria-label": `${this.words.own_sentence} ${name}`.trim(), maxlength: 2000 });
+        area.value = text;
+        return [name, area];
+      });
+      const sentence = el("p", { class: "muted" });
+      const hearIt = hearButton(
+        el("button", { type: "button", class: "button small" }, `▶ ${this.words.hear}`),
+        () => (select.value === OWN ? areas[0][1].value : catalogue[select.value] ?? ""),
+        () => (select.value === OWN && areas[0][0] ? areas[0][0] : select.value === OWN ? "ko" : this.lang),
+        this.tell,
+      );
+      const remove = el("button", { type: "button", class: "button small quiet", "aria-label": this.words.remove }, "✕");
+      const row = el("div", { class: "fl-prompt" }, select, hearIt, remove, sentence, ...areas.map(([, area]) => area));
+      const show = () => {
+        const own = select.value === OWN;
+        sentence.textContent = own ? "" : catalogue[select.value] ?? "";
+        sentence.hidden = own;
+        hearIt.hidden = own && odd;
+        for (const [, area] of areas) area.hidden = !own || odd;
+      };
+      select.addEventListener("change", show);
+      show();
+      const reader = () => {
+        if (select.value !== OWN) return select.value;
+        if (odd) return prompt;
+        const written = Object.fromEntries(areas.map(([name, area]) => [name || "text", area.value.trim()]).filter(([, text]) => text));
+        return Object.keys(written).length ? written : undefined;
+      };
+      readers.push(reader);
+      remove.addEventListener("click", () => {
+        readers.splice(readers.indexOf(reader), 1);
+        row.remove();
+      });
+      group.insertBefore(row, more);
+      return areas[0][1];
+    };
+    const more = el("button", { type: "button", class: "button small" }, `+ ${this.words.add_sentence}`);
+    more.addEventListener("click", () => add({ text: "" }).focus());
+    group.append(more);
+    for (const prompt of value === undefined ? [] : Array.isArray(value) ? value : [value]) add(prompt);
+    return [group, () => {
+      const said = readers.map((reader) => reader()).filter((one) => one !== undefined);
+      return said.length === 0 ? undefined : said.length === 1 ? said[0] : said;
+    }];
+  }
+}

@@ -1,0 +1,241 @@
+"""Versions of the menu: drafted, published, rolled back, scheduled; nobody's call changes its menu."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from changgu.acd.identity import AgentId, QueueName
+from changgu.acd.queues import Agent
+from changgu.ground.database import Database
+from changgu.ground.trouble import BadInput, Conflict, NotFound
+from changgu.ivr_flows.nodes import Menu, NodeName, Say
+from changgu.ivr_flows.problems import FlowErrors
+from changgu.ivr_flows.publishing.versions import DRAFT, How
+from tests.ivr_flows.menu_house import BOSS, DEPUTY, MAIN, PILOT, MenuHouse
+from tests.support.waiting import eventually
+
+CHANGED = MAIN.replace("repeats: 2", "repeats: 3")
+FOR_DORA = MAIN.replace("queue: pc", "queue: pc\n    agent: dora")
+DORA = Agent(AgentId("dora"), "최도라", frozenset({QueueName("pc")}))
+BROKEN = MAIN.replace("1: pc", "1: nowhere")
+
+
+async def publish(house: MenuHouse, text: str, note: str = "") -> int:
+    draft = await house.versions.working_draft()
+    saved = await house.versions.save_draft(text, draft.revision, BOSS)
+    return (await house.versions.publish(saved.revision, note, None, BOSS)).number
+
+
+def repeats(house: MenuHouse, number: str = "1000") -> int:
+    node = house.versions.current(number).flow.nodes[NodeName("services")]
+    assert isinstance(node, Menu)
+    return node.repeats
+
+
+async def test_a_desk_opens_with_the_menu_that_comes_with_it_as_version_one(house: MenuHouse) -> None:
+    (version,) = house.versions.history.versions
+    assert (version.number, version.by, house.versions.current("1000").version) == (1, "changgu:main.yaml", 1)
+    assert (await house.versions.working_draft()).text == MAIN
+
+
+async def test_what_is_published_answers_the_next_call_and_says_who_and_why(house: MenuHouse) -> None:
+    before = house.versions.begin("c1", "1000")
+    house.wind(minutes=5)
+
+    assert await publish(house, CHANGED, "한 번 더 들려줌") == 2
+
+    assert repeats(house) == 3
+    assert house.versions.begin("c1", "1000") is before  # a call in progress finishes on what it began with
+    assert house.versions.begin("c2", "1000").version == 2
+    version = house.versions.history.versions[-1]
+    assert (version.by, version.note, version.at) == ("boss", "한 번 더 들려줌", house.clock)
+    house.versions.forget("c1")
+    assert house.versions.begin("c1", "1000").version == 2
+
+
+async def test_a_draft_with_mistakes_is_kept_and_never_put_on_the_air(house: MenuHouse) -> None:
+    saved = await house.versions.save_draft(BROKEN, 0, BOSS)
+    with pytest.raises(FlowErrors, match="nowhere"):
+        await house.versions.publish(saved.revision, "", None, BOSS)
+    assert (house.versions.current("1000").version, len(house.versions.history.versions)) == (1, 1)
+    assert (await house.versions.working_draft()).text == BROKEN
+
+
+async def test_two_supervisors_do_not_overwrite_each_other(house: MenuHouse) -> None:
+    await house.versions.save_draft(CHANGED, 0, BOSS)
+    with pytest.raises(Conflict):
+        await house.versions.save_draft(MAIN, 0, DEPUTY)
+    with pytest.raises(Conflict):
+        await house.versions.publish(0, "", None, DEPUTY)
+
+
+async def test_what_is_on_the_air_is_not_published_again(house: MenuHouse) -> None:
+    with pytest.raises(Conflict):
+        await house.versions.publish(0, "", None, BOSS)
+
+
+async def test_a_menu_of_another_name_is_refused(house: MenuHouse) -> None:
+    saved = await house.versions.save_draft(MAIN.replace("flow: main", "flow: other"), 0, BOSS)
+    with pytest.raises(BadInput):
+        await house.versions.publish(saved.revision, "", None, BOSS)
+
+
+async def test_rolling_back_is_one_more_publication_of_the_older_version(house: MenuHouse) -> None:
+    await publish(house, CHANGED)
+    house.wind(minutes=1)
+
+    await house.versions.roll_back(1, "너무 김", DEPUTY)
+
+    assert (house.versions.current("1000").version, repeats(house)) == (1, 2)
+    last = house.versions.history.publications[-1]
+    assert (last.how, last.by, last.note, last.version) == (How.ROLLED_BACK, "deputy", "너무 김", 1)
+    with pytest.raises(Conflict):
+        await house.versions.roll_back(1, "", DEPUTY)
+    with pytest.raises(NotFound):
+        await house.versions.roll_back(7, "", DEPUTY)
+
+
+async def test_an_older_version_that_this_desk_cannot_serve_any_more_is_not_rolled_back_to(house: MenuHouse) -> None:
+    await house.floors.save(agents=[DORA])
+    await publish(house, FOR_DORA)
+    await publish(house, CHANGED)
+    await house.floors.remove_agent(DORA.login)
+    with pytest.raises(FlowErrors, match="dora"):
+        await house.versions.roll_back(2, "", BOSS)
+    assert house.versions.current("1000").version == 3
+
+
+async def test_a_scheduled_version_comes_by_itself_to_the_second(house: MenuHouse) -> None:
+    running = asyncio.create_task(house.versions.run())
+    saved = await house.versions.save_draft(CHANGED, 0, BOSS)
+    at = house.clock.replace(hour=3)
+    await house.versions.publish(saved.revision, "", at, BOSS)
+
+    async def ready() -> bool:
+        return house.versions.current("1000", at).version == 2
+
+    await eventually(ready)
+    assert house.versions.current("1000").version == 1
+    assert house.versions.begin("c1", "1000").version == 1
+
+    house.clock = at
+    assert house.versions.begin("c2", "1000").version == 2  # before anything was woken
+    await house.versions.save_draft(CHANGED, 2, BOSS)  # any news wakes it
+
+    async def taken_up() -> bool:
+        return house.keeper.flow is house.versions.current("1000").flow and repeats(house) == 3
+
+    await eventually(taken_up)
+    assert house.versions.begin("c1", "1000").version == 1
+    running.cancel()
+
+
+async def test_a_schedule_is_withdrawn_before_its_time_and_not_after(house: MenuHouse) -> None:
+    saved = await house.versions.save_draft(CHANGED, 0, BOSS)
+    await house.versions.publish(saved.revision, "", house.clock.replace(hour=3), BOSS)
+    (first, ahead) = house.versions.history.publications
+    await house.versions.withdraw(ahead.id, DEPUTY)
+    house.wind(hours=5)
+    assert house.versions.history.in_force(house.clock) == first
+    assert house.versions.history.publications[-1].withdrawn_by == "deputy"
+    for id in (first.id, ahead.id):
+        with pytest.raises(Conflict):
+            await house.versions.withdraw(id, BOSS)
+    with pytest.raises(BadInput):
+        await house.versions.publish(2, "", house.clock, BOSS)
+
+
+async def test_a_scheduled_version_that_became_impossible_is_withdrawn_and_the_old_one_goes_on(
+    house: MenuHouse,
+) -> None:
+    await house.floors.save(agents=[DORA])
+    saved = await house.versions.save_draft(FOR_DORA, 0, BOSS)
+    await house.versions.publish(saved.revision, "", house.clock.replace(hour=3), BOSS)
+    await house.floors.remove_agent(DORA.login)
+    house.wind(hours=5)
+    running = asyncio.create_task(house.versions.run())
+
+    async def given_up() -> bool:
+        return bool(house.versions.history.publications[-1].why_withdrawn)
+
+    await eventually(given_up)
+    assert house.versions.current("1000").version == 1
+    running.cancel()
+
+
+async def test_the_draft_is_heard_at_the_pilot_number_once_it_is_fit(house: MenuHouse) -> None:
+    running = asyncio.create_task(house.versions.run())
+    await house.versions.save_draft(BROKEN, 0, BOSS)
+    await asyncio.sleep(0)
+    assert house.versions.current(PILOT).version == 1
+    await house.versions.save_draft(CHANGED, 1, BOSS)
+
+    async def heard() -> bool:
+        return house.versions.current(PILOT).version == DRAFT
+
+    await eventually(heard)
+    assert (repeats(house, PILOT), repeats(house)) == (3, 2)
+    assert house.voice.prepared  # every sentence of it is spoken before
+    running.cancel()
+
+
+async def test_a_desk_that_opens_again_goes_on_with_what_was_published(
+    house: MenuHouse, tmp_path: Path, database: Database
+) -> None:
+    await publish(house, CHANGED)
+    again = MenuHouse(tmp_path, database)
+    again.clock = house.clock
+    await again.open()
+    assert (again.versions.current("1000").version, repeats(again)) == (2, 3)
+
+
+async def test_a_changed_file_of_the_site_is_a_version_and_one_with_mistakes_is_not(house: MenuHouse) -> None:
+    file = house.folder / "menus" / "main.yaml"
+    file.parent.mkdir()
+    file.write_text(CHANGED, "utf-8")
+    assert await house.keeper.reload()
+    assert (house.versions.current("1000").version, house.versions.history.versions[-1].by) == (2, str(file))
+
+    assert await house.keeper.reload()
+    assert len(house.versions.history.versions) == 2  # nothing new in it
+
+    file.write_text(BROKEN, "utf-8")
+    assert await house.keeper.reload()  # the rest of the floor is taken up
+    assert house.versions.current("1000").version == 2
+
+    number = await publish(house, MAIN.replace("repeats: 2", "repeats: 1"))
+    assert await house.keeper.reload()
+    assert house.versions.current("1000").version == number  # the file was not touched since
+
+
+async def test_a_newer_changgu_does_not_undo_what_supervisors_wrote(
+    house: MenuHouse, tmp_path: Path, database: Database
+) -> None:
+    history = house.versions.history
+    assert history.file_is_news(CHANGED, shipped=True)
+    await publish(house, CHANGED)
+    assert not house.versions.history.file_is_news(MAIN + "# newer", shipped=True)
+
+
+async def test_a_start_goes_back_to_the_last_version_that_the_desk_can_serve(
+    house: MenuHouse, tmp_path: Path, database: Database
+) -> None:
+    await house.floors.save(agents=[DORA])
+    await publish(house, FOR_DORA)
+    await house.floors.remove_agent(DORA.login)
+    again = MenuHouse(tmp_path, database)
+    again.clock = house.clock
+    await again.open()
+    assert again.versions.current("1000").version == 1
+
+
+async def test_the_notice_of_recording_counts_only_where_every_version_in_use_has_it(house: MenuHouse) -> None:
+    assert house.keeper.notice_nodes() == {"greeting"}
+    house.versions.begin("c1", "1000")
+    await publish(house, MAIN.replace("mandatory: true", "mandatory: false"))
+    assert house.keeper.notice_nodes() == frozenset()
+    house.versions.forget("c1")
+    node = house.versions.current("1000").flow.nodes[NodeName("greeting")]
+    assert isinstance(node, Say)
+    assert not node.mandatory
