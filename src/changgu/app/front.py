@@ -34,6 +34,8 @@ from changgu.app.web import Health, build_app
 from changgu.asterisk_conf.plan import endpoint_name
 from changgu.directory import api as people_api
 from changgu.directory import pages as people_pages
+from changgu.ivr_flows.publishing import api as flow_api
+from changgu.ivr_flows.publishing import pages as flow_pages
 from changgu.recordings import api as recording_api
 from changgu.recordings import pages as recording_pages
 from changgu.recordings.api import Listening
@@ -126,6 +128,10 @@ def build_front(service: Service) -> FastAPI:
             build_phone_proxy(gate, settings.phone_socket, visitor),
             wallboard_api.build_router(gate, service.feed),
             wallboard_pages.build_pages(gate, pages),
+            flow_api.build_router(
+                gate, service.flow_versions, service.notices, service.flow_counts, service.desk_menu
+            ),
+            flow_pages.build_pages(gate, pages, service.flow_versions, service.desk_menu),
         ],
     )  # fmt: skip
 

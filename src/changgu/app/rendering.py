@@ -30,6 +30,8 @@ NAVIGATION: tuple[tuple[str, str, Role], ...] = (
     ("messages", "/messages", Role.AGENT),
     ("people", "/people", Role.AGENT),
     ("floor", "/floor", Role.SUPERVISOR),
+    ("flows", "/flows", Role.SUPERVISOR),
+    ("notices", "/notices", Role.SUPERVISOR),
     ("accounts", "/accounts", Role.ADMIN),
 )
 """What the top bar offers: message key under `nav.`, address, least role."""
