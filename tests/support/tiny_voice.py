@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy
@@ -114,11 +114,11 @@ def write_tiny_voice(folder: Path, speakers: dict[str, float] | None = None) -> 
         style = {"data": [[[hertz]]], "dims": [1, 1, 1]}
         (folder / "voice_styles" / f"{name}.json").write_text(json.dumps({"style_ttl": style, "style_dp": style}))
     (folder / "LICENSE").write_text("사용 조건 전문. The whole text of the licence.\n")
-    return offer_of(folder, speakers)
+    return read_offer(description(folder, speakers))
 
 
-def offer_of(folder: Path, speakers: dict[str, float]) -> VoiceOffer:
-    """The description of these files as they are now."""
+def description(folder: Path, speakers: Iterable[str] = ("F1", "M1"), source: str = "https://voice.invalid") -> str:
+    """What describes these files as they are now."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     lines = [
         f'"{file.relative_to(folder)}" = {{ size = {file.stat().st_size}, '
@@ -126,9 +126,9 @@ def offer_of(folder: Path, speakers: dict[str, float]) -> VoiceOffer:
         for file in files
     ]
     names = ", ".join(f'"{name}"' for name in speakers)
-    return read_offer(
+    return (
         'name = "tiny"\ntitle = "Tiny"\nversion = "1"\nlanguages = ["ko", "en"]\n'
-        f'speakers = [{names}]\ncard = "https://voice.example.org"\nsources = ["https://voice.example.org/files"]\n'
+        f'speakers = [{names}]\ncard = "https://voice.example.org"\nsources = ["{source}"]\n'
         '[licence]\nname = "Example licence 1.0"\nfile = "LICENSE"\nko = ["조건"]\nen = ["terms"]\n[files]\n'
         + "\n".join(lines)
     )

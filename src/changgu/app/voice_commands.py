@@ -15,7 +15,7 @@ import typer
 
 from changgu.acd.store import FloorStore
 from changgu.app.desk_commands import desk_settings, note, opened
-from changgu.app.floor_keeper import menu_file
+from changgu.app.floor_keeper import menu_text
 from changgu.app.options import ConfigOption, DataOption
 from changgu.app.settings import Settings
 from changgu.app.voices import (
@@ -28,15 +28,18 @@ from changgu.app.voices import (
     voices_folder,
     write_key,
 )
+from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput
 from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.loader import Report
 from changgu.ivr_flows.problems import FlowErrors
+from changgu.ivr_flows.publishing.service import FlowVersions
+from changgu.ivr_flows.publishing.store import FlowStore
 from changgu.telephony.speech.prompts import Prepared
 from changgu.telephony.speech.script import as_csv, printed, script_of, strays
 from changgu.telephony.speech.synthesiser import SpeechTrouble
 from changgu.telephony.speech.voice_catalogue import (
-    DEFAULT_VOICE,
     InstalledVoice,
     VoiceOffer,
     VoiceUnavailable,
@@ -50,7 +53,7 @@ prompts_app = typer.Typer(help="안내문 · the prompts", no_args_is_help=True)
 
 TRIAL = {"ko": "안녕하십니까. 정보시스템 서비스 데스크입니다.", "en": "Hello. This is the service desk."}
 
-VoiceName = Annotated[str, typer.Argument(metavar="VOICE")]
+VoiceName = Annotated[str | None, typer.Argument(metavar="[VOICE]", help="기본: voice.name · by default voice.name")]
 Language = Annotated[str | None, typer.Option(metavar="ko|en", help="언어(기본: 창구의 언어) · the language")]
 
 
@@ -65,7 +68,7 @@ def attach(app: typer.Typer) -> None:
 
 @voice_app.command("install")
 def install_voice(
-    name: VoiceName = DEFAULT_VOICE,
+    name: VoiceName = None,
     accept: Annotated[
         bool, typer.Option("--accept-licence", help="사용 조건에 동의합니다 · agree to the licence")
     ] = False,
@@ -77,7 +80,7 @@ def install_voice(
 ) -> None:
     """신경망 음성을 내려받습니다. Fetch a neural voice (Korean and English); it then speaks every prompt."""
     settings = desk_settings(data, config)
-    offer = offer_named(name)
+    offer = offer_named(name or settings.voice.name)
     voices = voices_folder(os.environ)
 
     def agree(offered: VoiceOffer, text: str) -> bool:
@@ -105,15 +108,16 @@ def status(data: DataOption = None, config: ConfigOption = None) -> None:
     """어느 음성이 안내문을 읽는지. Say which voice speaks the prompts of this desk."""
     settings = desk_settings(data, config)
     typer.echo(desk_voice(settings, os.environ).said)
-    offer = offer_named()
+    offer = offer_named(settings.voice.name)
     there = installed(offer, voices_folder(os.environ))
     typer.echo(f"{offer.name}: {there.folder if there else 'not installed'}")
 
 
 @voice_app.command("remove")
-def remove_voice(name: VoiceName = DEFAULT_VOICE) -> None:
+def remove_voice(name: VoiceName = None, data: DataOption = None, config: ConfigOption = None) -> None:
     """내려받은 음성을 지웁니다. Take a fetched voice off the disk; prompts it has made stay."""
-    gone = remove(offer_named(name), voices_folder(os.environ))
+    settings = desk_settings(data, config)
+    gone = remove(offer_named(name or settings.voice.name), voices_folder(os.environ))
     typer.echo("removed" if gone else "was not installed")
 
 
@@ -202,8 +206,10 @@ def script(
     sentences = menus.sentences(spoken, settings.data / "prompts")
     recordings = recordings_of(settings)
     lines = script_of(spoken, sentences, nameless[spoken], recordings, main=spoken == settings.desk.language)
-    shown = [line for line in lines if not (missing and line.recorded)]
-    typer.echo(as_csv(shown) if table else printed(spoken, shown, recordings), nl=not table)
+    if table:
+        typer.echo(as_csv(line for line in lines if not (missing and line.recorded)), nl=False)
+    else:
+        typer.echo(printed(spoken, lines, recordings, missing=missing))
     known = [line.name for line in lines]
     if spoken == settings.desk.language:
         for file in strays(recordings, (spoken,), known):
@@ -244,14 +250,24 @@ async def _said_by(settings: Settings, languages: Sequence[str]) -> tuple[Sequen
     """The languages callers may hear, or these, and in each of them the sentences without a name."""
     async with opened(settings) as database:
         floor = await FloorStore(database).load_floor()
-    flow = _menu(settings)
+        flow = await _menu(settings, database)
     spoken = languages or spoken_languages(flow, settings.desk.language)
     return spoken, nameless_sentences(flow, floor, spoken)
 
 
-def _menu(settings: Settings) -> Flow:
+async def _menu(settings: Settings, database: Database) -> Flow:
+    """The menu that is on the air, or would be if the desk opened now."""
+
+    def report(text: str, file: str) -> Report:
+        return menus.check_text(text, file, None, settings.data / "prompts")
+
+    versions = FlowVersions(FlowStore(database), lambda: menu_text(settings.data))
     with _readable(settings):
-        return menus.load_file(menu_file(settings.data), None, settings.data / "prompts")
+        menu = await versions.wanted(report)
+        found = report(menu.text, menu.file)
+        if found.flow is None:
+            raise FlowErrors(found.errors)
+        return found.flow
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from changgu.app.settings_group import Group, option
 from changgu.app.settings_words import UnusableValue
 from changgu.telephony.speech.cloud import is_private_enough
+from changgu.telephony.speech.voice_catalogue import DEFAULT_VOICE
 
 
 def _key_address(value: str) -> str:
@@ -26,6 +27,11 @@ class VoiceSettings(Group):
         "neural: 설치한 음성만. cloud: 다른 회사의 음성",
         "auto: the voice that changgu voice install fetched, else espeak; espeak: hard to understand, always there; "
         "neural: only the fetched one; cloud: another company's",
+    )
+    name: Annotated[str, Field(pattern=r"^[\w./~-]{1,200}$")] = option(
+        DEFAULT_VOICE,
+        "설치한 음성의 이름, 또는 그 음성을 설명하는 파일(.toml)",
+        "The fetched voice: its name, or a file of your own (.toml) that describes one",
     )
     speaker: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = option(
         "F1", "설치한 음성의 화자(F1~F5 여성, M1~M5 남성)", "Who speaks with the fetched voice: F1 to F5, M1 to M5"

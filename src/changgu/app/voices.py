@@ -74,7 +74,7 @@ def desk_voice(settings: Settings, environment: Mapping[str, str]) -> DeskVoice:
             f"the prompts' voice is a cloud service; their sentences are sent to {access.base}",
         )  # fmt: skip
     if voice.use != "espeak":
-        found = installed(offer_named(), voices_folder(environment))
+        found = installed(offer_named(voice.name), voices_folder(environment))
         if found is not None:
             return DeskVoice(
                 neural(found, settings), EspeakSynthesiser(), False, True,

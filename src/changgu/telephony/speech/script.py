@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from changgu.ivr_flows.nodes import NamedPrompt, TextPrompt
+from changgu.ivr_flows.nodes import TextPrompt
 from changgu.ivr_flows.spoken import pieces
 from changgu.telephony.speech.prompts import recording_name
+from changgu.telephony.speech.synthesiser import PIECE_TAIL, tail_of
 
 _WORDS: Final = {
     "ko": (
@@ -17,7 +18,7 @@ _WORDS: Final = {
         "한 줄씩 읽고 앞의 이름으로 저장합니다. WAV(PCM), 8~48 kHz. 소리 크기와 앞뒤 무음은 changgu가 맞춥니다.",
         "저장할 곳",
         "문장",
-        "숫자·날짜·순번 조각: 다른 조각과 이어집니다. 끝을 올리거나 내리지 말고 고르게 읽습니다.",
+        "숫자·날짜 조각: 다른 조각과 이어집니다. 끝을 올리거나 내리지 말고 고르게 읽습니다.",
         "녹음 {recorded} / 전체 {all}",
     ),
     "en": (
@@ -26,7 +27,7 @@ _WORDS: Final = {
         "loudness and trims the silence at both ends.",
         "Save to",
         "Sentences",
-        "Numbers, dates, places in the queue: joined with others. Read them evenly, without a rise or a fall.",
+        "Numbers and dates: joined with others. Read them evenly, without a rise or a fall.",
         "{recorded} of {all} recorded",
     ),
 }
@@ -50,7 +51,7 @@ def script_of(
     """Every prompt of a language: whole sentences first, then the pieces. `main`: the desk's main language, whose
     recordings may also lie in `recordings` itself."""
     joined = set(pieces(language))
-    lines = [(recording_name(NamedPrompt(name)), text, name in joined) for name, text in sentences.items()]
+    lines = [(name, text, name in joined and tail_of(text) == PIECE_TAIL) for name, text in sentences.items()]
     lines += [(recording_name(TextPrompt(text)), text, False) for text in nameless]
     folders = [recordings / language, *([recordings] if main else [])]
     script = [
@@ -60,13 +61,13 @@ def script_of(
     return sorted(script, key=lambda line: line.is_piece)
 
 
-def printed(language: str, script: Iterable[ScriptLine], recordings: Path) -> str:
-    """The sheet as text: `[v]` is recorded, `[ ]` is not."""
+def printed(language: str, script: Iterable[ScriptLine], recordings: Path, *, missing: bool = False) -> str:
+    """The sheet as text: `[v]` is recorded, `[ ]` is not; `missing`: without what is recorded."""
     title, how, where, whole, joined, counted = _WORDS.get(language, _WORDS["en"])
     lines = list(script)
     out = [title, "", how, f"{where}: {recordings / language}/", ""]
     for heading, piece in ((whole, False), (joined, True)):
-        shown = [line for line in lines if line.is_piece is piece]
+        shown = [line for line in lines if line.is_piece is piece and not (missing and line.recorded)]
         if shown:
             width = max(len(line.name) for line in shown) + 4
             out += [heading, ""]

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from changgu.ground.trouble import NotFound, Trouble
+from changgu.ground.trouble import BadInput, NotFound, Trouble
 
 DEFAULT_VOICE: Final = "supertonic-3"
 MARK: Final = "installed.txt"
@@ -78,7 +78,12 @@ class InstalledVoice:
 
 
 def offer_named(name: str = DEFAULT_VOICE) -> VoiceOffer:
-    """The voice of this name; raises NotFound."""
+    """The voice of this name, or the one that a file of your own (`….toml`) describes; raises NotFound or BadInput."""
+    if name.endswith(".toml"):
+        try:
+            return read_offer(Path(name).expanduser().read_text(encoding="utf-8"))
+        except (OSError, ValueError) as trouble:
+            raise BadInput(f"{name}: 음성 설명이 아닙니다: {trouble}", f"{name}: {trouble}") from trouble
     folder = resources.files("changgu.telephony.speech") / "voices"
     known = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
     if name not in known:
