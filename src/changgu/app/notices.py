@@ -11,6 +11,11 @@ Bundled = tuple[str, str, str, str]
 PROGRAMS = (
     ("Asterisk 22", "GPL-2.0-only", "the PBX: a separate program that changgu installs from Debian and talks to"),
     ("eSpeak NG", "GPL-3.0-or-later", "Korean speech: loaded by a child process of its own, never by the service"),
+    (
+        "Supertonic 3",
+        "BigScience Open RAIL-M",
+        "a neural voice: not part of changgu; `changgu voice install` fetches it from its makers and shows the licence",
+    ),
     ("pjsua2", "GPL-2.0-or-later", "SIP phones of the demo and the tests only (extras `demo` and `test`)"),
     ("pyVoIP", "GPL-3.0-only", "a second make of SIP phone, tests only (extra `test`)"),
 )
