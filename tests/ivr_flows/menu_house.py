@@ -14,7 +14,8 @@ from changgu.app.settings import Settings
 from changgu.ground.access import Actor, Role
 from changgu.ground.database import Database
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.publishing.service import Counts, FlowVersions, Notices
+from changgu.ivr_flows.publishing.callers.service import Counts, Notices
+from changgu.ivr_flows.publishing.service import FlowVersions
 from changgu.ivr_flows.publishing.store import CountStore, FlowStore, NoticeStore
 from changgu.ivr_flows.service import shipped_menu
 

@@ -20,8 +20,8 @@ from changgu.acd.facts import (
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput, Conflict, NotFound
+from changgu.ivr_flows.publishing.callers.service import Notices
 from changgu.ivr_flows.publishing.notices import Announcement, mark_of, marked, parts_of
-from changgu.ivr_flows.publishing.service import Notices
 from changgu.ivr_flows.session import DigitsGathered, GreetingEnded, MarkNode, Visit, resume, start
 from tests.ivr_flows.menu_house import BOSS, NINE, UNSPEAKABLE, MenuHouse
 

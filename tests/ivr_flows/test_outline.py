@@ -48,7 +48,8 @@ def test_fields_come_and_go() -> None:
 
 
 def test_a_new_node_is_written_behind_the_last_and_can_be_taken_out_again() -> None:
-    added = with_node(MAIN, "closed", {"kind": "say", "say": {"text": "지금은 \"업무\" 시간이 아닙니다: 9시에."}, "next": "goodbye"})
+    said: Value = {"text": "지금은 \"업무\" 시간이 아닙니다: 9시에."}
+    added = with_node(MAIN, "closed", {"kind": "say", "say": said, "next": "goodbye"})
     assert list(outline(added).nodes)[-1] == "closed"
     assert without_node(added, "closed").rstrip() == MAIN.rstrip()
 

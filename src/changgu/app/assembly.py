@@ -45,7 +45,8 @@ from changgu.app.settings import Settings
 from changgu.directory.numbers import Numbering
 from changgu.directory.service import Directory
 from changgu.ground.database import Database
-from changgu.ivr_flows.publishing.service import Counts, FlowVersions, Notices
+from changgu.ivr_flows.publishing.callers.service import Counts, Notices
+from changgu.ivr_flows.publishing.service import FlowVersions
 from changgu.ivr_flows.publishing.store import CountStore, NoticeStore
 from changgu.recordings.retention import Retention
 from changgu.recordings.service import Recordings

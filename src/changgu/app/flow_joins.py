@@ -20,9 +20,10 @@ from changgu.app.voices import nameless_sentences, spoken_languages
 from changgu.ground.database import moment
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.loader import Report
+from changgu.ivr_flows.publishing.callers.service import Counts, Notices
 from changgu.ivr_flows.publishing.counts import End
 from changgu.ivr_flows.publishing.notices import DESK, QUEUE, SERVICE, marked
-from changgu.ivr_flows.publishing.service import Counts, FlowVersions, Notices
+from changgu.ivr_flows.publishing.service import FlowVersions
 from changgu.telephony.speech.prompts import PromptStore
 from changgu.telephony.speech.synthesiser import SpeechTrouble
 

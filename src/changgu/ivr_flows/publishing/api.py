@@ -12,10 +12,11 @@ from changgu.ground.trouble import BadInput, NotFound, Trouble
 from changgu.ivr_flows.kinds import KINDS, Form
 from changgu.ivr_flows.loader import Report
 from changgu.ivr_flows.problems import FlowErrors, Problem
+from changgu.ivr_flows.publishing.callers.service import Counts, Notices
 from changgu.ivr_flows.publishing.counts import Figures, heat_map
 from changgu.ivr_flows.publishing.notices import LONGEST_SENTENCE, Notice
 from changgu.ivr_flows.publishing.outline import Outline, Value, drawn, outline, with_node, without_node
-from changgu.ivr_flows.publishing.service import Counts, FlowVersions, Notices
+from changgu.ivr_flows.publishing.service import FlowVersions
 from changgu.ivr_flows.publishing.versions import (
     LONGEST_NOTE,
     LONGEST_TEXT,

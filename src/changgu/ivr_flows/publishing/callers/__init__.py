@@ -1,0 +1,1 @@
+"""What callers hear beside the menu, and what they make of it."""
