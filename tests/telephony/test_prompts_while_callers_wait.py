@@ -132,6 +132,19 @@ async def test_sounds_that_are_on_disk_are_found_before_prepare_comes_to_them(tm
     assert voice.said == []
 
 
+async def test_a_changed_sentence_is_heard_once_it_is_made_and_the_old_one_until_then(tmp_path: Path) -> None:
+    voice = CountingVoice()
+    prompts = store(tmp_path, voice)
+    await prompts.prepare()
+    old = await prompts.sound(NamedPrompt("bye"))
+
+    prompts.renew({"ko": {**SENTENCES["ko"], "bye": "고맙습니다."}, "en": SENTENCES["en"]})
+    assert await prompts.sound(NamedPrompt("bye")) == old
+    assert (await prompts.prepare()).made == 1
+
+    assert await prompts.sound(NamedPrompt("bye")) == [file_of(voice, tmp_path, "고맙습니다.")]
+
+
 async def test_closing_ends_what_is_being_made(tmp_path: Path) -> None:
     voice = CountingVoice()
     voice.hold()

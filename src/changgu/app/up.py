@@ -31,6 +31,7 @@ from changgu.app.stopwatch import Stopwatch
 from changgu.app.voices import (
     DeskVoice,
     desk_voice,
+    named_sentences,
     nameless_sentences,
     prompt_store,
     says_it_is_a_machine,
@@ -250,6 +251,8 @@ class Opening:
         languages = spoken_languages(flow, self._settings.desk.language)
         texts = nameless_sentences(flow, floor, languages)
         opening = self._stop.opening is not None
+        if not opening:
+            prompts.renew(await asyncio.to_thread(named_sentences, self._settings))
 
         def progress(done: int, wanted: int) -> None:
             if opening and (done == wanted or done % 40 == 0):

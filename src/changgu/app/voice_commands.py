@@ -15,7 +15,7 @@ import typer
 
 from changgu.acd.store import FloorStore
 from changgu.app.desk_commands import desk_settings, note, opened
-from changgu.app.floor_keeper import menu_text
+from changgu.app.floor_keeper import beside_menus, menu_text
 from changgu.app.options import ConfigOption, DataOption
 from changgu.app.settings import Settings
 from changgu.app.voices import (
@@ -259,7 +259,7 @@ async def _menu(settings: Settings, database: Database) -> Flow:
     """The menu that is on the air, or would be if the desk opened now."""
 
     def report(text: str, file: str) -> Report:
-        return menus.check_text(text, file, None, settings.data / "prompts")
+        return menus.check_text(text, file, None, settings.data / "prompts", None, beside_menus(settings))
 
     versions = FlowVersions(FlowStore(database), lambda: menu_text(settings.data))
     with _readable(settings):

@@ -109,16 +109,22 @@ def espeak_pace(speed: float) -> int:
 
 def prompt_store(settings: Settings, voice: DeskVoice, environment: Mapping[str, str]) -> PromptStore:
     """The prompts of a desk; raises ValueError when a catalogue of the site cannot be read."""
-    language = settings.desk.language
-    languages = (language, *(other for other in menus.LANGUAGES if other != language))
     return PromptStore(
         default_folder(environment).parent / "sounds",  # by content, so one folder serves every desk of this user
         recordings_of(settings),
         voice.synthesiser,
-        {one: menus.sentences(one, settings.data / "prompts") for one in languages},
+        named_sentences(settings),
         stand_in=voice.stand_in,
         abroad=voice.abroad,
     )
+
+
+def named_sentences(settings: Settings) -> dict[str, dict[str, str]]:
+    """Language → prompt name → sentence, the desk's own language first; raises ValueError for a catalogue of the site
+    that cannot be read."""
+    main = settings.desk.language
+    languages = (main, *(other for other in menus.LANGUAGES if other != main))
+    return {language: menus.sentences(language, settings.data / "prompts") for language in languages}
 
 
 def spoken_languages(flow: Flow, main: str) -> tuple[str, ...]:

@@ -124,6 +124,10 @@ class PromptStore:
             logger.warning("%d prompts are spoken by the stand-in, because the voice could not", stood_in)
         return Prepared(ready, made, recorded, failed, stood_in)
 
+    def renew(self, sentences: Mapping[str, Mapping[str, str]]) -> None:
+        """The sentences have changed: the next `prepare` makes them, and until then callers hear the old ones."""
+        self._sentences = sentences
+
     async def stand_in(
         self, languages: Sequence[str] | None = None, texts: Mapping[str, Iterable[str]] | None = None
     ) -> int:
