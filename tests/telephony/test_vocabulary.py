@@ -46,6 +46,10 @@ def test_what_cannot_be_put_together_is_named() -> None:
     assert grammar_pieces(KNOWN, ["맞아요", "네트웍", "네"]) == ("맞 아요", "네")
 
 
+def test_a_word_spelt_of_single_syllables_is_doubtful() -> None:
+    assert KNOWN.doubtful(["상담원", "네트워크", "네요", "네 요"]) == ("네요",)
+
+
 def test_the_words_are_read_from_the_models_own_file(tmp_path: Path) -> None:
     assert vocabulary(model(tmp_path, ["<eps>", "네", "상담원"])).split("네 상담원") == ("네", "상담원")
 
@@ -72,4 +76,3 @@ def test_the_korean_model_can_hear_every_word_of_our_own() -> None:
     for grammar in (Grammar(GrammarKind.YES_NO), Grammar(GrammarKind.DIGITS), menu):
         assert known.unheard(phrases(grammar)) == ()
     assert known.unheard(["네트워크", "2번", "상담원 1"]) == ("2번", "상담원 1")
-    assert known.doubtful(["네트워크", "상담원", "꿹뷁"]) == ("꿹뷁",)
