@@ -190,7 +190,8 @@ def _fields_changed(lines: list[str], node: NodeText, fields: Mapping[str, Value
         if name not in fields:
             changes.append((first, last + 1, []))
         elif fields[name] != node.fields[name]:
-            changes.append((first, last + 1, _field(name, fields[name], node.indent)))
+            value = _in_order_of(fields[name], node.fields[name])
+            changes.append((first, last + 1, _field(name, value, node.indent)))
     added = [(name, value) for name, value in fields.items() if name not in node.fields]
     new = [line for name, value in added for line in _field(name, value, node.indent)]
     end = max(last for _, last in node.lines.values()) + 1
@@ -198,6 +199,13 @@ def _fields_changed(lines: list[str], node: NodeText, fields: Mapping[str, Value
     for first, after, written in sorted(changes, reverse=True):
         lines[first:after] = written
     return lines
+
+
+def _in_order_of(value: Value, before: Value) -> Value:
+    """Keys where they were, new ones behind them: programs sort them by number."""
+    if not (isinstance(value, dict) and isinstance(before, dict)):
+        return value
+    return {name: value[name] for name in before if name in value} | value
 
 
 def _block(fields: Mapping[str, Value], indent: int) -> list[str]:

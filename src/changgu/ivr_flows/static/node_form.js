@@ -165,43 +165,38 @@ export class NodeForm {
     const catalogue = this.sentences[this.lang];
     const add = (prompt) => {
       const named = typeof prompt === "string";
-      const language = named ? this.lang : Object.keys(prompt)[0] === "en" ? "en" : this.sentences.ko ? "ko" : this.lang;
-      const odd = !named && !("text" in prompt) && !("ko" in prompt) && !("en" in prompt);
+      const odd = !named && Object.keys(prompt).some((key) => !["text", "ko", "en"].includes(key));
       const select = el("select", { "aria-label": this.words.heard_here });
       select.append(el("option", { value: OWN }, odd ? JSON.stringify(prompt) : this.words.own_sentence));
       for (const name of Object.keys(catalogue)) select.append(el("option", { value: name }, name));
       if (named && !(prompt in catalogue)) select.append(el("option", { value: prompt }, `${prompt} ?`));
       select.value = named ? prompt : OWN;
-      const plain = !named && "text" in prompt;
-      const texts = named || odd ? { "": "" } : plain ? { "": prompt.text } : { ...prompt };
-      const areas = Object.entries(texts).map(([name, text]) => {
-        const area = el("textarea", { lang: name || language, "aria-label": `${this.words.own_sentence} ${name}`.trim(), maxlength: 2000 });
-        area.value = text;
-        return [name, area];
+      const texts = named || odd ? {} : { ko: prompt.text ?? prompt.ko ?? "", en: prompt.en ?? "" };
+      const areas = ["ko", "en"].map((language) => {
+        const area = el("textarea", { lang: language, "aria-label": `${this.words.own_sentence} (${language})`, maxlength: 2000, placeholder: language });
+        area.value = texts[language] ?? "";
+        const hearIt = hearButton(el("button", { type: "button", class: "button small" }, `▶ ${this.words.hear}`), () => area.value, () => language, this.tell);
+        return { language, area, whole: el("div", { class: "fl-area" }, area, hearIt) };
       });
       const sentence = el("p", { class: "muted" });
-      const hearIt = hearButton(
-        el("button", { type: "button", class: "button small" }, `▶ ${this.words.hear}`),
-        () => (select.value === OWN ? areas[0][1].value : catalogue[select.value] ?? ""),
-        () => (select.value === OWN && areas[0][0] ? areas[0][0] : select.value === OWN ? "ko" : this.lang),
-        this.tell,
-      );
+      const hearNamed = hearButton(el("button", { type: "button", class: "button small" }, `▶ ${this.words.hear}`), () => catalogue[select.value] ?? "", () => this.lang, this.tell);
       const remove = el("button", { type: "button", class: "button small quiet", "aria-label": this.words.remove }, "✕");
-      const row = el("div", { class: "fl-prompt" }, select, hearIt, remove, sentence, ...areas.map(([, area]) => area));
+      const row = el("div", { class: "fl-prompt" }, select, hearNamed, remove, sentence, ...areas.map(({ whole }) => whole));
       const show = () => {
         const own = select.value === OWN;
         sentence.textContent = own ? "" : catalogue[select.value] ?? "";
-        sentence.hidden = own;
-        hearIt.hidden = own && odd;
-        for (const [, area] of areas) area.hidden = !own || odd;
+        sentence.hidden = hearNamed.hidden = own;
+        for (const { whole } of areas) whole.hidden = !own || odd;
       };
       select.addEventListener("change", show);
       show();
       const reader = () => {
         if (select.value !== OWN) return select.value;
         if (odd) return prompt;
-        const written = Object.fromEntries(areas.map(([name, area]) => [name || "text", area.value.trim()]).filter(([, text]) => text));
-        return Object.keys(written).length ? written : undefined;
+        const written = Object.fromEntries(areas.map(({ language, area }) => [language, area.value.trim()]).filter(([, text]) => text));
+        const languages = Object.keys(written);
+        if (!languages.length) return undefined;
+        return languages.length === 1 && languages[0] === "ko" && !("ko" in Object(prompt)) ? { text: written.ko } : written;
       };
       readers.push(reader);
       remove.addEventListener("click", () => {
@@ -209,7 +204,7 @@ export class NodeForm {
         row.remove();
       });
       group.insertBefore(row, more);
-      return areas[0][1];
+      return areas[0].area;
     };
     const more = el("button", { type: "button", class: "button small" }, `+ ${this.words.add_sentence}`);
     more.addEventListener("click", () => add({ text: "" }).focus());

@@ -1,6 +1,6 @@
 // The menu tree drawn: columns from left to right as callers go, a box for each node, darker where more callers come.
 
-const WIDTH = 210, HEIGHT = 74, ACROSS = 92, DOWN = 14, EDGE = 14;
+const WIDTH = 208, HEIGHT = 74, ACROSS = 58, DOWN = 14, EDGE = 14;
 const SVG = "http://www.w3.org/2000/svg";
 
 function make(name, attributes = {}, ...children) {
@@ -47,7 +47,7 @@ export function drawTree(place, tree, figures, words, chosen, lang, choose) {
     for (const [to, ways] of trunk) {
       const x1 = left(node) + WIDTH, y1 = top(node) + HEIGHT / 2;
       const x2 = left(nodes[to]), y2 = top(nodes[to]) + HEIGHT / 2;
-      const middle = x1 + 16;
+      const middle = x1 + 14;
       lines.append(make("path", { d: `M${x1} ${y1}H${middle}V${y2}H${x2}` }));
       const label = make("text", { x: x2 - 6, y: y2 - 6, "text-anchor": "end" });
       label.textContent = ways.join(" ");
@@ -68,7 +68,7 @@ export function drawTree(place, tree, figures, words, chosen, lang, choose) {
     const kind = make("text", { x: WIDTH - 10, y: 20, class: "fl-kind", "text-anchor": "end" });
     kind.textContent = cut(node.kind + (node.problems ? ` ⚠${node.problems}` : ""), 16);
     const says = make("text", { x: 10, y: 40, class: "fl-says" });
-    says.textContent = cut(node.says[lang] || node.says.ko || "", 31);
+    says.textContent = cut(node.says[lang] || node.says.ko || "", 29);
     const others = node.ways.filter((way) => !way.along && nodes[way.to] && !node.ways.some((other) => other.to === way.to && other.along));
     const count = make("text", { x: 10, y: 60, class: "fl-count" });
     count.textContent = own

@@ -1,0 +1,274 @@
+"""A supervisor at the menu's page and the notices' page, in a real browser."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import uvicorn
+from argon2 import PasswordHasher
+from playwright.async_api import Browser, Page, expect
+
+from changgu.acd.facts import CallEnded, CallQueued, Ender, MenuStepTaken, Outcome, Recorded
+from changgu.acd.identity import CallId, QueueName
+from changgu.app.access import SESSION_COOKIE, AccessGate
+from changgu.app.accounts import Accounts
+from changgu.app.rendering import SitePages
+from changgu.app.web import Health, build_app
+from changgu.ground.access import Role
+from changgu.ground.database import Base, Database
+from changgu.ivr_flows.nodes import Menu, NodeName
+from changgu.ivr_flows.publishing import api, pages
+from changgu.ivr_flows.publishing.notices import mark_of
+from tests.browser.conftest import Launch
+from tests.ivr_flows.menu_house import MenuHouse
+
+PICTURES = os.environ.get("CHANGGU_PICTURES", "")
+"""A folder for screenshots, for whoever wants to look at the pages."""
+
+
+class Front:
+    """The pages over the house of the menu, on a port of their own."""
+
+    def __init__(self, house: MenuHouse) -> None:
+        self.house = house
+        self.accounts = Accounts(house.database, hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        site = SitePages(site="행정안전부 서비스데스크")
+        gate = AccessGate(self.accounts)
+        self.app = build_app(
+            version="test", gate=gate, pages=site, health=self,
+            routers=[
+                api.build_router(gate, house.versions, house.notices, house.counts, house.menu),
+                pages.build_pages(gate, site, house.versions, house.menu),
+            ],
+        )  # fmt: skip
+        self.seq = 0
+
+    async def health(self) -> Health:
+        return Health(True, "22", True)
+
+    async def furnish(self) -> None:
+        await self.house.open()
+        await self.accounts.ensure_accounts([("boss", "박팀장")], Role.SUPERVISOR, "menu-house-2026")
+        ways: Mapping[tuple[str, ...], int] = {
+            ("greeting", "services", "network"): 42, ("greeting", "services", "pc"): 31,
+            ("greeting", "services", "application"): 12, ("greeting",): 6, ("greeting", "services"): 9,
+            ("greeting", "services", "ticket_status", "after_ticket_status"): 18,
+        }  # fmt: skip
+        for number, way in enumerate(way for way, times in ways.items() for _ in range(times)):
+            self.call(f"c{number}", *way)
+
+    def call(self, name: str, *nodes: str) -> None:
+        """A caller's whole visit; to a queue where the last node leads to one."""
+        call = CallId(name)
+        self.house.facts.flow_of(call, "1000")
+        queued = nodes[-1] in ("network", "pc", "application")
+        facts = [MenuStepTaken(call, node, None) for node in nodes]
+        for fact in (
+            *facts, *([CallQueued(call, QueueName(nodes[-1]), 0)] if queued else []),
+            CallEnded(call, Outcome.ANSWERED if queued else Outcome.ABANDONED_IN_MENU, Ender.CALLER),
+        ):  # fmt: skip
+            self.seq += 1
+            self.house.facts.hear(Recorded(self.seq, self.house.now().timestamp(), fact))
+
+
+@pytest.fixture
+async def front(tmp_path: Path) -> AsyncIterator[tuple[Front, str]]:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'menu.db'}")
+    async with database.engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    front = Front(MenuHouse(tmp_path, database, real_time=True))
+    await front.furnish()
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(front.app, log_level="warning", lifespan="off"))
+    serving = asyncio.create_task(server.serve([listening]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield front, f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = server.force_exit = True
+    await serving
+    await database.close()
+
+
+class Opened:
+    """Opens pages as a supervisor; what goes wrong in one fails the test."""
+
+    def __init__(self, front: Front, address: str, browser: Browser) -> None:
+        self.front, self.address, self.browser = front, address, browser
+        self.complaints: list[str] = []
+
+    async def page(self, path: str, language: str = "ko", width: int = 1920, height: int = 1080) -> Page:
+        context = await self.browser.new_context(
+            locale=language, timezone_id="Asia/Seoul", viewport={"width": width, "height": height}
+        )
+        context.set_default_timeout(10_000)
+        opened = await self.front.accounts.open_session("boss")
+        await context.add_cookies([
+            {"name": SESSION_COOKIE, "value": opened.cookie, "url": self.address},
+            {"name": "changgu_language", "value": language, "url": self.address},
+        ])
+        page = await context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        await page.goto(f"{self.address}{path}")
+        await page.wait_for_selector("body[data-loaded]")
+        return page
+
+    async def picture(self, page: Page, name: str) -> None:
+        if PICTURES:
+            await page.screenshot(path=f"{PICTURES}/{name}.png", full_page=True)
+
+
+@pytest.fixture
+async def opened(front: tuple[Front, str], chromium: Launch) -> AsyncIterator[Opened]:
+    opened = Opened(*front, await chromium())
+    yield opened
+    assert opened.complaints == []
+
+
+def repeats(front: Front) -> int:
+    node = front.house.versions.current("1000").flow.nodes[NodeName("services")]
+    assert isinstance(node, Menu)
+    return node.repeats
+
+
+async def test_the_tree_is_drawn_with_what_callers_did_and_a_node_is_edited_published_and_rolled_back(
+    opened: Opened,
+) -> None:
+    page = await opened.page("/flows")
+    await expect(page.locator("[data-node]")).to_have_count(10)
+    await expect(page.locator("[data-node=greeting]")).to_contain_text("들어옴 118 · 끊음 6")
+    await expect(page.locator("#visits")).to_have_text("118")
+    await expect(page.locator("#containment")).to_have_text("15.3 %")
+    await expect(page.locator("#drop-out")).to_have_text("12.7 %")
+    await expect(page.locator("#problems")).to_contain_text("고칠 곳이 없습니다")
+
+    await page.locator("[data-node=services]").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#node-title")).to_have_text("services")
+    await expect(page.locator("#f-repeats")).to_have_value("2")
+    await opened.picture(page, "flows-1920")
+    person = page.locator("[data-field=keys] .fl-row select").first
+    await person.select_option("pc")
+    await page.get_by_role("button", name="초안에 저장").click()
+    await expect(page.locator("#problems")).to_contain_text("오류")
+    await expect(page.locator("[data-node=services]")).to_contain_text("⚠1")
+    await opened.picture(page, "flows-problem")
+    await page.get_by_role("button", name="방송하기").click()
+    await expect(page.locator("#said")).to_contain_text("고칠 곳이 1군데")
+
+    await person.select_option("operator")
+    await page.fill("#f-repeats", "3")
+    await page.get_by_role("button", name="초안에 저장").click()
+    await expect(page.locator("#problems")).to_contain_text("고칠 곳이 없습니다")
+    assert repeats(opened.front) == 2  # a draft is no more than a draft
+    await page.fill("#note", "한 번 더 들려줌")
+    await page.get_by_role("button", name="방송하기").click()
+    await expect(page.locator("#said")).to_have_text("버전 2이 방송 중입니다. 다음 전화부터 들립니다.")
+    await expect(page.locator("#on-air")).to_have_text("버전 2")
+    assert repeats(opened.front) == 3
+    row = page.locator("#versions tbody tr").first
+    await expect(row).to_contain_text("boss")
+    await expect(row).to_contain_text("한 번 더 들려줌")
+    await opened.picture(page, "flows-versions")
+
+    await page.get_by_role("button", name="되돌리기: 버전 1").click()
+    await expect(page.locator("#said")).to_have_text("버전 1으로 되돌렸습니다. 다음 전화부터 들립니다.")
+    await expect(page.locator("#on-air")).to_have_text("버전 1")
+    assert repeats(opened.front) == 2
+
+
+async def test_a_sentence_is_written_and_heard_before_it_is_published(opened: Opened) -> None:
+    page = await opened.page("/flows")
+    await page.locator("[data-node=goodbye]").click()
+    await expect(page.locator("#panel")).to_contain_text("이용해 주셔서 감사합니다.")
+    await page.get_by_role("button", name="문장 더하기").click()
+    await page.locator("#panel textarea:visible").first.fill("오늘도 좋은 하루 되십시오.")
+    button = page.locator("#panel .fl-area:visible button").first
+    await button.click()
+    await expect(button).to_have_attribute("data-heard", "yes")
+    assert opened.front.house.voice.spoken == [("오늘도 좋은 하루 되십시오.", "ko")]
+    await page.get_by_role("button", name="초안에 저장").click()
+    await expect(page.locator("#said")).to_contain_text("초안에 저장했습니다")
+    draft = await opened.front.house.versions.working_draft()
+    assert '- {text: "오늘도 좋은 하루 되십시오."}' in draft.text
+
+    await page.get_by_role("button", name="단계 더하기").click()
+    await page.fill("#new-name", "closed")
+    await page.select_option("#new-kind", "opening_hours")
+    await page.get_by_role("button", name="단계 만들기").click()
+    await expect(page.locator("#node-title")).to_have_text("closed")
+    await expect(page.locator("[data-field=calendar]")).to_be_visible()
+    await page.get_by_role("button", name="단계 없애기").click()
+    await expect(page.locator("[data-node=closed]")).to_have_count(0)
+
+
+async def test_every_kind_of_node_has_its_form(opened: Opened) -> None:
+    page = await opened.page("/flows", "en")
+    await expect(page.locator("h1")).to_have_text("Voice menu")
+    kinds = await page.evaluate("Object.keys(JSON.parse(document.getElementById('flow-data').textContent).kinds)")
+    for kind in kinds:
+        await page.get_by_role("button", name="Add a node").click()
+        await page.fill("#new-name", "probe")
+        await page.select_option("#new-kind", kind)
+        await page.get_by_role("button", name="New node").click()
+        await expect(page.locator("#node-title")).to_have_text("probe")
+        await page.get_by_role("button", name="Remove the node").click()
+        await expect(page.locator("[data-node=probe]")).to_have_count(0)
+
+
+async def test_a_version_is_scheduled_and_withdrawn_and_what_others_changed_is_not_overwritten(
+    opened: Opened,
+) -> None:
+    page = await opened.page("/flows")
+    other = await opened.page("/flows")
+    await page.locator("[data-node=services]").click()
+    await page.fill("#f-repeats", "4")
+    await page.get_by_role("button", name="초안에 저장").click()
+    await expect(page.locator("#draft-state")).to_contain_text("boss")
+    await page.fill("#at", (opened.front.house.now() + timedelta(days=2)).strftime("%Y-%m-%dT09:00"))
+    await page.get_by_role("button", name="방송하기").click()
+    await expect(page.locator("#said")).to_contain_text("예약했습니다")
+    await page.get_by_role("button", name="예약 취소: 버전 2").click()
+    await expect(page.locator("#versions tbody tr").first).to_contain_text("취소됨 boss")
+
+    await other.locator("[data-node=services]").click()
+    await other.fill("#f-repeats", "1")
+    await other.get_by_role("button", name="초안에 저장").click()
+    await expect(other.locator("#said")).to_contain_text("다른 사람이 초안을 고쳤습니다")
+
+
+async def test_a_notice_is_typed_heard_put_on_the_air_and_counted(opened: Opened) -> None:
+    page = await opened.page("/notices")
+    await expect(page.locator("#none")).to_be_visible()
+    await page.fill("#ko", "내부망에 장애가 있어 복구하고 있습니다.")
+    await page.get_by_role("button", name="▶ 듣기").first.click()
+    await expect(page.locator("[data-hear=ko]")).to_have_attribute("data-heard", "yes")
+    await page.get_by_label("네트워크").check()
+    await expect(page.get_by_label("모든 발신자")).not_to_be_checked()
+    await page.get_by_role("button", name="3시간").click()
+    await page.get_by_role("button", name="방송하기").click()
+    await expect(page.locator("#said")).to_contain_text("방송 중입니다.")
+    row = page.locator("#notices tbody tr").first
+    await expect(row).to_contain_text("네트워크")
+    (notice,) = opened.front.house.notices.now("queue:network")
+
+    opened.front.call("n1", "greeting", mark_of(notice.id))
+    await page.reload()
+    await expect(page.locator("#notices tbody tr").first.locator("td").nth(7)).to_have_text("1")
+    await opened.picture(page, "notices-1920")
+    await page.get_by_role("button", name="내리기").click()
+    await expect(page.locator("#notices tbody tr").first).to_contain_text("내림 (boss)")
+    assert opened.front.house.notices.now("queue:network") == []
+
+
+@pytest.mark.parametrize("path", ["/flows", "/notices"])
+async def test_the_pages_fit_a_telephone(opened: Opened, path: str) -> None:
+    page = await opened.page(path, "en", 390, 844)
+    if path == "/flows":
+        await page.locator("[data-node=services]").click()
+    width = await page.evaluate("document.documentElement.scrollWidth")
+    await opened.picture(page, f"{path[1:]}-390")
+    assert width <= 390
