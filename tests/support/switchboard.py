@@ -22,6 +22,7 @@ from changgu.telephony.diversions import Message
 from changgu.telephony.inbound import Desk, Inbound
 from changgu.telephony.ivr_player import IvrPlayer
 from changgu.telephony.numbers import NumberPlan
+from changgu.telephony.survey import AfterCall
 from changgu.telephony.switch import Switch
 from tests.support.fake_ari import FakeAri
 from tests.support.waiting import eventually
@@ -115,6 +116,7 @@ class Switchboard:
     promised: dict[CallId, str] = field(default_factory=dict)
     """Numbers of calls whose person is not on the line yet."""
     keys: int = 0
+    survey: AfterCall | None = None
 
     def __post_init__(self) -> None:
         self.stream = AriStream(self.pbx.address, self._hear, on_connected=self._line_is_up)
@@ -122,7 +124,7 @@ class Switchboard:
         self.player = IvrPlayer(self.ari, self.voice, NoTickets(), self.posted.append)
         desk = Desk(
             lambda: NUMBERS, lambda dialled: MENU, short_greeting=(), dial_plan=lambda: self.plan,
-            voicemails=self.letterbox,
+            voicemails=self.letterbox, survey=self.survey,
         )  # fmt: skip
         self.inbound = Inbound(
             self.ari, self.player, self.posted.append, desk, lambda call: self.switch.conversation(call) is not None
@@ -130,7 +132,7 @@ class Switchboard:
         people = PersonCalls(self.ari, desk.dial_plan, desk.shown_number, self.posted.append, self.inbound.reached)
         self.switch = Switch(
             self.ari, self.inbound, self.posted.append, people=people, voice=self.voice,
-            number_of=self.promised.get,
+            number_of=self.promised.get, parting=self.inbound.parting,
         )  # fmt: skip
 
     def _hear(self, event: AriEvent) -> None:
@@ -214,10 +216,10 @@ class Switchboard:
 
 
 @asynccontextmanager
-async def open_switchboard() -> AsyncIterator[Switchboard]:
-    """A switchboard that runs."""
+async def open_switchboard(survey: AfterCall | None = None) -> AsyncIterator[Switchboard]:
+    """A switchboard that runs; `survey` asks callers whose conversation is over."""
     async with FakeAri() as pbx:
-        board = Switchboard(pbx)
+        board = Switchboard(pbx, survey=survey)
         parts = (board.stream.run(), board.switch.run(), board.inbound.run())
         running = [asyncio.create_task(part) for part in parts]
         await board.stream.wait_connected()

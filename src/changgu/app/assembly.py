@@ -39,7 +39,17 @@ from changgu.app.joins import (
     TicketLines,
     WhoCalled,
 )
-from changgu.app.message_joins import FaxTickets, KnownCallers, LateMessages, PinPeople, VoicemailTickets, dialable
+from changgu.app.message_joins import (
+    FaxTickets,
+    KnownCallers,
+    LateMessages,
+    PinPeople,
+    SelfServiceLookUps,
+    SurveyDesk,
+    SurveyInvitations,
+    VoicemailTickets,
+    dialable,
+)
 from changgu.app.pbx_settings import ami_access, ari_access, queue_log_file
 from changgu.app.settings import Settings
 from changgu.directory.numbers import Numbering
@@ -141,6 +151,7 @@ class Service:
         self.unanswered = UnansweredWatch(self.intake, LateMessages(self.screen_pop).show)
         self.intake.tell(self.unanswered.look)
         self.surveys = Surveys(database, self.tickets)
+        self.survey_desk = SurveyDesk(self.surveys)
         self.self_service = SelfService(
             database, self.tickets, PinPeople(self.directory), secrets.pin_key.encode(),
             book=lambda asked: self.runner.post(asked), dialable=dialable(self.dial_plan),
@@ -195,6 +206,11 @@ class Service:
             keeper.numbers, keeper.menu, settings.desk.language,
             dial_plan=self.dial_plan,
             voicemails=VoicemailTickets(self.recordings, self.intake, KnownCallers(self.directory)),
+            takes_faxes=settings.pbx.kind == "private",
+            survey=self.survey_desk if settings.surveys.after_call else None,
+            survey_calls=SurveyInvitations(
+                self.surveys, zone, settings.surveys.first_hour, settings.surveys.last_hour
+            ) if settings.surveys.by_telephone else None,
             standings=CallerStandings(self.directory, self.tickets, self.calls, lambda: keeper.floor),
             menus=self.menu_facts, notices=self.notices,
         )  # fmt: skip
@@ -210,7 +226,9 @@ class Service:
             _ari_address(settings, secrets, rest_over_websocket),
             desk=desk,
             voice=prompts,
-            look_ups=MenuLookUps(self.tickets, zone),
+            look_ups=MenuLookUps(
+                self.tickets, zone, further=SelfServiceLookUps(self.directory, self.self_service, zone).sources
+            ),
             post=lambda event: self.runner.post(event),
             calls=self.engine,
             shadow=self.shadow_queues,
@@ -228,6 +246,7 @@ class Service:
             self.recordings.hear,
             self.ticket_opener.hear,
             self.ticket_callbacks.hear,
+            self.survey_desk.hear,
             self.feed.hear,
             self.queue_log_writer.hear,
             self.shadow_queues.hear,

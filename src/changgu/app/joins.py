@@ -1,6 +1,6 @@
 """What one room asks of another, answered here, because rooms on one floor do not know each other."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from changgu.acd.identity import CallId
@@ -90,16 +90,26 @@ def ticket_line(ticket: Ticket) -> TicketLine:
     )
 
 
+LookUp = Callable[[str], Awaitable[Mapping[str, str] | None]]
+
+
 class MenuLookUps:
     """What callers ask the menu about. Answers `telephony.ivr_player.LookUps`."""
 
-    def __init__(self, tickets: Tickets, zone: tzinfo, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, tickets: Tickets, zone: tzinfo, now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        further: Mapping[str, LookUp] | None = None,
+    ) -> None:  # fmt: skip
+        """`further` answers other sources, by their names."""
         self._tickets = tickets
         self._zone = zone
         self._now = now
+        self._further = further or {}
 
     async def look_up(self, kind: str, argument: str) -> Mapping[str, str] | None:
-        """The state of a ticket by its number (CTI-02)."""
+        """What is known of `argument`: the state of a ticket by its number (CTI-02), or what `further` knows."""
+        if kind in self._further:
+            return await self._further[kind](argument)
         if kind != "ticket_status":
             raise ValueError(f"the menu asks for {kind!r}, which nobody knows")
         status = await self._tickets.status(argument)

@@ -1,19 +1,37 @@
 """What the telephone asks of tickets about messages, PINs and surveys: rooms on one floor do not know each other."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 
-from changgu.acd.identity import QueueName
+from changgu.acd.facts import CallEnded, Ender, Outcome, Recorded
+from changgu.acd.identity import CallId, QueueName
 from changgu.directory.person import PersonCard
 from changgu.directory.service import Directory
+from changgu.ground.trouble import Trouble
+from changgu.ivr_flows.spoken import ticket_found
 from changgu.recordings.service import Recordings
 from changgu.screenpop.service import ScreenPop
 from changgu.telephony.dial_plan import Dialable, DialPlan
 from changgu.telephony.diversions import Message
 from changgu.telephony.fax import Fax
+from changgu.telephony.survey import Invitation
 from changgu.ticketing.entries import Caller
 from changgu.ticketing.intake.messages import TicketMessage
 from changgu.ticketing.intake.service import Intake
+from changgu.ticketing.number import TicketNumber
+from changgu.ticketing.self_service.service import SelfService
+from changgu.ticketing.surveys.form import Question, Way
+from changgu.ticketing.surveys.service import Surveys
+from changgu.ticketing.ticket import TicketStatus
+
+logger = logging.getLogger(__name__)
+
+MOST_OVER = 500
+"""Conversations just over that are remembered until their callers are hung up on."""
+SATURDAY = 5
+LONGEST_ID = 12
 
 
 class KnownCallers:
@@ -66,6 +84,134 @@ class FaxTickets:
         )
 
 
+class MenuSurveys:
+    """Keeps answers given in a menu. Answers `telephony.ivr_player.Surveys`."""
+
+    def __init__(self, surveys: Surveys) -> None:
+        self._surveys = surveys
+
+    async def answer(self, call: CallId, case: str, question: str, score: int | None) -> None:
+        """One answer; without a case it is about the call."""
+        about = case or await self._surveys.case_of(call) or call
+        await self._surveys.survey_answer(about, _question(question), score, way=Way.MENU, call=call)
+
+
+class SurveyDesk:
+    """Callers who stay on the line when their agent hangs up. Answers `telephony.survey.AfterCall`."""
+
+    def __init__(self, surveys: Surveys) -> None:
+        self._surveys = surveys
+        self._over: dict[CallId, None] = {}
+        """Conversations that the agent has just ended."""
+
+    def hear(self, recorded: Recorded) -> None:
+        """Take a fact; returns at once."""
+        fact = recorded.fact
+        if isinstance(fact, CallEnded) and fact.outcome is Outcome.ANSWERED and fact.by is Ender.AGENT:
+            self._over[fact.call] = None
+            while len(self._over) > MOST_OVER:
+                del self._over[next(iter(self._over))]
+
+    def wants(self, call: CallId) -> bool:
+        """Whether this caller is to be asked."""
+        return call in self._over and self._over.pop(call) is None
+
+    async def case_of(self, call: CallId) -> str | None:
+        """What they are asked about."""
+        return await self._surveys.case_of(call)
+
+    async def answer(self, call: CallId, case: str, question: str, score: int | None) -> None:
+        """One answer."""
+        await self._surveys.survey_answer(case, _question(question), score, way=Way.AFTER_CALL, call=call)
+
+
+class SurveyInvitations:
+    """Requesters who are to be called. Answers `telephony.survey.Invitations`."""
+
+    def __init__(
+        self, surveys: Surveys, zone: tzinfo, first_hour: int, last_hour: int,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:  # fmt: skip
+        """Called from `first_hour` until `last_hour` on the site's clock, from Monday to Friday."""
+        self._surveys = surveys
+        self._zone = zone
+        self._hours = range(first_hour, last_hour)
+        self._now = now
+
+    async def next(self) -> Invitation | None:
+        """Whoever is to be called now."""
+        here = self._now().astimezone(self._zone)
+        if here.hour not in self._hours or here.weekday() >= SATURDAY:
+            return None
+        found = await self._surveys.due(1)
+        return Invitation(found[0][0].number, found[0][1]) if found else None
+
+    async def called(self, ticket: str, *, reached: bool) -> None:
+        """Somebody was called."""
+        await self._surveys.called(TicketNumber(ticket), reached=reached)
+
+    async def answer(self, call: CallId, case: str, question: str, score: int | None) -> None:
+        """One answer."""
+        await self._surveys.survey_answer(case, _question(question), score, way=Way.OUTBOUND, call=call)
+
+
+class SelfServiceLookUps:
+    """What a menu asks about the caller and their tickets, by the names of `ivr_flows.limits.LOOK_UP_SOURCES`."""
+
+    def __init__(
+        self, directory: Directory, service: SelfService, zone: tzinfo,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:  # fmt: skip
+        self._directory = directory
+        self._service = service
+        self._zone = zone
+        self._now = now
+
+    async def person(self, number: str) -> Mapping[str, str] | None:
+        """Whose number it is, where it is exactly one person's."""
+        found = await self._directory.find_by_number(number)
+        if len(found) != 1:
+            return None
+        one = found[0]
+        return {"id": str(one.id), "name": one.name, "department": one.department, "mail": one.email}
+
+    async def caller_check(self, key: str) -> Mapping[str, str] | None:
+        """Telephone number or 사번, a space, the PIN: the person's id; None when that is not their PIN."""
+        who, _, pin = key.strip().rpartition(" ")
+        check = await self._service.caller_check(who.strip(), pin, who.strip() or None)
+        return {"person": str(check.person)} if check.is_confirmed else None
+
+    async def newest_ticket(self, person: str) -> Mapping[str, str] | None:
+        """The state of a person's newest ticket."""
+        if not (person.isascii() and person.isdecimal() and len(person) < LONGEST_ID):
+            return None
+        return self._told(await self._service.newest_ticket(int(person)))
+
+    async def call_me_back(self, key: str) -> Mapping[str, str] | None:
+        """Ticket number, a space, telephone number: the promise; None when it cannot be made."""
+        number, _, phone = key.strip().partition(" ")
+        try:
+            return {"callback": await self._service.call_me_back(number, phone.strip())}
+        except Trouble as trouble:
+            logger.info("nobody is called back about a ticket: %s", trouble)
+            return None
+
+    @property
+    def sources(self) -> Mapping[str, Callable[[str], Awaitable[Mapping[str, str] | None]]]:
+        """By the names that a flow uses."""
+        return {
+            "person": self.person, "caller_check": self.caller_check, "newest_ticket": self.newest_ticket,
+            "call_me_back": self.call_me_back,
+        }  # fmt: skip
+
+    def _told(self, status: TicketStatus | None) -> Mapping[str, str] | None:
+        if status is None:
+            return None
+        expected = status.expected_at.astimezone(self._zone) if status.expected_at else None
+        here = self._now().astimezone(self._zone)
+        return ticket_found(status.number, status.state.value, status.support_line, expected, here)
+
+
 class PinPeople:
     """People by telephone or 사번. Answers `ticketing.self_service.People`."""
 
@@ -111,6 +257,10 @@ def dialable(plan: Callable[[], DialPlan]) -> Callable[[str], str | None]:
         return way.number if isinstance(way, Dialable) else None
 
     return number
+
+
+def _question(name: str) -> Question:
+    return Question.OVERALL if name == "satisfaction" else Question(name)
 
 
 def _numbers(person: PersonCard) -> list[str]:

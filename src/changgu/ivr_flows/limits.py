@@ -42,6 +42,7 @@ LOOK_UP_SOURCES: Final = {
     "ticket_status": "key: ticket number → number, state, line, expected, today",
     "newest_ticket": "key: id of the person → number, state, line, expected, today",
     "caller_check": "key: telephone number or employee number, a space, the PIN → person",
+    "call_me_back": "key: ticket number, a space, telephone number → callback",
     "asset": "key: id of the person, a space, year and month of purchase (202403) → count, name, number",
     "notice": "key: queue or service → text",
 }

@@ -385,6 +385,32 @@ class Diversions:
         self._book(visitor, asked)
         return True
 
+    # ---- a fax -----------------------------------------------------------------------------------------------------
+
+    async def hand_to_fax(self, visitor: Visitor, queue: QueueName) -> bool:
+        """Give a machine that wants to send to the PBX, which writes what comes; False when it cannot be given.
+
+        It leaves us with that: its task ends when the news of it comes, and what it came for is done.
+        """
+        call = visitor.handset.call
+        received = MenuEnded(call, served=True)
+
+        async def gone() -> Event:
+            return received
+
+        visitor.afterwards, visitor.handed_over = gone, True
+        try:
+            await self._ari.request("POST", path("channels", call, "variable"), variable="FAXQUEUE", value=queue)
+            await self._ari.request(
+                "POST", path("channels", call, "continue"), context="fax", extension="receive", priority=1
+            )
+        except AriTrouble as trouble:
+            logger.warning("a fax could not be taken: %s", trouble, extra={"call_id": call})
+            visitor.afterwards, visitor.handed_over = None, False
+            return False
+        await asyncio.Event().wait()
+        return True
+
     # ---- an outside number -----------------------------------------------------------------------------------------
 
     async def _number(self, visitor: Visitor, divert: Divert) -> None:

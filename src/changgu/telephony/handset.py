@@ -134,6 +134,8 @@ class Visitor:
     handset: Handset
     task: asyncio.Task[None] | None = None
     """What is being done with them now: the menu, or another way out of a queue. None or done: they wait, or talk."""
+    handed_over: bool = False
+    """The PBX itself serves them from here on, such as a machine that sends a fax: their leg is not ours to end."""
     released: bool = False
     """The desk ends this call itself; the ACD need not be told that it has ended."""
     known: asyncio.Task[Standing] | None = None

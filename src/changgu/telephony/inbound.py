@@ -47,10 +47,11 @@ from changgu.telephony.dial_plan import DialPlan
 from changgu.telephony.diversions import Diversions, Voicemails
 from changgu.telephony.farewells import farewell_prompts
 from changgu.telephony.handset import CallerIdentity, Handset, Standing, Visitor
-from changgu.telephony.ivr_deeds import OUTCOMES, Faxes, VisitDeeds
+from changgu.telephony.ivr_deeds import OUTCOMES, VisitDeeds
 from changgu.telephony.ivr_player import RECONNECT_LIMIT, IvrPlayer
-from changgu.telephony.legs import Caller, Person, Returned, purpose
+from changgu.telephony.legs import Caller, Person, Returned, bridge_of, purpose
 from changgu.telephony.numbers import NumberPlan, ToMenu, ToQueueDirectly, presented
+from changgu.telephony.survey import AfterCall, Invitations, SurveyAsker
 
 logger = logging.getLogger(__name__)
 
@@ -108,10 +109,14 @@ class Desk:
     """Who keeps versions of the menu; None: `menu` is the only one."""
     notices: Announcements | None = None
     """Who keeps notices; None: there are none."""
-    faxes: Faxes | None = None
-    """Who takes faxes; None: nobody."""
+    takes_faxes: bool = False
+    """Whether the PBX has a place for machines that send."""
     zone: tzinfo = UTC
     """In which callers live: `오늘` is said by it."""
+    survey: AfterCall | None = None
+    """Who has callers asked when the conversation is over; None: nobody is."""
+    survey_calls: Invitations | None = None
+    """Who is to be called for the survey; None: nobody is."""
 
     def shown_number(self) -> str:
         """What people whom we call see."""
@@ -136,6 +141,8 @@ class Inbound:
         self._diversions = Diversions(
             ari, player, post, desk.language, lambda: desk.dial_plan(), desk.shown_number, desk.voicemails, self._spawn
         )
+        self._handed_over: set[CallId] = set()
+        """Callers whose channel went on in the PBX's own dialplan, until the ACD wants them hung up."""
         self.failed = 0
         """Calls that ended because their task failed."""
 
@@ -275,12 +282,37 @@ class Inbound:
         visitor = self._visitors.pop(call, None)
         if visitor is None:
             return
+        if visitor.handed_over:
+            self._handed_over.add(call)
         self._settle(visitor, tell=not visitor.released)
 
     def release(self, call: CallId) -> None:
         """The desk is about to hang up on this caller: their end is no news."""
         if visitor := self._visitors.get(call):
             visitor.released = True
+
+    async def parting(self, call: CallId) -> bool:
+        """The desk is about to hang up on a caller without a word; whether it shall, once this returns.
+
+        Whoever was answered and has stayed on the line may be asked the survey first (SAT-02).
+        """
+        if call in self._handed_over:
+            self._handed_over.discard(call)
+            return False
+        visitor, survey = self._visitors.get(call), self._desk.survey
+        if visitor is not None and survey is not None and self._tasks is not None and survey.wants(call):
+            visitor.handset.forget_keys()
+            await self._out_of_the_bridge(call)
+            asking = SurveyAsker(self._player, self._desk.language).after_call(visitor.handset, survey)
+            visitor.task = self._tasks.create_task(asking)
+            await asyncio.wait({visitor.task})
+        return True
+
+    async def _out_of_the_bridge(self, call: CallId) -> None:
+        try:
+            await self._ari.request("DELETE", path("bridges", bridge_of(call)))
+        except AriTrouble as trouble:
+            logger.debug("no bridge to leave: %s", trouble, extra={"call_id": call})
 
     def forget(self, call: CallId) -> None:
         """The caller is gone, and whoever found out has reported it."""
@@ -380,7 +412,7 @@ class Inbound:
         return Visit(visitor.identity.number, visitor.identity.dialled, self._desk.language, today)
 
     async def _walk(self, visitor: Visitor, flow: Flow, turn: Turn) -> None:
-        handset, deeds = visitor.handset, VisitDeeds(visitor, self._diversions, self._desk.faxes)
+        handset, deeds = visitor.handset, VisitDeeds(visitor, self._diversions, self._desk.takes_faxes)
         clock = asyncio.get_running_loop().time
         latest = clock() + flow.limits.visit.total_seconds()
         begins = visitor.arrived is None

@@ -1,10 +1,10 @@
 """What a menu does on a caller's line: takes down a message, promises a call, puts them through, takes a fax."""
 
 from collections.abc import Mapping
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from changgu.acd.facts import Outcome
-from changgu.acd.identity import CallId, QueueName
+from changgu.acd.identity import QueueName
 from changgu.ivr_flows.turns import (
     Done,
     Event,
@@ -25,21 +25,13 @@ OUTCOMES: Mapping[Left, Outcome] = {
 """What a visit came to, by what the caller left the menu with; a fax is self-service like any other."""
 
 
-class Faxes(Protocol):
-    """Takes faxes."""
-
-    async def receive(self, call: CallId, caller: str | None, queue: QueueName) -> bool:
-        """Take one on this channel, to its end; whether it came and is kept."""
-        ...
-
-
 class VisitDeeds:
     """For one caller. Answers `telephony.ivr_player.Deeds`."""
 
-    def __init__(self, visitor: Visitor, diversions: Diversions, faxes: Faxes | None) -> None:
+    def __init__(self, visitor: Visitor, diversions: Diversions, takes_faxes: bool) -> None:
         self._visitor = visitor
         self._diversions = diversions
-        self._faxes = faxes
+        self._takes_faxes = takes_faxes
 
     async def do(self, wait: WaitRecording | WaitCallback | WaitNumber | WaitFax) -> Event:
         """To its end; what goes wrong on the line is `Failed`, and the flow says what then."""
@@ -54,9 +46,8 @@ class VisitDeeds:
             case WaitNumber(number):
                 return Done() if await self._diversions.put_through(visitor, number) else Failed("not reached")
             case WaitFax(queue):
-                if self._faxes is None:
-                    return Failed("nobody takes faxes here")
-                took = await self._faxes.receive(call, visitor.identity.number, QueueName(queue))
-                return Done() if took else Failed("no fax came")
+                if self._takes_faxes and await self._diversions.hand_to_fax(visitor, QueueName(queue)):
+                    return Done()
+                return Failed("nobody takes faxes here")
             case _:
                 assert_never(wait)

@@ -52,11 +52,18 @@ class OutsideLeg:
 
 
 @dataclass(frozen=True, slots=True)
+class SurveyLeg:
+    """Somebody whom we called to ask about a ticket; no call of the ACD's."""
+
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stray:
     """A channel under our control for no purpose that we know."""
 
 
-Purpose = Caller | Returned | AgentLeg | Person | OutsideLeg | Stray
+Purpose = Caller | Returned | AgentLeg | Person | OutsideLeg | SurveyLeg | Stray
 
 
 def agent_leg(offer: OfferId, call: CallId) -> str:
@@ -90,7 +97,7 @@ def call_of_outside(name: str) -> CallId | None:
     return CallId(name.removeprefix(_OUTSIDE)) if name.startswith(_OUTSIDE) and name != _OUTSIDE else None
 
 
-def stasis_args(leg: AgentLeg | Person | OutsideLeg) -> str:
+def stasis_args(leg: AgentLeg | Person | OutsideLeg | SurveyLeg) -> str:
     """`appArgs` with which a leg of our own enters our application."""
     match leg:
         case AgentLeg(offer, call, agent):
@@ -99,6 +106,8 @@ def stasis_args(leg: AgentLeg | Person | OutsideLeg) -> str:
             return f"person,{queue},{number}"
         case OutsideLeg(call):
             return f"outside,{call}"
+        case SurveyLeg(ticket):
+            return f"survey,{ticket}"
 
 
 def purpose(args: tuple[str, ...]) -> Purpose:
@@ -114,6 +123,8 @@ def purpose(args: tuple[str, ...]) -> Purpose:
             return Person(QueueName(queue), number)
         case ("outside", call) if call:
             return OutsideLeg(CallId(call))
+        case ("survey", ticket) if ticket:
+            return SurveyLeg(ticket)
         case _:
             return Stray()
 

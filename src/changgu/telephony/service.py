@@ -16,6 +16,8 @@ from changgu.telephony.callbacks import PersonCalls
 from changgu.telephony.inbound import Desk, Inbound
 from changgu.telephony.ivr_player import IvrPlayer, LookUps, Voice
 from changgu.telephony.reconcile import NoShadowQueues, OpenCalls, Reconciler, ShadowQueues
+from changgu.telephony.survey import SurveyAsker
+from changgu.telephony.survey_calls import SurveyCalls
 from changgu.telephony.switch import Switch
 
 logger = logging.getLogger(__name__)
@@ -40,7 +42,11 @@ class Telephony:
         self.switch = Switch(
             self.ari, self.inbound, post, people=self.people, voice=voice, language=desk.language,
             number_of=number_of or (lambda call: view.caller if (view := calls.calls.get(call)) else None),
+            parting=self.inbound.parting,
         )  # fmt: skip
+        self.survey_calls = SurveyCalls(
+            self.ari, SurveyAsker(self.player, desk.language), desk.survey_calls, desk.dial_plan, desk.shown_number
+        )
         self.control = CallControl(self.ari, self.switch, post)
         self.reconciler = Reconciler(self.ari, self.inbound, self.switch, calls, post, shadow or NoShadowQueues())
         self.version: str | None = None
@@ -59,7 +65,7 @@ class Telephony:
         """Serve until cancelled. Calls on the PBX go on when it ends, and are taken up by the next run."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self.inbound, self.switch, self.reconciler, self.stream):
+                for part in (self.inbound, self.switch, self.reconciler, self.stream, self.survey_calls):
                     tasks.create_task(part.run(), name=type(part).__name__)
         finally:
             await self.ari.close()
@@ -70,6 +76,7 @@ class Telephony:
     def _connected(self) -> None:
         self.reconciler.ask()
         self.switch.line_is_up()
+        self.survey_calls.line_is_up()
         if self.version is None:
             asyncio.create_task(self._ask_version(), name="ari-version")  # noqa: RUF006 - it ends by itself at once
 
@@ -86,3 +93,4 @@ class Telephony:
         self.control.hear(event)
         self.switch.hear(event)
         self.inbound.hear(event)
+        self.survey_calls.hear(event)

@@ -12,7 +12,7 @@ and the bridge. One that waits costs two more, for the music.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, assert_never
@@ -137,14 +137,17 @@ class Switch:
         self, ari: Ari, callers: Callers, post: Callable[[Event], None], *, people: PersonCalls | None = None,
         voice: Voice | None = None, language: str = "ko",
         number_of: Callable[[CallId], str | None] = lambda call: None,
+        parting: Callable[[CallId], Awaitable[bool]] | None = None,
     ) -> None:  # fmt: skip
         """`people` dials those who are to be called back; without it nobody is. `voice` says what waiting callers are
-        told; without it they hear music. `number_of` is the number of a call whose caller is not on the line."""
+        told; without it they hear music. `number_of` is the number of a call whose caller is not on the line. Before a
+        caller is hung up on without a word, `parting` may ask them something, and says whether to hang up."""
         self._ari = ari
         self._callers = callers
         self._post = post
         self._people = people
         self._number_of = number_of
+        self._parting = parting
         self._sound = QueueExperience(ari, self._later, self._spawn, voice, language)
         self._legs: dict[str, _Leg] = {}
         self._chosen: dict[CallId, str] = {}
@@ -447,6 +450,8 @@ class Switch:
     async def _hang_up_caller(self, call: CallId, farewell: Farewell) -> None:
         if farewell is Farewell.NONE:
             self._sound.forget(call)
+            if self._parting is not None and not await self._parting(call):
+                return
         else:
             await self._silence(call)
             await self._callers.say_farewell(call, farewell)

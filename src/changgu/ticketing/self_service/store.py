@@ -57,13 +57,14 @@ async def begin_guess(session: AsyncSession, person: int | None, number: str, at
 
 async def guesses_before(session: AsyncSession, id: int, person: int | None, number: str, now: datetime) -> Guesses:
     """What there was before the guess with this id."""
-    from_number = await session.scalar(
-        select(func.count()).where(
+    from_number = 0
+    if number:  # withheld is no telephone: it must not be closed to everybody
+        counted = select(func.count()).where(
             GuessRow.number == number, GuessRow.id < id, ~GuessRow.right, GuessRow.at > now - NUMBER_WINDOW
         )
-    )
+        from_number = await session.scalar(counted) or 0
     wrong, last = await wrong_in_a_row(session, person, before=id)
-    return Guesses(wrong, last, from_number or 0)
+    return Guesses(wrong, last, from_number)
 
 
 async def wrong_in_a_row(
