@@ -1,0 +1,227 @@
+"""Voice mail, faxes, PINs and surveys through the joins, over one real database."""
+
+import io
+import wave
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from argon2 import PasswordHasher
+
+from changgu.acd.events import CallbackAsked
+from changgu.acd.facts import CallEnded, Ender, Outcome, Recorded
+from changgu.acd.identity import CallId, QueueName
+from changgu.app import schema
+from changgu.app.joins import MenuLookUps
+from changgu.app.message_joins import (
+    FaxTickets,
+    KnownCallers,
+    MenuSurveys,
+    PinPeople,
+    SelfServiceLookUps,
+    SurveyDesk,
+    SurveyInvitations,
+    VoicemailTickets,
+)
+from changgu.directory.numbers import Numbering
+from changgu.directory.person import NumberWritten, PersonCard, PersonWritten
+from changgu.directory.service import Directory
+from changgu.ground.access import Actor, Role
+from changgu.ground.database import Database
+from changgu.recordings.api import may_hear
+from changgu.recordings.service import Recordings
+from changgu.recordings.store import RecordingStore
+from changgu.telephony.diversions import Message
+from changgu.telephony.fax import Fax
+from changgu.telephony.survey import Invitation
+from changgu.ticketing.entries import NewTicket
+from changgu.ticketing.intake.service import Intake
+from changgu.ticketing.lifecycle import Move
+from changgu.ticketing.self_service.service import SelfService
+from changgu.ticketing.service import Tickets
+from changgu.ticketing.surveys.form import Question, Way
+from changgu.ticketing.surveys.service import Surveys
+from changgu.ticketing.ticket import Channel, Kind, TicketState
+
+SEOUL = ZoneInfo("Asia/Seoul")
+MONDAY = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
+"""14:00 in Seoul."""
+CALL, NETWORK = CallId("pbx-1.7"), QueueName("network")
+PHONE = "01012345678"
+KIM = Actor("kim", "김상담", Role.AGENT)
+
+
+class NoRecorder:
+    async def start(self, call: CallId, folder: Path) -> None:
+        raise AssertionError("nothing is recorded here")
+
+    async def stop(self, call: CallId) -> None:
+        raise AssertionError("nothing is recorded here")
+
+
+class House:
+    """The rooms, joined as in `assembly`."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.directory = Directory(database, Numbering("KR", r"[1-9]\d{3}"))
+        self.tickets = Tickets(database, now=self.now)
+        self.intake = Intake(database, self.tickets, folder / "attachments", now=self.now)
+        self.recording_store = RecordingStore(database)
+        self.recordings = Recordings(
+            self.recording_store, NoRecorder(), folder / "recordings", dict, frozenset, zone=SEOUL, now=self.now
+        )
+        self.callers = KnownCallers(self.directory)
+        self.surveys = Surveys(database, self.tickets, self.now)
+        self.booked: list[CallbackAsked] = []
+        self.service = SelfService(
+            database, self.tickets, PinPeople(self.directory), b"key", book=self.booked.append,
+            dialable=lambda number: number, queue=lambda: QueueName("helpdesk"), now=self.now,
+            hasher=PasswordHasher(1, 8, 1),
+        )  # fmt: skip
+        self.at = MONDAY
+        further = SelfServiceLookUps(self.directory, self.service, SEOUL, self.now).sources
+        self.look_ups = MenuLookUps(self.tickets, SEOUL, self.now, further)
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def lee(self) -> PersonCard:
+        written = PersonWritten({"name": "이사용", "department": "총무팀", "employee_number": "20210417"},
+                                [NumberWritten("010-1234-5678")])  # fmt: skip
+        return await self.directory.create(written, "kim")
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    database = schema.database_of(tmp_path)
+    await schema.upgrade(database)
+    yield House(database, tmp_path)
+    await database.close()
+
+
+def sound(seconds: float = 2.0) -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(b"\x10\x20" * int(8000 * seconds))
+    return out.getvalue()
+
+
+async def test_a_voice_mail_is_kept_and_becomes_the_ticket_of_whoever_left_it(house: House) -> None:
+    lee = await house.lee()
+    keeper = VoicemailTickets(house.recordings, house.intake, house.callers)
+
+    await keeper.keep(Message(CALL, NETWORK, PHONE, 2.0, sound()))
+    await keeper.keep(Message(CALL, NETWORK, PHONE, 2.0, sound()))
+
+    (ticket,) = await house.tickets.for_call(CALL)
+    assert (ticket.channel, ticket.person, ticket.department) == (Channel.VOICEMAIL, lee.id, "총무팀")
+    assert (ticket.contact, ticket.queue) == ("010-1234-5678", "network")
+    (message,) = await house.intake.of_ticket(ticket.number)
+    (recording,) = await house.recording_store.of_call(CALL)
+    assert (message.recording, message.seconds) == (recording.id, 2.0)
+    assert may_hear(KIM, recording), "whoever replies to it hears it"
+    file = house.recordings.file_of(recording)
+    assert file is not None
+    assert file.read_bytes() == sound()
+
+
+async def test_a_fax_becomes_the_ticket_of_whoever_sent_it(house: House) -> None:
+    lee = await house.lee()
+    faxes = FaxTickets(house.intake, house.callers, lambda: QueueName("helpdesk"))
+
+    await faxes.keep(Fax(CALL, PHONE, None, b"%PDF-1.4", 1, False))
+    await faxes.keep(Fax(CallId("other"), None, NETWORK, b"%PDF-1.4", 1, True))
+
+    (ticket,) = await house.tickets.for_call(CALL)
+    assert (ticket.channel, ticket.person, ticket.queue) == (Channel.FAX, lee.id, "helpdesk")
+    assert "끊겨" in ticket.description
+    (other,) = await house.tickets.for_call(CallId("other"))
+    assert (other.person, other.queue, other.contact) == (None, "network", "")
+
+
+async def test_a_caller_hears_of_their_newest_ticket_after_the_check(house: House) -> None:
+    lee = await house.lee()
+    pin = await house.service.issue_pin(lee.id, KIM)
+    ticket = await house.tickets.open(NewTicket("느림", Kind.INQUIRY, person=lee.id), KIM)
+    expected = MONDAY + timedelta(hours=3)
+    await house.tickets.move(ticket.number, Move(TicketState.ASSIGNED, group="server", expected_at=expected), KIM)
+
+    assert await house.look_ups.look_up("person", PHONE) == {
+        "id": str(lee.id), "name": "이사용", "department": "총무팀", "mail": "",
+    }  # fmt: skip
+    for who in (PHONE, "20210417"):
+        assert await house.look_ups.look_up("caller_check", f"{who} {pin}") == {"person": str(lee.id)}
+    assert await house.look_ups.look_up("caller_check", f"{PHONE} 000000") is None
+    assert await house.look_ups.look_up("caller_check", "") is None
+    told = await house.look_ups.look_up("newest_ticket", str(lee.id))
+    assert told is not None
+    assert (told["number"], told["state"], told["line"]) == (ticket.number, "assigned", "3")
+    assert told["expected"] == "2026-11-23T17:00:00+09:00"
+    assert await house.look_ups.look_up("newest_ticket", "nobody") is None
+    assert await house.look_ups.look_up("newest_ticket", "999") is None
+
+
+async def test_a_caller_asks_to_be_called_back_about_a_ticket(house: House) -> None:
+    ticket = await house.tickets.open(NewTicket("느림", Kind.INQUIRY), KIM)
+
+    promised = await house.look_ups.look_up("call_me_back", f"{ticket.number} {PHONE}")
+
+    assert promised == {"callback": house.booked[0].callback}
+    assert await house.look_ups.look_up("call_me_back", f"1234 {PHONE}") is None
+
+
+async def test_only_conversations_that_the_agent_ended_are_asked_about(house: House) -> None:
+    desk = SurveyDesk(house.surveys)
+    for seq, (call, outcome, by) in enumerate(
+        (
+            ("c1", Outcome.ANSWERED, Ender.AGENT),
+            ("c2", Outcome.ANSWERED, Ender.CALLER),
+            ("c3", Outcome.SELF_SERVED, Ender.DESK),
+        )
+    ):
+        desk.hear(Recorded(seq, 1.0, CallEnded(CallId(call), outcome, by)))
+
+    assert [desk.wants(CallId(call)) for call in ("c1", "c1", "c2", "c3")] == [True, False, False, False]
+    assert await desk.case_of(CallId("c1")) == "c1"
+    await desk.answer(CallId("c1"), "c1", "overall", 4)
+    assert await desk.case_of(CallId("c1")) is None
+
+
+async def test_an_answer_in_a_menu_is_about_the_case_or_the_call(house: House) -> None:
+    ticket = await house.tickets.open(NewTicket("느림", Kind.INQUIRY), KIM)
+    menu = MenuSurveys(house.surveys)
+
+    await menu.answer(CALL, ticket.number, "kindness", 5)
+    await menu.answer(CALL, "", "satisfaction", None)
+
+    about_ticket, about_call = await house.surveys.response(ticket.number), await house.surveys.response(CALL)
+    assert about_ticket is not None
+    assert about_call is not None
+    assert (about_ticket.way, about_ticket.scores) == (Way.MENU, {Question.KINDNESS: 5})
+    assert about_call.scores == {Question.OVERALL: None}
+
+
+@pytest.mark.parametrize(
+    ("hours_later", "called"), [(-5, False), (-4, True), (3, True), (4, False), (24 * 5, False), (24 * 7, True)]
+)
+async def test_requesters_are_called_in_the_hours_of_the_site_only(
+    house: House, hours_later: int, called: bool
+) -> None:
+    house.at = MONDAY - timedelta(days=1)
+    ticket = await house.tickets.open(NewTicket("느림", Kind.INQUIRY, contact=PHONE), KIM)
+    await house.tickets.move(ticket.number, Move(TicketState.RESOLVED, action="조치"), KIM)
+    await house.surveys.invite(ticket.number, "", KIM)
+    invitations = SurveyInvitations(house.surveys, SEOUL, 10, 18, house.now)
+
+    house.at = MONDAY + timedelta(hours=hours_later)
+
+    expected = Invitation(ticket.number, PHONE) if called else None
+    assert await invitations.next() == expected
+    if called:
+        await invitations.called(ticket.number, reached=True)
+        assert await invitations.next() is None
