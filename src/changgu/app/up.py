@@ -206,6 +206,9 @@ class Opening:
                 await keeper.read()
             except FlowErrors as wrong:
                 raise MenuUnusable(str(wrong), str(wrong)) from wrong
+            except ValueError as wrong:
+                folder = settings.data / "prompts"
+                raise MenuUnusable(f"{folder}: 문장 파일을 읽을 수 없습니다: {wrong}", f"{folder}: {wrong}") from wrong
             self._watch.lap("floor read")
             assert keeper.flow is not None
             prompts = self._prompts(keeper.flow)
@@ -246,16 +249,15 @@ class Opening:
         self._prompt_store = prompt_store(self._settings, self._voice, os.environ)
         return self._prompt_store
 
-    async def _speak(self, prompts: PromptStore, flow: Flow, floor: Floor) -> None:
+    async def _speak(self, prompts: PromptStore, flow: Flow, floor: Floor, *, opening: bool = False) -> None:
         """Make every prompt. A desk that opens does not wait for a slow voice: its stand-in speaks meanwhile."""
         languages = spoken_languages(flow, self._settings.desk.language)
         texts = nameless_sentences(flow, floor, languages)
-        opening = self._stop.opening is not None
         if not opening:
             prompts.renew(await asyncio.to_thread(named_sentences, self._settings))
 
         def progress(done: int, wanted: int) -> None:
-            if opening and (done == wanted or done % 40 == 0):
+            if self._stop.opening is not None and (done == wanted or done % 40 == 0):
                 say(f"안내 음성 · prompts {done}/{wanted}")
 
         async def prepare() -> None:
@@ -278,7 +280,8 @@ class Opening:
         One that runs may have callers, who are not kept waiting until its programs and all prompts have been checked.
         """
         assert keeper.flow is not None
-        self._speaking = asyncio.create_task(self._speak(prompts, keeper.flow, keeper.floor), name="prompts")
+        speaking = self._speak(prompts, keeper.flow, keeper.floor, opening=True)
+        self._speaking = asyncio.create_task(speaking, name="prompts")
         release: PbxRelease | None = None
         if self._settings.pbx.kind == "existing":
             await self._speaking
