@@ -20,7 +20,14 @@ from changgu.telephony.speech import prompts as prompts_module
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.prompts import PromptStore
 from changgu.telephony.speech.synthesiser import SpeechLate, SpeechRefused, SpeechTrouble
-from changgu.telephony.speech.telephone_audio import read_wav, resampled, telephone_wav
+from changgu.telephony.speech.telephone_audio import (
+    LOUDNESS,
+    integrated_loudness,
+    loudness_gain,
+    read_wav,
+    resampled,
+    telephone_wav,
+)
 
 GREETING = "안녕하십니까. 정보시스템 서비스 데스크입니다."
 
@@ -353,3 +360,22 @@ def test_recordings_of_every_sample_width_are_read(tmp_path: Path, width: int) -
 def test_what_is_no_recording_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="WAV"):
         read_wav(content)
+
+
+async def test_sentences_digits_and_recordings_are_equally_loud(tmp_path: Path, espeak: EspeakSynthesiser) -> None:
+    tone_wav(tmp_path / "low.wav", rate=22050, hertz=300)
+    tone_wav(tmp_path / "high.wav", rate=8000, hertz=2500)
+    said = [await espeak.speak(text, "ko") for text in (GREETING, "일", "공", "상담원 연결은 0번입니다.")]
+    said += [await espeak.speak("Press zero.", "en")]
+    said += [await espeak.adapt(tmp_path / name) for name in ("low.wav", "high.wav")]
+
+    measured = [integrated_loudness(np.trim_zeros(heard(content), "b").tolist()) for content in said]
+
+    assert all(LOUDNESS - 1.0 < lufs < LOUDNESS + 0.5 for lufs in measured), measured
+
+
+def test_what_is_hardly_there_is_not_made_into_noise() -> None:
+    hiss = [1e-6 * (-1) ** (index // 3) for index in range(8000)]
+
+    assert np.abs(heard(telephone_wav(hiss, 8000, tail=0))).max() < 0.001
+    assert loudness_gain([]) == 1.0
