@@ -31,7 +31,7 @@ def command_line(*, all_commands: bool = True) -> typer.Typer:
     app.command()(version)
     if not all_commands:
         return app
-    from changgu.app import acd_commands, desk_commands, pbx_commands, voice_commands
+    from changgu.app import acd_commands, desk_commands, ivr_commands, pbx_commands, voice_commands
 
     settings_app = typer.Typer(help="설정 · the options of changgu", no_args_is_help=True)
     settings_app.command("describe")(describe_settings)
@@ -41,6 +41,7 @@ def command_line(*, all_commands: bool = True) -> typer.Typer:
     app.add_typer(migration_app, name="migration")
     app.add_typer(pbx_commands.app, name="pbx")
     app.add_typer(acd_commands.app, name="acd")
+    app.add_typer(ivr_commands.app, name="ivr")
     desk_commands.attach(app)
     voice_commands.attach(app)
     return app

@@ -1,4 +1,4 @@
-"""`changgu token | accounts | agents | queues | people | ivr …`: set the desk up from files, and look at it."""
+"""`changgu token | accounts | agents | queues | people …`: set the desk up from files, and look at it."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from changgu.acd.store import FloorStore
 from changgu.app import schema
 from changgu.app.accounts import Accounts
 from changgu.app.data_folder import DeskKind, claim, tell_running_service
-from changgu.app.floor_keeper import menu_file, rules_of_the_site, staff_of
+from changgu.app.floor_keeper import rules_of_the_site
 from changgu.app.options import ConfigOption, DataOption, settings_from
 from changgu.app.running import as_running
 from changgu.app.settings import Settings
@@ -26,8 +26,6 @@ from changgu.directory.service import Directory
 from changgu.ground.access import Role
 from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput, NotFound
-from changgu.ivr_flows import service as menus
-from changgu.ivr_flows.problems import FlowErrors
 
 COMMAND_LINE = "command line"
 
@@ -38,7 +36,6 @@ accounts_app = typer.Typer(help="계정 · accounts", no_args_is_help=True)
 agents_app = typer.Typer(help="요원 · agents", no_args_is_help=True)
 queues_app = typer.Typer(help="대기열 · queues", no_args_is_help=True)
 people_app = typer.Typer(help="사용자 · people", no_args_is_help=True)
-ivr_app = typer.Typer(help="자동응답 메뉴 · the menu tree", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV (UTF-8 또는 CP949)")]
 Login = Annotated[str, typer.Argument(metavar="LOGIN")]
@@ -52,7 +49,6 @@ def attach(app: typer.Typer) -> None:
         ("agents", agents_app),
         ("queues", queues_app),
         ("people", people_app),
-        ("ivr", ivr_app),
     ):
         app.add_typer(sub, name=name)
 
@@ -292,57 +288,3 @@ def import_people(file: File, data: DataOption = None, config: ConfigOption = No
         )
 
     note(with_database(settings, work))
-
-
-# The menu
-
-
-def _menu_named(name: str, settings: Settings) -> Path:
-    return menu_file(settings.data) if name == "main" else Path(name)
-
-
-@ivr_app.command("check")
-def check_menu(
-    name: Annotated[str, typer.Argument(metavar="MENU", help="main 또는 파일 · main or a file")] = "main",
-    data: DataOption = None,
-    config: ConfigOption = None,
-) -> None:
-    """메뉴를 검사합니다. Check a menu tree: dead ends, unknown queues, missing prompts."""
-    settings = desk_settings(data, config)
-    floor = with_database(settings, lambda database: FloorStore(database).load_floor())
-    queues = [queue.name for queue in floor.queues]
-    report = menus.check_file(_menu_named(name, settings), queues, settings.data / "prompts", staff_of(floor))
-    typer.echo(str(report))
-    if report.flow is None:
-        raise typer.Exit(1)
-
-
-@ivr_app.command("walk")
-def walk_menu(
-    name: Annotated[str, typer.Argument(metavar="MENU")],
-    keys: Annotated[list[str] | None, typer.Argument(metavar="KEY…", help="-는 침묵 · - is silence")] = None,
-    data: DataOption = None,
-    config: ConfigOption = None,
-) -> None:
-    """이 키를 누르는 사람이 듣는 것. What a caller who presses these keys hears."""
-    settings = desk_settings(data, config)
-    _say_menu(lambda: menus.walk_file(_menu_named(name, settings), " ".join(keys or []), settings.desk.language))
-
-
-@ivr_app.command("draw")
-def draw_menu(
-    name: Annotated[str, typer.Argument(metavar="MENU")] = "main",
-    data: DataOption = None,
-    config: ConfigOption = None,
-) -> None:
-    """메뉴를 그립니다. Draw the tree."""
-    settings = desk_settings(data, config)
-    _say_menu(lambda: menus.draw_file(_menu_named(name, settings), settings.desk.language))
-
-
-def _say_menu(work: Callable[[], str]) -> None:
-    try:
-        typer.echo(work())
-    except FlowErrors as wrong:
-        note(str(wrong))
-        raise typer.Exit(1) from None

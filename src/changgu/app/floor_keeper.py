@@ -20,7 +20,7 @@ from changgu.ground.csv_rows import RowError
 from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.checks import Staff
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.loader import Report
+from changgu.ivr_flows.loader import Beside, Report
 from changgu.ivr_flows.nodes import HandOver, NamedPrompt, NodeName, Say, TicketStatus
 from changgu.ivr_flows.problems import FlowErrors, Place, Problem, Severity
 from changgu.ivr_flows.publishing.notices import marked
@@ -186,8 +186,9 @@ class FloorKeeper:
         return {one: menus.sentences(one, self._settings.data / "prompts") for one in menus.LANGUAGES}
 
     def _report(self, listed: Floor, text: str, file: str) -> Report:
-        prompts = self._settings.data / "prompts"
-        return menus.check_text(text, file, [queue.name for queue in listed.queues], prompts, staff_of(listed))
+        data = self._settings.data
+        queues, others = [queue.name for queue in listed.queues], beside_menus(self._settings)
+        return menus.check_text(text, file, queues, data / "prompts", staff_of(listed), others)
 
     def _remember_rules(self) -> None:
         """Keep what was taken up, for a start at which the file has a mistake."""
@@ -303,7 +304,8 @@ def rules_of_the_site(settings: Settings, listed: Floor, file: Path | None = Non
     """What the desk would say to a file of routing rules, by default to its own."""
     own = settings.data / routing.FILE_NAME
     names = [queue.name for queue in listed.queues]
-    menu = menus.check_file(menu_file(settings.data), names, settings.data / "prompts", staff_of(listed))
+    prompts, others = settings.data / "prompts", beside_menus(settings)
+    menu = menus.check_file(menu_file(settings.data), names, prompts, staff_of(listed), others)
     try:
         report = routing_report(settings, listed, menu.flow, file or (own if own.exists() else None))
     except RoutingErrors as unread:
@@ -322,6 +324,11 @@ def staff_of(floor: Floor) -> Staff:
         for skill, level in levels(agent.skills).items():
             best[skill] = max(level, best.get(skill, 0))
     return Staff(frozenset(agent.login for agent in floor.agents), best)
+
+
+def beside_menus(settings: Settings) -> Beside:
+    """The site's sub-flows and opening hours, over the shipped ones."""
+    return menus.beside(settings.data / "menus", str(settings.desk.time_zone))
 
 
 def menu_file(data: Path) -> Path:

@@ -7,24 +7,14 @@ from xml.sax.saxutils import escape
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.kinds import KIND_OF
 from changgu.ivr_flows.nodes import HandOver, Node, NodeName, Say, said_at, ways_on
+from changgu.ivr_flows.publishing.counts import Figures
 from changgu.ivr_flows.walks import in_words
 
 LONGEST_SENTENCE = 40
 
 
-@dataclass(frozen=True, slots=True)
-class NodeCount:
-    """What callers did at a node, in whatever time it was counted."""
-
-    entered: int = 0
-    left: int = 0
-    """Went on."""
-    hung_up: int = 0
-    failed: int = 0
-    """Were sent to a person because they could not be served."""
-
-
-Counts = Mapping[str, NodeCount]
+Counts = Mapping[str, Figures]
+"""Node → what callers did there, in whatever time it was counted."""
 
 
 def draw(flow: Flow, sentences: Mapping[str, str], counts: Counts | None = None) -> str:
@@ -71,7 +61,7 @@ def kind_in_words(node: Node) -> str:
             return KIND_OF[type(node)].name.replace("_", " ")
 
 
-def counts_in_words(count: NodeCount) -> str:
+def counts_in_words(count: Figures) -> str:
     """`120 in, 7 hung up, 2 failed`."""
     parts = [f"{count.entered} in"]
     parts += [f"{count.hung_up} hung up"] if count.hung_up else []
@@ -159,9 +149,9 @@ def _line(start: _Box, end: _Box, way: str, share: float) -> str:
 
 
 def _box(
-    name: NodeName, box: _Box, node: Node, sentences: Mapping[str, str], count: NodeCount | None
+    name: NodeName, box: _Box, node: Node, sentences: Mapping[str, str], count: Figures | None
 ) -> Sequence[str]:
-    lost = count.hung_up / count.entered if count is not None and count.entered else 0.0
+    lost = (count.drop_out or 0.0) if count is not None else 0.0
     fill = f"hsl({round(120 - 120 * min(1.0, 2 * lost))} 60% 90%)" if count is not None else "#f4f4f4"
     said = " ".join(in_words(prompt, sentences) for prompt in said_at(node))
     lines = [f"{name}", kind_in_words(node), counts_in_words(count) if count is not None else _cut(said, 26)]

@@ -61,7 +61,7 @@ class FlowReader(YamlReader):
         name, start = self._named(root, fields, "flow"), self._named(root, fields, "start")
         person = self._person(root, fields, nodes, is_sub=parameters is not None)
         limits = self._limits(fields)
-        entries = tuple(NodeName(self.scalar(one)) for one in self._listed(fields, "entries"))
+        entries = tuple(NodeName(self.name(one, "entries")) for one in self._listed(fields, "entries"))
         returns = tuple(self._value_name(one) for one in self._listed(fields, "returns"))
         if start and start not in nodes and (start, "") not in self.places:
             self.error(
@@ -255,7 +255,7 @@ class FlowReader(YamlReader):
         for key, target in (self.mapping(value) or {}).items():
             self.places[node, f"{one.name}.{key}"] = place_of(target)
             self._check_key(target, key)
-            found[key] = self.scalar(target)
+            found[key] = self.name(target, key)
         return found
 
     def _check_key(self, value: yaml.Node, key: str) -> None:

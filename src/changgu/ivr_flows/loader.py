@@ -57,6 +57,8 @@ class Beside:
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     vocabulary: Mapping[str, Collection[str]] | None = None
     """Language → words that the recogniser can hear; None: not known here, not checked."""
+    problems: tuple[Problem, ...] = ()
+    """What was wrong with these; it keeps flows off the air like mistakes of their own."""
 
 
 def load(
@@ -82,7 +84,7 @@ def inspect(
     beside = beside or Beside()
     reader = FlowReader(file)
     flow = reader.read(text)
-    problems = list(reader.problems)
+    problems = [*reader.problems, *beside.problems]
     if flow is not None:
         others, unread, readers = _sub_flows(flow, beside)
         flow = replace(flow, flows=others, calendars=beside.calendars)

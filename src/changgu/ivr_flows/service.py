@@ -1,22 +1,32 @@
 """Menu trees and prompts as files: the shipped ones, the site's own, checked and walked."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 from changgu.ivr_flows.checks import Staff
-from changgu.ivr_flows.draw import draw
+from changgu.ivr_flows.draw import Counts, draw, draw_svg
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.loader import Report, inspect
+from changgu.ivr_flows.loader import Beside, Report, inspect, read_calendars
+from changgu.ivr_flows.opening_hours import Calendar
 from changgu.ivr_flows.problems import FlowErrors, Place, Problem, Severity
-from changgu.ivr_flows.walks import read_catalogue, sentences_of, walk
+from changgu.ivr_flows.walks import World, read_catalogue, sentences_of, walk
 
 LANGUAGES = ("ko", "en")
+
+CALENDARS = "calendars"
+"""The file of opening hours beside the menus, `calendars.yaml`."""
 
 
 def shipped_menu(name: str = "main") -> Path:
     """The path of a menu tree that comes with changgu."""
     return Path(str(resources.files("changgu.ivr_flows") / "menus" / f"{name}.yaml"))
+
+
+def shipped_flows() -> list[Path]:
+    """The paths of all menu trees that come with changgu."""
+    return [path for path in sorted(shipped_menu().parent.glob("*.yaml")) if path.stem != CALENDARS]
 
 
 def sentences(language: str, site_folder: Path | None = None) -> dict[str, str]:
@@ -30,17 +40,50 @@ def sentences(language: str, site_folder: Path | None = None) -> dict[str, str]:
     return said
 
 
+def beside(
+    menus_folder: Path | None = None, zone: str = "Asia/Seoul", vocabulary: Mapping[str, Collection[str]] | None = None
+) -> Beside:
+    """What flows are read with: the shipped ones and over them those of the site, and so the opening hours.
+
+    A file that cannot be read is told of with the first flow that is checked.
+    """
+    flows = {path.stem: path.read_text("utf-8") for path in shipped_flows()}
+    hours, problems = _calendars(shipped_menu(CALENDARS), zone)
+    if menus_folder is not None and menus_folder.is_dir():
+        for path in sorted(menus_folder.glob("*.yaml")):
+            if path.stem == CALENDARS:
+                own, wrong = _calendars(path, zone)
+                hours, problems = hours | own, problems + wrong
+                continue
+            try:
+                flows[path.stem] = path.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as trouble:
+                problems += (_unread(path, trouble),)
+    return Beside(flows, hours, vocabulary, problems)
+
+
+def _calendars(path: Path, zone: str) -> tuple[dict[str, Calendar], tuple[Problem, ...]]:
+    try:
+        return read_calendars(path.read_text("utf-8"), str(path), zone)
+    except (OSError, UnicodeDecodeError) as trouble:
+        return {}, (_unread(path, trouble),)
+
+
+def _unread(path: Path, trouble: OSError | UnicodeDecodeError) -> Problem:
+    why = trouble.strerror if isinstance(trouble, OSError) else trouble
+    return Problem(str(path), Place(), Severity.ERROR, f"읽을 수 없습니다: {why}", f"cannot be read: {why}")
+
+
 def check_file(
-    path: Path, queues: Collection[str] | None = None, prompts_folder: Path | None = None, staff: Staff | None = None
-) -> Report:
+    path: Path, queues: Collection[str] | None = None, prompts_folder: Path | None = None, staff: Staff | None = None,
+    others: Beside | None = None,
+) -> Report:  # fmt: skip
     """Read and check one menu tree. `queues` and `staff`: known to the site, or None to leave them unchecked."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as trouble:
-        why = trouble.strerror if isinstance(trouble, OSError) else trouble
-        unread = Problem(str(path), Place(), Severity.ERROR, f"읽을 수 없습니다: {why}", f"cannot be read: {why}")
-        return Report(str(path), None, (unread,))
-    return check_text(text, str(path), queues, prompts_folder, staff)
+        return Report(str(path), None, (_unread(path, trouble),))
+    return check_text(text, str(path), queues, prompts_folder, staff, others)
 
 
 def check_text(
@@ -49,28 +92,40 @@ def check_text(
     queues: Collection[str] | None = None,
     prompts_folder: Path | None = None,
     staff: Staff | None = None,
+    others: Beside | None = None,
 ) -> Report:
-    """The same for the text of a menu tree that is in no file; `file` is for the messages."""
+    """The same for the text of a menu tree that is in no file; `file` is for the messages. `others`: see `beside`,
+    by default with nothing of the site's own."""
     catalogues = {language: sentences(language, prompts_folder) for language in LANGUAGES}
-    return inspect(text, file, queues, catalogues, staff)
+    return inspect(text, file, queues, catalogues, staff, others or beside())
 
 
 def load_file(
-    path: Path, queues: Collection[str] | None = None, prompts_folder: Path | None = None, staff: Staff | None = None
-) -> Flow:
+    path: Path, queues: Collection[str] | None = None, prompts_folder: Path | None = None, staff: Staff | None = None,
+    others: Beside | None = None,
+) -> Flow:  # fmt: skip
     """The flow of one file; raises `FlowErrors`."""
-    report = check_file(path, queues, prompts_folder, staff)
+    report = check_file(path, queues, prompts_folder, staff, others)
     if report.flow is None:
         raise FlowErrors(report.errors)
     return report.flow
 
 
-def walk_file(path: Path, keys: str, language: str = "ko", prompts_folder: Path | None = None) -> str:
+def walk_file(
+    path: Path, keys: str, language: str = "ko", prompts_folder: Path | None = None, others: Beside | None = None,
+    world: World | None = None,
+) -> str:  # fmt: skip
     """The transcript of a caller who presses `keys` (see `walks.Fingers`); raises `FlowErrors`."""
-    flow = load_file(path, None, prompts_folder)
-    return walk(flow, keys, sentences(language, prompts_folder), language=language)
+    flow = load_file(path, None, prompts_folder, None, others)
+    said = {one: sentences(one, prompts_folder) for one in LANGUAGES}
+    return walk(flow, keys, said[language], language=language, world=replace(world or World(), sentences=said))
 
 
-def draw_file(path: Path, language: str = "ko", prompts_folder: Path | None = None) -> str:
-    """The tree as text; raises `FlowErrors`."""
-    return draw(load_file(path, None, prompts_folder), sentences(language, prompts_folder))
+def draw_file(
+    path: Path, language: str = "ko", prompts_folder: Path | None = None, others: Beside | None = None,
+    counts: Counts | None = None, *, svg: bool = False,
+) -> str:  # fmt: skip
+    """The tree as text or as a picture, with what callers did there if that is known; raises `FlowErrors`."""
+    flow = load_file(path, None, prompts_folder, None, others)
+    paint = draw_svg if svg else draw
+    return paint(flow, sentences(language, prompts_folder), counts)

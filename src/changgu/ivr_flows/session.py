@@ -317,7 +317,8 @@ def _at_speech(flow: Flow, state: SessionState, node: Node, event: Event) -> Ans
             keyed = asking.keyed_answer(node.grammar, digits)
             if keyed is None:
                 return _missed(flow, state, node, WRONG_KEY)
-            return _enter(flow, _with(state, {node.name: keyed}), node.next, digits[:1], ())
+            key = digits[0] if node.grammar.kind is GrammarKind.CHOICES else None  # a number is nobody's business
+            return _enter(flow, _with(state, {node.name: keyed}), node.next, key, ())
         case NothingPressed():
             return _missed(flow, state, node, NOTHING_PRESSED)
         case NotUnderstood():

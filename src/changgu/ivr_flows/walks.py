@@ -70,6 +70,8 @@ class World:
     values: Mapping[str, str] = field(default_factory=dict)
     """Known from the beginning."""
     caller: str | None = None
+    sentences: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Language → prompt name → text, for callers who choose another one than they begin with."""
 
 
 def walk(
@@ -93,7 +95,9 @@ def walk(
     turn = session.start(flow, visit, values=outside.values)
     lines: list[str] = []
     while True:
-        lines += [line for step in turn.steps for line in _step(step, sentences)]
+        for step in turn.steps:
+            spoken = (isinstance(step, turns.Play) and step.language) or turn.state.visit.language
+            lines += _step(step, outside.sentences.get(spoken, sentences))
         if turn.wait is None:
             lines.append(_outcome(turn.outcome))
             break
