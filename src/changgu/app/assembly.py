@@ -43,6 +43,7 @@ from changgu.app.message_joins import (
     FaxTickets,
     KnownCallers,
     LateMessages,
+    MenuSurveys,
     PinPeople,
     SelfServiceLookUps,
     SurveyDesk,
@@ -74,6 +75,7 @@ from changgu.telephony.cel_writer import CelWriter
 from changgu.telephony.dial_plan import DialPlan, unreachable_destinations
 from changgu.telephony.fax import FaxFolder
 from changgu.telephony.inbound import Desk
+from changgu.telephony.ivr_player import Helpers
 from changgu.telephony.recorder import MixMonitorRecorder
 from changgu.telephony.service import Telephony
 from changgu.telephony.shadow_queues import ShadowQueueKeeper
@@ -232,6 +234,7 @@ class Service:
             post=lambda event: self.runner.post(event),
             calls=self.engine,
             shadow=self.shadow_queues,
+            helpers=Helpers(surveys=MenuSurveys(self.surveys)),
         )
         self.agent_phones = AgentPhones(
             self.ami, lambda event: self.runner.post(event), keeper.logins, self._phone_is_up,

@@ -14,7 +14,7 @@ from changgu.telephony.ari.stream import AriAddress, AriStream
 from changgu.telephony.call_control import CallControl
 from changgu.telephony.callbacks import PersonCalls
 from changgu.telephony.inbound import Desk, Inbound
-from changgu.telephony.ivr_player import IvrPlayer, LookUps, Voice
+from changgu.telephony.ivr_player import Helpers, IvrPlayer, LookUps, Voice
 from changgu.telephony.reconcile import NoShadowQueues, OpenCalls, Reconciler, ShadowQueues
 from changgu.telephony.survey import SurveyAsker
 from changgu.telephony.survey_calls import SurveyCalls
@@ -32,11 +32,15 @@ class Telephony:
     def __init__(
         self, address: AriAddress, *, desk: Desk, voice: Voice, look_ups: LookUps, post: Callable[[Event], None],
         calls: OpenCalls, shadow: ShadowQueues | None = None, number_of: Callable[[CallId], str | None] | None = None,
+        helpers: Helpers | None = None,
     ) -> None:  # fmt: skip
-        """`number_of` is the number of somebody who is to be called back; `calls` knows it unless it is given."""
+        """`number_of` is the number of somebody who is to be called back; `calls` knows it unless it is given.
+
+        `helpers` are the parts of the house that a menu can ask.
+        """
         self.stream = AriStream(address, self._hear, on_connected=self._connected)
         self.ari = Ari(self.stream, address)
-        self.player = IvrPlayer(self.ari, voice, look_ups, post)
+        self.player = IvrPlayer(self.ari, voice, look_ups, post, helpers)
         self.inbound = Inbound(self.ari, self.player, post, desk, self._agent_is_on_the_line)
         self.people = PersonCalls(self.ari, desk.dial_plan, desk.shown_number, post, self.inbound.reached)
         self.switch = Switch(
