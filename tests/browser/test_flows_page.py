@@ -166,7 +166,7 @@ async def test_the_tree_is_drawn_with_what_callers_did_and_a_node_is_edited_publ
     assert repeats(opened.front) == 2  # a draft is no more than a draft
     await page.fill("#note", "한 번 더 들려줌")
     await page.get_by_role("button", name="방송하기").click()
-    await expect(page.locator("#said")).to_have_text("버전 2이 방송 중입니다. 다음 전화부터 들립니다.")
+    await expect(page.locator("#said")).to_have_text("이제 버전 2 방송 중입니다. 다음 전화부터 들립니다.")
     await expect(page.locator("#on-air")).to_have_text("버전 2")
     assert repeats(opened.front) == 3
     row = page.locator("#versions tbody tr").first
@@ -175,7 +175,7 @@ async def test_the_tree_is_drawn_with_what_callers_did_and_a_node_is_edited_publ
     await opened.picture(page, "flows-versions")
 
     await page.get_by_role("button", name="되돌리기: 버전 1").click()
-    await expect(page.locator("#said")).to_have_text("버전 1으로 되돌렸습니다. 다음 전화부터 들립니다.")
+    await expect(page.locator("#said")).to_have_text("버전 1(으)로 되돌렸습니다. 다음 전화부터 들립니다.")
     await expect(page.locator("#on-air")).to_have_text("버전 1")
     assert repeats(opened.front) == 2
 

@@ -91,7 +91,7 @@ def test_a_name_answers_with_politeness_or_without() -> None:
     assert answer(MENU, ["네트워크", "요"]) == "network"
     assert answer(MENU, ["인터넷", "입니다"]) == "network"
     assert answer(MENU, ["하드웨어", "장애", "이요"]) == "pc"
-    assert is_complete(MENU, ["상담원", "주세요"])
+    assert is_complete(MENU, ["상담원", "입니다"])
 
 
 def test_two_different_names_are_no_answer_and_the_same_one_twice_is() -> None:

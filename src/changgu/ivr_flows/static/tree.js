@@ -73,7 +73,7 @@ export function drawTree(place, tree, figures, words, chosen, lang, choose) {
     const count = make("text", { x: 10, y: 60, class: "fl-count" });
     count.textContent = own
       ? `${words.entered} ${own.entered} · ${words.hung_up_here} ${own.hung_up}${own.failed ? ` · ${words.failed_here} ${own.failed}` : ""}`
-      : others.length ? cut(others.map((way) => `${way.way}→${way.to}`).join("  "), 34) : "";
+      : node.astray ? words.astray : others.length ? cut(others.map((way) => `${way.way}→${way.to}`).join("  "), 34) : "";
     group.append(box, heat, name, kind, says, count);
     const whole = make("title");
     whole.textContent = [
