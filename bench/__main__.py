@@ -21,10 +21,12 @@ WHAT = {
     "acd": "changgu beside app_queue on the same Asterisk, with the same SIPp callers and agents",
     "engine": "the engine alone: decisions a second, microseconds for one, memory for a waiting caller",
     "restart": "SIGKILL with 200 calls talking and 200 waiting: how soon it routes again, who noticed",
+    "speech": "speech recognition: cost, memory, latency, and what is believed that was never said",
+    "audio-paths": "the three ways for a caller's sound to leave Asterisk",
     "estimate": "the estimated wait beside app_queue's formula, last-to-enter-service and head-of-line",
 }
 HEAD = HERE / "how_it_is_measured.md"
-ORDER = ("acd-idle", "acd-full", "acd-requests", "acd-hour", "engine", "restart", "estimate")
+ORDER = ("acd-idle", "acd-full", "acd-requests", "acd-hour", "engine", "restart", "estimate", "speech", "audio-paths")
 """In which the results stand in RESULTS.md."""
 
 
@@ -68,6 +70,17 @@ def _measured(given: argparse.Namespace) -> list[tuple[str, dict[str, Any], str]
 
         found = engine.measure_all(quick=given.quick, rounds=rounds, say=_say)
         return [("engine", found, engine.report(found))]
+    if given.what == "speech":
+        from bench import speech
+
+        found = asyncio.run(_stoppable(speech.measure_all(quick=given.quick, rounds=given.rounds or 2, say=_say)))
+        return [("speech", found, speech.report(found))]
+    if given.what == "audio-paths":
+        from bench import audio_paths
+
+        callers = 5 if given.quick else 20
+        found = asyncio.run(_stoppable(audio_paths.measure_all(callers=callers)))
+        return [("audio-paths", found, audio_paths.report(found))]
     from bench import restart
 
     found = asyncio.run(_stoppable(restart.measure_all(quick=given.quick, rounds=rounds, say=_say)))

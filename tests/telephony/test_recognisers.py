@@ -46,7 +46,9 @@ class NoddingPbx:
         self.refuses = False
         self._sending: set[asyncio.Task[None]] = set()
 
-    async def request(self, method: str, uri: str, **query: Any) -> Any:
+    async def request(
+        self, method: str, uri: str, *, body: Any = None, deadline: float = 5.0, **query: Any
+    ) -> Any:
         if self.refuses:
             raise AriAway("no PBX")
         if method == "DELETE":

@@ -58,6 +58,8 @@ class Limits:
     """The same where no second look could be had."""
     farthest: float = 0.5
     """How different the second look may sound, from 0 to 1."""
+    second_look: bool = True
+    """Whether there is one at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,11 +81,11 @@ class VoskEar:
     def hear(self, samples: bytes) -> None:
         """See `Ear.hear`."""
         if self._recogniser.AcceptWaveform(samples):
-            self._pending = self._pending.and_then(_transcript(self._recogniser.Result()))
+            self._pending = self._pending.and_then(transcript_of(self._recogniser.Result()))
 
     def transcript(self) -> Transcript:
         """See `Ear.transcript`."""
-        done, self._pending = self._pending.and_then(_transcript(self._recogniser.FinalResult())), Transcript()
+        done, self._pending = self._pending.and_then(transcript_of(self._recogniser.FinalResult())), Transcript()
         return done
 
 
@@ -144,9 +144,9 @@ class VoskSecondLook:
             recogniser.SetWords(True)
             while (samples := self._sound.get()) is not None and not self._given_up:
                 if recogniser.AcceptWaveform(samples):
-                    self._found = self._found.and_then(_transcript(recogniser.Result()))
+                    self._found = self._found.and_then(transcript_of(recogniser.Result()))
             if not self._given_up:
-                self._found = self._found.and_then(_transcript(recogniser.FinalResult()))
+                self._found = self._found.and_then(transcript_of(recogniser.FinalResult()))
                 self._done.set()
         finally:
             os.close(place)
@@ -157,7 +157,8 @@ class VoskSecondLook:
         self._sound.put(None)
 
 
-def _transcript(written: str) -> Transcript:
+def transcript_of(written: str) -> Transcript:
+    """A result of Vosk's as a transcript."""
     words = json.loads(written).get("result", [])
     return Transcript(tuple(one["word"] for one in words), tuple(float(one["conf"]) for one in words))
 
@@ -278,9 +279,10 @@ class Worker:
             return
         self._end()
         if order["do"] == "listen":
-            second = VoskSecondLook(self._model, self._places)
+            limits = Limits(**order["limits"])
+            second = VoskSecondLook(self._model, self._places if limits.second_look else ())
             listening = Listening(
-                grammar_from(order["grammar"]), Limits(**order["limits"]), VoskEar(self._model, order["pieces"]), second
+                grammar_from(order["grammar"]), limits, VoskEar(self._model, order["pieces"]), second
             )
             self._question = OneQuestion(order["question"], listening, second, time.monotonic)
             self._selector.register(self._question.socket, selectors.EVENT_READ)

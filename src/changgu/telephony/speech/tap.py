@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from changgu.telephony.ari.client import Value, path
 from changgu.telephony.ari.errors import AriNotFound, AriNotOurs, AriTrouble
+from changgu.telephony.ari.stream import DEADLINE
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,9 @@ class Requests(Protocol):
         """The name of our Stasis application."""
         ...
 
-    async def request(self, method: str, uri: str, **query: Value) -> Any:
+    async def request(
+        self, method: str, uri: str, *, body: Any = None, deadline: float = DEADLINE, **query: Value
+    ) -> Any:
         """Ask for something. Raises AriTrouble."""
         ...
 
