@@ -56,6 +56,9 @@ MODULES = (
     "res_fax",
     "res_fax_spandsp",
     "res_pjsip_t38",
+    # a caller's sound to the recognisers
+    "res_rtp_multicast",
+    "chan_rtp",
     # ARI
     "res_stasis",
     "res_stasis_answer",
