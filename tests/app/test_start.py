@@ -11,7 +11,10 @@ from argon2 import PasswordHasher
 from changgu.app import schema
 from changgu.app.accounts import Accounts
 
-LATE = ("alembic", "fastapi", "uvicorn", "httpx", "rich", "changgu.app.front", "changgu.app.demo")
+LATE = (
+    "alembic", "fastapi", "uvicorn", "httpx", "rich", "numpy", "onnxruntime", "loudness", "changgu.app.front",
+    "changgu.app.demo",
+)  # fmt: skip
 """What takes long to import, and what no call that waits needs."""
 
 
