@@ -32,7 +32,7 @@ from changgu.ivr_flows.nodes import (
     WrittenPrompt,
     said_at,
 )
-from changgu.ivr_flows.session import OWN_PROMPTS, PROMPTS_OF
+from changgu.ivr_flows.own_prompts import OWN_PROMPTS, PROMPTS_OF
 from changgu.ivr_flows.spoken import ANSWER_PROMPTS, digit_pieces
 from changgu.ivr_flows.spoken_values import pieces_for
 from changgu.ivr_flows.values import ALWAYS_KNOWN, BY_THE_CLOCK, names_in, pieces_of

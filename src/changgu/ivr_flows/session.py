@@ -53,6 +53,22 @@ from changgu.ivr_flows.nodes import (
     YesNo,
 )
 from changgu.ivr_flows.opening_hours import Hours
+from changgu.ivr_flows.own_prompts import (
+    CALLBACK_PROMISED,
+    CONFIRM_NUMBER,
+    LOOK_UP_FAILED,
+    MESSAGE_FAILED,
+    NO_INPUT_PERSON,
+    NOT_UNDERSTOOD,
+    NOTHING_PRESSED,
+    NUMBER_FAILED,
+    NUMBER_IS,
+    OWN_PROMPTS,
+    RECORDING_FAILED,
+    TICKET_UNKNOWN,
+    TICKET_UNKNOWN_TWICE,
+    WRONG_KEY,
+)
 from changgu.ivr_flows.spoken import ticket_answer
 from changgu.ivr_flows.turns import (
     Asked,
@@ -103,36 +119,6 @@ __all__ = [
     "Turn", "Visit", "Wait", "WaitCallback", "WaitClock", "WaitDigits", "WaitFax", "WaitHttp", "WaitLookUp",
     "WaitMessage", "WaitNumber", "WaitRecording", "WaitSpeech", "resume", "start",
 ]  # fmt: skip
-
-# ---- the prompts the session says of its own accord -----------------------------------------------------------------
-
-WRONG_KEY = NamedPrompt("wrong_key")
-NOTHING_PRESSED = NamedPrompt("nothing_pressed")
-NO_INPUT_PERSON = NamedPrompt("no_input_person")
-TICKET_UNKNOWN = NamedPrompt("ticket_unknown")
-TICKET_UNKNOWN_TWICE = NamedPrompt("ticket_unknown_twice")
-LOOK_UP_FAILED = NamedPrompt("look_up_failed")
-NOT_UNDERSTOOD = NamedPrompt("not_understood")
-NUMBER_IS = NamedPrompt("number_is")
-CONFIRM_NUMBER = NamedPrompt("confirm_number")
-MESSAGE_FAILED = NamedPrompt("message_failed")
-CALLBACK_PROMISED = NamedPrompt("menu_callback_promised")
-RECORDING_FAILED = NamedPrompt("recording_failed")
-NUMBER_FAILED = NamedPrompt("menu_number_failed")
-
-OWN_PROMPTS = (WRONG_KEY, NOTHING_PRESSED, NO_INPUT_PERSON, TICKET_UNKNOWN, TICKET_UNKNOWN_TWICE, LOOK_UP_FAILED)
-"""Sentences every site needs whatever its menus say."""
-
-PROMPTS_OF: Mapping[type, tuple[NamedPrompt, ...]] = {
-    CollectDigits: (NUMBER_IS, CONFIRM_NUMBER),
-    CollectSpeech: (NOT_UNDERSTOOD,),
-    YesNo: (NOT_UNDERSTOOD,),
-    SendMessage: (MESSAGE_FAILED,),
-    CallbackRequest: (CALLBACK_PROMISED,),
-    Record: (RECORDING_FAILED,),
-    ToNumber: (NUMBER_FAILED,),
-}
-"""Sentences that a flow needs beside its own when it has nodes of these kinds."""
 
 UNKNOWN_NUMBERS_BEFORE_OFFER = 2
 
