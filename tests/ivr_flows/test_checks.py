@@ -5,7 +5,36 @@ from dataclasses import replace
 
 from changgu.ivr_flows.checks import Finding, Staff, check, menu_depths
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.nodes import Goodbye, HandOver, Menu, NamedPrompt, Node, NodeName, Say, TicketStatus
+from changgu.ivr_flows.nodes import (
+    Choice,
+    ChooseLanguage,
+    CollectDigits,
+    CollectSpeech,
+    Comparison,
+    Condition,
+    Goodbye,
+    Grammar,
+    GrammarKind,
+    HandOver,
+    LookUp,
+    Menu,
+    NamedPrompt,
+    Node,
+    NodeName,
+    OpeningHours,
+    Return,
+    Say,
+    SetValue,
+    SpokenWay,
+    SubFlow,
+    SurveyQuestion,
+    TextPrompt,
+    TicketStatus,
+    ValuePrompt,
+    When,
+    WrittenPrompt,
+)
+from changgu.ivr_flows.opening_hours import Calendar, period
 from changgu.ivr_flows.problems import Severity
 from changgu.ivr_flows.session import OWN_PROMPTS
 
@@ -122,6 +151,145 @@ def test_a_menu_wider_than_five_is_a_warning_and_zero_does_not_count() -> None:
     five = {f"k{key}": "operator" for key in range(6)}
     assert _warnings(flow(menu=menu(**five))) == []
     assert _warnings(flow(menu=menu(**five, k6="operator"))) == [("menu", "keys")]
+
+
+# ---- questions, hours, look-ups -------------------------------------------------------------------------------------
+
+END = NodeName("bye")
+OFFICE = Calendar("Asia/Seoul", {day: (period("09:00-18:00"),) for day in range(5)})
+ALWAYS = Calendar("Asia/Seoul", {day: (period("00:00-24:00"),) for day in range(7)}, public=None)
+
+
+def sub(parameters: dict[str, str | None] | None = None, **nodes: Node) -> Flow:
+    tree = {NodeName(name): node for name, node in nodes.items()}
+    return Flow("s", "S", next(iter(tree)), NodeName(""), tree, parameters=parameters or {})
+
+
+def english(tree: Flow, **more: dict[str, list[str]]) -> list[str]:
+    return [finding.en for finding in check(tree, None, {}, None, **more)]
+
+
+def test_a_caller_who_presses_nothing_does_not_go_round_for_ever() -> None:
+    ask = CollectDigits("n", 1, 4, SAID, END, failed=NodeName("sorry"))
+    tree = flow(start="ask", ask=ask, sorry=say("ask"), bye=Goodbye(SAID))
+
+    assert english(tree) == ["a caller who presses nothing goes round without end: ask → sorry → ask"]
+    assert findings(flow(start="ask", ask=replace(ask, failed=None), bye=Goodbye(SAID))) == []
+    score = SurveyQuestion("overall", SAID, NodeName("ask"))
+    assert "ask → ask" in english(flow(start="ask", ask=score))[0]
+
+
+def test_a_loop_through_a_condition_or_a_look_up_is_one_in_which_nobody_is_asked() -> None:
+    test = When("caller", Comparison.KNOWN, ("true",), END)
+    back = SetValue({"x": "1"}, NodeName("a"))
+    tree = flow(start="a", a=Condition((test,), NodeName("b")), b=back, bye=Goodbye(SAID))
+    assert english(tree) == ["a loop in which nobody is asked: a → b → a"]
+    found = LookUp("person", "{caller}", "who", END, NodeName("a"))
+    assert english(flow(start="a", a=found, bye=Goodbye(SAID))) == ["a loop in which nobody is asked: a → a"]
+
+
+def test_hours_that_never_are() -> None:
+    hours = OpeningHours("desk", END, END, lunch=END, holiday=END)
+    tree = flow(start="hours", hours=hours, bye=Goodbye(SAID))
+
+    assert findings(tree) == [("hours", "calendar")]
+    assert findings(replace(tree, calendars={"desk": OFFICE})) == [("hours", "lunch")]
+    assert findings(replace(tree, calendars={"desk": ALWAYS})) == [
+        ("hours", "closed"), ("hours", "lunch"), ("hours", "holiday"),
+    ]  # fmt: skip
+    stands_in = flow(start="hours", hours=replace(hours, lunch=None, holiday=None), bye=Goodbye(SAID))
+    assert findings(replace(stands_in, calendars={"desk": replace(ALWAYS, public="KR")})) == []  # closed: on holidays
+
+
+def test_the_same_question_to_the_clock_twice_is_a_warning() -> None:
+    again = OpeningHours("desk", END, END)
+    tree = flow(start="hours", hours=OpeningHours("desk", NodeName("again"), END), again=again, bye=Goodbye(SAID))
+
+    (finding,) = check(replace(tree, calendars={"desk": OFFICE}), None, {})
+
+    assert (finding.severity, finding.node, finding.field) == (Severity.WARNING, "hours", "open")
+
+
+def test_a_test_that_stands_above_already_is_never_reached() -> None:
+    test = When("caller", Comparison.IS, ("1",), END)
+    tree = flow(start="a", a=Condition((test, replace(test, go=NodeName("operator"))), END), bye=Goodbye(SAID))
+    assert findings(tree) == [("a", "when.1")]
+
+
+def test_a_sub_flow_is_there_is_given_what_it_needs_and_comes_back() -> None:
+    call = SubFlow("s", END, {"what": "1"})
+    tree = flow(start="call", call=call, bye=Goodbye(SAID))
+    good = sub({"what": None, "how": "2"}, back=Return())
+
+    assert findings(tree) == [("call", "flow")]
+    assert findings(replace(tree, flows={"s": good})) == []
+    assert findings(replace(tree, flows={"s": sub({"how": None}, back=Return())})) == [
+        ("call", "arguments.what"), ("call", "arguments"),
+    ]  # fmt: skip
+    assert findings(replace(tree, flows={"s": sub({"what": None}, end=Goodbye(SAID))})) == [("call", "next")]
+    assert findings(flow(start="back", back=Return())) == [("back", "kind")]
+
+
+def test_flows_that_call_each_other_and_flows_too_deep() -> None:
+    tree = flow(start="call", call=SubFlow("s", END), bye=Goodbye(SAID))
+    around = sub(None, a=SubFlow("s", NodeName("b")), b=Return())
+    assert "flows that call each other: s → s" in english(replace(tree, flows={"s": around}))
+    deep = {f"s{i}": sub(None, a=SubFlow(f"s{i + 1}", NodeName("b")), b=Return()) for i in range(6)}
+    chain = deep | {"s6": sub(None, b=Return())}
+    start = flow(start="call", call=SubFlow("s0", END), bye=Goodbye(SAID))
+    assert english(replace(start, flows=chain)) == ["flows can be called 5 deep"]
+
+
+def test_through_a_sub_flow_that_asks_nothing_a_loop_is_a_loop() -> None:
+    tree = flow(start="call", call=SubFlow("s", NodeName("call")))
+    assert "a loop in which nobody is asked: call → call" in english(replace(tree, flows={"s": sub(b=Return())}))
+    asks = sub(None, m=Menu(SAID, {"1": NodeName("b")}), b=Return())
+    assert english(replace(tree, flows={"s": asks})) == []
+
+
+def test_a_text_without_its_translation_is_an_error_where_a_language_can_be_chosen() -> None:
+    choose = ChooseLanguage(SAID, {"1": "ko", "2": "en"}, NodeName("hello"))
+    both = WrittenPrompt({"ko": "안녕", "en": "hello"})
+    tree = flow(
+        start="choose", choose=choose, hello=Say((TextPrompt("안녕"),), NodeName("b")),
+        b=Say((WrittenPrompt({"ko": "안녕"}), both), END), bye=Goodbye(SAID),
+    )  # fmt: skip
+
+    missing = [(one.node, "into en" in one.en) for one in check(tree, None, {}) if "translation" in one.en]
+
+    assert missing == [("hello", True), ("b", True), ("hello", False)]
+
+
+def test_a_menu_that_does_not_say_who_answers_0_is_a_warning() -> None:
+    tree = flow(menu=menu(k1="operator"))
+    own = {prompt.name: "" for prompt in OWN_PROMPTS}
+    silent = {"ko": own | {"said": "1번을 누르십시오. 10번도 있습니다."}, "en": own | {"said": "Press 0 for a person."}}
+    told = silent | {"ko": own | {"said": "상담원은 0번입니다."}}
+
+    assert [one.en for one in check(tree, None, silent)] == ["the menu does not say in ko that 0 leads to a person"]
+    assert check(tree, None, told) == []
+
+
+def test_a_value_that_nothing_gives_and_one_that_must_be_synthesised() -> None:
+    tree = flow(start="a", a=Say((ValuePrompt("x", SpokenWay.DIGITS), ValuePrompt("caller")), END), bye=Goodbye(SAID))
+
+    found = check(tree, None, {})
+
+    assert [(one.severity, one.en[:30]) for one in found] == [
+        (Severity.WARNING, "nothing gives the value 'x'"),
+        (Severity.WARNING, "'caller' is read as it is writ"),
+    ]
+
+
+def test_words_that_the_recogniser_does_not_know() -> None:
+    grammar = Grammar(GrammarKind.CHOICES, (Choice("pc", ("노트북 컴퓨터", "pc"), "1"),))
+    ask = CollectSpeech("topic", grammar, SAID, END, keys_prompts=SAID)
+    tree = flow(start="ask", ask=ask, bye=Goodbye(SAID))
+
+    assert english(tree, vocabulary={"ko": ["컴퓨터"]}) == ["the recogniser does not know this word (ko): '노트북'"]
+    assert english(tree, vocabulary={"ko": ["컴퓨터", "노트북"]}) == []
+    unasked = flow(start="ask", ask=replace(ask, keys_prompts=()), bye=Goodbye(SAID))
+    assert english(unasked) == ["there is no prompt for asking by keys"]
 
 
 def test_a_tree_of_a_thousand_nodes_is_checked_within_a_second() -> None:
