@@ -99,13 +99,14 @@ def resampled(samples: Floats, rate: int) -> list[float]:
     up, down = TELEPHONE_RATE // common, rate // common
     cutoff = min(3600.0, 0.45 * rate) / rate
     half = max(8, round(3.1 * max(rate, TELEPHONE_RATE) / 1000 / 2))  # a Hann window: 3.1 to 4.1 kHz fade out
-    kernels = [_kernel(cutoff, half, phase / up) for phase in range(up)]
-    padded = [0.0] * half + list(samples) + [0.0] * (half + 1)
-    length = 2 * half + 1
+    kernels = numpy.array([_kernel(cutoff, half, phase / up) for phase in range(up)])
+    padded = numpy.concatenate([numpy.zeros(half), samples, numpy.zeros(half + 1)])
+    around = numpy.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
     out: list[float] = []
-    for index in range(len(samples) * up // down):
-        at, phase = divmod(index * down, up)
-        out.append(_dot(kernels[phase], padded[at : at + length]))
+    length = len(samples) * up // down
+    for first in range(0, length, TELEPHONE_RATE):  # a second at a time: little memory for sounds of any length
+        at, phase = numpy.divmod(numpy.arange(first, min(first + TELEPHONE_RATE, length)) * down, up)
+        out += numpy.einsum("ij,ij->i", kernels[phase], around[at]).tolist()
     return out
 
 
