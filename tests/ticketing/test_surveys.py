@@ -78,6 +78,21 @@ async def test_a_call_without_a_ticket_is_a_case_of_its_own(surveys: Surveys) ->
     assert (response.ticket, response.scores) == (None, {Question.OVERALL: 1})
 
 
+async def test_a_ticket_that_opens_while_its_caller_is_asked_gets_the_whole_response(
+    surveys: Surveys, tickets: Tickets
+) -> None:
+    await surveys.survey_answer(CALL, Question.PROMPTNESS, 5, way=Way.AFTER_CALL, call=CALL)
+    ticket, _ = await tickets.open_for_call(CALL, None, QueueName("network"), Caller(PHONE), "자동")
+
+    response = await surveys.survey_answer(CALL, Question.OVERALL, 1, way=Way.AFTER_CALL, call=CALL)
+
+    assert (response.case, response.ticket) == (ticket.number, ticket.number)
+    assert response.scores == {Question.PROMPTNESS: 5, Question.OVERALL: 1}
+    assert len(await surveys.responses()) == 1
+    assert len((await tickets.file(ticket.number)).followed_by) == 1
+    assert await surveys.case_of(CALL) is None
+
+
 async def test_a_case_is_answered_once_whichever_way_it_is_asked(
     surveys: Surveys, tickets: Tickets, clock: Clock
 ) -> None:

@@ -101,6 +101,8 @@ class Surveys:
     ) -> ResponseRow:  # fmt: skip
         # A transaction of SQLite that begins with a write can wait for another writer.
         await store.touch(session, case, now)
+        if number is None:
+            number = await self._ticket_by_now(session, CallId(case))
         ticket = await tickets_store.locked(session, number, now) if number else None
         if number is not None and ticket is None:
             raise BadInput("그런 접수번호가 없습니다.", "there is no ticket with this number", field="case")
@@ -120,6 +122,19 @@ class Surveys:
             raise SurveyClosed("이미 응답한 설문입니다.", "this case has its response already")
         row.way, row.call, row.begun_at = way, call, now  # 무응답 so far: asked anew
         return row
+
+    @staticmethod
+    async def _ticket_by_now(session: AsyncSession, call: CallId) -> TicketNumber | None:
+        """The ticket of a call that had none when its caller was asked the first question: it opens a moment later."""
+        linked = (await tickets_store.linked(session, [call]))[call]
+        if not linked:
+            return None
+        ticket = linked[-1].number
+        row = await store.of_case(session, call)
+        if row is not None and await store.of_case(session, ticket) is None:
+            row.case, row.ticket = ticket, int(ticket[:-1])
+            await session.flush()
+        return ticket
 
     # Asking by telephone
 
