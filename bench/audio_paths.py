@@ -270,6 +270,40 @@ async def _nobody_reads(bench: Bench) -> dict[str, float]:
     }
 
 
+async def _hung_listener(ari: Ari, kind: str) -> dict[str, float]:
+    """What it takes to begin sending to somebody who has stopped answering, and whether the PBX thinks it can."""
+    with contextlib.ExitStack() as closing:
+        dead = closing.enter_context(_udp())
+        how: dict[str, Any] = {"external_host": f"{HOST}:{dead.getsockname()[1]}", "format": "slin"}
+        if kind == "audiosocket":
+            stuck = closing.enter_context(socket.socket())
+            stuck.bind((HOST, 0))
+            stuck.listen(0)
+            for _ in range(3):  # nobody accepts them, and the kernel keeps no more
+                waiting = closing.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(stuck.getsockname())
+            how = {
+                "external_host": f"{HOST}:{stuck.getsockname()[1]}", "format": "slin", "encapsulation": "audiosocket",
+                "transport": "tcp", "data": "00000000-0000-4000-8000-000000000999",
+            }  # fmt: skip
+        elif kind == "websocket":
+            how = {
+                "external_host": "INCOMING", "format": "slin", "encapsulation": "none", "transport": "websocket",
+                "connection_type": "server",
+            }  # fmt: skip
+        begun = time.monotonic()
+        refused = False
+        try:
+            await ari.blocking("POST", path("channels", "externalMedia"), app=ari.app, channelId=f"hung-{kind}", **how)
+        except AriTrouble:
+            refused = True
+        taken = time.monotonic() - begun
+        with contextlib.suppress(AriTrouble):
+            await ari.request("DELETE", path("channels", f"hung-{kind}"))
+    return {"set-up towards a hung listener, ms": taken * 1000, "refused then": float(refused)}
+
+
 async def measure_all(callers: int = 20, seconds: float = 8.0) -> dict[str, Mapping[str, float]]:
     """The figures of each path; `cpu` is percent of a core for one stream, above an untapped caller's."""
     release = install(print)
@@ -297,6 +331,7 @@ async def measure_all(callers: int = 20, seconds: float = 8.0) -> dict[str, Mapp
                 for kind in KINDS:
                     of = await _measured(ari, pbx.pid, http, kind, callers, seconds)
                     of["cpu of a tap, % of a core"] = of.pop("cpu") - alone["cpu"]
+                    of.update(await _hung_listener(ari, kind))
                     found[kind] = of
             line.cancel()
         finally:

@@ -104,7 +104,7 @@ async def spoken(sentences: Iterable[str], timbres: Sequence[str]) -> dict[tuple
         voice = EspeakSynthesiser({"ko": timbre})
         for sentence in sentences:
             samples, _ = read_wav(await voice.speak(sentence, "ko"))
-            said[sentence, timbre] = bytes(RATE) + _mu_law(samples) + bytes(RATE * 4)
+            said[sentence, timbre] = bytes(RATE) + _mu_law(samples) + bytes(RATE * 3)
         await voice.close()
     return said
 

@@ -8,9 +8,10 @@ The pieces stand in the symbol table of `graph/Gr.fst`, a file of OpenFst (src/i
 that project give the layout): a header, and per symbol its length, its bytes and its number, little-endian.
 """
 
+import contextlib
 import importlib.util
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,10 +33,19 @@ class NoModel(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The pieces that one model knows."""
+class Vocabulary(Collection[str]):
+    """The pieces that one model knows; a word is in it when it can be put together from them."""
 
     pieces: frozenset[str]
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and self.split(word) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.pieces)
+
+    def __len__(self) -> int:
+        return len(self.pieces)
 
     def split(self, phrase: str) -> tuple[str, ...] | None:
         """`phrase` in pieces, the fewest and then the longest ones first; None when it cannot be put together.
@@ -88,17 +98,13 @@ def model_folder(language: str, folder: Path | None = None) -> Path:
     return folder
 
 
-def languages() -> tuple[str, ...]:
-    """Languages that are understood here."""
-    return tuple(language for language in LANGUAGES if _has_model(language))
-
-
-def _has_model(language: str) -> bool:
-    try:
-        model_folder(language)
-    except NoModel:
-        return False
-    return True
+def vocabularies(folder: Path | None = None) -> Mapping[str, Vocabulary]:
+    """Language → what can be heard in it here, for the check of flows; languages without a model are left out."""
+    found: dict[str, Vocabulary] = {}
+    for language in LANGUAGES:
+        with contextlib.suppress(NoModel):
+            found[language] = vocabulary(model_folder(language, folder))
+    return found
 
 
 @cache
