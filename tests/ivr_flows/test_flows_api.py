@@ -65,7 +65,8 @@ async def test_a_node_is_changed_checked_and_published(client: httpx.AsyncClient
     fields = {**services["fields"], "repeats": 3}
     saved = await client.put("/flows/main/draft/nodes/services", json={"fields": fields, "revision": 0})
     assert (saved.json()["revision"], saved.json()["by"], saved.json()["problems"]) == (1, "boss", [])
-    published = await client.post("/flows/main/publish", json={"revision": 1, "note": " 세 번 \n"}, headers={"as": "deputy"})
+    wish = {"revision": 1, "note": " 세 번 \n"}
+    published = await client.post("/flows/main/publish", json=wish, headers={"as": "deputy"})
     found = published.json()
     assert (found["on_air"], found["draft_revision"]) == (2, 2)
     assert found["versions"][0] | {"at": ""} == {

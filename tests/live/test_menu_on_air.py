@@ -1,0 +1,151 @@
+"""Versions of the menu and notices on a real PBX: on the air in seconds, nobody lost, nobody's menu changed."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from changgu.telephony.soft_phone import SoftPhones
+from tests.support.desk import Desk
+from tests.support.service import Changgu
+from tests.support.sipp import Caller, Sipp
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CALLS, RATE = 120, 20.0
+CONFIG = '[desk]\npilot_number = "1999"\n'
+NOTICE_LIMIT = 2.0
+"""Seconds between the supervisor's click and the next caller who hears it (TEC-04)."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Changgu]:
+    """A desk of its own, with a pilot number."""
+    changgu = Changgu(tmp_path_factory.mktemp("menu"), rtp=(21400, 21999), config=CONFIG)
+    Desk.short_sentences(changgu)
+    try:
+        await changgu.up()
+        await Desk.furnish(changgu)
+        yield changgu
+        assert await changgu.down() == 0
+    finally:
+        await changgu.close()
+        print("\n".join(changgu.said[-60:]))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(house: Changgu, tones: dict[str, Path], tmp_path: Path) -> AsyncIterator[Desk]:
+    """Callers with real phones."""
+    async with SoftPhones() as phones, SoftPhones() as callers:
+        yield Desk(house, phones, callers, tones, tmp_path)
+
+
+async def save(house: Changgu, *changes: tuple[str, str]) -> int:
+    """The menu on the air with changes, as the draft; its revision."""
+    draft = await house.get("/flows/main/draft")
+    text = draft["text"]
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    answer = await house.http.put("/api/v1/flows/main/draft", json={"text": text, "revision": draft["revision"]})
+    assert answer.status_code == 200, answer.text
+    assert [one for one in answer.json()["problems"] if one["severity"] == "error"] == []
+    return int(answer.json()["revision"])
+
+
+def path_of(row: dict[str, Any]) -> list[str]:
+    return [step["node"] for step in row["menu_path"]]
+
+
+async def test_the_next_caller_hears_a_notice_within_two_seconds_and_it_ends_by_itself(desk: Desk) -> None:
+    house = desk.service
+    ends = datetime.now(UTC) + timedelta(seconds=12)
+    before = time.monotonic()
+    notice = await house.post(
+        "/notices",
+        {"sentences": {"ko": "지금 내부망이 느립니다."}, "places": ["desk"], "ends_at": ends.isoformat()},
+    )
+    on_air = time.monotonic() - before
+    print(f"on the air after {on_air:.2f} s")
+    assert on_air <= NOTICE_LIMIT
+    mark = f"notice:{notice['id']}"
+
+    await desk.call("1000", "hears", number="01055550001")
+
+    async def heard() -> bool:
+        row = await house.call_where(caller="01055550001")
+        return path_of(row)[:1] == ["greeting"] and (await house.get("/notices"))[0]["heard"] == 1
+
+    await eventually(heard, within=10)
+    await desk.hang_up("hears")
+    row = await house.call_where(caller="01055550001", outcome="abandoned_in_menu")
+    assert path_of(row)[:2] == ["greeting", mark]
+    found = (await house.get("/notices"))[0]
+    assert (found["heard"], found["deflected"]) == (1, 1)
+
+    async def over() -> bool:
+        return not (await house.get("/notices"))[0]["on"]
+
+    await eventually(over, within=15)
+    await desk.call("1000", "late", number="01055550002", keys="2")
+    await desk.waiting("network", 1)
+    await desk.hang_up("late")
+    assert mark not in path_of(await house.call_where(caller="01055550002", outcome="abandoned_in_queue"))
+
+
+async def test_the_draft_is_heard_at_the_pilot_number_and_nowhere_else(desk: Desk) -> None:
+    house = desk.service
+    await save(house, ("3: application", "3: account"), ("4: account", "4: application"))
+    tries = iter(range(100))
+
+    async def piloted() -> bool:
+        call, number = f"pilot{(n := next(tries))}", f"010555501{n:02}"
+        await desk.call("1999", call, number=number, keys="3")
+        async def queued() -> dict[str, Any] | None:
+            row = await house.call_where(caller=number)
+            return row if row["queued_at"] else None
+
+        row = await eventually(queued, within=15)
+        assert row is not None
+        await desk.hang_up(call)
+        return path_of(row)[-1] == "account"
+
+    await eventually(piloted, within=40)
+    await desk.call("1000", "plain", number="01055550004", keys="3")
+    await desk.waiting("application", 1)
+    await desk.hang_up("plain")
+    row = await house.call_where(caller="01055550004", outcome="abandoned_in_queue")
+    assert path_of(row)[-1] == "application"
+
+
+async def test_publishing_under_twenty_calls_a_second_loses_nobody(desk: Desk, tmp_path: Path) -> None:
+    house = desk.service
+    before = (await house.get("/flows/main/paths"))["whole"]
+    revision = await save(house, ("first_timeout: 6 ", "first_timeout: 7 "))
+    caller = Caller(number="01055550010", stay=3.0)
+    run = await Sipp.dial(tmp_path, house.sip_server, "1000", caller, calls=CALLS, rate=RATE, media_port=22_000)
+    await asyncio.sleep(CALLS / RATE / 2)
+    published = await house.post("/flows/main/publish", {"revision": revision, "note": "under load"})
+    assert published["on_air"] == 2
+    assert await run.finished() == 0
+
+    async def all_counted() -> bool:
+        now = (await house.get("/flows/main/paths"))["whole"]
+        return bool(now["entered"] - before["entered"] == CALLS and now["hung_up"] - before["hung_up"] == CALLS)
+
+    await eventually(all_counted, within=15)
+    after = (await house.get("/flows/main/paths"))["whole"]
+    assert after["failed"] == before["failed"]
+    by_version = {
+        version: (await house.get("/flows/main/paths", version=version))["whole"]["entered"] for version in (1, 2)
+    }
+    print(f"calls by version: {by_version}")
+    assert by_version[2] > 0
+    row = await house.call_where(caller="01055550010", outcome="abandoned_in_menu")
+    assert path_of(row)[0] == "greeting"
