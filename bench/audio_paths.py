@@ -13,6 +13,7 @@ import socket
 import struct
 import tempfile
 import time
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,12 +64,14 @@ class CallerSound:
     heard: Heard = field(default_factory=Heard)
     sent: int = 0
 
-    def take(self, samples: bytes, now: float) -> None:
-        """Sound from the tap, 16 bits a sample."""
+    def take(self, sound: bytes, now: float, *, swapped: bool = False) -> None:
+        """Sound from the tap, 16 bits a sample, little-endian unless it is swapped."""
         self.heard.frames += 1
         self.heard.arrivals.append(now)
-        loud = max(abs(value) for (value,) in struct.iter_unpack("<h", samples[:320])) if samples else 0
-        if loud > LOUD and self.burst_at:
+        samples = array("h", sound[: len(sound) // 2 * 2])
+        if swapped:
+            samples.byteswap()
+        if self.burst_at and max(samples, default=0) - min(samples, default=0) > LOUD:
             self.heard.late.append(now - self.burst_at)
             self.burst_at = 0.0
 
@@ -144,8 +147,7 @@ class Bench:
             while True:
                 packet = await loop.sock_recv(ear, 2048)
                 await self.reading.wait()
-                samples = struct.unpack(f">{(len(packet) - 12) // 2}h", packet[12:])
-                caller.take(struct.pack(f"<{len(samples)}h", *samples), time.monotonic())
+                caller.take(packet[12:], time.monotonic(), swapped=True)
 
         self._closing.callback(ear.close)
         self._tasks.append(asyncio.create_task(listen()))
