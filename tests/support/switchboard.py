@@ -11,6 +11,7 @@ from datetime import timedelta
 from changgu.acd.commands import Command, ConnectCall, PlayMusicOnHold, RingAgent
 from changgu.acd.events import AgentAnswered, CallArrived, Event, PartiesConnected
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt, TextPrompt
 from changgu.ivr_flows.service import load_file, shipped_menu
 from changgu.telephony.ari.client import Ari
@@ -20,7 +21,7 @@ from changgu.telephony.callbacks import PersonCalls
 from changgu.telephony.dial_plan import DialPlan
 from changgu.telephony.diversions import Message
 from changgu.telephony.inbound import Desk, Inbound
-from changgu.telephony.ivr_player import IvrPlayer
+from changgu.telephony.ivr_player import Helpers, IvrPlayer
 from changgu.telephony.numbers import NumberPlan
 from changgu.telephony.survey import AfterCall
 from changgu.telephony.switch import Switch
@@ -51,12 +52,15 @@ class NameVoice:
 
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     broken: bool = False
+    spoken: list[tuple[str, str]] = field(default_factory=list)
+    """Language and name, of everything asked for."""
 
     def __post_init__(self) -> None:
         self.ready.set()
 
     async def playlist(self, prompts: Sequence[Prompt], language: str) -> list[str]:
         await self.ready.wait()
+        self.spoken += [(language, self.name(prompt)) for prompt in prompts]
         return [] if self.broken else [f"sound:{self.name(prompt)}" for prompt in prompts]
 
     @staticmethod
@@ -117,13 +121,15 @@ class Switchboard:
     """Numbers of calls whose person is not on the line yet."""
     keys: int = 0
     survey: AfterCall | None = None
+    menu: Flow = MENU
+    helpers: Helpers = field(default_factory=Helpers)
 
     def __post_init__(self) -> None:
         self.stream = AriStream(self.pbx.address, self._hear, on_connected=self._line_is_up)
         self.ari = FileAri(self.stream, self.pbx.address)
-        self.player = IvrPlayer(self.ari, self.voice, NoTickets(), self.posted.append)
+        self.player = IvrPlayer(self.ari, self.voice, NoTickets(), self.posted.append, self.helpers)
         desk = Desk(
-            lambda: NUMBERS, lambda dialled: MENU, short_greeting=(), dial_plan=lambda: self.plan,
+            lambda: NUMBERS, lambda dialled: self.menu, short_greeting=(), dial_plan=lambda: self.plan,
             voicemails=self.letterbox, survey=self.survey,
         )  # fmt: skip
         self.inbound = Inbound(
@@ -216,10 +222,12 @@ class Switchboard:
 
 
 @asynccontextmanager
-async def open_switchboard(survey: AfterCall | None = None) -> AsyncIterator[Switchboard]:
+async def open_switchboard(
+    survey: AfterCall | None = None, *, menu: Flow = MENU, helpers: Helpers | None = None
+) -> AsyncIterator[Switchboard]:
     """A switchboard that runs; `survey` asks callers whose conversation is over."""
     async with FakeAri() as pbx:
-        board = Switchboard(pbx, survey=survey)
+        board = Switchboard(pbx, survey=survey, menu=menu, helpers=helpers or Helpers())
         parts = (board.stream.run(), board.switch.run(), board.inbound.run())
         running = [asyncio.create_task(part) for part in parts]
         await board.stream.wait_connected()

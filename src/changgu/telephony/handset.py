@@ -21,6 +21,7 @@ class Handset:
         self._playing: str | None = None
         self._played = 0
         self._news = asyncio.Event()
+        self._speaks = False
         self._swallow: str | None = None
         self._last_key: tuple[str, float] = ("", 0.0)
 
@@ -65,8 +66,14 @@ class Handset:
     def begin_playback(self) -> str:
         """The id for a new playback; never used twice for this caller."""
         self._played += 1
+        self._speaks = False
         self._playing = f"{self.call}-sound-{self._played}"
         return self._playing
+
+    def speaks(self) -> None:
+        """The caller has begun to speak: what is being said to them is cut short, like by a key."""
+        self._speaks = True
+        self._news.set()
 
     def playback_finished(self, playback: str) -> None:
         """A sound came to its end; news about an earlier one changes nothing."""
@@ -80,9 +87,9 @@ class Handset:
         self._news.set()
 
     async def until_heard(self, playback: str, interruptible: bool) -> bool:
-        """Wait for the end of the sound; True when a key cut it short."""
+        """Wait for the end of the sound; True when a key, or the caller's voice, cut it short."""
         while self._playing == playback:
-            if interruptible and self._keys:
+            if interruptible and (self._keys or self._speaks):
                 return True
             self._news.clear()
             await self._news.wait()

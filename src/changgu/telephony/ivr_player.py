@@ -31,6 +31,7 @@ from changgu.ivr_flows.turns import (
     NotUnderstood,
     Play,
     SpeechBusy,
+    Step,
     Turn,
     Wait,
     WaitCallback,
@@ -47,6 +48,9 @@ from changgu.ivr_flows.turns import (
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriLate, AriNotFound
 from changgu.telephony.handset import Handset
+from changgu.telephony.speech import listening
+from changgu.telephony.speech.listening import Limits
+from changgu.telephony.speech.recogniser import Answer, Busy
 
 logger = logging.getLogger(__name__)
 
@@ -87,13 +91,13 @@ class WebLookUps(Protocol):
 
 
 class Recognisers(Protocol):
-    """Listens to what callers say."""
+    """Listens to what callers say. Answered by `speech.recogniser.Recognisers`."""
 
     async def listen(
-        self, call: CallId, question: Question, silence: float
-    ) -> Heard | NotUnderstood | NothingPressed | SpeechBusy:
-        """What a caller answers; `NothingPressed` after `silence` seconds without a word. Cancelled when they press a
-        key. Never raises for want of a recogniser: that is `SpeechBusy`."""
+        self, channel: str, question: Question, limits: Limits | None = None, *,
+        asked: asyncio.Event | None = None, began: Callable[[], None] | None = None,
+    ) -> Answer:  # fmt: skip
+        """What a caller answers; silence counts from `asked`, and `began` is called when they speak."""
         ...
 
 
@@ -150,8 +154,9 @@ class IvrPlayer:
 
         `language` is what the caller hears where a step says nothing else; `deeds` does what needs their line.
         """
-        asks = (isinstance(turn.wait, WaitDigits) and turn.wait.barge_in) or isinstance(turn.wait, WaitSpeech)
-        for step in turn.steps:
+        asks = isinstance(turn.wait, WaitDigits) and turn.wait.barge_in
+        steps, question = _with_question(turn)
+        for step in steps:
             match step:
                 case MarkNode(node, key):
                     self._post(MenuStepReached(handset.call, node, key))
@@ -160,10 +165,12 @@ class IvrPlayer:
                         await self.say(handset, prompts, spoken or language, interruptible)
                 case GreetingEnded():
                     logger.debug("the greeting was heard", extra={"call_id": handset.call})
-                case GiveAnswer(case, question, score):
-                    await self._keep_answer(handset, case, question, score)
+                case GiveAnswer(case, of_survey, score):
+                    await self._keep_answer(handset, case, of_survey, score)
                 case _:
                     assert_never(step)
+        if isinstance(turn.wait, WaitSpeech):
+            return await self._listen(handset, turn.wait, language, question)
         return None if turn.wait is None else await self._answer_to(handset, turn.wait, language, deeds)
 
     async def say(self, handset: Handset, prompts: Sequence[Prompt], language: str, interruptible: bool) -> None:
@@ -228,7 +235,7 @@ class IvrPlayer:
             case WaitDigits():
                 return await self._gather(handset, wait)
             case WaitSpeech():
-                return await self._listen(handset, wait, language)
+                return await self._listen(handset, wait, language, None)
             case WaitLookUp(kind, argument):
                 return await self._look_up(handset, kind, argument)
             case WaitHttp():
@@ -242,21 +249,35 @@ class IvrPlayer:
             case _:
                 assert_never(wait)
 
-    async def _listen(self, handset: Handset, wait: WaitSpeech, language: str) -> Event:
-        """What the caller says, or the keys they press instead: whichever comes first."""
+    async def _listen(self, handset: Handset, wait: WaitSpeech, language: str, question: Play | None) -> Event:
+        """Say the question, and hear what the caller says or the keys they press instead: whichever comes first.
+
+        They may speak into the question, which then stops. With nobody to listen it is not even said, so that they
+        hear the one about keys at once.
+        """
         recognisers = self._helpers.recognisers
         if handset.pressed:
             return await self._gather(handset, wait.keys)
         if recognisers is None:
             return SpeechBusy()
-        question = Question(wait.grammar, language)
-        hearing = asyncio.ensure_future(recognisers.listen(handset.call, question, wait.keys.first_timeout))
+        asked = asyncio.Event()
+        limits = Limits(first_timeout=wait.keys.first_timeout)
+        hearing = asyncio.ensure_future(
+            recognisers.listen(
+                handset.call, Question(wait.grammar, language), limits, asked=asked, began=handset.speaks
+            )
+        )
         pressing = asyncio.ensure_future(handset.until_pressed())
         try:
+            await asyncio.sleep(0)  # in which it says whether anybody can listen
+            nobody_is_free = hearing.done() and isinstance(hearing.result(), Busy)
+            if question is not None and not nobody_is_free:
+                await self.say(handset, question.prompts, question.language or language, question.interruptible)
+            asked.set()
             await asyncio.wait((hearing, pressing), return_when=asyncio.FIRST_COMPLETED)
             if handset.pressed:
                 return await self._gather(handset, wait.keys)
-            return hearing.result()
+            return _heard(hearing.result())
         except Exception:  # the recogniser's edge: whatever fails there, the question is asked by keys
             logger.warning("nobody could listen to a caller", exc_info=True, extra={"call_id": handset.call})
             return SpeechBusy()
@@ -326,3 +347,26 @@ class IvrPlayer:
             logger.warning("an %s was not sent: %s", wait.kind, type(trouble).__name__, extra={"call_id": handset.call})
             return Failed(type(trouble).__name__)
         return Done()
+
+
+def _with_question(turn: Turn) -> tuple[Sequence[Step], Play | None]:
+    """The steps, and apart from them the question during which the caller may already speak."""
+    match turn.steps:
+        case (*before, Play(interruptible=True) as question) if isinstance(turn.wait, WaitSpeech):
+            return before, question
+        case _:
+            return turn.steps, None
+
+
+def _heard(answer: Answer) -> Event:
+    match answer:
+        case listening.Heard(words, confidence, value):
+            return Heard(value, " ".join(words), confidence)
+        case listening.NoMatch(words):
+            return NotUnderstood(" ".join(words))
+        case listening.NoInput():
+            return NothingPressed()
+        case Busy():
+            return SpeechBusy()
+        case _:
+            assert_never(answer)
