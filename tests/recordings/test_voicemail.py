@@ -44,6 +44,23 @@ async def test_a_message_kept_twice_is_one_message(office: Office, message: Mess
     assert len(await office.store.of_call(message.call)) == 1
 
 
+async def test_a_second_message_in_the_same_call_is_joined_to_the_first(
+    office: Office, message: Message, tmp_path: Path
+) -> None:
+    await office.service.keep(message)
+    write_tone(tmp_path / "more.wav", seconds=1.5)
+    more = Message(message.call, NETWORK, None, (tmp_path / "more.wav").read_bytes()[:-2000] + bytes(2000))
+
+    await office.service.keep(more)
+    await office.service.keep(more)
+
+    (kept,) = await office.store.of_call(message.call)
+    assert kept.seconds == 4.0
+    file = office.service.file_of(kept)
+    assert file is not None
+    assert file.read_bytes()[44:] == message.sound[44:] + more.sound[44:]
+
+
 async def test_a_message_is_destroyed_when_its_time_is_over(office: Office, message: Message) -> None:
     await office.service.keep(message)
     (kept,) = await office.store.of_call(message.call)

@@ -5,10 +5,12 @@ A conversation that should have been recorded and was not has a row that says wh
 
 import asyncio
 import hashlib
+import io
 import json
 import logging
 import os
 import re
+import wave
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -184,13 +186,16 @@ class Recordings:
     async def keep(self, message: VoiceMail) -> Recording:
         """Keep a voice mail as the call's recording of the caller's voice, for as long as any recording; the row of it.
 
-        Raises OSError or SQLAlchemyError; then nothing is kept, and whoever has the sound must not throw it away.
+        A second one in the same call is joined to the first. Raises OSError or SQLAlchemyError; then nothing is kept,
+        and whoever has the sound must not throw it away.
         """
         now = self._now()
         place = self._place(message.call, now)
-        sound = look(message.sound[:HEADER_BYTES], len(message.sound))
+        look(message.sound[:HEADER_BYTES], len(message.sound))
         path = f"{place}/{FILES[Leg.CALLER]}"
-        await asyncio.to_thread(self._write, path, message.sound)
+        whole = await asyncio.to_thread(_joined, self.folder / path, message.sound)
+        sound = look(whole[:HEADER_BYTES], len(whole))
+        await asyncio.to_thread(self._write, path, whole)
         purge_on = self._purge_on(now)
         row = NewRecording(message.call, Leg.CALLER, path, message.queue, None, message.caller, now, purge_on)
         await self._store.add([row])
@@ -472,3 +477,20 @@ class Recordings:
                 path.parent.rmdir()
             except OSError:
                 logger.warning("a purged recording's folder holds something else: %s", path.parent)
+
+
+def _joined(before: Path, sound: bytes) -> bytes:
+    """What a call's caller has said so far, with this behind it; the same thing kept again is there once."""
+    if not before.exists():
+        return sound
+    with wave.open(str(before), "rb") as first, wave.open(io.BytesIO(sound), "rb") as second:
+        said, more = first.readframes(first.getnframes()), second.readframes(second.getnframes())
+        if said.endswith(more):
+            return before.read_bytes()
+        whole = io.BytesIO()
+        with wave.open(whole, "wb") as out:
+            out.setnchannels(first.getnchannels())
+            out.setsampwidth(first.getsampwidth())
+            out.setframerate(first.getframerate())
+            out.writeframes(said + more)
+    return whole.getvalue()
