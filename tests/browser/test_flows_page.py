@@ -12,7 +12,7 @@ import uvicorn
 from argon2 import PasswordHasher
 from playwright.async_api import Browser, Page, expect
 
-from changgu.acd.facts import CallEnded, CallQueued, Ender, MenuStepTaken, Outcome, Recorded
+from changgu.acd.facts import CallEnded, CallQueued, Ender, Fact, MenuStepTaken, Outcome, Recorded
 from changgu.acd.identity import CallId, QueueName
 from changgu.app.access import SESSION_COOKIE, AccessGate
 from changgu.app.accounts import Accounts
@@ -66,11 +66,11 @@ class Front:
         call = CallId(name)
         self.house.facts.flow_of(call, "1000")
         queued = nodes[-1] in ("network", "pc", "application")
-        facts = [MenuStepTaken(call, node, None) for node in nodes]
-        for fact in (
-            *facts, *([CallQueued(call, QueueName(nodes[-1]), 0)] if queued else []),
-            CallEnded(call, Outcome.ANSWERED if queued else Outcome.ABANDONED_IN_MENU, Ender.CALLER),
-        ):  # fmt: skip
+        facts: list[Fact] = [MenuStepTaken(call, node, None) for node in nodes]
+        if queued:
+            facts.append(CallQueued(call, QueueName(nodes[-1]), 0))
+        facts.append(CallEnded(call, Outcome.ANSWERED if queued else Outcome.ABANDONED_IN_MENU, Ender.CALLER))
+        for fact in facts:
             self.seq += 1
             self.house.facts.hear(Recorded(self.seq, self.house.now().timestamp(), fact))
 

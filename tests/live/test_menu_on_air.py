@@ -107,6 +107,7 @@ async def test_the_draft_is_heard_at_the_pilot_number_and_nowhere_else(desk: Des
     async def piloted() -> bool:
         call, number = f"pilot{(n := next(tries))}", f"010555501{n:02}"
         await desk.call("1999", call, number=number, keys="3")
+
         async def queued() -> dict[str, Any] | None:
             row = await house.call_where(caller=number)
             return row if row["queued_at"] else None

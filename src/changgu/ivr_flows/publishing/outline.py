@@ -17,9 +17,7 @@ from changgu.ivr_flows.kinds import KINDS, Form
 Value = str | list["Value"] | dict[str, "Value"]
 """As written: scalars are text, whatever YAML would make of `yes` or `010`."""
 
-WAYS = tuple(
-    dict.fromkeys(one.name for kind in KINDS.values() for one in kind.fields if one.form is Form.NODE)
-)
+WAYS = tuple(dict.fromkeys(one.name for kind in KINDS.values() for one in kind.fields if one.form is Form.NODE))
 """Fields that say where callers go, besides keys and tests."""
 TESTS = "when"
 TOP = ("flow", "title", "start", "person")
