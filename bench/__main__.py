@@ -23,10 +23,14 @@ WHAT = {
     "restart": "SIGKILL with 200 calls talking and 200 waiting: how soon it routes again, who noticed",
     "speech": "speech recognition: cost, memory, latency, and what is believed that was never said",
     "audio-paths": "the three ways for a caller's sound to leave Asterisk",
+    "flows": "a menu tree of 1,000 nodes: read and checked, and one key answered in it",
     "estimate": "the estimated wait beside app_queue's formula, last-to-enter-service and head-of-line",
 }
 HEAD = HERE / "how_it_is_measured.md"
-ORDER = ("acd-idle", "acd-full", "acd-requests", "acd-hour", "engine", "restart", "estimate", "speech", "audio-paths")
+ORDER = (
+    "acd-idle", "acd-full", "acd-requests", "acd-hour", "engine", "restart", "estimate", "speech", "audio-paths",
+    "flows",
+)  # fmt: skip
 """In which the results stand in RESULTS.md."""
 
 
@@ -81,6 +85,11 @@ def _measured(given: argparse.Namespace) -> list[tuple[str, dict[str, Any], str]
         callers = 5 if given.quick else 20
         found = asyncio.run(_stoppable(audio_paths.measure_all(callers=callers)))
         return [("audio-paths", found, audio_paths.report(found))]
+    if given.what == "flows":
+        from bench import flows
+
+        found = flows.measure_all()
+        return [("flows", found, flows.report(found))]
     from bench import restart
 
     found = asyncio.run(_stoppable(restart.measure_all(quick=given.quick, rounds=rounds, say=_say)))
