@@ -278,3 +278,16 @@ async def test_a_call_rings_in_the_title_and_as_a_notification_when_the_page_is_
 
     await expect(page).to_have_title(re.compile("☎ 홍길동"))
     assert await page.evaluate("window.shown") == ["전화: 홍길동 정보화담당관실 / 네트워크 · 0:00 기다림"]
+
+
+async def test_messages_that_nobody_has_replied_to_stand_above_the_desk(house: House, desktop: Desktop) -> None:
+    page = await desktop("kim")
+    line = page.locator("#unanswered")
+    await expect(line).to_be_hidden()
+
+    house[0].pop.tell_unanswered(3, 1_800_000_000.0, "1000018")
+
+    await expect(line).to_contain_text("3건")
+    await expect(line.locator("a")).to_have_attribute("href", "/messages?view=late")
+    house[0].pop.tell_unanswered(0, None, None)
+    await expect(line).to_be_hidden()

@@ -121,6 +121,22 @@ async def test_the_first_message_is_everything_and_numbers_have_no_gaps(house: D
     assert [message["seq"] for message in desk.messages] == list(range(1, len(desk.messages) + 1))
 
 
+async def test_every_desk_is_told_of_messages_that_nobody_has_replied_to(house: DeskHouse, page: Pages) -> None:
+    early = await page("kim")
+    await early.next()
+    house.pop.tell_unanswered(2, 1_800_000_000.0, "1000018")
+    told = await early.until(lambda message: message["type"] == "unanswered")
+    assert told["unanswered"] == {"count": 2, "since": 1_800_000_000.0, "ticket": "1000018"}
+
+    late = await page("kim")
+    assert (await late.next())["type"] == "hello"
+    assert (await late.until(lambda message: message["type"] == "unanswered"))["unanswered"] == told["unanswered"]
+    house.pop.tell_unanswered(2, 1_800_000_000.0, "1000018")
+    house.pop.tell_unanswered(0, None, None)
+    for desk in (early, late):
+        assert (await desk.until(lambda message: message["type"] == "unanswered"))["unanswered"] is None
+
+
 async def test_the_pop_arrives_before_the_phone_is_answered(house: DeskHouse, page: Pages) -> None:
     desk = await page("kim")
     await ring(house)

@@ -237,6 +237,16 @@ def test_a_caller_may_hear_the_farewell_to_its_end() -> None:
     assert [one.milestone for one in cel_check(told, refused)] == [Milestone.ENDED]
 
 
+def test_a_caller_may_be_asked_the_survey_where_callers_are() -> None:
+    stayed = [event("HANGUP", 230.0) if one.kind == "HANGUP" and one.unique_id == CALL else one
+              for one in answered_call() if one.kind != "CHAN_END"]  # fmt: skip
+    by_agent, by_caller = row(ended_by=Ender.AGENT), row()
+
+    assert cel_check(stayed, by_agent, asks=True) == []
+    assert [one.milestone for one in cel_check(stayed, by_agent)] == [Milestone.ENDED]
+    assert [one.milestone for one in cel_check(stayed, by_caller, asks=True)] == [Milestone.ENDED]
+
+
 def test_a_caller_sent_on_to_an_outside_number_talks_there_and_not_here() -> None:
     sent = row(answered_at=None, ended_at=T0.timestamp() + 59, ended_by=Ender.DESK, outcome=Outcome.REDIRECTED)
     assert cel_check(answered_call(), sent) == []

@@ -83,7 +83,9 @@ def build_front(service: Service) -> FastAPI:
     visitor = VISITOR_PHONES[settings.visitor_phone.enabled]
     person_past = PersonPast(service.calls, service.identified, service.tickets, lambda: keeper.floor)
     listening = Listening(service.recording_store, service.recordings.file_of)
-    trace = Tracing(service.calls, service.cel_writer.store, service.cel_writer.flush)
+    trace = Tracing(
+        service.calls, service.cel_writer.store, service.cel_writer.flush, asks=settings.surveys.after_call
+    )
     return build_app(
         version=__version__,
         gate=gate,

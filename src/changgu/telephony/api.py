@@ -55,9 +55,15 @@ class Trace:
 
 
 class Tracing:
-    """Puts both accounts side by side. `written` waits until all that was heard is in the store."""
+    """Puts both accounts side by side. `written` waits until all that was heard is in the store.
 
-    def __init__(self, calls: CallRecords, accounts: Accounts, written: Callable[[], Awaitable[None]]) -> None:
+    `asks`: callers whose agent hangs up are asked the survey, and stay on the line for it.
+    """
+
+    def __init__(
+        self, calls: CallRecords, accounts: Accounts, written: Callable[[], Awaitable[None]], *, asks: bool = False
+    ) -> None:
+        self._asks = asks
         self._calls = calls
         self._accounts = accounts
         self._written = written
@@ -68,7 +74,8 @@ class Tracing:
         record, events = await self._calls.get(call), await self._accounts.of_call(call)
         if record is None and not events:
             raise NotFound("통화를 찾을 수 없습니다.", "There is no such call.")
-        return Trace(call, record, events, cel_check(events, record) if record is not None and events else ())
+        found = cel_check(events, record, asks=self._asks) if record is not None and events else ()
+        return Trace(call, record, events, found)
 
 
 class CelEventOut(BaseModel):

@@ -17,6 +17,9 @@ TOLERANCE = 1.0
 FAREWELL_LIMIT = 20.0
 """Seconds for which a caller may stay on the line after the desk has ended their call, to hear why."""
 
+SURVEY_LIMIT = 120.0
+"""Seconds for which a caller may stay on the line after their agent has hung up, where they are asked the survey."""
+
 HOLDING = "holding_bridge"
 """In such a bridge callers wait; nobody hears anybody."""
 
@@ -52,8 +55,11 @@ class _Conversation:
     ended: Instant | None
 
 
-def cel_check(events: Iterable[CelEvent], call_record: CallRecord) -> list[Difference]:
-    """Where the ledger's row and the PBX's account differ by more than `TOLERANCE`; empty when they agree."""
+def cel_check(events: Iterable[CelEvent], call_record: CallRecord, *, asks: bool = False) -> list[Difference]:
+    """Where the ledger's row and the PBX's account differ by more than `TOLERANCE`; empty when they agree.
+
+    `asks`: callers whose agent hangs up are asked the survey.
+    """
     told = sorted(events, key=lambda event: event.at)
     callers = [event for event in told if event.unique_id == call_record.id]
     began, ended = _first(callers, CHAN_START, ANSWER), _first(callers, HANGUP, CHAN_END)
@@ -61,6 +67,8 @@ def cel_check(events: Iterable[CelEvent], call_record: CallRecord) -> list[Diffe
     if call_record.answered_at is None and conversation is not None and _was_a_moment(conversation):
         conversation = None
     later = FAREWELL_LIMIT if call_record.ended_by == Ender.DESK else TOLERANCE
+    if asks and call_record.ended_by == Ender.AGENT:
+        later = SURVEY_LIMIT
     if call_record.outcome is Outcome.REDIRECTED:  # our part was over; they speak with somebody outside
         conversation, later = None, math.inf
     if call_record.direction is Direction.OUTBOUND:
