@@ -113,7 +113,8 @@ from changgu.ivr_flows.turns import (
 from changgu.ivr_flows.values import kept
 
 __all__ = [
-    "OWN_PROMPTS", "Asked", "ClockRead", "DigitsGathered", "Done", "Event", "Failed", "Frame", "GiveAnswer",
+    "LOOK_UP_FAILED", "NOTHING_PRESSED", "NO_INPUT_PERSON", "OWN_PROMPTS", "TICKET_UNKNOWN", "TICKET_UNKNOWN_TWICE",
+    "WRONG_KEY", "Asked", "ClockRead", "DigitsGathered", "Done", "Event", "Failed", "Frame", "GiveAnswer",
     "GreetingEnded", "HangUp", "Heard", "Left", "LookUpFailed", "LookedUp", "MarkNode", "NotUnderstood",
     "NothingPressed", "Outcome", "PersonWanted", "Play", "Recorded", "SessionState", "SpeechBusy", "Step", "ToQueue",
     "Turn", "Visit", "Wait", "WaitCallback", "WaitClock", "WaitDigits", "WaitFax", "WaitHttp", "WaitLookUp",
