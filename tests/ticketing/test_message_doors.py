@@ -76,6 +76,7 @@ class House:
             ticket_pages.build_pages(
                 gate, pages, tickets, Callers(), Directory(database, Numbering("KR", r"[1-9]\d{3}")),
                 ZoneInfo("Asia/Seoul"), intake=self.intake, surveys=self.surveys,
+                self_service=self.service,
             ),
         ])  # fmt: skip
 
@@ -170,6 +171,13 @@ async def test_somebody_is_called_back_about_a_ticket(house: House, agent: httpx
 
     assert answer.status_code == 201
     assert [asked.callback for asked in house.booked] == [answer.json()["callback"]]
+    house.clock.pass_by(seconds=1)
+    page = await agent.post(f"/tickets/{ticket.number}/call-me-back", data={"phone": "01012345678"})
+    assert (page.status_code, page.headers["location"]) == (303, "/callbacks?done=booked")
+    assert len(house.booked) == 2
+    refused = await agent.post(f"/tickets/{ticket.number}/call-me-back", data={"phone": ""})
+    assert refused.status_code == 422
+    assert "연락드릴 수 없습니다" in refused.text
 
 
 async def test_scores_are_for_supervisors(

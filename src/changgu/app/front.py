@@ -116,6 +116,7 @@ def build_front(service: Service) -> FastAPI:
             ticket_pages.build_pages(
                 gate, pages, service.tickets, service.who_called, service.directory, zone, keeper.names,
                 TicketCalls(service.calls, lambda: keeper.floor), service.intake, service.surveys,
+                service.self_service,
             ),
             message_api.build_router(gate, service.intake),
             message_pages.build_pages(gate, pages, service.intake),

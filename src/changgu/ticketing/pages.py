@@ -15,7 +15,7 @@ from changgu.directory.service import Directory
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.csv_rows import write_rows
 from changgu.ground.pages import Pages
-from changgu.ground.trouble import BadInput, Trouble
+from changgu.ground.trouble import BadInput, NotFound, Trouble
 from changgu.ticketing.api import read_cursor
 from changgu.ticketing.codes import Code, Codes, named
 from changgu.ticketing.entries import NewTicket, TicketFilter
@@ -25,6 +25,7 @@ from changgu.ticketing.lifecycle import Move
 from changgu.ticketing.number import read_number
 from changgu.ticketing.priority import LEVEL_NAMES, PRIORITY_NAMES, Level
 from changgu.ticketing.runner import Callers
+from changgu.ticketing.self_service.service import SelfService
 from changgu.ticketing.service import Tickets
 from changgu.ticketing.surveys.form import QUESTION_NAMES
 from changgu.ticketing.surveys.service import Surveys
@@ -162,12 +163,12 @@ class Words:
 def build_pages(
     gate: Gate, pages: Pages, tickets: Tickets, callers: Callers, directory: Directory, zone: ZoneInfo,
     names: Callable[[], Mapping[str, str]] = dict, past_calls: PastCalls | None = None,
-    intake: Intake | None = None, surveys: Surveys | None = None,
+    intake: Intake | None = None, surveys: Surveys | None = None, self_service: SelfService | None = None,
 ) -> APIRouter:  # fmt: skip
     """The routes `/tickets`, `/tickets.csv`, `/tickets/new` and `/tickets/{number}` with its forms.
 
     `names` gives the agents' names by login, `past_calls` what became of a ticket's calls, `intake` the voice mail
-    and fax attached to it, `surveys` its response, which supervisors see.
+    and fax attached to it, `surveys` its response, which supervisors see, `self_service` has requesters called back.
     """
     router = APIRouter(include_in_schema=False)
     agent = Depends(gate.require(Role.AGENT))
@@ -188,7 +189,8 @@ def build_pages(
             calls=await past_calls.lines_of([link.call for link in file.calls]) if past_calls else {},
             messages=await intake.of_ticket(file.ticket.number) if intake else [],
             response=await surveys.response(file.ticket.number) if surveys and actor.may(Role.SUPERVISOR) else None,
-            audio=audio_address, document=document_address, questions=QUESTION_NAMES,
+            can_be_called_back=self_service is not None, questions=QUESTION_NAMES,
+            audio=audio_address, document=document_address,
             words=words, tones=TONES, values=_values(file.ticket, zone),
             trouble=trouble, form=form, entered=entered or {}, status_code=trouble.status if trouble else 200,
         )  # fmt: skip
@@ -320,6 +322,17 @@ def build_pages(
         except Trouble as trouble:
             return await show(request, number, actor, trouble, "callback", entered)
         return RedirectResponse(f"/tickets/{number}#callbacks", 303)
+
+    @router.post("/tickets/{number}/call-me-back")
+    async def call_me_back(request: Request, number: str, actor: Actor = agent) -> Response:
+        entered = await _entered(request)
+        try:
+            if self_service is None:
+                raise NotFound("콜백을 예약할 수 없습니다.", "nobody can be called back here")
+            await self_service.call_me_back(number, entered.get("phone", ""))
+        except Trouble as trouble:
+            return await show(request, number, actor, trouble, "call_me_back", entered)
+        return RedirectResponse("/callbacks?done=booked", 303)
 
     @router.post("/tickets/{number}/call")
     async def link_call(request: Request, number: str, actor: Actor = agent) -> Response:
