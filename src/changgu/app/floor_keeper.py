@@ -27,6 +27,7 @@ from changgu.ivr_flows.publishing.notices import marked
 from changgu.ivr_flows.publishing.service import MenuText
 from changgu.ivr_flows.publishing.versions import SHIPPED
 from changgu.telephony.numbers import NumberPlan
+from changgu.telephony.speech.vocabulary import Vocabularies
 
 logger = logging.getLogger(__name__)
 
@@ -328,7 +329,8 @@ def staff_of(floor: Floor) -> Staff:
 
 def beside_menus(settings: Settings) -> Beside:
     """The site's sub-flows and opening hours, over the shipped ones."""
-    return menus.beside(settings.data / "menus", str(settings.desk.time_zone))
+    heard = Vocabularies(settings.speech.folder) if settings.speech.use else None
+    return menus.beside(settings.data / "menus", str(settings.desk.time_zone), heard)
 
 
 def menu_file(data: Path) -> Path:

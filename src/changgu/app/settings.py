@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from changgu.app.settings_group import Group, option
 from changgu.app.settings_words import UnusableValue, toml_ko, unreadable_ko, why_ko
+from changgu.app.speech_settings import SpeechSettings
 from changgu.app.voice_settings import VoiceSettings
 from changgu.ground.trouble import Trouble
 from changgu.telephony.dial_plan import PLACE_OF_NUMBER, DialPlan
@@ -412,6 +413,7 @@ class Settings(Group):
     surveys: SurveySettings = SurveySettings()
     fax: FaxSettings = FaxSettings()
     voice: VoiceSettings = VoiceSettings()
+    speech: SpeechSettings = SpeechSettings()
     demo: DemoSettings = DemoSettings()
     log: LogSettings = LogSettings()
 

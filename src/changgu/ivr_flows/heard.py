@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from changgu.ivr_flows.nodes import Grammar, GrammarKind
+from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.nodes import CollectSpeech, Grammar, GrammarKind, YesNo
 
 YES, NO = "yes", "no"
 """The values of a question with two answers."""
@@ -50,6 +51,12 @@ class Question:
 
     grammar: Grammar
     language: str = "ko"
+
+
+def asks_by_voice(flow: Flow) -> bool:
+    """Whether there is a question in it that may be spoken to."""
+    nodes = flow.nodes.values()
+    return any(isinstance(node, CollectSpeech) or (isinstance(node, YesNo) and node.voice) for node in nodes)
 
 
 def phrases(grammar: Grammar) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from changgu.acd.commands import Command
 from changgu.acd.events import Event
@@ -16,6 +17,7 @@ from changgu.telephony.callbacks import PersonCalls
 from changgu.telephony.inbound import Desk, Inbound
 from changgu.telephony.ivr_player import Helpers, IvrPlayer, LookUps, Voice
 from changgu.telephony.reconcile import NoShadowQueues, OpenCalls, Reconciler, ShadowQueues
+from changgu.telephony.speech.recogniser import Recognisers, SpeechPlan
 from changgu.telephony.survey import SurveyAsker
 from changgu.telephony.survey_calls import SurveyCalls
 from changgu.telephony.switch import Switch
@@ -32,14 +34,17 @@ class Telephony:
     def __init__(
         self, address: AriAddress, *, desk: Desk, voice: Voice, look_ups: LookUps, post: Callable[[Event], None],
         calls: OpenCalls, shadow: ShadowQueues | None = None, number_of: Callable[[CallId], str | None] | None = None,
-        helpers: Helpers | None = None,
+        helpers: Helpers | None = None, speech: SpeechPlan | None = None,
     ) -> None:  # fmt: skip
         """`number_of` is the number of somebody who is to be called back; `calls` knows it unless it is given.
 
-        `helpers` are the parts of the house that a menu can ask.
+        `helpers` are the parts of the house that a menu can ask; `speech` None: every question is asked by keys.
         """
         self.stream = AriStream(address, self._hear, on_connected=self._connected)
         self.ari = Ari(self.stream, address)
+        self.recognisers = Recognisers(self.ari, at_once=speech.at_once, model=speech.model) if speech else None
+        if self.recognisers is not None:
+            helpers = replace(helpers or Helpers(), recognisers=self.recognisers)
         self.player = IvrPlayer(self.ari, voice, look_ups, post, helpers)
         self.inbound = Inbound(self.ari, self.player, post, desk, self._agent_is_on_the_line)
         self.people = PersonCalls(self.ari, desk.dial_plan, desk.shown_number, post, self.inbound.reached)
@@ -71,6 +76,8 @@ class Telephony:
             async with asyncio.TaskGroup() as tasks:
                 for part in (self.inbound, self.switch, self.reconciler, self.stream, self.survey_calls):
                     tasks.create_task(part.run(), name=type(part).__name__)
+                if self.recognisers is not None:
+                    tasks.create_task(self.recognisers.run(), name="Recognisers")
         finally:
             await self.ari.close()
 
@@ -80,6 +87,8 @@ class Telephony:
     def _connected(self) -> None:
         self.reconciler.ask()
         self.switch.line_is_up()
+        if self.recognisers is not None:
+            asyncio.create_task(self.recognisers.line_is_up(), name="taps")  # noqa: RUF006 - it ends by itself at once
         self.survey_calls.line_is_up()
         if self.version is None:
             asyncio.create_task(self._ask_version(), name="ari-version")  # noqa: RUF006 - it ends by itself at once

@@ -103,6 +103,7 @@ class NoMatch:
     confidence: float = 0.0
     second: str = ""
     """What the second look heard."""
+    looked_twice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def judged(grammar: Grammar, first: Transcript, second: Transcript | None, limit
     else:
         believed = confidence >= limits.alone_confidence
     if value is None or not believed:
-        return NoMatch(first.words, confidence, other)
+        return NoMatch(first.words, confidence, other, looked_twice=second is not None)
     return Heard(first.words, confidence, value, looked_twice=second is not None)
 
 

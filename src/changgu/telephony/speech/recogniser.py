@@ -35,16 +35,24 @@ AT_ONCE = 8
 READY_LIMIT = 60.0
 """Seconds for loading the model."""
 
-PORT_LIMIT = 0.5
-"""Seconds in which a process must say where it takes the sound."""
+PORT_LIMIT = 1.5
+"""Seconds in which a process must say where it takes the sound; the question is being said meanwhile."""
 
-ALIVE_LIMIT = 2.0
+ALIVE_LIMIT = 3.0
 """Seconds without a word from a process, which says that it lives twice a second, after which it counts as hung."""
 
 START_LIMIT = 2.0
 """Seconds for one more process, and for the end of the first one."""
 
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechPlan:
+    """What a desk allows for it; see the settings."""
+
+    at_once: int = AT_ONCE
+    model: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,10 @@ class Line:
 
 
 class Recognisers:
-    """`run` must be running; then `listen`. Without a model for a language every question in it is `Busy`."""
+    """`run` must be running; then `listen`. Without a model for a language every question in it is `Busy`.
+
+    Nothing is loaded before `wake`, or before the first question, whose caller is asked by keys.
+    """
 
     def __init__(
         self, ari: Requests, *, at_once: int = AT_ONCE, model: Path | None = None, language: str = "ko",
@@ -117,6 +128,7 @@ class Recognisers:
         self._open = 0
         """Processes there are, or are being made."""
         self._lacking = asyncio.Event()
+        self._wanted = asyncio.Event()
         self._taps: set[Tap] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._asked_so_far = 0
@@ -133,8 +145,13 @@ class Recognisers:
         """Callers who could be listened to now, beside those who are."""
         return len(self._idle)
 
+    def wake(self) -> None:
+        """There are questions to be spoken to: load the model."""
+        self._wanted.set()
+
     async def run(self) -> None:
         """Keep the processes until cancelled. Without a model it says so once and has nothing to do."""
+        await self._wanted.wait()
         try:
             self._folder = model_folder(self._language, self._model)
             await asyncio.to_thread(vocabulary, self._folder)
@@ -213,6 +230,7 @@ class Recognisers:
         `began` is called when the caller speaks, so that the prompt can be stopped. Cancel it when a key is pressed.
         Never raises but CancelledError.
         """
+        self.wake()
         if question.language != self._language or self._folder is None:
             return self._busy(f"no model for {question.language}")
         if not self._idle:
@@ -305,8 +323,8 @@ def _answer(news: Mapping[str, Any]) -> Heard | NoInput | NoMatch:
     match news:
         case {"news": "heard", "words": words, "confidence": sure, "value": value, "looked_twice": twice}:
             return Heard(tuple(words), float(sure), str(value), bool(twice))
-        case {"news": "no_match", "words": words, "confidence": sure, "second": second}:
-            return NoMatch(tuple(words), float(sure), str(second))
+        case {"news": "no_match", "words": words, "confidence": sure, "second": second, "looked_twice": twice}:
+            return NoMatch(tuple(words), float(sure), str(second), bool(twice))
         case {"news": "no_input"}:
             return NoInput()
         case _:

@@ -56,8 +56,8 @@ LATE = 0.2
 """Seconds without a packet after which silence is heard instead: a caller's telephone may send nothing. Less would put
 holes into speech that is only delayed."""
 
-SECOND_LOOK_LIMIT = 0.4
-"""Seconds that the caller waits for the second look after they have ended."""
+SECOND_LOOK_LIMIT = 0.5
+"""Seconds that the caller waits for the second look after the pause that ended their answer."""
 
 GREETING = b"ready\n"
 

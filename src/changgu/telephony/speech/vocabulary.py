@@ -98,13 +98,26 @@ def model_folder(language: str, folder: Path | None = None) -> Path:
     return folder
 
 
-def vocabularies(folder: Path | None = None) -> Mapping[str, Vocabulary]:
-    """Language → what can be heard in it here, for the check of flows; languages without a model are left out."""
-    found: dict[str, Vocabulary] = {}
-    for language in LANGUAGES:
-        with contextlib.suppress(NoModel):
-            found[language] = vocabulary(model_folder(language, folder))
-    return found
+class Vocabularies(Mapping[str, Vocabulary]):
+    """Language → what can be heard in it here, for the check of flows; read when somebody asks, which takes a second.
+
+    Languages without a model are left out.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folders: dict[str, Path] = {}
+        for language in LANGUAGES:
+            with contextlib.suppress(NoModel):
+                self._folders[language] = model_folder(language, folder)
+
+    def __getitem__(self, language: str) -> Vocabulary:
+        return vocabulary(self._folders[language])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._folders)
+
+    def __len__(self) -> int:
+        return len(self._folders)
 
 
 @cache
