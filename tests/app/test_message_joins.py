@@ -3,7 +3,7 @@
 import io
 import wave
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ from changgu.app.message_joins import (
     SurveyInvitations,
     VoicemailTickets,
 )
+from changgu.directory.items import Asset, AssetTag
 from changgu.directory.numbers import Numbering
 from changgu.directory.person import NumberWritten, PersonCard, PersonWritten
 from changgu.directory.service import Directory
@@ -225,3 +226,18 @@ async def test_requesters_are_called_in_the_hours_of_the_site_only(
     if called:
         await invitations.called(ticket.number, reached=True)
         assert await invitations.next() is None
+
+
+async def test_equipment_is_found_by_the_month_in_which_it_was_bought(house: House) -> None:
+    lee = await house.lee()
+    bought = [
+        Asset(AssetTag("NB-1"), "노트북", "그램 15", purchased_on=date(2024, 3, 2)),
+        Asset(AssetTag("MO-1"), "모니터", purchased_on=date(2024, 3, 30)),
+        Asset(AssetTag("PR-1"), "프린터", purchased_on=date(2023, 3, 2)),
+    ]
+    await house.directory.update(lee.id, PersonWritten({}, assets=bought), "kim")
+
+    found = await house.look_ups.look_up("asset", f"{lee.id} 202403")
+    assert found == {"count": "2", "name": "그램 15", "number": "NB-1"}
+    for key in (f"{lee.id} 202201", f"{lee.id}", "99 202403", "lee 202403"):
+        assert await house.look_ups.look_up("asset", key) is None

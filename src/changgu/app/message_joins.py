@@ -9,7 +9,7 @@ from changgu.acd.facts import CallEnded, Ender, Outcome, Recorded
 from changgu.acd.identity import CallId, QueueName
 from changgu.directory.person import PersonCard
 from changgu.directory.service import Directory
-from changgu.ground.trouble import Trouble
+from changgu.ground.trouble import NotFound, Trouble
 from changgu.ivr_flows.spoken import ticket_found
 from changgu.recordings.service import Recordings
 from changgu.screenpop.service import ScreenPop
@@ -187,6 +187,20 @@ class SelfServiceLookUps:
             return None
         return self._told(await self._service.newest_ticket(int(person)))
 
+    async def asset(self, key: str) -> Mapping[str, str] | None:
+        """A person's id, a space, year and month: their equipment bought in that month (TEC-02), the first by name."""
+        person, _, month = key.strip().partition(" ")
+        if not (person.isascii() and person.isdecimal() and len(person) < LONGEST_ID):
+            return None
+        try:
+            card = await self._directory.get(int(person))
+        except NotFound:
+            return None
+        bought = [one for one in card.assets if one.purchased_on is not None and f"{one.purchased_on:%Y%m}" == month]
+        if not bought:
+            return None
+        return {"count": str(len(bought)), "name": bought[0].model or bought[0].kind, "number": bought[0].tag}
+
     async def call_me_back(self, key: str) -> Mapping[str, str] | None:
         """Ticket number, a space, telephone number: the promise; None when it cannot be made."""
         number, _, phone = key.strip().partition(" ")
@@ -201,7 +215,7 @@ class SelfServiceLookUps:
         """By the names that a flow uses."""
         return {
             "person": self.person, "caller_check": self.caller_check, "newest_ticket": self.newest_ticket,
-            "call_me_back": self.call_me_back,
+            "call_me_back": self.call_me_back, "asset": self.asset,
         }  # fmt: skip
 
     def _told(self, status: TicketStatus | None) -> Mapping[str, str] | None:
