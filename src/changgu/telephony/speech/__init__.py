@@ -1,1 +1,1 @@
-"""Speaks the prompts: a synthesiser, and the store of sounds made before anyone calls."""
+"""Speaks the prompts, from a synthesiser or a recording made before anyone calls, and listens to callers' answers."""
