@@ -1,11 +1,14 @@
 """What callers say, and what it means."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changgu.ivr_flows.heard import answer, digits, is_complete, own_phrases, phrases
-from changgu.ivr_flows.nodes import Choice, Grammar, GrammarKind
+from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.heard import answer, asks_by_voice, digits, is_complete, own_phrases, phrases
+from changgu.ivr_flows.nodes import Choice, Grammar, GrammarKind, HandOver, NodeName, YesNo
 from changgu.ivr_flows.spoken import digit_by_digit, native, sino
 
 YES_NO = Grammar(GrammarKind.YES_NO)
@@ -109,6 +112,19 @@ def test_what_the_grammar_allows_is_always_read_to_its_end(said: list[str]) -> N
     value = answer(MENU, said)
     named = {choice.value for choice in MENU.choices for word in choice.words if word in said}
     assert value == (named.pop() if len(named) == 1 else None)
+
+
+def test_only_words_in_hangul_are_listened_for() -> None:
+    both = Grammar(GrammarKind.CHOICES, (Choice("pc", ("프린터", "printer", "VPN 접속"), "1"),))
+    assert [word for word in phrases(both) if word in own_phrases(both)] == ["프린터", "VPN 접속"]
+
+
+def test_a_flow_asks_by_voice_when_one_of_its_questions_does() -> None:
+    person = HandOver("helpdesk")
+    silent = Flow("f", "f", NodeName("person"), NodeName("person"), {NodeName("person"): person})
+    yes_no = YesNo((), NodeName("person"), NodeName("person"), voice=True)
+    assert not asks_by_voice(silent)
+    assert asks_by_voice(replace(silent, nodes={**silent.nodes, NodeName("q"): yes_no}))
 
 
 def test_only_the_flows_own_words_can_be_mended_by_its_author() -> None:

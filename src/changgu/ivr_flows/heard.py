@@ -60,14 +60,17 @@ def asks_by_voice(flow: Flow) -> bool:
 
 
 def phrases(grammar: Grammar) -> tuple[str, ...]:
-    """Everything that may be said, as Korean is written; the recogniser hears nothing else."""
+    """Everything that may be said, as Korean is written; the recogniser hears nothing else.
+
+    A choice's words in other scripts (`printer` beside 프린터) are for those who read them.
+    """
     match grammar.kind:
         case GrammarKind.YES_NO:
             return (*_YES, *_NO)
         case GrammarKind.DIGITS:
             return (*_SINO, *_NATIVE, *_NATIVE_TENS, *_UNITS, _MYRIAD, *_DASHES, *_TAILS)
         case GrammarKind.CHOICES:
-            names = (name for choice in grammar.choices for name in choice.words)
+            names = (name for name in own_phrases(grammar) if any("가" <= sign <= "힣" for sign in name))
             return tuple(dict.fromkeys((*names, *_TAILS)))
 
 
