@@ -82,7 +82,10 @@ class Line:
         """A process of our own. Raises OSError or WorkerGone."""
         reader, writer = await asyncio.open_unix_connection(path)
         line = cls(reader, writer, 0)
-        line.pid = int((await line.news())["pid"])
+        news = await line.news()
+        if not isinstance(news.get("pid"), int):
+            raise WorkerGone(f"it said {news} at first")
+        line.pid = news["pid"]
         return line
 
     def order(self, **order: Any) -> None:
