@@ -52,6 +52,7 @@ from changgu.app.message_joins import (
     dialable,
 )
 from changgu.app.pbx_settings import ami_access, ari_access, queue_log_file
+from changgu.app.sending import messengers
 from changgu.app.settings import Settings
 from changgu.directory.numbers import Numbering
 from changgu.directory.service import Directory
@@ -77,6 +78,7 @@ from changgu.telephony.dial_plan import DialPlan, unreachable_destinations
 from changgu.telephony.fax import FaxFolder
 from changgu.telephony.inbound import Desk
 from changgu.telephony.ivr_player import Helpers
+from changgu.telephony.ivr_web import WebLookUps
 from changgu.telephony.recorder import MixMonitorRecorder
 from changgu.telephony.service import Telephony
 from changgu.telephony.shadow_queues import ShadowQueueKeeper
@@ -235,7 +237,10 @@ class Service:
             post=lambda event: self.runner.post(event),
             calls=self.engine,
             shadow=self.shadow_queues,
-            helpers=Helpers(surveys=MenuSurveys(self.surveys)),
+            helpers=Helpers(
+                web=WebLookUps(), messengers=messengers(settings.sending, settings.data),
+                surveys=MenuSurveys(self.surveys),
+            ),
             speech=settings.speech.plan(),
         )
         if self.telephony.recognisers is not None and keeper.flow is not None and asks_by_voice(keeper.flow):

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from changgu.app.sending import SendingSettings
 from changgu.app.settings_group import Group, option
 from changgu.app.settings_words import UnusableValue, toml_ko, unreadable_ko, why_ko
 from changgu.app.speech_settings import SpeechSettings
@@ -410,6 +411,7 @@ class Settings(Group):
     visitor_phone: VisitorPhoneSettings = VisitorPhoneSettings()
     recordings: RecordingSettings = RecordingSettings()
     messages: MessageSettings = MessageSettings()
+    sending: SendingSettings = SendingSettings()
     surveys: SurveySettings = SurveySettings()
     fax: FaxSettings = FaxSettings()
     voice: VoiceSettings = VoiceSettings()

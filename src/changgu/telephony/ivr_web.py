@@ -1,5 +1,6 @@
 """Asks web services what a menu wants to know, and makes plain fields of their JSON."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 
 import httpx
@@ -23,19 +24,26 @@ class WebLookUps:
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
         """`transport` stands in for the network in tests."""
-        self._client = httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
 
-    async def close(self) -> None:
-        """Let the connections go."""
-        await self._client.aclose()
+    async def _pool(self) -> httpx.AsyncClient:
+        """Made when first needed, and not on the loop: reading the certificates takes a while, and most desks ask
+        no web service."""
+        if self._client is None:
+            made = await asyncio.to_thread(
+                httpx.AsyncClient, transport=self._transport, follow_redirects=False, trust_env=False
+            )
+            self._client = self._client or made
+        return self._client
 
     async def get(self, url: str, query: Sequence[tuple[str, str]], limit: float) -> Mapping[str, str] | None:
         """The fields of a JSON object, or of the first of a list (with `count`); None for 404, 204 and an empty one.
 
         Raises `WebAnswerTrouble` for another status, an answer that is too long, or no JSON; httpx's own for the rest.
         """
-        parameters = tuple(query) or None
-        async with self._client.stream("GET", url, params=parameters, timeout=limit) as answer:
+        parameters, pool = tuple(query) or None, await self._pool()
+        async with pool.stream("GET", url, params=parameters, timeout=limit) as answer:
             if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.NO_CONTENT):
                 return None
             if answer.status_code != httpx.codes.OK:

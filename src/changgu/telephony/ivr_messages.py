@@ -1,0 +1,82 @@
+"""Sends what a menu writes to a caller: mail through the house's own server, SMS through a gateway over HTTP."""
+
+import asyncio
+import re
+import smtplib
+import ssl
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+
+import httpx
+
+LIMIT = 4.0
+"""Seconds for each step with a mail server or gateway: a caller waits."""
+
+ADDRESS = re.compile(r"[^@\s<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,190}")
+NUMBER = re.compile(r"\+?[0-9]{8,15}")
+
+
+class NotSent(Exception):
+    """A message was not taken over by those who deliver it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """The house's own server, which takes mail from this computer; encrypted when it offers that."""
+
+    host: str
+    port: int
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class SmsGateway:
+    """Takes `{"to": …, "text": …}` as JSON by POST; 2xx means that it will be delivered."""
+
+    url: str
+    token: str = ""
+    """Sent as `Authorization: Bearer`."""
+
+
+class Messages:
+    """Answers `telephony.ivr_player.Messengers`."""
+
+    def __init__(
+        self, mail: MailServer | None, sms: SmsGateway | None, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        """`transport` stands in for the network in tests."""
+        self._mail = mail
+        self._sms = sms
+        self._transport = transport
+
+    async def send(self, kind: str, to: str, text: str, subject: str) -> None:
+        """By `sms` or `mail`. Raises `NotSent`, and what smtplib and httpx raise."""
+        match kind:
+            case "mail" if self._mail is not None and ADDRESS.fullmatch(to):
+                await asyncio.to_thread(_post, self._mail, to, text, subject)
+            case "sms" if self._sms is not None and NUMBER.fullmatch(number := to.replace("-", "")):
+                await self._to_gateway(self._sms, number, text)
+            case _:
+                raise NotSent(f"no {kind} can be sent there")
+
+    async def _to_gateway(self, gateway: SmsGateway, number: str, text: str) -> None:
+        heads = {"Authorization": f"Bearer {gateway.token}"} if gateway.token else {}
+        async with httpx.AsyncClient(transport=self._transport, trust_env=False, timeout=LIMIT) as client:
+            answer = await client.post(gateway.url, json={"to": number, "text": text}, headers=heads)
+        if not answer.is_success:
+            raise NotSent(f"the gateway said {answer.status_code}")
+
+
+def _post(server: MailServer, to: str, text: str, subject: str) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["To"] = server.sender, to
+    mail["Subject"] = " ".join(subject.split()) or " ".join(text.split())[:60]
+    mail["Date"], mail["Message-ID"] = formatdate(localtime=True), make_msgid(domain=server.sender.rpartition("@")[2])
+    mail.set_content(text)
+    with smtplib.SMTP(server.host, server.port, timeout=LIMIT) as line:
+        line.ehlo()
+        if line.has_extn("starttls"):
+            line.starttls(context=ssl.create_default_context())
+            line.ehlo()
+        line.send_message(mail)

@@ -1,0 +1,91 @@
+"""Mail and SMS to callers: what is sent, what is refused, over a real socket and a gateway of our own."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from changgu.app.sending import SendingSettings, messengers
+from changgu.ground.trouble import BadInput
+from changgu.telephony.ivr_messages import MailServer, Messages, NotSent, SmsGateway
+
+
+class MailBox:
+    """Speaks as much of RFC 5321 as a sender needs."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 ready\r\n")
+        data = False
+        while line := (await reader.readline()).decode():
+            self.lines.append(line.rstrip("\r\n"))
+            if data:
+                data = line != ".\r\n"
+                answer = "" if data else "250 kept"
+            else:
+                data = line.upper().startswith("DATA")
+                answer = "354 go on" if data else "221 bye" if line.upper().startswith("QUIT") else "250 ok"
+            if answer:
+                writer.write(f"{answer}\r\n".encode())
+        writer.close()
+
+
+async def test_a_mail_is_handed_to_the_houses_server() -> None:
+    box = MailBox()
+    server = await asyncio.start_server(box.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    messages = Messages(MailServer("127.0.0.1", port, "desk@example.org"), None)
+
+    await messages.send("mail", "lee@example.org", "처리되었습니다.", "접수 1234567\r\nBcc: all@example.org")
+    server.close()
+
+    assert "rcpt to:<lee@example.org>" in [line.lower() for line in box.lines]
+    assert not [line for line in box.lines if line.startswith("Bcc")]
+    assert next(line for line in box.lines if line.startswith("Message-ID: ")).endswith("@example.org>")
+    for wrong in ("lee", "lee@example.org, all@example.org", "lee@example.org\nBcc: x@y"):
+        with pytest.raises(NotSent):
+            await messages.send("mail", wrong, "", "")
+    with pytest.raises(NotSent):
+        await messages.send("sms", "01012345678", "", "")
+
+
+async def test_an_sms_is_posted_to_the_gateway() -> None:
+    asked: list[httpx.Request] = []
+    statuses = iter((202, 500))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(next(statuses))
+
+    gateway = SmsGateway("https://sms.example/send", "abc")
+    messages = Messages(None, gateway, httpx.MockTransport(answer))
+
+    await messages.send("sms", "010-1234-5678", "접수 1234567", "")
+    with pytest.raises(NotSent):
+        await messages.send("sms", "01012345678", "x", "")
+    with pytest.raises(NotSent):
+        await messages.send("sms", "helpdesk", "x", "")
+
+    assert json.loads(asked[0].content) == {"to": "01012345678", "text": "접수 1234567"}
+    assert asked[0].headers["authorization"] == "Bearer abc"
+    assert len(asked) == 2
+
+
+def test_who_sends_is_said_in_the_settings(tmp_path: Path) -> None:
+    assert messengers(SendingSettings(), tmp_path) is None
+    assert messengers(SendingSettings(mail_server="mail.example.org"), tmp_path) is None
+    assert messengers(SendingSettings(mail_server="mail:587", mail_from="d@example.org"), tmp_path) is not None
+    token = tmp_path / "sms.token"
+    token.write_text("abc\n")
+    token.chmod(0o644)
+    with pytest.raises(BadInput):
+        messengers(SendingSettings(sms_url="https://sms.example"), tmp_path)
+    token.chmod(0o600)
+    assert messengers(SendingSettings(sms_url="https://sms.example"), tmp_path) is not None
+    for wrong in ({"mail_server": ":25"}, {"mail_server": "a:b"}, {"mail_from": "desk"}, {"sms_url": "sms.example"}):
+        with pytest.raises(ValueError):
+            SendingSettings(**wrong)
