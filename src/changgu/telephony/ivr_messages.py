@@ -7,8 +7,12 @@ import ssl
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from typing import TYPE_CHECKING
 
-import httpx
+from changgu.telephony.ivr_web import client
+
+if TYPE_CHECKING:
+    import httpx
 
 LIMIT = 4.0
 """Seconds for each step with a mail server or gateway: a caller waits."""
@@ -43,7 +47,7 @@ class Messages:
     """Answers `telephony.ivr_player.Messengers`."""
 
     def __init__(
-        self, mail: MailServer | None, sms: SmsGateway | None, transport: httpx.AsyncBaseTransport | None = None
+        self, mail: MailServer | None, sms: SmsGateway | None, transport: "httpx.AsyncBaseTransport | None" = None
     ) -> None:
         """`transport` stands in for the network in tests."""
         self._mail = mail
@@ -62,8 +66,9 @@ class Messages:
 
     async def _to_gateway(self, gateway: SmsGateway, number: str, text: str) -> None:
         heads = {"Authorization": f"Bearer {gateway.token}"} if gateway.token else {}
-        async with httpx.AsyncClient(transport=self._transport, trust_env=False, timeout=LIMIT) as client:
-            answer = await client.post(gateway.url, json={"to": number, "text": text}, headers=heads)
+        async with await asyncio.to_thread(client, self._transport) as pool:
+            posted = {"to": number, "text": text}
+            answer = await pool.post(gateway.url, json=posted, headers=heads, timeout=LIMIT)
         if not answer.is_success:
             raise NotSent(f"the gateway said {answer.status_code}")
 

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-import httpx
 import orjson
 
 from changgu.ivr_flows.limits import HTTP_ANSWER_BYTES
+
+if TYPE_CHECKING:
+    import httpx
 
 FIELDS_KEPT = 50
 """Of one answer."""
@@ -22,18 +26,15 @@ class WebAnswerTrouble(Exception):
 class WebLookUps:
     """One pool of connections for all callers. Answers `telephony.ivr_player.WebLookUps`."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, transport: "httpx.AsyncBaseTransport | None" = None) -> None:
         """`transport` stands in for the network in tests."""
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
 
-    async def _pool(self) -> httpx.AsyncClient:
-        """Made when first needed, and not on the loop: reading the certificates takes a while, and most desks ask
-        no web service."""
+    async def _pool(self) -> "httpx.AsyncClient":
+        """Made when first needed, and not on the loop: a start must not wait for it, nor other callers."""
         if self._client is None:
-            made = await asyncio.to_thread(
-                httpx.AsyncClient, transport=self._transport, follow_redirects=False, trust_env=False
-            )
+            made = await asyncio.to_thread(client, self._transport)
             self._client = self._client or made
         return self._client
 
@@ -44,9 +45,9 @@ class WebLookUps:
         """
         parameters, pool = tuple(query) or None, await self._pool()
         async with pool.stream("GET", url, params=parameters, timeout=limit) as answer:
-            if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.NO_CONTENT):
+            if answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.NO_CONTENT):
                 return None
-            if answer.status_code != httpx.codes.OK:
+            if answer.status_code != HTTPStatus.OK:
                 raise WebAnswerTrouble(f"status {answer.status_code}")
             body = bytearray()
             async for part in answer.aiter_bytes():
@@ -57,6 +58,13 @@ class WebLookUps:
             return fields_of(orjson.loads(bytes(body))) if body.strip() else None
         except orjson.JSONDecodeError as trouble:
             raise WebAnswerTrouble("the answer is no JSON") from trouble
+
+
+def client(transport: "httpx.AsyncBaseTransport | None") -> "httpx.AsyncClient":
+    """A client that follows nobody elsewhere. Loading it takes a tenth of a second: call this in a thread."""
+    import httpx
+
+    return httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
 
 
 def fields_of(answer: object) -> dict[str, str] | None:
