@@ -71,7 +71,7 @@ class CallerSound:
         samples = array("h", sound[: len(sound) // 2 * 2])
         if swapped:
             samples.byteswap()
-        if self.burst_at and max(samples, default=0) - min(samples, default=0) > LOUD:
+        if self.burst_at and max(max(samples, default=0), -min(samples, default=0)) > LOUD:
             self.heard.late.append(now - self.burst_at)
             self.burst_at = 0.0
 
