@@ -44,6 +44,7 @@ from changgu.acd.facts import (
 )
 from changgu.acd.identity import AgentId, CallId, OfferId
 from changgu.acd.queues import Agent, Announcements, CallbackRules, Destination, Floor, Queue, Way
+from changgu.telephony.legs import agent_leg
 from tests.support.telephone_side import (
     AGENT_HERTZ,
     ALICE,
@@ -267,6 +268,12 @@ async def test_everybodys_phone_rings_and_one_agent_gets_the_call(side: Telephon
     assert not [event for event in side.events() if isinstance(event, RingFailed)]
 
 
+async def rings_at(side: TelephoneSide, leg: str) -> bool:
+    """Whether the PBX knows that this phone rings."""
+    channels = await side.telephony.ari.request("GET", "channels")
+    return any(channel["id"] == leg and channel["state"] == "Ringing" for channel in channels)
+
+
 @pytest.mark.parametrize("elsewhere", [True, False])
 async def test_a_phone_is_told_on_the_wire_that_another_answered(side: TelephoneSide, elsewhere: bool) -> None:
     """RFC 3326: with `Reason: SIP;cause=200` on the CANCEL a phone shows no missed call; without it, it does."""
@@ -275,6 +282,7 @@ async def test_a_phone_is_told_on_the_wire_that_another_answered(side: Telephone
     stop: Command = StopRinging(WIRE, call, OfferId(1), elsewhere=elsewhere)
     side.do(ring(WIRE, 1, call))
     await wire.until_heard("INVITE")
+    await eventually(lambda: rings_at(side, agent_leg(OfferId(1), call)))  # the phone's 180 has come through, too
     side.do(stop)
     cancel = await wire.until_heard("CANCEL")
     await side.hang_up(side.others, side.visit)
