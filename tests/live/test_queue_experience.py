@@ -258,7 +258,7 @@ async def test_everybodys_phone_rings_and_one_agent_gets_the_call(side: Telephon
     await side.agents.expect("incoming", line="alice")
     _, connected = await side.event(PartiesConnected)
     await side.agents.expect("ended", line="alice")
-    await side.agents.expect("media", call="bob-2")
+    await side.agents.expect("media", line="bob")
     await side.press("5")
     await side.agents.expect("dtmf", line="bob", digit="5")
     await side.hang_up(side.others, side.visit)
