@@ -132,7 +132,8 @@ async def test_an_agents_answer_cuts_an_announcement_short_at_once(side: Telepho
     await side.hang_up(side.others, side.visit)
     side.do(HangUpAgent(ALICE, call, OfferId(1)))
 
-    assert connected - answered < 0.1, f"connected {1000 * (connected - answered):.0f} ms after the answer"
+    # Nobody waits for the eight seconds of the prompt. (A machine that does other things, too, keeps no 100 ms.)
+    assert connected - answered < 1, f"connected {1000 * (connected - answered):.0f} ms after the answer"
     assert order_of_tones(await side.heard_by(side.visit), PROMPT_HERTZ, AGENT_HERTZ) == [PROMPT_HERTZ, AGENT_HERTZ]
     assert tone_seconds(await side.heard_by(side.visit), PROMPT_HERTZ) < 4, "of eight"
     assert not [event for event in side.events() if isinstance(event, KeyPressed)]
@@ -325,7 +326,7 @@ async def test_a_caller_who_waits_is_told_their_place_and_connected_at_once_when
 
     assert told == WaitAnnounced(call, 1, None, told.staffed, told.ahead)
     assert ended.outcome is Outcome.ANSWERED
-    assert connected - answered < 0.1
+    assert connected - answered < 1, "of eight seconds"
     heard = await side.heard_by(side.visit)
     assert order_of_tones(heard, PROMPT_HERTZ, AGENT_HERTZ) == [PROMPT_HERTZ, AGENT_HERTZ]
 
