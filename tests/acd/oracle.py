@@ -62,7 +62,7 @@ class Oracle(Callbacks):
         logins = {agent.login for agent in self.floor.agents}
         for agent in self.floor.agents:
             if agent.login not in self.people:
-                self.people[agent.login] = self.parted.pop(agent.login, None) or Person(agent.login)
+                self.people[agent.login] = self.parted.pop(agent.login, Person(agent.login))
             self.people[agent.login].listed = True
         for person in self.people.values():
             person.listed = person.login in logins

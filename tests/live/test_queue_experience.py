@@ -44,6 +44,7 @@ from changgu.acd.facts import (
 )
 from changgu.acd.identity import AgentId, CallId, OfferId
 from changgu.acd.queues import Agent, Announcements, CallbackRules, Destination, Floor, Queue, Way
+from changgu.telephony.legs import agent_leg
 from tests.support.telephone_side import (
     AGENT_HERTZ,
     ALICE,
@@ -131,7 +132,8 @@ async def test_an_agents_answer_cuts_an_announcement_short_at_once(side: Telepho
     await side.hang_up(side.others, side.visit)
     side.do(HangUpAgent(ALICE, call, OfferId(1)))
 
-    assert connected - answered < 0.1, f"connected {1000 * (connected - answered):.0f} ms after the answer"
+    # Nobody waits for the eight seconds of the prompt. (A machine that does other things, too, keeps no 100 ms.)
+    assert connected - answered < 1, f"connected {1000 * (connected - answered):.0f} ms after the answer"
     assert order_of_tones(await side.heard_by(side.visit), PROMPT_HERTZ, AGENT_HERTZ) == [PROMPT_HERTZ, AGENT_HERTZ]
     assert tone_seconds(await side.heard_by(side.visit), PROMPT_HERTZ) < 4, "of eight"
     assert not [event for event in side.events() if isinstance(event, KeyPressed)]
@@ -257,7 +259,7 @@ async def test_everybodys_phone_rings_and_one_agent_gets_the_call(side: Telephon
     await side.agents.expect("incoming", line="alice")
     _, connected = await side.event(PartiesConnected)
     await side.agents.expect("ended", line="alice")
-    await side.agents.expect("media", call="bob-2")
+    await side.agents.expect("media", line="bob")
     await side.press("5")
     await side.agents.expect("dtmf", line="bob", digit="5")
     await side.hang_up(side.others, side.visit)
@@ -265,6 +267,12 @@ async def test_everybodys_phone_rings_and_one_agent_gets_the_call(side: Telephon
 
     assert connected.agent == BOB
     assert not [event for event in side.events() if isinstance(event, RingFailed)]
+
+
+async def rings_at(side: TelephoneSide, leg: str) -> bool:
+    """Whether the PBX knows that this phone rings."""
+    channels = await side.telephony.ari.request("GET", "channels")
+    return any(channel["id"] == leg and channel["state"] == "Ringing" for channel in channels)
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])
@@ -275,6 +283,7 @@ async def test_a_phone_is_told_on_the_wire_that_another_answered(side: Telephone
     stop: Command = StopRinging(WIRE, call, OfferId(1), elsewhere=elsewhere)
     side.do(ring(WIRE, 1, call))
     await wire.until_heard("INVITE")
+    await eventually(lambda: rings_at(side, agent_leg(OfferId(1), call)))  # the phone's 180 has come through, too
     side.do(stop)
     cancel = await wire.until_heard("CANCEL")
     await side.hang_up(side.others, side.visit)
@@ -317,7 +326,7 @@ async def test_a_caller_who_waits_is_told_their_place_and_connected_at_once_when
 
     assert told == WaitAnnounced(call, 1, None, told.staffed, told.ahead)
     assert ended.outcome is Outcome.ANSWERED
-    assert connected - answered < 0.1
+    assert connected - answered < 1, "of eight seconds"
     heard = await side.heard_by(side.visit)
     assert order_of_tones(heard, PROMPT_HERTZ, AGENT_HERTZ) == [PROMPT_HERTZ, AGENT_HERTZ]
 

@@ -257,7 +257,17 @@ class LoadedFloor:
                 for run in self._runs:
                     await run.finished(within)
         except TimeoutError:
-            raise AssertionError(f"somebody still waits\n{self.last_words()}") from None
+            raise AssertionError(f"somebody still waits\n{await self._left()}\n{self.last_words()}") from None
+
+    async def _left(self) -> str:
+        """What the PBX and the callers' own program still know of."""
+        witness = await asyncio.to_thread(self.service.witness)
+        try:
+            left = await asyncio.to_thread(witness.channels)
+        finally:
+            await asyncio.to_thread(witness.close)
+        logs = [run.log.read_text(errors="replace").splitlines()[-20:] for run in self._runs]
+        return "\n".join(["in the PBX:", *map(str, left), "callers:", *(line for log in logs for line in log)])
 
     # what was seen from outside
 

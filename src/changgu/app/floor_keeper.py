@@ -97,6 +97,7 @@ class FloorKeeper:
         self._accepted = settings.data / ACCEPTED
         self.floor = Floor()
         self.flow: Flow | None = None
+        self._queues_of: tuple[Floor, dict[AgentId, frozenset[QueueName]]] = self.floor, {}
 
     def prepare(self, *preparations: Prepare) -> None:
         """From now on ask these, in order, before a change is taken up."""
@@ -242,7 +243,9 @@ class FloorKeeper:
 
     def queues_of(self, agent: AgentId) -> frozenset[QueueName]:
         """The queues an agent serves now."""
-        return next((one.queues for one in self.floor.agents if one.login == agent), frozenset())
+        if self._queues_of[0] is not self.floor:  # asked at every change of an agent, on floors of hundreds
+            self._queues_of = self.floor, {one.login: one.queues for one in self.floor.agents}
+        return self._queues_of[1].get(agent, frozenset())
 
     def names(self) -> dict[str, str]:
         """The agents' names by login."""

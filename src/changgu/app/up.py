@@ -61,6 +61,9 @@ logger = logging.getLogger(__name__)
 
 FAREWELL_LIMIT = 12.0
 """Seconds that the callers who still wait may take to hear that the desk closes."""
+SERVING_TURN = 0.0005
+"""Seconds after which a thread that writes to the database gives way to the loop that serves calls."""
+
 LOADING_TURN = 0.0005
 """Seconds for which loading the pages may hold up the loop that routes calls, each time: a tenth of Python's usual."""
 SECOND_SIGNAL = 130
@@ -323,6 +326,7 @@ class Opening:
     async def _serve(self, service: Service, web_socket: socket.socket, demo: ExampleDesk | None) -> None:
         parts = [asyncio.create_task(service.run(), name="service")]
         server: PageServer | None = None
+        sys.setswitchinterval(SERVING_TURN)
         try:
             await self._until_ready(service, parts)
             self._watch.lap("calls routed")

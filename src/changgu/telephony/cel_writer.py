@@ -8,14 +8,15 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from changgu.ground.database import Database
-from changgu.telephony.ami.client import Ami, Message
+from changgu.telephony.ami.client import Ami, headers_of
 from changgu.telephony.cel import CelEvent, parse_cel
 from changgu.telephony.store import CelStore
 
@@ -51,24 +52,26 @@ class CelWriter:
     ) -> None:
         self.store = CelStore(database)
         self._now = now
-        self._heard: deque[CelEvent] = deque()
+        self._heard: deque[tuple[bytes, datetime]] = deque()
+        """Blocks as they came, and when: they are read where they are written, out of the way of calls."""
         self._news = asyncio.Event()
         self._turn = asyncio.Lock()
         self.dropped = 0
         """Events that were heard and not kept."""
-        ami.listen("CEL", self.hear)
+        ami.listen_raw("CEL", self.hear)
 
-    def hear(self, message: Message) -> None:
+    def hear(self, block: bytes) -> None:
         """Take note of one event; never waits."""
-        event = parse_cel(message, self._now())
-        if event is None or len(self._heard) >= EVENTS_WAITING:
-            self.dropped += 1
-            if self.dropped % 1000 == 1:
-                why = "cannot be read" if event is None else "the database has been away for long"
-                logger.warning("%d channel events of the PBX were not kept: %s", self.dropped, why)
+        if len(self._heard) >= EVENTS_WAITING:
+            self._drop(1, "the database has been away for long")
             return
-        self._heard.append(event)
+        self._heard.append((block, self._now()))
         self._news.set()
+
+    def _drop(self, count: int, why: str) -> None:
+        before, self.dropped = self.dropped, self.dropped + count
+        if before // 1000 != (self.dropped - 1) // 1000 or before == 0:
+            logger.warning("%d channel events of the PBX were not kept: %s", self.dropped, why)
 
     async def run(self) -> None:
         """Write until cancelled, then write what is left."""
@@ -85,9 +88,11 @@ class CelWriter:
         """Write all that was heard. Raises what the database raises; then everything waits for the next time."""
         async with self._turn:
             while batch := list(islice(self._heard, BATCH)):
-                await self.store.add(batch)
+                unread = len(batch) - await self.store.add_read(partial(_read, batch))
                 for _ in batch:
                     self._heard.popleft()
+                if unread:
+                    self._drop(unread, "cannot be read")
 
     async def _write(self) -> None:
         away = False
@@ -120,3 +125,9 @@ class CelWriter:
             taken += count
         if taken:
             logger.info("%d channel events from before %s were taken out", taken, before.date())
+
+
+def _read(heard: Sequence[tuple[bytes, datetime]]) -> list[CelEvent]:
+    """The events that can be read."""
+    read = (parse_cel(headers_of(block), at) for block, at in heard)
+    return [event for event in read if event is not None]

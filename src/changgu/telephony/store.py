@@ -3,7 +3,7 @@
 Table: `cel_events`, appended to and never changed; what is older than the writer's limit is taken out as a whole.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -59,9 +59,11 @@ class CelStore:
 
     async def add(self, events: Iterable[CelEvent]) -> None:
         """Keep these, those that are kept already aside."""
-        rows = [_row(event) for event in events]
-        if rows:
-            await self._database.in_one_go(partial(_add, rows))
+        await self.add_read(lambda: list(events))
+
+    async def add_read(self, read: Callable[[], Sequence[CelEvent]]) -> int:
+        """Keep the events that `read` finds, which is called outside the loop; how many it found."""
+        return await self._database.in_one_go(partial(_add, read))
 
     async def of_call(self, linked_id: str) -> list[CelEvent]:
         """What happened to all channels of a call, in order of time."""
@@ -79,8 +81,11 @@ class CelStore:
         return len(ids)
 
 
-def _add(rows: Sequence[Mapping[str, object]], database: Connection) -> None:
-    database.execute(_INSERT, rows)
+def _add(read: Callable[[], Sequence[CelEvent]], database: Connection) -> int:
+    rows = [_row(event) for event in read()]
+    if rows:
+        database.execute(_INSERT, rows)
+    return len(rows)
 
 
 def _row(event: CelEvent) -> dict[str, object]:

@@ -12,6 +12,20 @@ const LAST_RETRY = 15;
 
 export const SPEECH = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
+/** Calls `then` once the audio of a connection can flow, now or later. */
+function whenConnected(connection, then) {
+  if (connection.connectionState === "connected") {
+    then();
+    return;
+  }
+  const look = () => {
+    if (connection.connectionState !== "connected") return;
+    connection.removeEventListener("connectionstatechange", look);
+    then();
+  };
+  connection.addEventListener("connectionstatechange", look);
+}
+
 export class BrowserPhone extends EventTarget {
   /**
    * @param account { user, password, websocket }  the path on this server, and who we are to the PBX
@@ -103,9 +117,10 @@ export class BrowserPhone extends EventTarget {
     this.#changed();
   }
 
-  /** A key, sent as RFC 4733 events in the audio stream: what menus listen for. */
+  /** A key, sent as RFC 4733 events in the audio stream: what menus listen for. Keys pressed before it flows follow. */
   press(key) {
-    if (this.session?.isEstablished()) this.session.sendDTMF(key, { transportType: "RFC2833", duration: 120 });
+    if (this.call?.stage === "dialling") this.early.push(key);
+    else if (this.call?.stage === "talking") this.session.sendDTMF(key, { transportType: "RFC2833", duration: 120 });
   }
 
   #media() {
@@ -137,11 +152,17 @@ export class BrowserPhone extends EventTarget {
       clearTimeout(gathering);
       gathering = setTimeout(ready, 300);
     });
-    session.on("confirmed", () => {
-      this.call.stage = "talking";
-      this.call.since = Date.now();
-      this.#changed();
-    });
+    this.early = [];
+    // The call is accepted before the audio has its keys (DTLS); until then nobody is heard, and no key arrives.
+    session.on("confirmed", () =>
+      whenConnected(session.connection, () => {
+        if (this.session !== session) return;
+        this.call.stage = "talking";
+        this.call.since = Date.now();
+        for (const key of this.early.splice(0)) this.press(key);
+        this.#changed();
+      }),
+    );
     session.on("getusermediafailed", (reason) => this.#trouble(reason?.name === "NotAllowedError" ? "denied" : "no_microphone"));
     const over = ({ cause, originator: by }) => {
       clearTimeout(gathering);

@@ -9,8 +9,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.manager import Manager
 
 logger = logging.getLogger(__name__)
@@ -23,6 +25,8 @@ DEADLINE = 5.0
 
 CLASS_OF_EVENT = {"CEL": "call", "DeviceStateChange": "call"}
 """Privilege classes of the events that are not of class `system`; a class that nobody listens to is not asked for."""
+
+END_OF_BLOCK = b"\r\n\r\n"
 
 Message = Mapping[str, str]
 
@@ -59,16 +63,43 @@ class AmiAddress:
     password: str
 
 
+class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk carries no types
+    """Passes on, unread, the blocks of events that somebody wants as they came; panoramisk gets all others.
+
+    A busy floor has hundreds of channel events a second. To read one takes panoramisk longer than to route a call.
+    """
+
+    def __init__(self, hearers: Mapping[bytes, Callable[[bytes], None]]) -> None:
+        self._hearers = hearers
+        self._begun = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Blocks end with an empty line; the last one may have only begun."""
+        *blocks, self._begun = (self._begun + data).split(END_OF_BLOCK)
+        others = []
+        for block in blocks:
+            hear = self._hearers.get(block[: block.find(b"\r\n")])
+            if hear is None:
+                others.append(block)
+            else:
+                hear(block)
+        if others:
+            super().data_received(END_OF_BLOCK.join([*others, b""]))
+
+
 class _Connection(Manager):  # type: ignore[misc]  # panoramisk carries no types
     """One connection that is not set up again by itself."""
 
-    def __init__(self, address: AmiAddress, classes: str) -> None:
+    def __init__(
+        self, address: AmiAddress, classes: str, raw_hearers: Mapping[bytes, Callable[[bytes], None]]
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[None] = loop.create_future()
         self.ready: asyncio.Future[bool] = loop.create_future()
         super().__init__(
             host=address.host, port=address.port, username=address.user, secret=address.password,
             events=classes, loop=loop, ping_delay=5, ping_interval=5, log=logger,
+            protocol_factory=partial(_Protocol, raw_hearers),
         )  # fmt: skip
         self.hearers: dict[str, list[Callable[[Any, Any], None]]] = {}
         """By the name of the event: panoramisk holds every event against a regular expression for each listener."""
@@ -113,6 +144,7 @@ class Ami:
         self._connection: _Connection | None = None
         self._up = asyncio.Event()
         self._listeners: list[tuple[str, Callable[[Message], None]]] = []
+        self._raw_listeners: dict[str, Callable[[bytes], None]] = {}
         self._connected_listeners: list[Callable[[], None]] = []
 
     @property
@@ -123,6 +155,10 @@ class Ami:
     def listen(self, event: str, hear: Callable[[Message], None]) -> None:
         """Call `hear` with the headers of every such event, such as `ContactStatus`."""
         self._listeners.append((event, hear))
+
+    def listen_raw(self, event: str, hear: Callable[[bytes], None]) -> None:
+        """Call `hear` with the block of every such event as it came, for `headers_of`; no other listener hears it."""
+        self._raw_listeners[event] = hear
 
     def on_connected(self, tell: Callable[[], None]) -> None:
         """Call `tell` each time the line came up; events were missed until then."""
@@ -140,8 +176,10 @@ class Ami:
         """Connect, listen, connect again; until cancelled."""
         pause = FIRST_RETRY
         while True:
-            classes = {"system", *(CLASS_OF_EVENT.get(event, "system") for event, _ in self._listeners)}
-            connection = _Connection(self._address, ",".join(sorted(classes)))
+            events = [*(event for event, _ in self._listeners), *self._raw_listeners]
+            classes = {"system", *(CLASS_OF_EVENT.get(event, "system") for event in events)}
+            raw = {f"Event: {event}".encode(): _guarded(event, hear) for event, hear in self._raw_listeners.items()}
+            connection = _Connection(self._address, ",".join(sorted(classes)), raw)
             try:
                 for event, hear in self._listeners:
                     connection.hearers.setdefault(event, []).append(_plainly(hear))
@@ -210,6 +248,22 @@ class Ami:
     async def reload(self, module: str) -> None:
         """Have Asterisk read a module's configuration again, such as `res_pjsip.so`."""
         await self.action("Reload", Module=module)
+
+
+def headers_of(block: bytes) -> Message:
+    """The headers of an event's block."""
+    lines = block.decode("utf-8", "replace").split("\r\n")
+    return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+
+def _guarded(event: str, hear: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    def heard(block: bytes) -> None:
+        try:
+            hear(block)
+        except Exception:  # one event's edge: the line carries everybody's news
+            logger.exception("an AMI event could not be handled: %s", event)
+
+    return heard
 
 
 def _plainly(hear: Callable[[Message], None]) -> Callable[[Any, Any], None]:
