@@ -1,6 +1,7 @@
 """Versions of the menu: drafted, published, rolled back, scheduled; nobody's call changes its menu."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import Agent
 from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput, Conflict, NotFound
+from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.nodes import Menu, NodeName, Say
 from changgu.ivr_flows.problems import FlowErrors
 from changgu.ivr_flows.publishing.versions import DRAFT, How
@@ -178,6 +180,31 @@ async def test_the_draft_is_heard_at_the_pilot_number_once_it_is_fit(house: Menu
     assert (repeats(house, PILOT), repeats(house)) == (3, 2)
     assert house.voice.prepared  # every sentence of it is spoken before
     running.cancel()
+
+
+async def test_a_draft_that_nobody_can_even_read_waits_until_somebody_has_mended_it(
+    house: MenuHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.versions.save_draft(CHANGED, 0, BOSS)
+    prepare = house.voice.prepare
+    monkeypatch.setattr(house.voice, "prepare", _broken)
+    running = asyncio.create_task(house.versions.run())
+    done, _ = await asyncio.wait({running}, timeout=0.3)
+    assert not done
+    assert house.versions.current(PILOT).version == 1
+
+    monkeypatch.setattr(house.voice, "prepare", prepare)
+    await house.versions.save_draft(CHANGED.replace("repeats: 3", "repeats: 1"), 1, BOSS)
+
+    async def heard() -> bool:
+        return house.versions.current(PILOT).version == DRAFT
+
+    await eventually(heard)
+    running.cancel()
+
+
+async def _broken(flow: Flow) -> Sequence[str]:
+    raise ValueError("prompts/ko.toml: invalid TOML")
 
 
 async def test_a_desk_that_opens_again_goes_on_with_what_was_published(

@@ -1,5 +1,6 @@
 """Faxes that the PBX wrote become PDFs, once, and nothing that came is lost."""
 
+import asyncio
 import io
 import os
 import re
@@ -12,6 +13,7 @@ from changgu.acd.identity import QueueName
 from changgu.telephony.fax import ABANDONED_AFTER, Fax, FaxFolder, FaxNote, read_note
 from changgu.telephony.fax_pages import Unreadable, to_pdf
 from tests.support.fax_pages import ACROSS, black_bars, write_fax
+from tests.support.waiting import eventually
 
 NOW = 1_800_000_000.0
 
@@ -114,6 +116,25 @@ async def test_what_is_no_fax_is_put_aside(room: FaxRoom) -> None:
 
 async def test_a_folder_that_is_not_there_yet_is_no_trouble(tmp_path: Path) -> None:
     assert await FaxFolder(tmp_path / "fax", Cabinet()).look() == 0
+
+
+async def test_a_folder_that_cannot_be_read_for_a_while_ends_nothing(tmp_path: Path) -> None:
+    (tmp_path / "fax").write_text("somebody put a file there")
+    room = FaxRoom(tmp_path / "fax")
+    room.folder._every = 0.01
+    looking = asyncio.create_task(room.folder.run())
+    await asyncio.sleep(0.05)
+    assert not looking.done()
+
+    (tmp_path / "fax").unlink()
+    (tmp_path / "fax").mkdir()
+    room.came("side-1.11")
+    await eventually(lambda: _true(bool(room.cabinet.kept)))
+    looking.cancel()
+
+
+async def _true(so: bool) -> bool:
+    return so
 
 
 @pytest.mark.parametrize(

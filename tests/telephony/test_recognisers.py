@@ -237,6 +237,22 @@ async def test_without_a_model_every_question_is_asked_by_keys(tmp_path: Path) -
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_a_disk_without_room_is_waited_for_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("changgu.telephony.speech.recogniser.FIRST_RETRY", 0.01)
+    monkeypatch.setattr("changgu.telephony.speech.recogniser.LONGEST_RETRY", 0.01)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "no room"))
+    recognisers = Recognisers(NoddingPbx())
+    task = asyncio.create_task(recognisers.run())
+    recognisers.wake()
+    done, _ = await asyncio.wait({task}, timeout=0.5)
+    assert not done
+    assert isinstance(await recognisers.listen("call", MENU), Busy)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_only_the_samples_of_a_packet_are_heard() -> None:
     head = struct.pack(">BBHII", 0x80, 118, 1, 1, 1)
     assert payload(head + b"\x01\x02") == (b"\x02\x01" if sys.byteorder == "little" else b"\x01\x02")

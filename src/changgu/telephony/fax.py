@@ -85,10 +85,13 @@ class FaxFolder:
         """Faxes of which not one page came, or that could not be read."""
 
     async def run(self) -> None:
-        """Look until cancelled."""
-        await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+        """Look until cancelled; a folder that cannot be read now may be again later."""
         while True:
-            await self.look()
+            try:
+                await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+                await self.look()
+            except OSError:
+                logger.exception("the folder of faxes cannot be read")
             await asyncio.sleep(self._every)
 
     async def look(self) -> int:

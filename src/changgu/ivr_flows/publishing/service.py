@@ -350,6 +350,8 @@ class FlowVersions:
                 await self._make_ready()
             except (SQLAlchemyError, OSError) as trouble:
                 logger.warning("versions of the menu are looked at again later: %s", trouble)
+            except Exception:  # the drafts' edge: whatever is broken in them, callers go on hearing what is on the air
+                logger.exception("versions of the menu cannot be made ready; they are looked at again later")
 
     async def _take_up_what_is_due(self) -> None:
         now = self._now()

@@ -164,14 +164,14 @@ class Recognisers:
             return
         retry = FIRST_RETRY
         while True:
-            with tempfile.TemporaryDirectory(prefix="changgu-speech-") as folder:
-                begun = asyncio.get_running_loop().time()
-                try:
+            begun = asyncio.get_running_loop().time()
+            try:  # a disk that is full of something else is no reason to close the desk
+                with tempfile.TemporaryDirectory(prefix="changgu-speech-") as folder:
                     await self._serve(Path(folder) / "line", self._folder)
-                except (OSError, WorkerGone, TimeoutError) as trouble:
-                    logger.warning("speech recognition ended and is started again: %s", trouble or "too slow")
-                finally:
-                    self._dismiss()
+            except (OSError, WorkerGone, TimeoutError) as trouble:
+                logger.warning("speech recognition ended and is started again: %s", trouble or "too slow")
+            finally:
+                self._dismiss()
             lasted = asyncio.get_running_loop().time() - begun
             retry = FIRST_RETRY if lasted > LONGEST_RETRY else min(LONGEST_RETRY, retry * 2)
             await asyncio.sleep(retry)
