@@ -167,6 +167,18 @@ async def test_a_caller_hears_of_their_newest_ticket_after_the_check(house: Hous
     assert await house.look_ups.look_up("newest_ticket", "999") is None
 
 
+@pytest.mark.parametrize("asker", ["0299999999", "pbx-1.9"])
+async def test_one_telephone_or_one_call_cannot_try_a_pin_on_everybody(house: House, asker: str) -> None:
+    lee = await house.lee()
+    pin = await house.service.issue_pin(lee.id, KIM)
+    for stranger in range(20220001, 20220011):
+        assert await house.look_ups.look_up("caller_check", f"{stranger} {pin}", asker) is None
+
+    assert await house.look_ups.look_up("caller_check", f"20210417 {pin}", asker) is None
+    found = await house.look_ups.look_up("caller_check", f"20210417 {pin}", PHONE)
+    assert found == {"person": str(lee.id)}, "whose number was tried is not shut out on their own telephone"
+
+
 async def test_a_caller_asks_to_be_called_back_about_a_ticket(house: House) -> None:
     ticket = await house.tickets.open(NewTicket("느림", Kind.INQUIRY), KIM)
 

@@ -126,6 +126,13 @@ async def test_the_callers_own_language_is_spoken_where_there_is_a_sentence_in_i
     assert both.in_language("en", "ko") == ("en", "An outage.")
 
 
+async def test_a_notice_from_before_the_desk_changed_its_language_is_still_said(house: MenuHouse) -> None:
+    await put(house, "desk")
+    (korean,) = house.notices.now("desk")
+    for language in ("en", "ko"):
+        assert korean.in_language(language, "en") == ("ko", OUTAGE["ko"])
+
+
 # ---- between the steps of a visit
 
 

@@ -90,7 +90,8 @@ def ticket_line(ticket: Ticket) -> TicketLine:
     )
 
 
-LookUp = Callable[[str], Awaitable[Mapping[str, str] | None]]
+LookUp = Callable[[str, str], Awaitable[Mapping[str, str] | None]]
+"""Asked with a key and by whom: their telephone, or their call where that is withheld."""
 
 
 class MenuLookUps:
@@ -106,10 +107,10 @@ class MenuLookUps:
         self._now = now
         self._further = further or {}
 
-    async def look_up(self, kind: str, argument: str) -> Mapping[str, str] | None:
+    async def look_up(self, kind: str, argument: str, asker: str = "") -> Mapping[str, str] | None:
         """What is known of `argument`: the state of a ticket by its number (CTI-02), or what `further` knows."""
         if kind in self._further:
-            return await self._further[kind](argument)
+            return await self._further[kind](argument, asker)
         if kind != "ticket_status":
             raise ValueError(f"the menu asks for {kind!r}, which nobody knows")
         status = await self._tickets.status(argument)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, tzinfo
 
 from changgu.acd.facts import CallEnded, Ender, Outcome, Recorded
 from changgu.acd.identity import CallId, QueueName
+from changgu.app.joins import LookUp
 from changgu.directory.person import PersonCard
 from changgu.directory.service import Directory
 from changgu.ground.trouble import NotFound, Trouble
@@ -175,10 +176,12 @@ class SelfServiceLookUps:
         one = found[0]
         return {"id": str(one.id), "name": one.name, "department": one.department, "mail": one.email}
 
-    async def caller_check(self, key: str) -> Mapping[str, str] | None:
-        """Telephone number or 사번, a space, the PIN: the person's id; None when that is not their PIN."""
+    async def caller_check(self, key: str, asker: str = "") -> Mapping[str, str] | None:
+        """Telephone number or 사번, a space, the PIN: the person's id; None when that is not their PIN.
+
+        Wrong ones count for the telephone that asks, whosever number is keyed; without one, for the call."""
         who, _, pin = key.strip().rpartition(" ")
-        check = await self._service.caller_check(who.strip(), pin, who.strip() or None)
+        check = await self._service.caller_check(who.strip(), pin, asker or None)
         return {"person": str(check.person)} if check.is_confirmed else None
 
     async def newest_ticket(self, person: str) -> Mapping[str, str] | None:
@@ -211,11 +214,12 @@ class SelfServiceLookUps:
             return None
 
     @property
-    def sources(self) -> Mapping[str, Callable[[str], Awaitable[Mapping[str, str] | None]]]:
+    def sources(self) -> Mapping[str, LookUp]:
         """By the names that a flow uses."""
         return {
-            "person": self.person, "caller_check": self.caller_check, "newest_ticket": self.newest_ticket,
-            "call_me_back": self.call_me_back, "asset": self.asset,
+            "person": _whoever_asks(self.person), "caller_check": self.caller_check,
+            "newest_ticket": _whoever_asks(self.newest_ticket), "call_me_back": _whoever_asks(self.call_me_back),
+            "asset": _whoever_asks(self.asset),
         }  # fmt: skip
 
     def _told(self, status: TicketStatus | None) -> Mapping[str, str] | None:
@@ -271,6 +275,10 @@ def dialable(plan: Callable[[], DialPlan]) -> Callable[[str], str | None]:
         return way.number if isinstance(way, Dialable) else None
 
     return number
+
+
+def _whoever_asks(look_up: Callable[[str], Awaitable[Mapping[str, str] | None]]) -> LookUp:
+    return lambda key, _asker: look_up(key)
 
 
 def _question(name: str) -> Question:

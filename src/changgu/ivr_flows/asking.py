@@ -123,7 +123,7 @@ def world_wait(node: Node, state: SessionState, person_queue: str) -> Wait | Non
     """What a node asks of the world; None for one that asks nothing of it."""
     match node:
         case LookUp():
-            return WaitLookUp(node.source, filled(node.key, state))
+            return WaitLookUp(node.source, filled(node.key, state), state.visit.caller or "")
         case HttpLookUp():
             query = tuple((name, filled(text, state)) for name, text in node.query.items())
             return WaitHttp(filled(node.url, state, quoted=True), query, node.timeout)

@@ -97,6 +97,8 @@ class WaitLookUp:
 
     source: str
     key: str
+    caller: str = ""
+    """The telephone that asks, as the network presented it: guesses at a PIN are counted by it, not by what is keyed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,9 @@ class Voice(Protocol):
 class LookUps(Protocol):
     """Asks other systems on behalf of a caller."""
 
-    async def look_up(self, kind: str, argument: str) -> Mapping[str, str] | None:
-        """What is known, or None; any exception means that the system cannot be asked."""
+    async def look_up(self, kind: str, argument: str, asker: str) -> Mapping[str, str] | None:
+        """What is known, or None; any exception means that the system cannot be asked. `asker`: the caller's telephone,
+        or their call where it is withheld."""
         ...
 
 
@@ -236,8 +237,8 @@ class IvrPlayer:
                 return await self._gather(handset, wait)
             case WaitSpeech():
                 return await self._listen(handset, wait, language, None)
-            case WaitLookUp(kind, argument):
-                return await self._look_up(handset, kind, argument)
+            case WaitLookUp():
+                return await self._look_up(handset, wait)
             case WaitHttp():
                 return await self._ask_web(handset, wait)
             case WaitMessage():
@@ -317,12 +318,12 @@ class IvrPlayer:
                 return DigitsGathered(digits)
             limit = wait.between_timeout
 
-    async def _look_up(self, handset: Handset, kind: str, argument: str) -> Event:
+    async def _look_up(self, handset: Handset, wait: WaitLookUp) -> Event:
         try:
             async with asyncio.timeout(LOOK_UP_LIMIT):
-                return LookedUp(await self._look_ups.look_up(kind, argument))
+                return LookedUp(await self._look_ups.look_up(wait.source, wait.key, wait.caller or handset.call))
         except Exception:  # the other system's edge: whatever fails there, the caller reaches a person
-            logger.warning("the look-up of a %s failed", kind, exc_info=True, extra={"call_id": handset.call})
+            logger.warning("the look-up of a %s failed", wait.source, exc_info=True, extra={"call_id": handset.call})
             return LookUpFailed()
 
     async def _ask_web(self, handset: Handset, wait: WaitHttp) -> Event:

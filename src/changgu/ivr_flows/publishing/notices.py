@@ -54,8 +54,9 @@ class Notice:
         return self.withdrawn_at is None and self.starts_at <= at < self.ends_at
 
     def in_language(self, language: str, main: str) -> tuple[str, str]:
-        """Language and sentence: the caller's, or else the desk's."""
-        spoken = language if language in self.sentences else main
+        """Language and sentence: the caller's, or else the desk's, or else any: the desk may have spoken another
+        language when the notice was written."""
+        spoken = next(one for one in (language, main, *self.sentences) if one in self.sentences)
         return spoken, self.sentences[spoken]
 
 

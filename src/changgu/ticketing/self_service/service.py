@@ -77,19 +77,20 @@ class SelfService:
         self._queue_exists = queue_exists
         self._now = now
         self._hasher = hasher or PasswordHasher()
-        self._nobodys = self._hasher.hash(secrets.token_hex(8))
+        self._nobodys = ""
 
     # Who is it?
 
     async def caller_check(self, person: int | str, pin: str, number: str | None = None) -> CallerCheck:
         """Whether this is the person's PIN. `person` is an id, or a telephone number or 사번 as it was keyed.
 
-        `number` is the telephone that the guess comes from, as the network presented it. Every guess is kept; a guess
-        that is refused is not looked at. Never tells whether somebody exists or has a PIN.
+        `number` is the telephone that the guess comes from, as the network presented it, or the call where it is
+        withheld. Every guess is kept; a guess that is refused is not looked at. Never tells whether somebody exists or
+        has a PIN.
         """
         found = await self._people.at_number(person) if isinstance(person, str) else [person]
         one = found[0] if len(found) == 1 else None
-        at, source = self._now(), (number or "")[:64]
+        at, source = self._now(), (number or "")[-64:]
         persons = await self._people.ids_of(one) if one is not None else []
         async with self._database.transaction() as session:
             guess = await store.begin_guess(session, one, source, at)
@@ -110,6 +111,8 @@ class SelfService:
         keyed = self._keyed(pin[:LONGEST_GUESS])
 
         def verify() -> bool:
+            if not self._nobodys:  # made here: neither a start nor a call waits for it
+                self._nobodys = self._hasher.hash(secrets.token_hex(8))
             try:
                 return self._hasher.verify(hashed or self._nobodys, keyed)
             except (VerificationError, InvalidHashError):
