@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from changgu.acd.identity import CallId, QueueName
+from changgu.acd.facts import CallConnected, CallQueued, CallStarted, Direction, Recorded
+from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.recordings.store import Leg, RecordingState
 from changgu.recordings.wav import NoWav
-from tests.recordings.conftest import NETWORK, Office, write_tone
+from tests.recordings.conftest import NETWORK, T0, Office, write_tone
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,64 @@ async def test_a_message_is_kept_with_its_call(office: Office, message: Message)
     await office.service.keep(message)
 
     (kept,) = await office.store.of_call(message.call)
-    assert (kept.leg, kept.state, kept.queue, kept.agent) == (Leg.CALLER, RecordingState.COMPLETE, NETWORK, None)
+    assert (kept.leg, kept.state, kept.queue, kept.agent) == (Leg.MESSAGE, RecordingState.COMPLETE, NETWORK, None)
     assert (kept.caller, kept.seconds, kept.bytes) == ("01012345678", 2.5, len(message.sound))
     file = office.service.file_of(kept)
     assert file is not None
     assert file.read_bytes() == message.sound
+
+
+async def test_whoever_left_a_message_and_then_reaches_an_agent_has_both_recorded(
+    office: Office, message: Message
+) -> None:
+    await office.service.keep(message)
+    async with office.open():
+        office.connect(message.call)
+        office.end(message.call)
+
+    left, *talked = reversed(await office.store.of_call(message.call))
+    assert {one.state for one in (left, *talked)} == {RecordingState.COMPLETE}
+    assert (left.leg, left.agent, left.seconds) == (Leg.MESSAGE, None, 2.5)
+    assert [(one.leg, one.agent) for one in talked] == [(leg, "alice") for leg in (Leg.AGENT, Leg.CALLER, Leg.MIX)]
+    file = office.service.file_of(left)
+    assert file is not None
+    assert file.read_bytes() == message.sound
+
+
+async def test_a_conversation_after_a_message_that_began_while_we_were_away_is_recorded(
+    office: Office, message: Message
+) -> None:
+    await office.service.keep(message)
+    for fact in (
+        CallStarted(message.call, Direction.INBOUND, None, "1002"),
+        CallQueued(message.call, NETWORK, 0),
+        CallConnected(message.call, AgentId("alice"), OfferId(1)),
+    ):
+        office.service.remember(Recorded(1, T0, fact))
+    await office.service.reconcile({message.call})
+    async with office.open():
+        office.end(message.call)
+
+    assert message.call in office.recorder.started
+
+
+async def test_a_conversation_purged_before_its_message_leaves_the_note_to_it(office: Office, message: Message) -> None:
+    async with office.open():
+        office.connect(message.call)
+        office.end(message.call)
+    office.now += timedelta(days=1)
+    await office.service.keep(message)
+    talked, left = [
+        [one for one in await office.store.of_call(message.call) if (one.leg is Leg.MESSAGE) is wanted]
+        for wanted in (False, True)
+    ]
+
+    assert await office.service.purge(talked[0].purge_on) == 3
+    file = office.service.file_of(left[0])
+    assert file is not None
+    assert file.exists()
+    assert await office.service.purge(left[0].purge_on) == 1
+    assert not file.parent.exists()
 
 
 async def test_a_message_kept_twice_is_one_message(office: Office, message: Message) -> None:

@@ -18,7 +18,7 @@ class RecordingOut(BaseModel):
     """One file of a call, or the reason why there is none. Times are UTC."""
 
     id: int
-    leg: Leg = Field(description="mix: both voices; caller and agent: one each")
+    leg: Leg = Field(description="mix: both voices; caller and agent: one each; message: voice mail")
     state: RecordingState
     why: str = Field(description="With failed and skipped: why there is nothing to hear")
     started_at: datetime

@@ -32,7 +32,10 @@ from changgu.recordings.wav import HEADER_BYTES, NoWav, Wav, look, mended
 logger = logging.getLogger(__name__)
 
 FILES = {Leg.MIX: "mix.wav", Leg.CALLER: "caller.wav", Leg.AGENT: "agent.wav"}
-"""The names that the recorder gives its files."""
+"""The names that the recorder gives its files of a conversation."""
+
+MESSAGE = "message.wav"
+"""Voice mail; beside those, as a caller may leave a message and then reach an agent."""
 
 NOTE = "call.json"
 """Lies beside the files and says whose they are, should the database not have heard of them."""
@@ -184,7 +187,7 @@ class Recordings:
             logger.error("too many recordings wait to be started or stopped", extra={"call_id": work.call})
 
     async def keep(self, message: VoiceMail) -> Recording:
-        """Keep a voice mail as the call's recording of the caller's voice, for as long as any recording; the row of it.
+        """Keep a voice mail with its call, for as long as any recording; the row of it.
 
         A second one in the same call is joined to the first. Raises OSError or SQLAlchemyError; then nothing is kept,
         and whoever has the sound must not throw it away.
@@ -192,14 +195,14 @@ class Recordings:
         now = self._now()
         place = self._place(message.call, now)
         look(message.sound[:HEADER_BYTES], len(message.sound))
-        path = f"{place}/{FILES[Leg.CALLER]}"
+        path = f"{place}/{MESSAGE}"
         whole = await asyncio.to_thread(_joined, self.folder / path, message.sound)
         sound = look(whole[:HEADER_BYTES], len(whole))
         await asyncio.to_thread(self._write, path, whole)
         purge_on = self._purge_on(now)
-        row = NewRecording(message.call, Leg.CALLER, path, message.queue, None, message.caller, now, purge_on)
+        row = NewRecording(message.call, Leg.MESSAGE, path, message.queue, None, message.caller, now, purge_on)
         await self._store.add([row])
-        kept = next(one for one in await self._store.of_call(message.call) if one.leg is Leg.CALLER)
+        kept = next(one for one in await self._store.of_call(message.call) if one.leg is Leg.MESSAGE)
         if kept.path == path:
             size = sound.real_bytes + HEADER_BYTES
             await self._store.finish(kept.id, RecordingState.COMPLETE, now, seconds=sound.seconds, bytes=size)
@@ -334,15 +337,19 @@ class Recordings:
             with self._one_calls_edge(note[0].call):
                 await self._store.add(note)
         running = await self._store.running()
-        known = {recording.call for recording in running}
+        known = {recording.call for recording in running if recording.leg in FILES}
         for recording in running:
             if recording.call not in live:
                 with self._one_calls_edge(recording.call):
                     found = await asyncio.to_thread(self._look, recording)
                     await self._write_down(recording, found, await asyncio.to_thread(self._written_at, recording))
         for call, visit in list(self._visits.items()):  # calls come and go while the store is asked
-            if call in live and call not in known and visit.agent and not await self._store.of_call(call):
+            if call in live and call not in known and visit.agent and not await self._is_noted(call):
                 self._put(_Start(call, visit, self._now()))
+
+    async def _is_noted(self, call: CallId) -> bool:
+        """Whether anything is known of this conversation's recording; a message before it is none."""
+        return any(one.leg in FILES for one in await self._store.of_call(call))
 
     def _notes(self) -> Iterator[list[NewRecording]]:
         """What the notes of the last three days of recordings say."""
@@ -471,7 +478,7 @@ class Recordings:
         if path is None:
             return
         path.unlink(missing_ok=True)
-        if not any((path.parent / name).exists() for name in FILES.values()):
+        if not any((path.parent / name).exists() for name in (*FILES.values(), MESSAGE)):
             (path.parent / NOTE).unlink(missing_ok=True)
             try:
                 path.parent.rmdir()

@@ -25,6 +25,8 @@ class Leg(StrEnum):
     MIX = "mix"
     CALLER = "caller"
     AGENT = "agent"
+    MESSAGE = "message"
+    """The caller's, from before they had anybody on the line: voice mail."""
 
 
 class RecordingState(StrEnum):
@@ -104,7 +106,7 @@ class Recording:
     @property
     def is_voicemail(self) -> bool:
         """A message that a caller left, with no agent on the line."""
-        return self.leg is Leg.CALLER and self.agent is None
+        return self.leg is Leg.MESSAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ class RecordingStore:
             await session.execute(update(RecordingRow).where(RecordingRow.id == id).values(**change))
 
     async def of_call(self, call: CallId) -> list[Recording]:
-        """All of one call: both voices first, then each."""
+        """All of one call: both voices first, then each, then what was left as a message."""
         order = list(Leg)
         found = await self._found(RecordingRow.call == call)
         return sorted(found, key=lambda recording: order.index(recording.leg))
