@@ -53,6 +53,44 @@ async def test_a_mail_is_handed_to_the_houses_server() -> None:
         await messages.send("sms", "01012345678", "", "")
 
 
+async def test_a_mail_server_that_does_not_answer_keeps_two_callers_and_no_other() -> None:
+    gives_up = asyncio.Event()
+
+    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gives_up.wait()
+        writer.close()
+
+    silent = await asyncio.start_server(silence, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    messages = Messages(MailServer("127.0.0.1", port, "desk@example.org"), None)
+    waiting = [asyncio.create_task(messages.send("mail", "lee@example.org", "x", "")) for _ in range(2)]
+    await asyncio.sleep(0.1)
+
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(NotSent):
+        await messages.send("mail", "kim@example.org", "x", "")
+    for one in waiting:
+        one.cancel()  # they hang up, and the server still holds what it was given
+    await asyncio.gather(*waiting, return_exceptions=True)
+    with pytest.raises(NotSent):
+        await messages.send("mail", "kim@example.org", "x", "")
+    assert asyncio.get_running_loop().time() - began < 1
+    gives_up.set()
+    silent.close()
+
+
+async def test_the_next_mail_goes_out_once_an_earlier_one_is_done() -> None:
+    box = MailBox()
+    server = await asyncio.start_server(box.serve, "127.0.0.1", 0)
+    messages = Messages(MailServer("127.0.0.1", server.sockets[0].getsockname()[1], "desk@example.org"), None)
+
+    for _ in range(5):
+        await messages.send("mail", "lee@example.org", "처리되었습니다.", "")
+    server.close()
+
+    assert box.lines.count("QUIT") + box.lines.count("quit") == 5
+
+
 async def test_an_sms_is_posted_to_the_gateway() -> None:
     asked: list[httpx.Request] = []
     statuses = iter((202, 500))

@@ -4,9 +4,11 @@ import asyncio
 import re
 import smtplib
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from changgu.telephony.ivr_web import client
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 LIMIT = 4.0
 """Seconds for each step with a mail server or gateway: a caller waits."""
+MAILS_AT_ONCE = 2
+"""Beyond that a caller is told at once that their mail could not be sent."""
 
 ADDRESS = re.compile(r"[^@\s<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,190}")
 NUMBER = re.compile(r"\+?[0-9]{8,15}")
@@ -53,16 +57,26 @@ class Messages:
         self._mail = mail
         self._sms = sms
         self._transport = transport
+        self._mailers = ThreadPoolExecutor(MAILS_AT_ONCE, "mail")
+        """Of their own: a mail server that hangs must not keep the threads in which callers' sounds are made."""
+        self._free = BoundedSemaphore(MAILS_AT_ONCE)
 
     async def send(self, kind: str, to: str, text: str, subject: str) -> None:
         """By `sms` or `mail`. Raises `NotSent`, and what smtplib and httpx raise."""
         match kind:
             case "mail" if self._mail is not None and ADDRESS.fullmatch(to):
-                await asyncio.to_thread(_post, self._mail, to, text, subject)
+                await self._by_mail(self._mail, to, text, subject)
             case "sms" if self._sms is not None and NUMBER.fullmatch(number := to.replace("-", "")):
                 await self._to_gateway(self._sms, number, text)
             case _:
                 raise NotSent(f"no {kind} can be sent there")
+
+    async def _by_mail(self, server: MailServer, to: str, text: str, subject: str) -> None:
+        if not self._free.acquire(blocking=False):
+            raise NotSent("the mail server still has earlier mail before it")
+        posting = self._mailers.submit(_post, server, to, text, subject)
+        posting.add_done_callback(lambda _: self._free.release())  # not before: a caller who hangs up ends no thread
+        await asyncio.wrap_future(posting)
 
     async def _to_gateway(self, gateway: SmsGateway, number: str, text: str) -> None:
         heads = {"Authorization": f"Bearer {gateway.token}"} if gateway.token else {}
