@@ -334,7 +334,7 @@ def test_what_is_done_for_a_caller_or_not() -> None:
     assert visited(number, Failed()).outcome == NO
     fax = flow("  first: {kind: receive_fax}\n")
     assert visited(fax, Done()).outcome == HangUp(True, Left.FAX)
-    assert visited(fax, Failed()).outcome == HangUp(False, Left.FAX)
+    assert visited(fax, Failed()).outcome == PERSON
     agent = flow('  first: {kind: to_agent, agent: "{caller}", queue: pc, priority: 3}\n')
     assert visited(agent).outcome == ToQueue("pc", 3, agent="01012345678")
 

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -15,6 +15,7 @@ from changgu.acd.identity import CallId, QueueName
 from changgu.ivr_flows.heard import Question
 from changgu.ivr_flows.loader import load
 from changgu.ivr_flows.service import beside
+from changgu.telephony import diversions
 from changgu.telephony.callbacks import callback_id
 from changgu.telephony.ivr_player import Helpers
 from changgu.telephony.ivr_web import WebAnswerTrouble, WebLookUps, fields_of
@@ -26,14 +27,19 @@ HELP = QueueName("helpdesk")
 AT_SIX = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
 
-def board_with(nodes: str, helpers: Helpers | None = None) -> AbstractAsyncContextManager[Switchboard]:
-    """A desk whose menu begins at `first`; `operator` and `bye` are there."""
+def board_with(
+    nodes: str, helpers: Helpers | None = None, *, longest: timedelta | None = None
+) -> AbstractAsyncContextManager[Switchboard]:
+    """A desk whose menu begins at `first`; `operator` and `bye` are there. `longest` is a visit's time."""
     text = (
         "flow: f\nstart: first\nperson: operator\nnodes:\n"
         "  operator: {kind: to_queue, say: person, queue: helpdesk}\n" + nodes
     )
     text += "  bye: {kind: hang_up, say: bye}\n" if "bye" in nodes else ""
-    return open_switchboard(menu=load(text, "f.yaml", None, {}, None, beside()), helpers=helpers)
+    menu = load(text, "f.yaml", None, {}, None, beside())
+    if longest is not None:
+        menu = replace(menu, limits=replace(menu.limits, visit=longest))
+    return open_switchboard(menu=menu, helpers=helpers)
 
 
 # ---- voice ----------------------------------------------------------------------------------------------------------
@@ -203,6 +209,62 @@ async def test_a_caller_who_hangs_up_while_recording_has_left_a_message() -> Non
         assert CallerHungUp(CALL) not in board.posted
 
 
+MESSAGE_THEN_PERSON = (
+    "  first: {kind: record, say: voicemail_prompt, queue: pc, longest: 60, next: operator, failed: operator}\n"
+)
+
+
+async def test_whoever_leaves_a_message_and_then_gives_up_in_the_queue_has_given_up() -> None:
+    async with board_with(MESSAGE_THEN_PERSON) as board:
+        await board.pbx.call_in(CALL)
+        await board.pbx.until_asked("POST", "c1/record")
+        await board.pbx.end_recording("voicemail.pc.c1")
+        await board.until_posted(CallArrived(CALL, HELP))
+        await board.pbx.hang_up(CALL)
+        await board.until_posted(CallerHungUp(CALL))
+
+        assert not [event for event in board.posted if isinstance(event, MenuEnded)], "the queue still waits for them"
+
+
+async def test_a_long_message_has_all_the_time_that_the_menu_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diversions, "FILE_PATIENCE", 0.1 - diversions.LONGEST_MESSAGE)
+    async with board_with(RECORD.replace("60", "600")) as board:
+        await board.pbx.call_in(CALL)
+        await board.pbx.until_asked("POST", "c1/record")
+        await asyncio.sleep(0.3)
+        await board.pbx.end_recording("voicemail.pc.c1")
+        await board.until_posted(MenuEnded(CALL, served=True, outcome=Outcome.VOICEMAIL))
+
+        assert board.said() == ["voicemail_prompt", "bye"]
+
+
+@pytest.mark.parametrize("heard_of", [True, False], ids=["it goes on", "its end was missed"])
+async def test_a_message_that_does_not_end_in_time_is_ended_and_kept(
+    heard_of: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diversions, "FILE_PATIENCE", 0.1 - 60)
+    async with board_with(RECORD) as board:
+        await board.pbx.call_in(CALL)
+        await board.pbx.until_asked("POST", "c1/record")
+        if not heard_of:
+            del board.pbx.recordings["voicemail.pc.c1"]
+        await board.pbx.until_asked("POST", "recordings/live/voicemail.pc.c1/stop")
+        await board.until_posted(MenuEnded(CALL, served=True, outcome=Outcome.VOICEMAIL))
+
+        assert board.said() == ["voicemail_prompt", "bye"]
+        assert board.letterbox is not None
+        assert len(board.letterbox.kept) == 1
+
+
+async def test_a_message_that_nobody_can_end_costs_nobody_their_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diversions, "FILE_PATIENCE", 0.1 - 60)
+    monkeypatch.setattr(diversions, "STOPPED_WITHIN", 0.1)
+    async with board_with(RECORD) as board:
+        monkeypatch.setattr(board.pbx, "end_recording", lambda name: asyncio.sleep(0))
+        await board.pbx.call_in(CALL)
+        await board.until_posted(CallArrived(CALL, HELP))
+
+
 async def test_a_caller_who_says_nothing_goes_where_the_flow_says() -> None:
     async with board_with(RECORD) as board:
         await board.pbx.call_in(CALL)
@@ -245,6 +307,31 @@ async def test_a_caller_is_put_through_from_the_menu() -> None:
         await board.until_posted(MenuEnded(CALL, served=True, outcome=Outcome.REDIRECTED))
 
 
+async def test_a_talk_outside_that_outlasts_the_visit_ends_like_any_other() -> None:
+    async with board_with(NUMBER, longest=timedelta(0)) as board:
+        await board.pbx.call_in(CALL)
+        await board.pbx.until(lambda: "outside-c1" in board.pbx.channels)
+        await board.pbx.start("outside-c1")
+        await board.pbx.until_asked("POST", "bridges/outside-c1/addChannel")
+        await board.pbx.hang_up("outside-c1")
+        await board.until_posted(MenuEnded(CALL, served=True, outcome=Outcome.REDIRECTED))
+
+        assert CallArrived(CALL, HELP) not in board.posted
+
+
+async def test_a_message_that_outlasts_the_visit_is_left_and_a_question_then_is_a_person() -> None:
+    async with board_with(RECORD, longest=timedelta(0)) as board:
+        await board.pbx.call_in(CALL)
+        await board.pbx.until_asked("POST", "c1/record")
+        await board.pbx.end_recording("voicemail.pc.c1")
+        await board.until_posted(MenuEnded(CALL, served=True, outcome=Outcome.VOICEMAIL))
+    async with board_with(NUMBER, longest=timedelta(0)) as board:
+        await board.pbx.call_in(CALL)
+        await board.pbx.until(lambda: "outside-c1" in board.pbx.channels)
+        await board.pbx.hang_up("outside-c1", cause=17)
+        await board.until_posted(CallArrived(CALL, HELP))
+
+
 async def test_a_caller_who_cannot_be_put_through_goes_where_the_flow_says() -> None:
     async with board_with(NUMBER) as board:
         await board.pbx.call_in(CALL)
@@ -253,10 +340,12 @@ async def test_a_caller_who_cannot_be_put_through_goes_where_the_flow_says() -> 
         await board.until_posted(CallArrived(CALL, HELP))
 
 
-async def test_where_nobody_takes_faxes_the_call_ends_unserved() -> None:
+async def test_where_nobody_takes_faxes_whoever_wanted_to_send_one_reaches_a_person() -> None:
     async with board_with("  first: {kind: receive_fax}\n") as board:
         await board.pbx.call_in(CALL)
-        await board.until_posted(MenuEnded(CALL, served=False))
+        await board.until_posted(CallArrived(CALL, HELP))
+
+        assert board.said() == ["person"]
 
 
 # ---- other systems --------------------------------------------------------------------------------------------------

@@ -258,7 +258,8 @@ _ALL = (
         _said(required=False), Field("number", Form.TEXT, "번호.", "The number.", required=True),
         _failed("When nobody answers there.", "받지 않을 때."),
     )),
-    Kind("receive_fax", nodes.ReceiveFax, "팩스를 받습니다.", "Takes a fax; the call ends with it.", (
+    Kind("receive_fax", nodes.ReceiveFax, "팩스를 받습니다. 받을 수 없으면 상담원으로.",
+         "Takes a fax; the call ends with it. Where none can be taken: to a person.", (
         _said(required=False), _queue(required=False),
         Field("to", Form.ONE_OF, "무엇이 될지.", "What becomes of it.", options=("ticket",)),
     )),

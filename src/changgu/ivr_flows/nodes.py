@@ -421,7 +421,7 @@ class ToNumber:
 
 @dataclass(frozen=True, slots=True)
 class ReceiveFax:
-    """Takes a fax; the call ends with it."""
+    """Takes a fax; the call ends with it. Where none can be taken: to a person."""
 
     prompts: tuple[Said, ...] = ()
     to: str = "ticket"

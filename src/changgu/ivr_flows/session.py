@@ -446,8 +446,10 @@ def _at_deed(flow: Flow, state: SessionState, node: Node, event: Event) -> Answe
             return Turn((), None, HangUp(True, Left.NUMBER), _over(state))
         case ToNumber(), Failed():
             return _or_person(flow, state, node.failed, NUMBER_FAILED)
-        case ReceiveFax(), (Done() | Failed()):
-            return Turn((), None, HangUp(isinstance(event, Done), Left.FAX), _over(state))
+        case ReceiveFax(), Done():
+            return Turn((), None, HangUp(True, Left.FAX), _over(state))
+        case ReceiveFax(), Failed():
+            return _to_person(flow, state, None, ())
         case _:
             return None
 

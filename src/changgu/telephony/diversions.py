@@ -35,7 +35,7 @@ from changgu.telephony.numbers import caller_id
 logger = logging.getLogger(__name__)
 
 LONGEST_MESSAGE = 180
-"""Seconds of a voice mail."""
+"""Seconds of a voice mail; the menu sets its own."""
 SILENCE_ENDS_IT = 8
 """Seconds of silence that end a voice mail."""
 SHORTEST_MESSAGE = 1
@@ -45,6 +45,8 @@ BYTES_A_SECOND = 16_000
 """Of 16-bit sound at 8 kHz."""
 FILE_PATIENCE = 15.0
 """Seconds beyond the longest message in which we must have heard of its end."""
+STOPPED_WITHIN = 3.0
+"""Seconds in which the PBX ends a recording that it was told to end."""
 
 QUESTIONS = 3
 """How often a caller is asked for one thing before they go back to their place."""
@@ -209,7 +211,7 @@ class Diversions:
         visitor.handset.forget_keys()
         name = _recording_name(divert.queue, call)
         finished = self._messages[name] = asyncio.get_running_loop().create_future()
-        kept = self._spawn(self._keep(voicemails, visitor, divert, name, finished))
+        kept = self._spawn(self._keep(voicemails, visitor, divert, name, finished, longest))
         left = MenuEnded(call, served=True, outcome=Outcome.VOICEMAIL)
 
         async def hung_up() -> Event | None:
@@ -235,18 +237,28 @@ class Diversions:
 
     async def _keep(
         self, voicemails: Voicemails, visitor: Visitor, divert: Divert, name: str,
-        finished: asyncio.Future[RecordingFinished],
+        finished: asyncio.Future[RecordingFinished], longest: int,
     ) -> bool:  # fmt: skip
         """Whether the caller said something and it is kept. Goes on when they have hung up."""
         try:
-            async with asyncio.timeout(LONGEST_MESSAGE + FILE_PATIENCE):
-                ended = await finished
+            ended = await self._end_of(name, finished, longest)
             return await self._fetch(voicemails, divert.call, divert.queue, visitor.identity.number, name, ended)
         except Exception:  # one message's edge: it is still at the PBX, and is fetched when the line comes up again
             logger.exception("a message could not be kept; the PBX has it as %s", name, extra={"call_id": divert.call})
             return False
         finally:
             self._messages.pop(name, None)
+
+    async def _end_of(self, name: str, finished: asyncio.Future[RecordingFinished], longest: int) -> RecordingFinished:
+        """A message that is not over when it must be is ended: nobody is recorded while the menu goes on."""
+        try:
+            async with asyncio.timeout(longest + FILE_PATIENCE):
+                return await asyncio.shield(finished)
+        except TimeoutError:
+            if await self._tolerating("POST", path("recordings", "live", name, "stop")):
+                return RecordingFinished(name, 0, None, failed=False)  # it had ended, unheard of; the file tells more
+        async with asyncio.timeout(STOPPED_WITHIN):
+            return await finished
 
     async def _fetch(
         self, voicemails: Voicemails, call: CallId, queue: QueueName, caller: str | None, name: str,

@@ -30,8 +30,19 @@ from changgu.acd.queues import Way
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.nodes import NamedPrompt, NodeName, Prompt, TextPrompt
 from changgu.ivr_flows.publishing.notices import DESK, QUEUE, Announcement, Notice, mark_of, parts_of
+from changgu.ivr_flows.session import (
+    Done,
+    HangUp,
+    PersonWanted,
+    Recorded,
+    Step,
+    ToQueue,
+    Turn,
+    Visit,
+    resume,
+    start,
+)
 from changgu.ivr_flows.session import Event as VisitEvent
-from changgu.ivr_flows.session import HangUp, PersonWanted, Step, ToQueue, Turn, Visit, resume, start
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriConflict, AriLate, AriNotFound, AriNotOurs, AriTrouble
 from changgu.telephony.ari.messages import (
@@ -421,7 +432,9 @@ class Inbound:
             begins = False
             if news is None:
                 break
-            turn = resume(flow, turn.state, news if clock() < latest else PersonWanted())
+            # What has been done is done, however long it took: a talk outside that is over leads to no queue.
+            is_late = clock() >= latest and not isinstance(news, Done | Recorded)
+            turn = resume(flow, turn.state, PersonWanted() if is_late else news)
         match turn.outcome:
             case ToQueue(queue, priority, skills, agent):
                 wanted = AgentId(agent) if agent is not None else None
@@ -478,6 +491,7 @@ class Inbound:
         visitor.arrived = msgspec.structs.replace(
             arrived, priority=arrived.priority + known.priority, last_agent=known.last_agent, grounds=known.grounds
         )
+        visitor.afterwards = None  # whatever they did in the menu: from here on they wait, and may give up
         self._post(visitor.arrived)
 
     async def _standing(self, visitor: Visitor) -> Standing:
