@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from changgu.acd.identity import QueueName
+from changgu.ground.trouble import BadInput
+from changgu.telephony import fax_pages
 from changgu.telephony.fax import ABANDONED_AFTER, Fax, FaxFolder, FaxNote, read_note
-from changgu.telephony.fax_pages import Unreadable, to_pdf
+from changgu.telephony.fax_pages import MOST_DOTS, Unreadable, to_pdf
 from tests.support.fax_pages import ACROSS, black_bars, write_fax
 from tests.support.waiting import eventually
 
@@ -114,6 +116,22 @@ async def test_what_is_no_fax_is_put_aside(room: FaxRoom) -> None:
     assert room.folder.failed == 1
 
 
+async def test_a_fax_that_is_refused_is_put_aside_and_not_sent_again_and_again(
+    room: FaxRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room.cabinet, "keep", _refused)
+    room.came("side-1.6")
+
+    assert await room.folder.look() == 0
+
+    assert [file.name for file in room.path.iterdir()] == ["side-1.6.unreadable"]
+    assert room.folder.failed == 1
+
+
+async def _refused(fax: Fax) -> None:
+    raise BadInput("너무 큰 파일입니다.", "too large", field="file")
+
+
 async def test_a_folder_that_is_not_there_yet_is_no_trouble(tmp_path: Path) -> None:
     assert await FaxFolder(tmp_path / "fax", Cabinet()).look() == 0
 
@@ -151,11 +169,16 @@ def test_what_stands_beside_the_pages_is_read_with_care(written: str, note: FaxN
     assert read_note(written) == note
 
 
+def pages_of(pdf: bytes) -> int:
+    """As its last word has it: every page that is added is a new word about all of them."""
+    return int(re.findall(rb"/Count ([0-9]+)", pdf)[-1])
+
+
 def test_pages_of_standard_resolution_are_not_squat(tmp_path: Path) -> None:
     pdf, count = to_pdf(write_fax(tmp_path / "standard.tif", 3, lines=1078, down=98))
 
     boxes = re.findall(rb"/MediaBox \[ 0 0 ([0-9.]+) ([0-9.]+) \]", pdf)
-    assert (count, len(boxes)) == (3, 3)
+    assert (count, pages_of(pdf), len(set(boxes))) == (3, 3, 1)
     width, height = (float(side) / 72 for side in boxes[0])
     assert (round(width, 2), round(height, 1)) == (8.47, 10.6)  # inches: A4 is 8.27 by 11.69, with the margins cut
 
@@ -173,6 +196,26 @@ def test_a_torn_file_is_unreadable(tmp_path: Path) -> None:
 
     with pytest.raises(Unreadable):
         to_pdf(torn)
+
+
+def test_a_page_that_no_machine_sends_is_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable):
+        to_pdf(write_fax(tmp_path / "endless.tif", 1, lines=MOST_DOTS // ACROSS + 1))
+
+
+def test_two_hundred_pages_take_the_memory_of_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packs: list[int] = []
+    written = fax_pages._written
+
+    def write(pack: list[Image.Image], out: io.BytesIO, before: int) -> int:
+        packs.append(len(pack))
+        return written(pack, out, before)
+
+    monkeypatch.setattr(fax_pages, "_written", write)
+    monkeypatch.setattr(fax_pages, "PACK", 3 * ACROSS * 1078)
+    pdf, count = to_pdf(write_fax(tmp_path / "long.tif", 11, lines=1078, down=196))
+
+    assert (count, pages_of(pdf), packs) == (11, 11, [3, 3, 3, 2])
 
 
 def test_the_bars_of_a_page_can_be_counted(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from time import time
 from typing import Protocol
 
 from changgu.acd.identity import CallId, QueueName
+from changgu.ground.trouble import BadInput
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class FaxFolder:
         self._every = every
         self._clock = clock
         self.failed = 0
-        """Faxes of which not one page came, or that could not be read."""
+        """Faxes of which not one page came, or that could not be read, or were refused."""
 
     async def run(self) -> None:
         """Look until cancelled; a folder that cannot be read now may be again later."""
@@ -119,7 +120,13 @@ class FaxFolder:
             await asyncio.to_thread(self._put_aside, pages, written)
             return False
         pdf, count = drawn
-        await self._faxes.keep(Fax(CallId(name), note.caller, note.queue, pdf, count, note.succeeded))
+        try:
+            await self._faxes.keep(Fax(CallId(name), note.caller, note.queue, pdf, count, note.succeeded))
+        except BadInput as trouble:  # refused, such as one that is too large: it would be again
+            self.failed += 1
+            logger.error("a fax is not taken: %s", trouble, extra={"call_id": name})
+            await asyncio.to_thread(self._put_aside, pages, written)
+            return False
         await asyncio.to_thread(self._forget, pages, written)
         logger.info("a fax of %d pages came", count, extra={"call_id": name})
         return True

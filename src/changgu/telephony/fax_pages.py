@@ -1,12 +1,17 @@
 """Makes a PDF of the pages of a fax."""
 
 import io
+import itertools
 from pathlib import Path
 
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageSequence
 
 MOST_PAGES = 200
 """Pages of one fax that are kept."""
+MOST_DOTS = 40_000_000
+"""Dots of one page, ten times A4: no machine sends more, and each takes a byte while it is drawn."""
+PACK = 40_000_000
+"""Dots that are drawn before they are written: every pack makes the PDF be read once more, every dot takes a byte."""
 SHARP = 204.0
 """Dots an inch across. Down there are 98 lines (standard), which are drawn twice, or 196 (fine)."""
 
@@ -16,15 +21,33 @@ class Unreadable(Exception):
 
 
 def to_pdf(tiff: Path) -> tuple[bytes, int]:
-    """The pages as a PDF, and how many; raises `Unreadable`."""
-    out = io.BytesIO()
+    """The pages as a PDF, and how many; raises `Unreadable`. A few pages are drawn at a time: two hundred take no
+    more memory than ten."""
+    out, count = io.BytesIO(), 0
+    pack: list[Image.Image] = []
     try:
         with Image.open(tiff, formats=["TIFF"]) as fax:
-            pages = [_drawn(page) for page, _ in zip(ImageSequence.Iterator(fax), range(MOST_PAGES), strict=False)]
-        pages[0].save(out, "PDF", save_all=True, append_images=pages[1:], resolution=SHARP)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, IndexError) as trouble:
-        raise Unreadable(str(trouble)) from trouble
-    return out.getvalue(), len(pages)
+            for page in itertools.islice(ImageSequence.Iterator(fax), MOST_PAGES):
+                if page.width * page.height > MOST_DOTS:
+                    raise Unreadable(f"a page of {page.width} by {page.height} dots")
+                pack.append(_drawn(page))
+                if sum(one.width * one.height for one in pack) >= PACK:
+                    count = _written(pack, out, count)
+            if pack:
+                count = _written(pack, out, count)
+    except Exception as trouble:  # a stranger's file: whatever it does to those who read it, it would do again
+        raise Unreadable(f"{type(trouble).__name__}: {trouble}") from trouble
+    return out.getvalue(), count
+
+
+def _written(pack: list[Image.Image], out: io.BytesIO, before: int) -> int:
+    """Add these pages to those before, and forget them; how many there are now."""
+    pack[0].save(out, "PDF", save_all=True, append_images=pack[1:], append=before > 0, resolution=SHARP)
+    count = before + len(pack)
+    for page in pack:
+        page.close()  # Pillow's notes on how to save hold them in a ring
+    pack.clear()
+    return count
 
 
 def _drawn(page: Image.Image) -> Image.Image:
