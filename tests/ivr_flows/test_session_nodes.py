@@ -232,7 +232,7 @@ LOOK = (
 
 def test_a_look_up_gives_values_or_leads_elsewhere() -> None:
     tree = flow(LOOK)
-    assert visited(tree).wait == WaitLookUp("person", "01012345678")
+    assert visited(tree).wait == WaitLookUp("person", "01012345678", "01012345678")
     found = visited(tree, LookedUp({"age": "3287", "Name": "김"}))
     assert said(found) == ["thousands_3", "hundreds_2", "number_87"]
     assert found.state.values == {"who.age": "3287", "who.name": "김"}
@@ -240,6 +240,26 @@ def test_a_look_up_gives_values_or_leads_elsewhere() -> None:
     assert visited(tree, LookUpFailed()).outcome == YES
     unsaid = visited(flow(LOOK.replace(", failed: yes", "")), LookUpFailed())
     assert (unsaid.outcome, said(unsaid)) == (PERSON, ["look_up_failed"])
+
+
+def test_a_second_answer_keeps_nothing_of_the_first() -> None:
+    tree = flow(
+        '  first: {kind: look_up, source: person, key: "1", name: who, found: again, not_found: no, failed: yes}\n'
+        '  again: {kind: look_up, source: person, key: "2", name: who, found: f, not_found: no, failed: yes}\n'
+        "  f: {kind: say, say: {value: who.age, as: number}, next: yes}\n"
+    )
+    found = visited(tree, LookedUp({"age": "30", "mail": "lee@example.org"}), LookedUp({"age": "40"}))
+    assert found.state.values == {"who.age": "40"}
+    assert visited(tree, LookedUp({"age": "30"}), LookedUp(None)).state.values == {}
+    assert visited(tree, LookedUp({"age": "30"}), LookUpFailed()).state.values == {"who.age": "30"}
+
+
+@pytest.mark.parametrize("dots", [".", ".."])
+def test_dots_climb_nowhere(dots: str) -> None:
+    nodes = f'  first: {{kind: set, values: {{x: "{dots}"}}, next: ask}}\n'
+    nodes += '  ask: {kind: http_look_up, url: "https://h.example/i/{x}/state", name: a, timeout: 2, '
+    nodes += "found: yes, not_found: no}\n"
+    assert visited(flow(nodes)).wait == WaitHttp("https://h.example/i//state", (), 2.0)
 
 
 def test_a_callers_value_cannot_change_the_address_that_is_asked() -> None:
@@ -347,7 +367,7 @@ def test_look_ups_count_against_the_limit_like_questions() -> None:
 def test_news_that_answers_nothing_asks_again() -> None:
     tree = flow(LOOK)
     again = visited(tree, keys("5"))
-    assert (again.wait, again.state.turns) == (WaitLookUp("person", "01012345678"), 2)
+    assert (again.wait, again.state.turns) == (WaitLookUp("person", "01012345678", "01012345678"), 2)
 
 
 def test_a_value_that_is_not_there_is_not_said() -> None:

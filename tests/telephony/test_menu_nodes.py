@@ -408,6 +408,18 @@ class SlowWeb:
         return None
 
 
+async def test_an_address_keeps_the_query_of_its_own() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(204)
+
+    await web(answer).get("https://stock.example/a%2Fb?key=1", (("by", "010 1&2"),), 1.0)
+    await web(answer).get("https://stock.example/a%2Fb?key=1", (), 1.0)
+    assert asked == ["https://stock.example/a%2Fb?key=1&by=010+1%262", "https://stock.example/a%2Fb?key=1"]
+
+
 async def test_a_web_service_that_is_late_does_not_keep_a_caller() -> None:
     async with board_with(WEB, Helpers(web=SlowWeb())) as board:
         await board.pbx.call_in(CALL)

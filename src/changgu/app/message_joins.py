@@ -179,7 +179,8 @@ class SelfServiceLookUps:
     async def caller_check(self, key: str, asker: str = "") -> Mapping[str, str] | None:
         """Telephone number or 사번, a space, the PIN: the person's id; None when that is not their PIN.
 
-        Wrong ones count for the telephone that asks, whosever number is keyed; without one, for the call."""
+        Wrong ones count for the telephone that asks, whosever number is keyed; without one, for the call.
+        """
         who, _, pin = key.strip().rpartition(" ")
         check = await self._service.caller_check(who.strip(), pin, asker or None)
         return {"person": str(check.person)} if check.is_confirmed else None

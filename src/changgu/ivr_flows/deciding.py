@@ -20,7 +20,12 @@ def values_of(state: SessionState) -> dict[str, str]:
 def filled(template: str, state: SessionState, *, quoted: bool = False) -> str:
     """A text with its values in place; `quoted` so that they cannot be anything else than a part of an address."""
     values = values_of(state)
-    return fill(template, {name: quote(text, safe="") for name, text in values.items()} if quoted else values)
+    return fill(template, {name: _quoted(text) for name, text in values.items()} if quoted else values)
+
+
+def _quoted(text: str) -> str:
+    """As one part of an address; dots alone, which no quoting keeps from climbing, are nothing."""
+    return "" if text in (".", "..") else quote(text, safe="")
 
 
 def called_flow(flow: Flow, state: SessionState) -> Flow | None:

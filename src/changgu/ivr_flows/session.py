@@ -110,7 +110,7 @@ from changgu.ivr_flows.turns import (
     WaitRecording,
     WaitSpeech,
 )
-from changgu.ivr_flows.values import kept
+from changgu.ivr_flows.values import kept, without
 
 __all__ = [
     "LOOK_UP_FAILED", "NOTHING_PRESSED", "NO_INPUT_PERSON", "OWN_PROMPTS", "TICKET_UNKNOWN", "TICKET_UNKNOWN_TWICE",
@@ -394,6 +394,8 @@ def _missed(flow: Flow, state: SessionState, node: Question, hint: NamedPrompt) 
 
 def _at_look_up(flow: Flow, state: SessionState, node: Node, event: Event) -> Answered:
     assert isinstance(node, LookUp | HttpLookUp)
+    if isinstance(event, LookedUp):
+        state = replace(state, values=without(state.values, node.name))
     match event:
         case LookedUp(None):
             return _enter(flow, state, node.not_found, None, ())

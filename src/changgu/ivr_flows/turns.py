@@ -98,7 +98,7 @@ class WaitLookUp:
     source: str
     key: str
     caller: str = ""
-    """The telephone that asks, as the network presented it: guesses at a PIN are counted by it, not by what is keyed."""
+    """The telephone that asks, as the network presented it: wrong PINs count for it, not for what is keyed."""
 
 
 @dataclass(frozen=True, slots=True)

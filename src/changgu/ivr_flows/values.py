@@ -54,6 +54,11 @@ def mistake_in(text: str, *, spoken: bool) -> str | None:
     return next((brace for brace in rest if brace in "{}"), None)
 
 
+def without(values: Values, looked_up: str) -> dict[str, str]:
+    """The values without the fields of an earlier answer of this name, which are not true of the next one."""
+    return {name: value for name, value in values.items() if not name.startswith(f"{looked_up}.")}
+
+
 def kept(values: Values, new: Values) -> dict[str, str]:
     """The values with the new ones among them, none too long and not too many."""
     merged = dict(values)

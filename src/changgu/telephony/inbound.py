@@ -472,10 +472,13 @@ class Inbound:
         return await self._player.perform(handset, turn, language, deeds)
 
     async def _announce_all(self, visitor: Visitor, places: Sequence[str], language: str) -> None:
+        said: set[int] = set()  # the board hears of it by the ledger, which may be later than the next place
         if self._desk.notices is not None:
             for place in places:
                 for notice in self._desk.notices.for_call(visitor.handset.call, place):
-                    await self._announce(visitor, notice, language)
+                    if notice.id not in said:
+                        said.add(notice.id)
+                        await self._announce(visitor, notice, language)
 
     async def _announce(self, visitor: Visitor, notice: Notice, language: str) -> None:
         """Say it to its end, whatever is pressed; whoever hangs up before has not heard it."""

@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-import smtplib
-import ssl
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -88,6 +86,9 @@ class Messages:
 
 
 def _post(server: MailServer, to: str, text: str, subject: str) -> None:
+    import smtplib  # in its own thread: a start must not wait for them
+    import ssl
+
     mail = EmailMessage()
     mail["From"], mail["To"] = server.sender, to
     mail["Subject"] = " ".join(subject.split()) or " ".join(text.split())[:60]

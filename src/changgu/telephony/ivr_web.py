@@ -12,8 +12,8 @@ from changgu.ivr_flows.limits import HTTP_ANSWER_BYTES
 if TYPE_CHECKING:
     import httpx
 
-FIELDS_KEPT = 50
-"""Of one answer."""
+FIELDS_KEPT = 20
+"""Of one answer: a visit has room for several (`limits.VALUES_KEPT`)."""
 
 NESTED = 3
 """How deep an answer is looked into."""
@@ -43,8 +43,8 @@ class WebLookUps:
 
         Raises `WebAnswerTrouble` for another status, an answer that is too long, or no JSON; httpx's own for the rest.
         """
-        parameters, pool = tuple(query) or None, await self._pool()
-        async with pool.stream("GET", url, params=parameters, timeout=limit) as answer:
+        pool = await self._pool()
+        async with pool.stream("GET", _address(url, query), timeout=limit) as answer:
             if answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.NO_CONTENT):
                 return None
             if answer.status_code != HTTPStatus.OK:
@@ -65,6 +65,13 @@ def client(transport: "httpx.AsyncBaseTransport | None") -> "httpx.AsyncClient":
     import httpx
 
     return httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
+
+
+def _address(url: str, query: Sequence[tuple[str, str]]) -> "httpx.URL":
+    """With the query beside the one that the address has of its own, such as a key."""
+    import httpx
+
+    return httpx.URL(url).copy_merge_params(tuple(query)) if query else httpx.URL(url)
 
 
 def fields_of(answer: object) -> dict[str, str] | None:
