@@ -10,7 +10,7 @@ from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt, TextPrompt
 from changgu.ivr_flows.spoken import pieces
 from changgu.telephony.farewells import FAREWELLS
-from changgu.telephony.speech.prompts import TROUBLES_IN_A_ROW, PromptStore, recording_name
+from changgu.telephony.speech.prompts import MOST_MAKINGS, TROUBLES_IN_A_ROW, PromptStore, recording_name
 from changgu.telephony.speech.synthesiser import SpeechTrouble, Synthesiser
 from tests.support.counting_voice import CountingVoice, hum
 from tests.support.waiting import eventually
@@ -231,6 +231,42 @@ async def test_sentences_made_for_one_caller_are_never_sent_to_another_company(t
 
     assert cloud.said == []
     assert local.said == [("ko", name.text)]
+
+
+async def test_what_a_caller_is_told_is_nobodys_to_read_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    voice = CountingVoice()
+    prompts = store(tmp_path, voice)
+    await prompts.prepare()
+    name = TextPrompt("김하나 님, 안녕하십니까.")
+    voice.refuses.add(name.text)
+
+    assert await prompts.playlist([name], "ko") == []
+    await until(lambda: "cannot be made" in caplog.text)
+
+    assert "left out" in caplog.text
+    assert "김하나" not in caplog.text
+    await prompts.close()
+
+
+async def test_callers_with_many_sentences_do_not_bury_the_voice(tmp_path: Path) -> None:
+    voice = CountingVoice()
+    prompts = store(tmp_path, voice)
+    await prompts.prepare()
+    voice.said.clear()
+    voice.hold()
+    names = [TextPrompt(f"{number}번 손님") for number in range(MOST_MAKINGS + 5)]
+
+    assert await prompts.playlist(names, "ko") == []
+    await until(lambda: len(voice.said) == MOST_MAKINGS)
+    voice.release()
+    await until(lambda: prompts.is_prepared(names[MOST_MAKINGS - 1]))
+    assert not prompts.is_prepared(names[-1])
+
+    await prompts.playlist(names[-1:], "ko")
+    await until(lambda: prompts.is_prepared(names[-1]))
+    await prompts.close()
 
 
 # ---- hearing a sentence before callers do ---------------------------------------------------------------------------

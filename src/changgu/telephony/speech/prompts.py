@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 TROUBLES_IN_A_ROW = 3
 """After so many a voice is not asked for the rest of a preparation: it is away, or broken."""
 
+MOST_MAKINGS = 20
+"""Sentences that are made at the same time while callers wait: more, and none would be ready for the next caller."""
+
 REST_AFTER = 120.0
 """Seconds after a single sentence for which the voice stays loaded: whoever tries one out will try another."""
 
@@ -320,8 +323,11 @@ class PromptStore:
         return await self._sound_of(piece, self._main_language)
 
     def _make_meanwhile(self, key: "_Key") -> None:
-        name = f"prompt {key!r}"
+        name = f"prompt {hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"
         if self._on_the_spot is None or any(making.get_name() == name for making in self._makings):
+            return
+        if len(self._makings) >= MOST_MAKINGS:
+            self._left_out.discard(key)  # the next caller asks for it again
             return
         making = asyncio.create_task(self._make(key, self._on_the_spot), name=name)
         self._makings.add(making)
@@ -333,7 +339,7 @@ class PromptStore:
         try:
             path, _ = await self._synthesised(self._text_of(prompt, language) or "", language, voice)
         except (SpeechTrouble, OSError) as trouble:
-            logger.warning("a new sentence cannot be made: %s: %s", prompt, trouble)
+            logger.warning("a new sentence cannot be made: %s: %s", _kind_of(prompt), type(trouble).__name__)
         else:
             self._sounds.setdefault(key, path)
             self._left_out.discard(key)
@@ -370,7 +376,12 @@ class PromptStore:
     def _leave_out(self, key: "_Key", why: str) -> None:
         self._left_out.add(key)
         language, piece = key
-        logger.warning("left out of what a caller hears: %s (%s): %s", piece, language, why)
+        logger.warning("left out of what a caller hears: %s (%s): %s", _kind_of(piece), language, why)
+
+
+def _kind_of(piece: Prompt) -> str:
+    """What may be said of it in a log: a sentence may hold a caller's name, number or ticket."""
+    return piece.name if isinstance(piece, NamedPrompt) else "a sentence" if isinstance(piece, TextPrompt) else "digits"
 
 
 def recording_name(prompt: Prompt) -> str:
