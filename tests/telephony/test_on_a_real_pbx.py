@@ -261,7 +261,7 @@ async def test_hold_gives_the_caller_music_and_resume_gives_them_back(
     await phones.ended("c1")
 
     assert tone_seconds(tmp_path / "c1.wav", AGENT_HERTZ) < 2.5, "the agent must not be heard during hold"
-    assert tone_seconds(tmp_path / "alice-1.wav", CALLER_HERTZ) > 0.8
+    assert tone_seconds(tmp_path / "alice-1.wav", CALLER_HERTZ) > 0.6
 
 
 async def test_hold_by_the_phones_own_key_is_told_to_the_acd(room: Room, phones: Phones) -> None:

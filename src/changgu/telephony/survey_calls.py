@@ -91,7 +91,8 @@ class SurveyCalls:
 
     def line_is_up(self) -> None:
         """Whom somebody was asking when the service ended hears nothing more: their leg is ended."""
-        self._leftovers = asyncio.create_task(self._end_leftovers(), name="survey calls from before")
+        if self._invitations is not None:
+            self._leftovers = asyncio.create_task(self._end_leftovers(), name="survey calls from before")
 
     async def _end_leftovers(self) -> None:
         try:
