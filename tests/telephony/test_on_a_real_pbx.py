@@ -255,13 +255,13 @@ async def test_hold_gives_the_caller_music_and_resume_gives_them_back(
     await asyncio.sleep(2)
     await room.telephony.control.resume(ALICE, call)
     await room.fact(HoldEnded)
-    await asyncio.sleep(1)
+    await asyncio.sleep(1.1)
     await room.telephony.control.hang_up(ALICE, call)
     await room.fact(CallEnded, by=Ender.AGENT)
     await phones.ended("c1")
 
     assert tone_seconds(tmp_path / "c1.wav", AGENT_HERTZ) < 2.5, "the agent must not be heard during hold"
-    assert tone_seconds(tmp_path / "alice-1.wav", CALLER_HERTZ) > 0.6
+    assert tone_seconds(tmp_path / "alice-1.wav", CALLER_HERTZ) > 0.8
 
 
 async def test_hold_by_the_phones_own_key_is_told_to_the_acd(room: Room, phones: Phones) -> None:
