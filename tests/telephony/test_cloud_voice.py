@@ -11,7 +11,8 @@ from urllib.parse import parse_qs
 import numpy as np
 import pytest
 
-from changgu.telephony.speech.cloud import CloudAccess, CloudSynthesiser, clova_speed, is_private_enough
+from changgu.telephony.private_address import is_private_enough
+from changgu.telephony.speech.cloud import CloudAccess, CloudSynthesiser, clova_speed
 from changgu.telephony.speech.synthesiser import SpeechLate, SpeechRefused, SpeechTrouble
 
 KEY = "secret-key-0123456789"

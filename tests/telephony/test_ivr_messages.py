@@ -126,4 +126,4 @@ def test_who_sends_is_said_in_the_settings(tmp_path: Path) -> None:
     assert messengers(SendingSettings(sms_url="https://sms.example"), tmp_path) is not None
     for wrong in ({"mail_server": ":25"}, {"mail_server": "a:b"}, {"mail_from": "desk"}, {"sms_url": "sms.example"}):
         with pytest.raises(ValueError):
-            SendingSettings(**wrong)
+            SendingSettings.model_validate(wrong)

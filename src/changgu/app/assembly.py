@@ -52,7 +52,7 @@ from changgu.app.message_joins import (
     dialable,
 )
 from changgu.app.pbx_settings import ami_access, ari_access, queue_log_file
-from changgu.app.sending import messengers
+from changgu.app.sending import messengers, web_credentials
 from changgu.app.settings import Settings
 from changgu.directory.numbers import Numbering
 from changgu.directory.service import Directory
@@ -157,6 +157,7 @@ class Service:
         self.intake.tell(self.unanswered.look)
         self.surveys = Surveys(database, self.tickets)
         self.survey_desk = SurveyDesk(self.surveys)
+        self.messengers = messengers(settings.sending, settings.data, self.directory.numbering.canonical)
         self.self_service = SelfService(
             database, self.tickets, PinPeople(self.directory), secrets.pin_key.encode(),
             book=lambda asked: self.runner.post(asked), dialable=dialable(self.dial_plan),
@@ -238,7 +239,7 @@ class Service:
             calls=self.engine,
             shadow=self.shadow_queues,
             helpers=Helpers(
-                web=WebLookUps(), messengers=messengers(settings.sending, settings.data),
+                web=WebLookUps(credentials=web_credentials(settings.data)), messengers=self.messengers,
                 surveys=MenuSurveys(self.surveys),
             ),
             speech=settings.speech.plan(),

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from changgu.app.settings_group import Group, option
 from changgu.app.settings_words import UnusableValue
-from changgu.telephony.speech.cloud import is_private_enough
+from changgu.telephony.private_address import is_private_enough
 from changgu.telephony.speech.voice_catalogue import DEFAULT_VOICE
 
 

@@ -1,39 +1,65 @@
-"""Sends what a menu writes to a caller: mail through the house's own server, SMS through a gateway over HTTP."""
+"""Sends what a menu writes to a caller: mail through the house's own server, SMS through a gateway or Twilio."""
 
 import asyncio
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from enum import StrEnum
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from changgu.ground.trouble import Trouble
 from changgu.telephony.ivr_web import client
 
 if TYPE_CHECKING:
+    import smtplib
+    import ssl
+
     import httpx
 
 LIMIT = 4.0
 """Seconds for each step with a mail server or gateway: a caller waits."""
 MAILS_AT_ONCE = 2
 """Beyond that a caller is told at once that their mail could not be sent."""
+SMS_AT_ONCE = 4
 
 ADDRESS = re.compile(r"[^@\s<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,190}")
 NUMBER = re.compile(r"\+?[0-9]{8,15}")
 
 
-class NotSent(Exception):
-    """A message was not taken over by those who deliver it."""
+class NotSent(Trouble):
+    """A message was not taken over by those who deliver it. Says neither to whom it was nor what stood in it."""
+
+    status = 502
+
+
+class MailSecurity(StrEnum):
+    """How the line to the mail server is encrypted."""
+
+    AUTO = "auto"
+    """STARTTLS where the server offers it; always with a log-in."""
+    STARTTLS = "starttls"
+    TLS = "tls"
+    """From the first byte (SMTPS, RFC 8314)."""
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """The house's own server, which takes mail from this computer; encrypted when it offers that."""
+    """The house's own server."""
 
     host: str
     port: int
     sender: str
+    security: MailSecurity = MailSecurity.AUTO
+    user: str = ""
+    password: str = field(default="", repr=False)
+    """Only ever sent over an encrypted line."""
+    authority: str = ""
+    """File of the authority (PEM) that vouches for the server; empty: those that this computer trusts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,40 +67,50 @@ class SmsGateway:
     """Takes `{"to": …, "text": …}` as JSON by POST; 2xx means that it will be delivered."""
 
     url: str
-    token: str = ""
+    token: str = field(default="", repr=False)
     """Sent as `Authorization: Bearer`."""
+
+
+class SmsService(Protocol):
+    """A company that delivers SMS; called in a thread."""
+
+    def send(self, number: str, text: str) -> None:
+        """To a number with + and country code; raises `NotSent`."""
+        ...
 
 
 class Messages:
     """Answers `telephony.ivr_player.Messengers`."""
 
     def __init__(
-        self, mail: MailServer | None, sms: SmsGateway | None, transport: "httpx.AsyncBaseTransport | None" = None
-    ) -> None:
-        """`transport` stands in for the network in tests."""
+        self, mail: MailServer | None, sms: SmsGateway | SmsService | None,
+        transport: "httpx.AsyncBaseTransport | None" = None,
+        international: Callable[[str], str | None] = lambda number: number,
+    ) -> None:  # fmt: skip
+        """`transport` stands in for the network in tests; `international` gives a number its country code, or None."""
         self._mail = mail
         self._sms = sms
         self._transport = transport
-        self._mailers = ThreadPoolExecutor(MAILS_AT_ONCE, "mail")
-        """Of their own: a mail server that hangs must not keep the threads in which callers' sounds are made."""
-        self._free = BoundedSemaphore(MAILS_AT_ONCE)
+        self._international = international
+        self._mailers = _Threads("mail", MAILS_AT_ONCE)
+        self._texters = _Threads("sms", SMS_AT_ONCE)
 
     async def send(self, kind: str, to: str, text: str, subject: str) -> None:
         """By `sms` or `mail`. Raises `NotSent`, and what smtplib and httpx raise."""
-        match kind:
-            case "mail" if self._mail is not None and ADDRESS.fullmatch(to):
-                await self._by_mail(self._mail, to, text, subject)
-            case "sms" if self._sms is not None and NUMBER.fullmatch(number := to.replace("-", "")):
-                await self._to_gateway(self._sms, number, text)
+        match kind, self._mail, self._sms:
+            case "mail", MailServer() as server, _ if ADDRESS.fullmatch(to):
+                await self._mailers.run(lambda: _post(server, to, text, subject))
+            case "sms", _, SmsGateway() as gateway if NUMBER.fullmatch(number := to.replace("-", "")):
+                await self._to_gateway(gateway, number, text)
+            case "sms", _, None:
+                raise NotSent("문자를 보낼 곳이 설정되지 않았습니다.", "nothing sends SMS here")
+            case "sms", _, service if service is not None and not isinstance(service, SmsGateway):
+                number = self._international(to) or ""
+                if not (number.startswith("+") and NUMBER.fullmatch(number)):
+                    raise NotSent("문자를 받을 수 있는 번호가 아닙니다.", "not a number that takes SMS")
+                await self._texters.run(lambda: service.send(number, text))
             case _:
-                raise NotSent(f"no {kind} can be sent there")
-
-    async def _by_mail(self, server: MailServer, to: str, text: str, subject: str) -> None:
-        if not self._free.acquire(blocking=False):
-            raise NotSent("the mail server still has earlier mail before it")
-        posting = self._mailers.submit(_post, server, to, text, subject)
-        posting.add_done_callback(lambda _: self._free.release())  # not before: a caller who hangs up ends no thread
-        await asyncio.wrap_future(posting)
+                raise NotSent("이 주소나 번호로는 보낼 수 없습니다.", f"no {kind} can be sent there")
 
     async def _to_gateway(self, gateway: SmsGateway, number: str, text: str) -> None:
         heads = {"Authorization": f"Bearer {gateway.token}"} if gateway.token else {}
@@ -82,7 +118,27 @@ class Messages:
             posted = {"to": number, "text": text}
             answer = await pool.post(gateway.url, json=posted, headers=heads, timeout=LIMIT)
         if not answer.is_success:
-            raise NotSent(f"the gateway said {answer.status_code}")
+            raise NotSent(
+                f"문자 게이트웨이가 거절했습니다({answer.status_code}).", f"the gateway said {answer.status_code}"
+            )
+
+
+class _Threads:
+    """Of their own: a server that hangs must not keep the threads in which callers' sounds are made."""
+
+    def __init__(self, name: str, at_once: int) -> None:
+        self._pool = ThreadPoolExecutor(at_once, name)
+        self._free = BoundedSemaphore(at_once)
+        self._name = name
+
+    async def run(self, work: Callable[[], None]) -> None:
+        if not self._free.acquire(blocking=False):
+            raise NotSent(
+                "앞선 메시지를 아직 보내고 있습니다.", f"earlier messages are still before it ({self._name})"
+            )
+        posting = self._pool.submit(work)
+        posting.add_done_callback(lambda _: self._free.release())  # not before: a caller who hangs up ends no thread
+        await asyncio.wrap_future(posting)
 
 
 def _post(server: MailServer, to: str, text: str, subject: str) -> None:
@@ -94,9 +150,52 @@ def _post(server: MailServer, to: str, text: str, subject: str) -> None:
     mail["Subject"] = " ".join(subject.split()) or " ".join(text.split())[:60]
     mail["Date"], mail["Message-ID"] = formatdate(localtime=True), make_msgid(domain=server.sender.rpartition("@")[2])
     mail.set_content(text)
-    with smtplib.SMTP(server.host, server.port, timeout=LIMIT) as line:
+    try:
+        trusted = ssl.create_default_context(cafile=server.authority or None)
+        if server.security is MailSecurity.TLS:
+            with smtplib.SMTP_SSL(server.host, server.port, timeout=LIMIT, context=trusted) as line:
+                _hand_over(line, server, mail)
+        else:
+            with smtplib.SMTP(server.host, server.port, timeout=LIMIT) as line:
+                _encrypt(line, server, trusted)
+                _hand_over(line, server, mail)
+    except ssl.SSLError as trouble:
+        raise NotSent(
+            "메일 서버의 인증서를 믿을 수 없습니다(sending.mail_authority).",
+            f"the mail server's certificate is not trusted (sending.mail_authority): {trouble.reason}",
+        ) from trouble
+    except smtplib.SMTPAuthenticationError as trouble:
+        raise NotSent(
+            f"메일 서버가 로그인을 거절했습니다({trouble.smtp_code}). mail_user와 mail.password를 보십시오.",
+            f"the mail server refused the log-in ({trouble.smtp_code}): see sending.mail_user and DATA/mail.password",
+        ) from None  # its text may hold what was sent
+    except smtplib.SMTPRecipientsRefused as trouble:
+        code = next((refused[0] for refused in trouble.recipients.values()), 0)
+        raise NotSent(
+            f"메일 서버가 받는 주소를 거절했습니다({code}).", f"the mail server refused the recipient ({code})"
+        ) from None
+    except (smtplib.SMTPException, OSError) as trouble:
+        raise NotSent(
+            f"메일 서버와 통신하지 못했습니다({type(trouble).__name__}).",
+            f"the mail server could not be used ({type(trouble).__name__})",
+        ) from trouble
+
+
+def _encrypt(line: "smtplib.SMTP", server: MailServer, trusted: "ssl.SSLContext") -> None:
+    line.ehlo()
+    offered = line.has_extn("starttls")
+    required = server.security is MailSecurity.STARTTLS or bool(server.user)
+    if required and not offered:
+        raise NotSent(
+            "메일 서버가 STARTTLS를 제공하지 않아 로그인하지 않았습니다.",
+            "the mail server offers no STARTTLS, so nothing was sent to it",
+        )
+    if offered and server.security is not MailSecurity.NONE:
+        line.starttls(context=trusted)
         line.ehlo()
-        if line.has_extn("starttls"):
-            line.starttls(context=ssl.create_default_context())
-            line.ehlo()
-        line.send_message(mail)
+
+
+def _hand_over(line: "smtplib.SMTP", server: MailServer, mail: EmailMessage) -> None:
+    if server.user:
+        line.login(server.user, server.password)
+    line.send_message(mail)

@@ -13,6 +13,7 @@ from typing import Protocol, assert_never
 from changgu.acd.events import Event as AcdEvent
 from changgu.acd.events import MenuStepReached
 from changgu.acd.identity import CallId
+from changgu.ground.trouble import Trouble
 from changgu.ivr_flows.heard import Question
 from changgu.ivr_flows.nodes import Prompt
 from changgu.ivr_flows.turns import (
@@ -345,8 +346,9 @@ class IvrPlayer:
             async with asyncio.timeout(MESSAGE_LIMIT):
                 await self._helpers.messengers.send(wait.kind, wait.to, wait.text, wait.subject)
         except Exception as trouble:  # the other system's edge: the flow says where the caller goes now
-            logger.warning("an %s was not sent: %s", wait.kind, type(trouble).__name__, extra={"call_id": handset.call})
-            return Failed(type(trouble).__name__)
+            why = f"{trouble.ko} {trouble.en}" if isinstance(trouble, Trouble) else type(trouble).__name__
+            logger.warning("%s was not sent to a caller: %s", wait.kind, why, extra={"call_id": handset.call})
+            return Failed(trouble.en if isinstance(trouble, Trouble) else why)
         return Done()
 
 

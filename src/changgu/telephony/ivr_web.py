@@ -1,13 +1,17 @@
 """Asks web services what a menu wants to know, and makes plain fields of their JSON."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import orjson
 
 from changgu.ivr_flows.limits import HTTP_ANSWER_BYTES
+from changgu.telephony.private_address import is_private_enough
 
 if TYPE_CHECKING:
     import httpx
@@ -23,12 +27,32 @@ class WebAnswerTrouble(Exception):
     """A web service answered with something that cannot be used."""
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How one web service knows the desk: a bearer token (RFC 6750), or user and password (RFC 7617)."""
+
+    bearer: str = field(default="", repr=False)
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @property
+    def header(self) -> str:
+        """What `Authorization` says."""
+        if self.bearer:
+            return f"Bearer {self.bearer}"
+        return "Basic " + b64encode(f"{self.user}:{self.password}".encode()).decode()
+
+
 class WebLookUps:
     """One pool of connections for all callers. Answers `telephony.ivr_player.WebLookUps`."""
 
-    def __init__(self, transport: "httpx.AsyncBaseTransport | None" = None) -> None:
-        """`transport` stands in for the network in tests."""
+    def __init__(
+        self, transport: "httpx.AsyncBaseTransport | None" = None,
+        credentials: Mapping[str, Credentials] | None = None,
+    ) -> None:  # fmt: skip
+        """`transport` stands in for the network in tests; `credentials` by host, or host:port where one is named."""
         self._transport = transport
+        self._credentials = dict(credentials or {})
         self._client: httpx.AsyncClient | None = None
 
     async def _pool(self) -> "httpx.AsyncClient":
@@ -44,7 +68,8 @@ class WebLookUps:
         Raises `WebAnswerTrouble` for another status, an answer that is too long, or no JSON; httpx's own for the rest.
         """
         pool = await self._pool()
-        async with pool.stream("GET", _address(url, query), timeout=limit) as answer:
+        heads = self._heads(url)
+        async with pool.stream("GET", _address(url, query), headers=heads, timeout=limit) as answer:
             if answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.NO_CONTENT):
                 return None
             if answer.status_code != HTTPStatus.OK:
@@ -58,6 +83,18 @@ class WebLookUps:
             return fields_of(orjson.loads(bytes(body))) if body.strip() else None
         except orjson.JSONDecodeError as trouble:
             raise WebAnswerTrouble("the answer is no JSON") from trouble
+
+
+    def _heads(self, url: str) -> dict[str, str]:
+        asked = urlsplit(url)
+        host = (asked.hostname or "").lower()
+        port = asked.port or (443 if asked.scheme == "https" else 80)
+        known = self._credentials.get(f"{host}:{port}") or self._credentials.get(host)
+        if known is None:
+            return {}
+        if not is_private_enough(url):
+            raise WebAnswerTrouble("what proves who asks is not sent over plain http")
+        return {"Authorization": known.header}
 
 
 def client(transport: "httpx.AsyncBaseTransport | None") -> "httpx.AsyncClient":

@@ -9,15 +9,13 @@ OpenAI: platform.openai.com/docs/api-reference/audio/createSpeech
 """
 
 import asyncio
-import contextlib
-import ipaddress
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import urlsplit
 
+from changgu.telephony.private_address import is_private_enough
 from changgu.telephony.speech.synthesiser import (
     SOUND_VERSION,
     SpeechLate,
@@ -105,16 +103,6 @@ def request_for(access: CloudAccess, text: str, speaker: str) -> SpeechRequest:
 def clova_speed(speed: float) -> int:
     """CLOVA counts from −5, twice as fast, over 0 to 5, half as fast."""
     return max(-5, min(5, round(5 * (1 - speed) if speed > 1 else 10 * (1 - speed))))
-
-
-def is_private_enough(address: str) -> bool:
-    """Whether a key may be sent there: over TLS, or not over a network at all."""
-    url = urlsplit(address)
-    if url.scheme == "https":
-        return bool(url.hostname)
-    with contextlib.suppress(ValueError):
-        return url.scheme == "http" and ipaddress.ip_address(url.hostname or "").is_loopback
-    return url.scheme == "http" and url.hostname == "localhost"
 
 
 class CloudSynthesiser:
