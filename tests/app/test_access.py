@@ -117,6 +117,7 @@ MATRIX: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/api/v1/flows/{flow}/draft"): SUPERVISOR,
     ("PUT", "/api/v1/flows/{flow}/draft"): SUPERVISOR,
     ("PUT", "/api/v1/flows/{flow}/draft/nodes/{node}"): SUPERVISOR,
+    ("PUT", "/api/v1/flows/{flow}/draft/sentences/{language}/{name}"): SUPERVISOR,
     ("DELETE", "/api/v1/flows/{flow}/draft/nodes/{node}"): SUPERVISOR,
     ("POST", "/api/v1/flows/{flow}/draft/anew"): SUPERVISOR,
     ("POST", "/api/v1/flows/{flow}/publish"): SUPERVISOR,

@@ -1,20 +1,28 @@
 """`changgu voice …` and `changgu prompts …`: what is typed, fetched from a server here, said and made."""
 
+import asyncio
 import csv
+import hashlib
 import io
 import stat
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from changgu.app.cli import main
+from changgu.app.desk_commands import opened
 from changgu.app.settings import load
 from changgu.app.voices import HARD_TO_UNDERSTAND, KEY_FILE, desk_voice, read_key, says_it_is_a_machine, voices_folder
 from changgu.ground.trouble import BadInput, NotFound, Trouble
 from changgu.ivr_flows import service as menus
+from changgu.ivr_flows.menu_set import MenuSet
+from changgu.ivr_flows.publishing.store import FlowStore
+from changgu.ivr_flows.publishing.versions import SHIPPED, How, VersionNumber
 from changgu.telephony.speech.cloud import CloudSynthesiser
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.neural import NeuralSynthesiser
@@ -285,3 +293,44 @@ def test_the_sheet_can_be_a_table_and_in_english(typed: Typed) -> None:
     assert len({row["file"] for row in rows}) == len(rows)
 
     assert typed("prompts", "script", "--language", "jp")[0] == 1
+
+
+def test_what_was_published_and_what_the_pilot_number_says_is_on_the_sheet_and_made_beforehand(
+    typed: Typed, tmp_path: Path
+) -> None:
+    typed.settings('[desk]\npilot_number = "1999"\n')
+    settings = load(overrides={"data": typed.data})
+    shipped = menus.shipped_menu().read_text("utf-8")
+    goodbye = "    say: goodbye\n"
+
+    async def drafted() -> None:
+        async with opened(settings) as database:
+            store, now = FlowStore(database), datetime.now(UTC)
+            published = MenuSet(
+                shipped.replace(goodbye, '    say: {text: "방송된 작별 인사입니다."}\n'),
+                sentences={"ko": {"greeting": "방송된 첫인사입니다."}},
+            )
+            await store.add("main", menus.read_files(typed.data, SHIPPED).menu, How.FILE, now, "", now, origin=SHIPPED)
+            await store.add("main", published, How.PUBLISHED, now, "boss", now)
+            later = replace(published, text=shipped.replace(goodbye, '    say: {text: "예약된 작별 인사입니다."}\n'))
+            await store.add("main", later, How.SCHEDULED, now + timedelta(days=1), "boss", now)
+            draft = replace(
+                published, text=shipped.replace(goodbye, '    say: {text: "초안의 작별 인사입니다."}\n'),
+                sentences={"ko": {"greeting": "초안의 첫인사입니다."}},
+            )  # fmt: skip
+            await store.save_draft("main", draft, 0, VersionNumber(1), "boss", now)
+
+    asyncio.run(drafted())
+    code, out, err = typed("prompts", "script")
+    assert code == 0, err
+    lines = [line.split(maxsplit=3 if line.startswith("[ ]") else 1) for line in out.splitlines()]
+    said = {line[3]: line[2] for line in lines if len(line) == 4}
+    assert said["방송된 첫인사입니다."] == "greeting.wav"
+    wanted = {"방송된 작별 인사입니다.", "예약된 작별 인사입니다.", "초안의 작별 인사입니다.", "초안의 첫인사입니다."}
+    assert all(said[text].startswith("text-") for text in wanted)
+
+    assert typed("prompts", "make")[0] == 0
+    made = EspeakSynthesiser(words_per_minute=150).voice("ko")
+    for text in {*wanted, "방송된 첫인사입니다."}:
+        name = hashlib.sha256(chr(0).join((made, text)).encode()).hexdigest()[:32]
+        assert (tmp_path / "cache/sounds" / f"{name}.wav").exists(), text

@@ -193,7 +193,7 @@ async def test_a_sentence_is_written_and_heard_before_it_is_published(opened: Op
     await page.get_by_role("button", name="초안에 저장").click()
     await expect(page.locator("#said")).to_contain_text("초안에 저장했습니다")
     draft = await opened.front.house.versions.working_draft()
-    assert '- {text: "오늘도 좋은 하루 되십시오."}' in draft.text
+    assert '- {text: "오늘도 좋은 하루 되십시오."}' in draft.menu.text
 
     await page.get_by_role("button", name="단계 더하기").click()
     await page.fill("#new-name", "closed")

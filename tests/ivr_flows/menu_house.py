@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from changgu.acd.store import FloorStore
-from changgu.app.floor_keeper import FloorKeeper, menu_text
+from changgu.app.floor_keeper import FloorKeeper, menu_files
 from changgu.app.flow_joins import DeskMenu, MenuFacts
 from changgu.app.settings import Settings
 from changgu.ground.access import Actor, Role
@@ -66,7 +66,7 @@ class MenuHouse:
         self.clock = datetime.now(UTC) if real_time else NINE
         self._real_time = real_time
         self.store = FlowStore(database)
-        self.versions = FlowVersions(self.store, lambda: menu_text(folder), pilot=PILOT, now=self.now)
+        self.versions = FlowVersions(self.store, lambda: menu_files(folder), pilot=PILOT, now=self.now)
         settings = Settings.model_validate({"data": folder})
         self.floors = FloorStore(database)
         self.keeper = FloorKeeper(settings, self.floors, self.versions)

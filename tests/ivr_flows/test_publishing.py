@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import Agent
+from changgu.app.floor_keeper import menu_files
 from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput, Conflict, NotFound
 from changgu.ivr_flows.flow import Flow
@@ -38,7 +40,7 @@ def repeats(house: MenuHouse, number: str = "1000") -> int:
 async def test_a_desk_opens_with_the_menu_that_comes_with_it_as_version_one(house: MenuHouse) -> None:
     (version,) = house.versions.history.versions
     assert (version.number, version.by, house.versions.current("1000").version) == (1, "changgu:main.yaml", 1)
-    assert (await house.versions.working_draft()).text == MAIN
+    assert (await house.versions.working_draft()).menu.text == MAIN
 
 
 async def test_what_is_published_answers_the_next_call_and_says_who_and_why(house: MenuHouse) -> None:
@@ -61,7 +63,7 @@ async def test_a_draft_with_mistakes_is_kept_and_never_put_on_the_air(house: Men
     with pytest.raises(FlowErrors, match="nowhere"):
         await house.versions.publish(saved.revision, "", None, BOSS)
     assert (house.versions.current("1000").version, len(house.versions.history.versions)) == (1, 1)
-    assert (await house.versions.working_draft()).text == BROKEN
+    assert (await house.versions.working_draft()).menu.text == BROKEN
 
 
 async def test_two_supervisors_do_not_overwrite_each_other(house: MenuHouse) -> None:
@@ -239,10 +241,12 @@ async def test_a_changed_file_of_the_site_is_a_version_and_one_with_mistakes_is_
 async def test_a_newer_changgu_does_not_undo_what_supervisors_wrote(
     house: MenuHouse, tmp_path: Path, database: Database
 ) -> None:
-    history = house.versions.history
-    assert history.file_is_news(CHANGED, shipped=True)
+    files = menu_files(tmp_path)
+    newer = replace(files, menu=replace(files.menu, text=MAIN + "# newer"))
+    assert house.versions.history.brought(files, house.clock) is None
+    assert house.versions.history.brought(newer, house.clock) == newer.menu
     await publish(house, CHANGED)
-    assert not house.versions.history.file_is_news(MAIN + "# newer", shipped=True)
+    assert house.versions.history.brought(newer, house.clock) is None
 
 
 async def test_a_start_goes_back_to_the_last_version_that_the_desk_can_serve(

@@ -52,6 +52,31 @@ def all_of_the_shipped_menus(language: str) -> list[Prompt]:
     return [*named, *texts, *FAREWELLS[language].values(), DigitsPrompt("20261122-000017")]
 
 
+async def test_a_prompt_is_said_in_the_words_of_the_callers_own_version_without_waiting_for_a_voice(
+    tmp_path: Path,
+) -> None:
+    voice = CountingVoice()
+    prompts = store(tmp_path, voice)
+    await prompts.prepare()
+    old, new = "안녕하십니까.", "반갑습니다."
+
+    prompts.renew({**SENTENCES, "ko": {**SENTENCES["ko"], "greeting": new}})  # another version goes on the air
+    await prompts.prepare()
+    said = list(voice.said)
+
+    assert await prompts.sound(NamedPrompt("greeting", old)) == [file_of(voice, tmp_path, old)]
+    assert await prompts.sound(NamedPrompt("greeting", new)) == [file_of(voice, tmp_path, new)]
+    assert await prompts.sound(NamedPrompt("greeting")) == [file_of(voice, tmp_path, new)]
+    assert voice.said == said
+
+    (tmp_path / "recorded").mkdir()
+    (tmp_path / "recorded" / "greeting.wav").write_bytes(hum())
+    await prompts.prepare()
+    recorded = await prompts.sound(NamedPrompt("greeting"))
+    assert await prompts.sound(NamedPrompt("greeting", old)) == recorded  # a person's recording always wins
+    assert recorded not in ([file_of(voice, tmp_path, old)], [file_of(voice, tmp_path, new)])
+
+
 # ---- while a caller waits -------------------------------------------------------------------------------------------
 
 

@@ -21,8 +21,9 @@ from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.checks import Staff
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.loader import Beside, Report
+from changgu.ivr_flows.menu_set import MenuFiles, MenuSet
 from changgu.ivr_flows.nodes import HandOver, NamedPrompt, NodeName, Say, TicketStatus
-from changgu.ivr_flows.problems import FlowErrors, Place, Problem, Severity
+from changgu.ivr_flows.problems import FlowErrors
 from changgu.ivr_flows.publishing.notices import marked
 from changgu.ivr_flows.publishing.service import MenuText
 from changgu.ivr_flows.publishing.versions import SHIPPED
@@ -44,7 +45,7 @@ Prepare = Callable[[Floor, Flow], Awaitable[object]]
 class Menus(Protocol):
     """Which menu is to be on the air; `ivr_flows.publishing.service.FlowVersions`."""
 
-    async def wanted(self, report: Callable[[str, str], Report]) -> MenuText:
+    async def wanted(self, report: Callable[[MenuSet, str], Report]) -> MenuText:
         """The one that is wanted now; raises `FlowErrors` when there is none that could be used."""
         ...
 
@@ -58,16 +59,18 @@ class Menus(Protocol):
 
 
 class FileMenu:
-    """The site's menu file, or the shipped one, as it is; no versions are kept."""
+    """The site's menu files, or the shipped ones, as they are; no versions are kept."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
         self._flow: Flow | None = None
 
-    async def wanted(self, report: Callable[[str, str], Report]) -> MenuText:
-        """What the file says now."""
-        text, name = await asyncio.to_thread(menu_text, self._data)
-        return MenuText(text, name, None)
+    async def wanted(self, report: Callable[[MenuSet, str], Report]) -> MenuText:
+        """What the files say now."""
+        files = await asyncio.to_thread(menu_files, self._data)
+        if files.problems:
+            raise FlowErrors(files.problems)
+        return MenuText(files.menu, files.name, None)
 
     async def taken_up(self, menu: MenuText, flow: Flow) -> int:
         """Nothing is kept of it."""
@@ -132,9 +135,9 @@ class FloorKeeper:
         """Whether these lists of queues and agents could be taken up; raises `FlowErrors` or `RoutingErrors`."""
         await self._with_menu(listed)
 
-    async def menu_report(self, text: str, file: str) -> Report:
+    async def menu_report(self, menu: MenuSet, file: str) -> Report:
         """What is wrong with a menu on this desk as it is now; `file` is for the messages only."""
-        return await asyncio.to_thread(self._report, await self._store.load_floor(), text, file)
+        return await asyncio.to_thread(self._report, await self._store.load_floor(), menu, file)
 
     async def reload(self) -> bool:
         """Take up what has changed; what cannot be used is said in the log, and the old goes on (False)."""
@@ -178,19 +181,19 @@ class FloorKeeper:
 
     async def _with_menu(self, listed: Floor, rules: Path | None = None) -> tuple[Floor, Flow, MenuText]:
         """`rules` instead of the site's own file; it must exist."""
-        menu = await self._menus.wanted(lambda text, file: self._report(listed, text, file))
+        menu = await self._menus.wanted(lambda menu, file: self._report(listed, menu, file))
         # A large file would hold up calls.
         floor, flow = await asyncio.to_thread(self._with_rules, listed, menu, rules)
         return floor, flow, menu
 
     def sentences(self) -> dict[str, dict[str, str]]:
-        """Language → prompt name → sentence, as they are now."""
-        return {one: menus.sentences(one, self._settings.data / "prompts") for one in menus.LANGUAGES}
+        """Language → prompt name → sentence, as they are now: those of the menu on the air over those of the files."""
+        files = {one: menus.sentences(one, self._settings.data / "prompts") for one in menus.LANGUAGES}
+        on_air = self.flow.sentences if self.flow is not None else {}
+        return {language: {**said, **on_air.get(language, {})} for language, said in files.items()}
 
-    def _report(self, listed: Floor, text: str, file: str) -> Report:
-        data = self._settings.data
-        queues, others = [queue.name for queue in listed.queues], beside_menus(self._settings)
-        return menus.check_text(text, file, queues, data / "prompts", staff_of(listed), others)
+    def _report(self, listed: Floor, menu: MenuSet, file: str) -> Report:
+        return menu_report(self._settings, listed, menu, file)
 
     def _remember_rules(self) -> None:
         """Keep what was taken up, for a start at which the file has a mistake."""
@@ -205,7 +208,7 @@ class FloorKeeper:
 
     def _with_rules(self, listed: Floor, menu: MenuText, rules: Path | None) -> tuple[Floor, Flow]:
         data = self._settings.data
-        found = self._report(listed, menu.text, menu.file)
+        found = self._report(listed, menu.menu, menu.file)
         if found.flow is None:
             raise FlowErrors(found.errors)
         flow = found.flow
@@ -332,8 +335,20 @@ def staff_of(floor: Floor) -> Staff:
 
 def beside_menus(settings: Settings) -> Beside:
     """The site's sub-flows and opening hours, over the shipped ones."""
-    heard = Vocabularies(settings.speech.folder) if settings.speech.use else None
-    return menus.beside(settings.data / "menus", str(settings.desk.time_zone), heard)
+    return menus.beside(settings.data / "menus", str(settings.desk.time_zone), _vocabularies(settings))
+
+
+def _vocabularies(settings: Settings) -> Vocabularies | None:
+    return Vocabularies(settings.speech.folder) if settings.speech.use else None
+
+
+def menu_report(settings: Settings, listed: Floor | None, menu: MenuSet, file: str) -> Report:
+    """What is wrong with a menu on a desk with this floor; without one, queues and agents are not looked at."""
+    queues = [queue.name for queue in listed.queues] if listed is not None else None
+    return menus.check_set(
+        menu, file, menu_files(settings.data), queues, staff_of(listed) if listed is not None else None,
+        zone=str(settings.desk.time_zone), vocabulary=_vocabularies(settings),
+    )  # fmt: skip
 
 
 def menu_file(data: Path) -> Path:
@@ -342,16 +357,6 @@ def menu_file(data: Path) -> Path:
     return own if own.exists() else menus.shipped_menu("main")
 
 
-def menu_text(data: Path) -> tuple[str, str]:
-    """The text of the menu file that the site would use, and its name: of the shipped one with `changgu:` before it.
-
-    Raises `FlowErrors` for a file that cannot be read.
-    """
-    file = menu_file(data)
-    name = str(file) if file.is_relative_to(data) else f"{SHIPPED}{file.name}"
-    try:
-        return file.read_text("utf-8"), name
-    except (OSError, UnicodeDecodeError) as trouble:
-        why = trouble.strerror if isinstance(trouble, OSError) else trouble
-        unread = Problem(name, Place(), Severity.ERROR, f"읽을 수 없습니다: {why}", f"cannot be read: {why}")
-        raise FlowErrors((unread,)) from trouble
+def menu_files(data: Path) -> MenuFiles:
+    """The files of the site's menu, over the shipped ones; see `ivr_flows.service.read_files`."""
+    return menus.read_files(data, SHIPPED)

@@ -20,6 +20,7 @@ from changgu.app.voices import nameless_sentences, spoken_languages
 from changgu.ground.database import moment
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.loader import Report
+from changgu.ivr_flows.menu_set import MenuSet
 from changgu.ivr_flows.publishing.callers.service import Counts, Notices
 from changgu.ivr_flows.publishing.counts import End
 from changgu.ivr_flows.publishing.notices import DESK, QUEUE, SERVICE, marked
@@ -49,9 +50,9 @@ class DeskMenu:
     def __init__(self, keeper: FloorKeeper) -> None:
         self._keeper = keeper
 
-    async def report(self, text: str, file: str) -> Report:
+    async def report(self, menu: MenuSet, file: str) -> Report:
         """What is wrong with a menu on this desk."""
-        return await self._keeper.menu_report(text, file)
+        return await self._keeper.menu_report(menu, file)
 
     async def take_up(self) -> bool:
         """Put what is wanted on the air."""
@@ -85,7 +86,9 @@ class MenuVoice:
     async def prepare(self, flow: Flow) -> Sequence[str]:
         """Make what a menu says."""
         languages = spoken_languages(flow, self._language)
-        prepared = await self._prompts.prepare(languages, nameless_sentences(flow, Floor(), languages))
+        prepared = await self._prompts.prepare(
+            languages, nameless_sentences(flow, Floor(), languages, self._prompts.sentences)
+        )
         return list(prepared.failed)
 
     async def speak(self, text: str, language: str) -> bytes | None:

@@ -12,6 +12,7 @@ import typer
 from changgu.acd.store import FloorStore
 from changgu.app.desk_commands import desk_settings, note, with_database
 from changgu.app.floor_keeper import beside_menus, menu_file, staff_of
+from changgu.app.menu_versions import flows_of
 from changgu.app.options import ConfigOption, DataOption
 from changgu.app.settings import Settings
 from changgu.ground.database import Database
@@ -108,12 +109,14 @@ def hours(
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """근무시간표가 그때 무엇이라 하는지. What a calendar says at a time, and the holidays of the year ahead."""
+    """방송 중인 근무시간표가 그때 무엇이라 하는지. What a calendar on the air says then, and the year's holidays."""
     settings = desk_settings(data, config)
-    beside = beside_menus(settings)
-    for problem in beside.problems:
-        note(str(problem))
-    found = beside.calendars.get(calendar)
+    try:
+        flows = with_database(settings, lambda database: flows_of(settings, database))
+    except FlowErrors as wrong:
+        note(str(wrong))
+        raise typer.Exit(1) from None
+    found = flows[0].calendars.get(calendar)
     if found is None:
         note(f"'{calendar}' 근무시간표가 없습니다 · there is no calendar '{calendar}'")
         raise typer.Exit(1)

@@ -21,7 +21,7 @@ from changgu.app import schema
 from changgu.app.accounts import Accounts
 from changgu.app.assembly import Past, Service
 from changgu.app.data_folder import DataFolder, DeskKind
-from changgu.app.floor_keeper import FloorKeeper, menu_text
+from changgu.app.floor_keeper import FloorKeeper, menu_files
 from changgu.app.generated_secrets import GeneratedSecrets, secrets_of
 from changgu.app.pbx_care import Care, looked_after
 from changgu.app.pbx_settings import ari_access, pbx_floor, pbx_plan
@@ -202,7 +202,7 @@ class Opening:
             if demo is not None:
                 await demo.fill(say)
             versions = FlowVersions(
-                FlowStore(database), lambda: menu_text(settings.data), pilot=settings.desk.pilot_number
+                FlowStore(database), lambda: menu_files(settings.data), pilot=settings.desk.pilot_number
             )
             keeper = FloorKeeper(settings, floors, versions)
             try:
@@ -249,7 +249,7 @@ class Opening:
             say(self._voice.said)
         if self._voice.artificial and not says_it_is_a_machine(flow):
             say("메뉴가 인공지능 음성임을 알리지 않습니다(machine_voice) · the menu does not say machine_voice")
-        self._prompt_store = prompt_store(self._settings, self._voice, os.environ)
+        self._prompt_store = prompt_store(self._settings, self._voice, os.environ, flow)
         return self._prompt_store
 
     async def _speak(self, prompts: PromptStore, flow: Flow, floor: Floor, *, opening: bool = False) -> None:
@@ -257,7 +257,7 @@ class Opening:
         languages = spoken_languages(flow, self._settings.desk.language)
         texts = nameless_sentences(flow, floor, languages)
         if not opening:
-            prompts.renew(await asyncio.to_thread(named_sentences, self._settings))
+            prompts.renew(await asyncio.to_thread(named_sentences, self._settings, flow))
 
         def progress(done: int, wanted: int) -> None:
             if self._stop.opening is not None and (done == wanted or done % 40 == 0):

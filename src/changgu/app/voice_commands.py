@@ -5,8 +5,9 @@ import io
 import os
 import sys
 import wave
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Annotated
@@ -15,11 +16,12 @@ import typer
 
 from changgu.acd.store import FloorStore
 from changgu.app.desk_commands import desk_settings, note, opened
-from changgu.app.floor_keeper import beside_menus, menu_text
+from changgu.app.menu_versions import flows_of
 from changgu.app.options import ConfigOption, DataOption
 from changgu.app.settings import Settings
 from changgu.app.voices import (
     desk_voice,
+    named_sentences,
     nameless_sentences,
     neural,
     prompt_store,
@@ -28,14 +30,10 @@ from changgu.app.voices import (
     voices_folder,
     write_key,
 )
-from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput
 from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.loader import Report
 from changgu.ivr_flows.problems import FlowErrors
-from changgu.ivr_flows.publishing.service import FlowVersions
-from changgu.ivr_flows.publishing.store import FlowStore
 from changgu.telephony.speech.prompts import Prepared
 from changgu.telephony.speech.script import as_csv, printed, script_of, strays
 from changgu.telephony.speech.synthesiser import SpeechTrouble
@@ -202,10 +200,10 @@ def script(
     if spoken not in menus.LANGUAGES:
         names = ", ".join(menus.LANGUAGES)
         raise BadInput(f"--language {spoken}: {names} 중 하나", f"--language {spoken}: one of {names}")
-    _, nameless = asyncio.run(_said_by(settings, (spoken,)))
-    sentences = menus.sentences(spoken, settings.data / "prompts")
+    said = asyncio.run(_said_by(settings, (spoken,)))
+    sentences = named_sentences(settings, said.on_air)[spoken]
     recordings = recordings_of(settings)
-    lines = script_of(spoken, sentences, nameless[spoken], recordings, main=spoken == settings.desk.language)
+    lines = script_of(spoken, sentences, said.nameless[spoken], recordings, main=spoken == settings.desk.language)
     if table:
         typer.echo(as_csv(line for line in lines if not (missing and line.recorded)), nl=False)
     else:
@@ -222,18 +220,17 @@ def make(data: DataOption = None, config: ConfigOption = None) -> None:
     settings = desk_settings(data, config)
     voice = desk_voice(settings, os.environ)
     note(voice.said)
-    with _readable(settings):
-        store = prompt_store(settings, voice, os.environ)
 
     async def prepare() -> Prepared:
-        languages, texts = await _said_by(settings, ())
+        said = await _said_by(settings, ())
+        store = prompt_store(settings, voice, os.environ, said.on_air)
 
         def progress(done: int, wanted: int) -> None:
             if done == wanted or done % 40 == 0:
                 note(f"{done}/{wanted}")
 
         try:
-            return await store.prepare(languages, texts, progress)
+            return await store.prepare(said.languages, said.nameless, progress)
         finally:
             await store.close()
 
@@ -246,28 +243,32 @@ def make(data: DataOption = None, config: ConfigOption = None) -> None:
         raise typer.Exit(1)
 
 
-async def _said_by(settings: Settings, languages: Sequence[str]) -> tuple[Sequence[str], dict[str, tuple[str, ...]]]:
-    """The languages callers may hear, or these, and in each of them the sentences without a name."""
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What callers hear, or will: the menu on the air, the draft at the pilot number, and what is scheduled."""
+
+    on_air: Flow
+    languages: Sequence[str]
+    nameless: Mapping[str, Sequence[str]]
+    """Language → sentences that no name stands for."""
+
+
+async def _said_by(settings: Settings, languages: Sequence[str]) -> _Said:
+    """In these languages, or in all that callers may hear."""
     async with opened(settings) as database:
         floor = await FloorStore(database).load_floor()
-        flow = await _menu(settings, database)
-    spoken = languages or spoken_languages(flow, settings.desk.language)
-    return spoken, nameless_sentences(flow, floor, spoken)
-
-
-async def _menu(settings: Settings, database: Database) -> Flow:
-    """The menu that is on the air, or would be if the desk opened now."""
-
-    def report(text: str, file: str) -> Report:
-        return menus.check_text(text, file, None, settings.data / "prompts", None, beside_menus(settings))
-
-    versions = FlowVersions(FlowStore(database), lambda: menu_text(settings.data))
+        with _readable(settings):
+            flows = await flows_of(settings, database)
     with _readable(settings):
-        menu = await versions.wanted(report)
-        found = report(menu.text, menu.file)
-        if found.flow is None:
-            raise FlowErrors(found.errors)
-        return found.flow
+        named = named_sentences(settings, flows[0])
+    spoken = tuple(dict.fromkeys(languages or (one for flow in flows for one in spoken_languages(
+        flow, settings.desk.language
+    ))))  # fmt: skip
+    nameless: dict[str, dict[str, None]] = {language: {} for language in spoken}
+    for flow in flows:
+        for language, texts in nameless_sentences(flow, floor, spoken, named).items():
+            nameless[language] |= dict.fromkeys(texts)
+    return _Said(flows[0], spoken, {language: tuple(texts) for language, texts in nameless.items()})
 
 
 @contextmanager

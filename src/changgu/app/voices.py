@@ -107,24 +107,30 @@ def espeak_pace(speed: float) -> int:
     return round(150 * speed)
 
 
-def prompt_store(settings: Settings, voice: DeskVoice, environment: Mapping[str, str]) -> PromptStore:
-    """The prompts of a desk; raises ValueError when a catalogue of the site cannot be read."""
+def prompt_store(
+    settings: Settings, voice: DeskVoice, environment: Mapping[str, str], flow: Flow | None = None
+) -> PromptStore:
+    """The prompts of a desk with this menu on the air; raises ValueError when a catalogue cannot be read."""
     return PromptStore(
         default_folder(environment).parent / "sounds",  # by content, so one folder serves every desk of this user
         recordings_of(settings),
         voice.synthesiser,
-        named_sentences(settings),
+        named_sentences(settings, flow),
         stand_in=voice.stand_in,
         abroad=voice.abroad,
     )
 
 
-def named_sentences(settings: Settings) -> dict[str, dict[str, str]]:
-    """Language → prompt name → sentence, the desk's own language first; raises ValueError for a catalogue of the site
-    that cannot be read."""
+def named_sentences(settings: Settings, flow: Flow | None = None) -> dict[str, dict[str, str]]:
+    """Language → prompt name → sentence, the desk's own language first; those of the menu's version over those of the
+    files. Raises ValueError for a catalogue of the site that cannot be read."""
     main = settings.desk.language
     languages = (main, *(other for other in menus.LANGUAGES if other != main))
-    return {language: menus.sentences(language, settings.data / "prompts") for language in languages}
+    version = flow.sentences if flow is not None else {}
+    return {
+        language: {**menus.sentences(language, settings.data / "prompts"), **version.get(language, {})}
+        for language in languages
+    }
 
 
 def spoken_languages(flow: Flow, main: str) -> tuple[str, ...]:
@@ -139,12 +145,20 @@ def spoken_languages(flow: Flow, main: str) -> tuple[str, ...]:
     return (main, *(language for language in menus.LANGUAGES if language in chosen and language != main))
 
 
-def nameless_sentences(flow: Flow, floor: Floor, languages: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Language → every sentence of the desk that is known by its words and not by a name."""
+def nameless_sentences(
+    flow: Flow, floor: Floor, languages: Sequence[str], catalogue: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Language → every sentence of the desk that is known by its words and not by a name.
+
+    `catalogue`: the sentences that are known by name; of a version that says a name in other words, these words."""
     said = {}
     for number, language in enumerate(languages):
         comfort = comfort_sentences(floor) if number == 0 else ()  # a queue has them in the desk's own language
-        written = (*fixed_sentences(language), *comfort, *flow.written_sentences(language))
+        named = (catalogue or {}).get(language, {})
+        others = () if catalogue is None else (
+            text for name, text in flow.sentences.get(language, {}).items() if named.get(name) != text
+        )  # fmt: skip
+        written = (*fixed_sentences(language), *comfort, *flow.written_sentences(language), *others)
         said[language] = tuple(dict.fromkeys(written))
     return said
 

@@ -39,6 +39,8 @@ class Flow:
     """The sub-flows that it calls, and those that they call, by name."""
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     """The tables of opening hours, by name."""
+    sentences: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Language → prompt name → sentence, as this version says it; empty: as the desk's catalogue does."""
 
     def __post_init__(self) -> None:
         if self.start not in self.nodes:

@@ -25,6 +25,7 @@ from changgu.ivr_flows.calendar_reader import CalendarReader
 from changgu.ivr_flows.checks import Staff, check
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.flow_reader import FlowReader
+from changgu.ivr_flows.menu_set import MenuSet
 from changgu.ivr_flows.nodes import SubFlow
 from changgu.ivr_flows.opening_hours import Calendar
 from changgu.ivr_flows.problems import FlowErrors, Problem, Severity
@@ -38,6 +39,8 @@ class Report:
     flow: Flow | None
     """None when the file has errors."""
     problems: tuple[Problem, ...]
+    menu: MenuSet | None = None
+    """Of a set without errors: all that the tree needs (`menu_set.carried`)."""
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -19,6 +19,8 @@ class NamedPrompt:
     """A sentence known by name: its text is in `prompts/<language>.toml`, and a recorded file may replace it."""
 
     name: str
+    text: str = ""
+    """What it says in the version of the menu that says it; empty: what the desk's catalogue says now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,15 @@ from changgu.ivr_flows.checks import Staff
 from changgu.ivr_flows.draw import Counts, draw, draw_svg
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.loader import Beside, Report, inspect, read_calendars
+from changgu.ivr_flows.menu_set import MenuFiles, MenuSet, carried
 from changgu.ivr_flows.opening_hours import Calendar
 from changgu.ivr_flows.problems import FlowErrors, Place, Problem, Severity
 from changgu.ivr_flows.walks import World, read_catalogue, sentences_of, walk
 
 LANGUAGES = ("ko", "en")
+
+MAIN = "main"
+"""The tree that answers the desk's number."""
 
 CALENDARS = "calendars"
 """The file of opening hours beside the menus, `calendars.yaml`."""
@@ -34,16 +38,62 @@ def sentences(language: str, site_folder: Path | None = None) -> dict[str, str]:
     `<site_folder>/<language>.toml` if there is one. Raises ValueError when a catalogue cannot be read."""
     shipped = resources.files("changgu.ivr_flows") / "prompts" / f"{language}.toml"
     said = sentences_of(read_catalogue(shipped.read_text("utf-8")), language)
-    own = site_folder / f"{language}.toml" if site_folder else None
-    if own is not None and own.exists():
-        said |= read_catalogue(own.read_text("utf-8"))
-    return said
+    return said | (own_sentences(language, site_folder) if site_folder else {})
+
+
+def own_sentences(language: str, site_folder: Path) -> dict[str, str]:
+    """The sentences of the site's own catalogue, if it has one; raises ValueError as `sentences` does."""
+    own = site_folder / f"{language}.toml"
+    return read_catalogue(own.read_text("utf-8")) if own.exists() else {}
+
+
+def read_files(data: Path, shipped_prefix: str) -> MenuFiles:
+    """The files of the desk's menu in a data folder: `menus/*.yaml` and `prompts/*.toml`, over the shipped ones.
+
+    Raises `FlowErrors` when the tree itself cannot be read, and ValueError when a catalogue of sentences cannot.
+    """
+    folder = data / "menus"
+    flows = {path.stem: path.read_text("utf-8") for path in shipped_flows()}
+    own: dict[str, str] = {}
+    problems: tuple[Problem, ...] = ()
+    for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
+        try:
+            own[path.stem] = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as trouble:
+            unread = _unread(path, trouble)
+            if path.stem == MAIN:
+                raise FlowErrors((unread,)) from trouble
+            problems += (unread,)
+    calendars, text = (own.pop(name) or "\n" if name in own else "" for name in (CALENDARS, MAIN))
+    said = {language: sentences(language, data / "prompts") for language in LANGUAGES}
+    own_said = {language: own_sentences(language, data / "prompts") for language in LANGUAGES}
+    whole = MenuSet(
+        text or flows[MAIN], flows | own, calendars or shipped_menu(CALENDARS).read_text("utf-8"), said
+    )  # fmt: skip
+    ours = MenuSet(text, own, calendars, own_said)
+    file = folder / f"{MAIN}.yaml" if text else folder / f"{CALENDARS}.yaml" if calendars else data
+    is_shipped = not (text or own or calendars or any(own_said.values()))
+    return MenuFiles(f"{shipped_prefix}{MAIN}.yaml" if is_shipped else str(file), whole, ours, problems)
+
+
+def check_set(
+    menu: MenuSet, file: str, files: MenuFiles, queues: Collection[str] | None = None, staff: Staff | None = None,
+    *, zone: str = "Asia/Seoul", vocabulary: Mapping[str, Collection[str]] | None = None,
+) -> Report:  # fmt: skip
+    """Read and check a menu with all that it needs; what it does not carry itself is taken from `files`."""
+    hours, problems = read_calendars(menu.calendars or files.menu.calendars, f"{CALENDARS}.yaml", zone)
+    others = Beside({**files.menu.flows, **menu.flows}, hours, vocabulary, problems)
+    report = inspect(menu.text, file, queues, menu.over(files.menu.sentences), staff, others)
+    if report.flow is None:
+        return report
+    whole = carried(menu, files.menu, report.flow)
+    return replace(report, flow=replace(report.flow, sentences=whole.sentences), menu=whole)
 
 
 def beside(
     menus_folder: Path | None = None, zone: str = "Asia/Seoul", vocabulary: Mapping[str, Collection[str]] | None = None
 ) -> Beside:
-    """What flows are read with: the shipped ones and over them those of the site, and so the opening hours.
+    """What flows are read with: the shipped ones and over them those of the site; its own table of hours, if any.
 
     A file that cannot be read is told of with the first flow that is checked.
     """
@@ -52,8 +102,8 @@ def beside(
     if menus_folder is not None and menus_folder.is_dir():
         for path in sorted(menus_folder.glob("*.yaml")):
             if path.stem == CALENDARS:
-                own, wrong = _calendars(path, zone)
-                hours, problems = hours | own, problems + wrong
+                hours, wrong = _calendars(path, zone)
+                problems += wrong
                 continue
             try:
                 flows[path.stem] = path.read_text("utf-8")

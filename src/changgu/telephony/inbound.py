@@ -28,6 +28,7 @@ from changgu.acd.events import (
 from changgu.acd.identity import AgentId, CallId, Instant, QueueName
 from changgu.acd.queues import Way
 from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.menu_set import worded
 from changgu.ivr_flows.nodes import NamedPrompt, NodeName, Prompt, TextPrompt
 from changgu.ivr_flows.publishing.notices import DESK, QUEUE, Announcement, Notice, mark_of, parts_of
 from changgu.ivr_flows.session import (
@@ -428,7 +429,8 @@ class Inbound:
         latest = clock() + flow.limits.visit.total_seconds()
         begins = visitor.arrived is None
         while True:
-            news = await self._perform(visitor, turn, turn.state.visit.language, deeds, begins=begins)
+            said = worded(turn, flow.sentences)
+            news = await self._perform(visitor, said, turn.state.visit.language, deeds, begins=begins)
             begins = False
             if news is None:
                 break

@@ -11,11 +11,13 @@ from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.trouble import BadInput, NotFound, Trouble
 from changgu.ivr_flows.kinds import KINDS, Form
 from changgu.ivr_flows.loader import Report
+from changgu.ivr_flows.menu_set import MenuSet
 from changgu.ivr_flows.problems import FlowErrors, Problem
 from changgu.ivr_flows.publishing.callers.service import Counts, Notices
 from changgu.ivr_flows.publishing.counts import Figures, heat_map
 from changgu.ivr_flows.publishing.notices import LONGEST_SENTENCE, Notice
 from changgu.ivr_flows.publishing.outline import Outline, Value, drawn, outline, with_node, without_node
+from changgu.ivr_flows.publishing.service import LONGEST_SENTENCE as LONGEST_SENTENCE_SAID
 from changgu.ivr_flows.publishing.service import FlowVersions
 from changgu.ivr_flows.publishing.versions import (
     LONGEST_NOTE,
@@ -72,12 +74,21 @@ class TextWish(BaseModel):
 
     text: str = Field(max_length=LONGEST_TEXT, description="The menu tree in YAML")
     revision: int = Field(ge=0, description="The revision that was changed; 0: there was no draft")
+    part: str = Field("", max_length=64, description="The sub-flow whose text this is; empty: the tree itself")
 
 
 class NodeWish(BaseModel):
     """One node of the draft."""
 
     fields: dict[str, Any] = Field(description="Every field of the node as it is written in YAML, `kind` among them")
+    revision: int = Field(ge=0)
+    part: str = Field("", max_length=64, description="The sub-flow in which it is; empty: the tree itself")
+
+
+class SentenceWish(BaseModel):
+    """A prompt of the draft in other words."""
+
+    text: str = Field(min_length=1, max_length=LONGEST_SENTENCE_SAID)
     revision: int = Field(ge=0)
 
 
@@ -126,6 +137,7 @@ class NoticeWish(BaseModel):
 class ProblemOut(BaseModel):
     """One thing wrong with the draft; lines count from 1."""
 
+    file: str = Field(description="In which of the texts; empty: in this one")
     line: int
     column: int
     severity: str
@@ -197,6 +209,9 @@ class TreeOut(BaseModel):
     """A text, drawn, with what is wrong with it."""
 
     flow: str
+    part: str = Field(description="The sub-flow that is shown; empty: the tree itself")
+    parts: list[str] = Field(description="All sub-flows that this version carries")
+    sentences: dict[str, dict[str, str]] = Field(description="Language → prompt → sentence, as this version says it")
     version: int = Field(description="0: the draft")
     revision: int
     base: int
@@ -276,9 +291,9 @@ def build_router(
         if flow != versions.name:
             raise NotFound(f"'{flow}' 메뉴가 없습니다.", f"There is no menu '{flow}'.")
 
-    async def draft_out(draft: Draft) -> TreeOut:
-        report = await versions.check(draft.text)
-        return tree_of(versions.name, draft, report, surroundings.sentences())
+    async def draft_out(draft: Draft, part: str = "", version: int = 0) -> TreeOut:
+        report = await versions.check(draft.menu)
+        return tree_of(versions.name, draft, report, surroundings.sentences(), version, part)
 
     @router.get("/flows/{flow}", summary="Versions of a menu, and who put them on the air")
     async def get_flow(flow: str = Path(max_length=64), actor: Actor = supervisor) -> FlowOut:
@@ -287,15 +302,26 @@ def build_router(
         return flow_of(versions, draft)
 
     @router.get("/flows/{flow}/draft", summary="The draft: its text, drawn, and what is wrong with it")
-    async def get_draft(flow: str = Path(max_length=64), actor: Actor = supervisor) -> TreeOut:
+    async def get_draft(
+        flow: str = Path(max_length=64), part: str = Query("", max_length=64), actor: Actor = supervisor
+    ) -> TreeOut:
         known(flow)
-        return await draft_out(await versions.working_draft())
+        return await draft_out(await versions.working_draft(), part)
 
     @router.put("/flows/{flow}/draft", summary="Keep another text as the draft, mistakes and all")
     async def put_draft(wish: TextWish, flow: str = Path(max_length=64), actor: Actor = supervisor) -> TreeOut:
         """409 when somebody else has changed the draft since `revision`."""
         known(flow)
-        return await draft_out(await versions.save_draft(wish.text, wish.revision, actor))
+        return await draft_out(await versions.save_draft(wish.text, wish.revision, actor, wish.part), wish.part)
+
+    @router.put("/flows/{flow}/draft/sentences/{language}/{name}", summary="Say a prompt of the draft in other words")
+    async def put_sentence(
+        wish: SentenceWish, flow: str = Path(max_length=64), language: str = Path(pattern="^(ko|en)$"),
+        name: str = Path(max_length=64, pattern="^[A-Za-z0-9_-]+$"), actor: Actor = supervisor,
+    ) -> TreeOut:  # fmt: skip
+        """It is heard when the draft is published, and by calls that began before it never."""
+        known(flow)
+        return await draft_out(await versions.save_sentence(name, language, wish.text, wish.revision, actor))
 
     @router.put("/flows/{flow}/draft/nodes/{node}", summary="Change one node of the draft, or add it")
     async def put_node(
@@ -304,19 +330,19 @@ def build_router(
         """Only the lines of fields that change are touched, so that comments stay."""
         known(flow)
         before = await versions.working_draft()
-        text = with_node(before.text, node, as_written(wish.fields))
-        return await draft_out(await versions.save_draft(text, wish.revision, actor))
+        text = with_node(part_of(before.menu, wish.part), node, as_written(wish.fields))
+        return await draft_out(await versions.save_draft(text, wish.revision, actor, wish.part), wish.part)
 
     @router.delete("/flows/{flow}/draft/nodes/{node}", summary="Take a node out of the draft")
     async def delete_node(
         flow: str = Path(max_length=64), node: str = Path(max_length=64), revision: int = Query(ge=0),
-        actor: Actor = supervisor,
+        part: str = Query("", max_length=64), actor: Actor = supervisor,
     ) -> TreeOut:  # fmt: skip
         """409 when other nodes still lead to it."""
         known(flow)
         before = await versions.working_draft()
-        text = without_node(before.text, node)
-        return await draft_out(await versions.save_draft(text, revision, actor))
+        text = without_node(part_of(before.menu, part), node)
+        return await draft_out(await versions.save_draft(text, revision, actor, part), part)
 
     @router.post("/flows/{flow}/draft/anew", summary="Begin the draft again from a version")
     async def begin_anew(wish: AnewWish, flow: str = Path(max_length=64), actor: Actor = supervisor) -> TreeOut:
@@ -352,13 +378,12 @@ def build_router(
 
     @router.get("/flows/{flow}/versions/{number}", summary="A version: its text, drawn")
     async def get_version(
-        flow: str = Path(max_length=64), number: int = Path(ge=1), actor: Actor = supervisor
-    ) -> TreeOut:
+        flow: str = Path(max_length=64), number: int = Path(ge=1), part: str = Query("", max_length=64),
+        actor: Actor = supervisor,
+    ) -> TreeOut:  # fmt: skip
         known(flow)
         version = versions.history.version(number)
-        shown = Draft(version.text, 0, version.number, version.by, version.at)
-        report = await versions.check(version.text)
-        return tree_of(flow, shown, report, surroundings.sentences(), version.number)
+        return await draft_out(Draft(version.menu, 0, version.number, version.by, version.at), part, version.number)
 
     @router.get("/flows/{flow}/paths", summary="How many callers came to each node, left, hung up and failed there")
     async def get_paths(
@@ -476,11 +501,25 @@ def _publication_out(one: Publication) -> PublicationOut:
     )  # fmt: skip
 
 
-def tree_of(flow: str, draft: Draft, report: Report, sentences: Catalogues, version: int = 0) -> TreeOut:
+def part_of(menu: MenuSet, part: str) -> str:
+    """The text of the tree, or of a sub-flow that the menu carries; raises `NotFound`."""
+    if not part:
+        return menu.text
+    if part not in menu.flows:
+        raise NotFound(f"'{part}' 하위 흐름이 없습니다.", f"There is no sub-flow '{part}'.")
+    return menu.flows[part]
+
+
+def tree_of(
+    flow: str, draft: Draft, report: Report, catalogues: Catalogues, version: int = 0, part: str = ""
+) -> TreeOut:
     """A text drawn, with its problems at their nodes."""
-    there = outline(draft.text)
+    menu, text = draft.menu, part_of(draft.menu, part)
+    sentences = menu.over(catalogues)
+    there = outline(text)
     picture = drawn(there)
-    problems = [_problem_out(one, there) for one in report.problems]
+    here = f"{part}.yaml" if part else report.file
+    problems = [_problem_out(one, there, here) for one in report.problems]
     nodes = [
         NodeOut(
             name=name, kind=node.kind, fields=dict(node.fields), says=said(node.fields, node.kind, sentences),
@@ -493,18 +532,19 @@ def tree_of(flow: str, draft: Draft, report: Report, sentences: Catalogues, vers
         for name, node in there.nodes.items()
     ]  # fmt: skip
     return TreeOut(
-        flow=flow, version=version, revision=draft.revision, base=draft.base, by=draft.by, at=draft.at,
-        text=draft.text, start=there.start, person=there.person, columns=picture.columns, rows=picture.rows,
-        nodes=nodes, problems=problems,
+        flow=flow, part=part, parts=sorted(menu.flows), version=version, revision=draft.revision, base=draft.base,
+        sentences={language: dict(said) for language, said in menu.sentences.items()},
+        by=draft.by, at=draft.at, text=text, start=there.start, person=there.person, columns=picture.columns,
+        rows=picture.rows, nodes=nodes, problems=problems,
     )  # fmt: skip
 
 
-def _problem_out(problem: Problem, there: Outline) -> ProblemOut:
-    line = problem.place.line - 1
-    at = next((one.name for one in there.nodes.values() if one.first <= line <= one.last), "")
+def _problem_out(problem: Problem, there: Outline, here: str) -> ProblemOut:
+    line, is_here = problem.place.line - 1, problem.file == here
+    at = next((one.name for one in there.nodes.values() if is_here and one.first <= line <= one.last), "")
     return ProblemOut(
-        line=problem.place.line, column=problem.place.column, severity=problem.severity.value, ko=problem.ko,
-        en=problem.en, node=at,
+        file="" if is_here else problem.file, line=problem.place.line, column=problem.place.column,
+        severity=problem.severity.value, ko=problem.ko, en=problem.en, node=at,
     )  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -14,13 +14,13 @@ from changgu.ground.text import clean_line, within
 from changgu.ground.trouble import BadInput, Conflict, NotFound
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.loader import Report
+from changgu.ivr_flows.menu_set import MenuFiles, MenuSet
 from changgu.ivr_flows.problems import FlowErrors
 from changgu.ivr_flows.publishing.store import FlowStore
 from changgu.ivr_flows.publishing.versions import (
     DRAFT,
     LONGEST_NOTE,
     LONGEST_TEXT,
-    SHIPPED,
     Draft,
     History,
     How,
@@ -31,6 +31,9 @@ from changgu.ivr_flows.publishing.versions import (
 )
 
 logger = logging.getLogger(__name__)
+
+LONGEST_SENTENCE = 2000
+"""Characters of a prompt."""
 
 LOOK_AGAIN = 30.0
 """Seconds after which a schedule is looked at again, should the clock have been set."""
@@ -52,8 +55,8 @@ class Sounds(Protocol):
 class OnAir(Protocol):
     """The desk's set-up, of which the menu is a part."""
 
-    async def report(self, text: str, file: str) -> Report:
-        """What is wrong with a menu tree on this desk, as it is now."""
+    async def report(self, menu: MenuSet, file: str) -> Report:
+        """What is wrong with a menu on this desk, as it is now."""
         ...
 
     async def take_up(self) -> bool:
@@ -64,9 +67,9 @@ class OnAir(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MenuText:
-    """A menu tree that is to be on the air."""
+    """A menu that is to be on the air."""
 
-    text: str
+    menu: MenuSet
     file: str
     """What its problems are said to be in."""
     version: VersionNumber | None
@@ -77,15 +80,17 @@ class MenuText:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Somebody wants a text on the air now."""
+    """Somebody wants a menu on the air now."""
 
-    text: str
+    menu: MenuSet
     how: How
     by: str
     note: str
     version: VersionNumber | None = None
     """An older version; None for a new one."""
     origin: str = ""
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Of one from files: how those of the site were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +109,17 @@ class FlowVersions:
     """
 
     def __init__(
-        self, store: FlowStore, file: Callable[[], tuple[str, str]], *, flow: str = "main", pilot: str = "",
+        self, store: FlowStore, files: Callable[[], MenuFiles], *, flow: str = "main", pilot: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
-        """`file` reads the site's menu file, or the shipped one: its text and name, which begins with `changgu:` when
-        it is the shipped one. `pilot`: the number at which the draft is heard; none when empty."""
+        """`files` reads the site's files and the shipped ones. `pilot`: the number at which the draft is heard; none
+        when empty."""
         self.name = flow
         self.pilot = pilot
         self.history = History()
         self.draft: Draft | None = None
         self._store = store
-        self._file = file
+        self._files = files
         self._now = now
         self._on_air: OnAir | None = None
         self._sounds: Sounds | None = None
@@ -136,50 +141,66 @@ class FlowVersions:
 
     # ---- for whoever keeps the desk's set-up -----------------------------------------------------------------------
 
-    async def wanted(self, report: Callable[[str, str], Report]) -> MenuText:
+    async def wanted(self, report: Callable[[MenuSet, str], Report]) -> MenuText:
         """The menu that is to be on the air now; `report` looks at a file that is new.
 
         A file with mistakes does not keep a desk shut that was open with another menu. Raises `FlowErrors` when there
         is no other.
         """
         if (wish := self._wish) is not None:
-            return MenuText(wish.text, self._label(wish.version), wish.version, wish)
+            return MenuText(wish.menu, self._label(wish.version), wish.version, wish)
         self.history = await self._store.history(self.name)
         now = self.history.in_force(self._now())
-        text, origin = await self._read_file(required=now is None)
-        if now is None or self.history.file_is_news(text, shipped=origin.startswith(SHIPPED)):
-            found = await asyncio.to_thread(report, text, origin)
-            if found.flow is not None:
-                return MenuText(text, origin, None, Wish(text, How.FILE, origin, "", origin=origin))
+        files = await self._read_files(required=now is None)
+        if files is not None:
+            await self._complete_older_versions(files, report)
+        news = self.history.brought(files, self._now()) if files is not None else None
+        if files is not None and news is not None:
+            found = await asyncio.to_thread(report, news, files.name)
+            errors = (*files.problems, *found.errors)
+            if not errors:
+                assert found.menu is not None, "it has no errors"
+                return MenuText(found.menu, files.name, None, _from_files(files, found.menu))
             if now is None:
-                raise FlowErrors(found.errors)
-            for problem in found.errors:
+                raise FlowErrors(errors)
+            for problem in errors:
                 logger.error("%s", problem)
-            logger.error("%s was not taken up; version %d of the menu goes on", origin, now.version)
+            logger.error("%s was not taken up; version %d of the menu goes on", files.name, now.version)
         assert now is not None
         if self._serving is None:
             return await asyncio.to_thread(self._newest_that_serves, report)
         version = self.history.version(now.version)
-        return MenuText(version.text, self._label(version.number), version.number)
+        return MenuText(version.menu, self._label(version.number), version.number)
 
-    async def _read_file(self, *, required: bool) -> tuple[str, str]:
-        """What the file says; what was taken from it last, when it cannot be read and need not be."""
+    async def _read_files(self, *, required: bool) -> MenuFiles | None:
+        """What the files say; None when they cannot be read and need not be."""
         try:
-            return await asyncio.to_thread(self._file)
+            return await asyncio.to_thread(self._files)
         except FlowErrors as unread:
-            last = self.history.last_from_a_file()
-            if required or last is None:
+            if required:
                 raise
             logger.error("%s", unread)
-            return last.text, last.origin
+            return None
 
-    def _newest_that_serves(self, report: Callable[[str, str], Report]) -> MenuText:
+    async def _complete_older_versions(self, files: MenuFiles, report: Callable[[MenuSet, str], Report]) -> None:
+        """Versions of an older changgu were read with the files as they are: from now on they carry what they need."""
+        older = [one for one in self.history.versions if not one.is_whole]
+        last = self.history.last_from_a_file()
+        for version in older:
+            found = await asyncio.to_thread(report, version.menu, self._label(version.number))
+            menu = found.menu or replace(files.menu, text=version.menu.text)
+            taken = version is last and files.menu.text.splitlines() == menu.text.splitlines()
+            await self._store.complete(self.name, version.number, menu, files.own_parts() if taken else {})
+        if older:
+            self.history = await self._store.history(self.name)
+
+    def _newest_that_serves(self, report: Callable[[MenuSet, str], Report]) -> MenuText:
         """At the start of a desk that was open with it, or with what was on the air before."""
         mistakes: list[FlowErrors] = []
         for publication in self.history.held(self._now()):
             version = self.history.version(publication.version)
-            menu = MenuText(version.text, self._label(version.number), version.number)
-            found = report(menu.text, menu.file)
+            menu = MenuText(version.menu, self._label(version.number), version.number)
+            found = report(menu.menu, menu.file)
             if found.flow is not None:
                 return menu
             mistakes.append(FlowErrors(found.errors))
@@ -192,8 +213,9 @@ class FlowVersions:
         if wish is not None:
             if number is None:
                 version, _ = await self._store.add(
-                    self.name, wish.text, wish.how, now, wish.by, now, note=wish.note, origin=wish.origin
-                )
+                    self.name, wish.menu, wish.how, now, wish.by, now, note=wish.note, origin=wish.origin,
+                    own=wish.own,
+                )  # fmt: skip
                 number = version.number
             else:
                 await self._store.publish(self.name, number, wish.how, now, wish.by, now, wish.note)
@@ -240,17 +262,35 @@ class FlowVersions:
     # ---- for supervisors -------------------------------------------------------------------------------------------
 
     async def working_draft(self) -> Draft:
-        """The draft; where there is none, the text on the air with revision 0."""
+        """The draft; where there is none, what is on the air with revision 0."""
         self.draft = await self._store.draft(self.name)
         return self.draft or await self._fresh()
 
-    async def save_draft(self, text: str, revision: int, actor: Actor) -> Draft:
-        """Keep what a supervisor changed; it may have mistakes. Raises `Conflict` when somebody else was faster."""
+    async def save_draft(self, text: str, revision: int, actor: Actor, part: str = "") -> Draft:
+        """Keep what a supervisor changed; it may have mistakes. Raises `Conflict` when somebody else was faster.
+
+        `part`: the sub-flow whose text this is; empty: the tree itself.
+        """
         within(text, LONGEST_TEXT, "text")
         before = await self.working_draft()
-        self.draft = await self._store.save_draft(
-            self.name, text, revision, before.base, actor.login, self._now()
-        )  # fmt: skip
+        if part and part not in before.menu.flows:
+            raise NotFound(f"'{part}' 하위 흐름이 없습니다.", f"There is no sub-flow '{part}'.")
+        flows = {**before.menu.flows, part: text}
+        menu = replace(before.menu, flows=flows) if part else replace(before.menu, text=text)
+        return await self._keep_draft(menu, revision, before.base, actor)
+
+    async def save_sentence(self, name: str, language: str, text: str, revision: int, actor: Actor) -> Draft:
+        """Say a prompt of the draft in other words; raises `Conflict` when somebody else was faster."""
+        said = within(clean_line(text), LONGEST_SENTENCE, "text")
+        before = await self.working_draft()
+        if not said:
+            raise BadInput("문장을 쓰십시오.", "write the sentence", field="text")
+        own = {**before.menu.sentences.get(language, {}), name: said}
+        menu = replace(before.menu, sentences={**before.menu.sentences, language: own})
+        return await self._keep_draft(menu, revision, before.base, actor)
+
+    async def _keep_draft(self, menu: MenuSet, revision: int, base: VersionNumber, actor: Actor) -> Draft:
+        self.draft = await self._store.save_draft(self.name, menu, revision, base, actor.login, self._now())
         self._news.set()
         return self.draft
 
@@ -259,16 +299,12 @@ class FlowVersions:
         now = self.history.in_force(self._now())
         number = version if version is not None else now.version if now else 0
         base = self.history.version(number)
-        self.draft = await self._store.save_draft(
-            self.name, base.text, revision, base.number, actor.login, self._now()
-        )  # fmt: skip
-        self._news.set()
-        return self.draft
+        return await self._keep_draft(base.menu, revision, base.number, actor)
 
-    async def check(self, text: str) -> Report:
-        """What is wrong with a text, on this desk as it is now."""
+    async def check(self, menu: MenuSet) -> Report:
+        """What is wrong with a menu, on this desk as it is now."""
         assert self._on_air is not None
-        return await self._on_air.report(text, "초안")
+        return await self._on_air.report(menu, "초안")
 
     async def publish(self, revision: int, note: str, at: datetime | None, actor: Actor) -> Version:
         """Put the draft on the air, now or at a time; raises `FlowErrors` and `Conflict`."""
@@ -277,27 +313,28 @@ class FlowVersions:
             draft = await self.working_draft()
             if draft.revision != revision:
                 raise Conflict("그동안 초안이 바뀌었습니다. 다시 확인하십시오.", "The draft has changed; look again.")
-            report = await self.check(draft.text)
-            if report.flow is None:
+            report = await self.check(draft.menu)
+            if report.flow is None or report.menu is None:
                 raise FlowErrors(report.errors)
             if report.flow.name != self.name:
                 raise BadInput(f"flow는 {self.name}이어야 합니다.", f"flow must be {self.name}", field="flow")
             now = self._now()
-            if self._same_as_on_air(draft.text) and at is None:
+            whole = report.menu
+            if at is None and whole.digest() == self._menu_on_air().digest():
                 raise Conflict("지금 쓰이는 것과 같습니다.", "It is what is on the air already.")
             if at is None:
-                await self._put_on_air(Wish(draft.text, How.PUBLISHED, actor.login, note))
+                await self._put_on_air(Wish(whole, How.PUBLISHED, actor.login, note))
                 published = self.history.versions[-1]
             else:
                 when = scheduled_for(at, now)
                 published, _ = await self._store.add(
-                    self.name, draft.text, How.SCHEDULED, when, actor.login, now, note=note
+                    self.name, whole, How.SCHEDULED, when, actor.login, now, note=note
                 )
                 self.history = await self._store.history(self.name)
                 self._news.set()
             if draft.revision:
                 self.draft = await self._store.save_draft(
-                    self.name, draft.text, draft.revision, published.number, actor.login, now
+                    self.name, whole, draft.revision, published.number, actor.login, now
                 )
             return published
 
@@ -306,10 +343,10 @@ class FlowVersions:
         note = within(clean_line(note), LONGEST_NOTE, "note")
         async with self._turn:
             version = self.history.may_roll_back(number, self._now())
-            report = await self.check(version.text)
+            report = await self.check(version.menu)
             if report.flow is None:
                 raise FlowErrors(report.errors)
-            await self._put_on_air(Wish(version.text, How.ROLLED_BACK, actor.login, note, version.number))
+            await self._put_on_air(Wish(version.menu, How.ROLLED_BACK, actor.login, note, version.number))
             return version
 
     async def withdraw(self, id: int, actor: Actor) -> Publication:
@@ -324,7 +361,7 @@ class FlowVersions:
     async def hear(self, text: str, language: str) -> bytes:
         """A sentence as callers would hear it; raises `BadInput` when it cannot be spoken."""
         assert self._sounds is not None
-        wanted = within(clean_line(text), 2000, "text")
+        wanted = within(clean_line(text), LONGEST_SENTENCE, "text")
         sound = await self._sounds.speak(wanted, language) if wanted else None
         if sound is None:
             raise BadInput("소리로 만들 수 없는 문장입니다.", "This cannot be spoken.", field="text")
@@ -373,17 +410,17 @@ class FlowVersions:
         assert self._sounds is not None
         coming: list[tuple[datetime, Serving]] = []
         for one in self.history.ahead(self._now()):
-            serving = await self._ready(one.version, self.history.version(one.version).text)
+            serving = await self._ready(one.version, self.history.version(one.version).menu)
             if serving is not None:
                 coming.append((one.effective_at, serving))
         self._coming = coming
         if self.pilot:
             draft = self.draft or await self._store.draft(self.name)
-            self._piloted = await self._ready(DRAFT, draft.text) if draft is not None else None
+            self._piloted = await self._ready(DRAFT, draft.menu) if draft is not None else None
 
-    async def _ready(self, version: VersionNumber, text: str) -> Serving | None:
+    async def _ready(self, version: VersionNumber, menu: MenuSet) -> Serving | None:
         assert self._sounds is not None
-        flow = (await self.check(text)).flow
+        flow = (await self.check(menu)).flow
         if flow is None:
             return None
         for sentence in await self._sounds.prepare(flow):
@@ -403,9 +440,11 @@ class FlowVersions:
                 "It could not be put on the air; the log says why. The menu is as it was.",
             )
 
-    def _same_as_on_air(self, text: str) -> bool:
+    def _menu_on_air(self) -> MenuSet:
         now = self.history.in_force(self._now())
-        return now is not None and self.history.version(now.version).text == text
+        if now is None:
+            raise NotFound("아직 메뉴가 없습니다.", "There is no menu yet.")
+        return self.history.version(now.version).menu
 
     async def _fresh(self) -> Draft:
         if not self.history.versions:
@@ -414,7 +453,11 @@ class FlowVersions:
         if now is None:
             raise NotFound("아직 메뉴가 없습니다.", "There is no menu yet.")
         version = self.history.version(now.version)
-        return Draft(version.text, 0, version.number, "", version.at)
+        return Draft(version.menu, 0, version.number, "", version.at)
 
     def _label(self, version: VersionNumber | None) -> str:
         return "초안" if version is None else f"{self.name} v{version}"
+
+
+def _from_files(files: MenuFiles, menu: MenuSet) -> Wish:
+    return Wish(menu, How.FILE, files.name, "", origin=files.name, own=files.own_parts())

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from changgu.ground.database import Base, Database, UtcDateTime
 from changgu.ground.trouble import Conflict, NotFound
+from changgu.ivr_flows.menu_set import MenuSet
 from changgu.ivr_flows.publishing.counts import Count, DayRow, Figures
 from changgu.ivr_flows.publishing.notices import Notice
 from changgu.ivr_flows.publishing.versions import (
@@ -25,13 +26,17 @@ from changgu.ivr_flows.publishing.versions import (
 
 
 class VersionRow(Base):
-    """One text of a menu tree; never changed."""
+    """A menu tree with all that it needs; never changed."""
 
     __tablename__ = "flow_versions"
 
     flow: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     text: Mapped[str] = mapped_column(Text)
+    beside: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """`flows`, `calendars`, `sentences`; None: written down before versions carried them."""
+    own_files: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    """Of one from files: how those of the site were."""
     origin: Mapped[str]
     note: Mapped[str]
     by: Mapped[str]
@@ -67,6 +72,7 @@ class DraftRow(Base):
 
     flow: Mapped[str] = mapped_column(primary_key=True)
     text: Mapped[str] = mapped_column(Text)
+    beside: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     revision: Mapped[int]
     base: Mapped[int]
     by: Mapped[str]
@@ -125,18 +131,29 @@ class FlowStore:
             return History(tuple(map(_version, versions)), tuple(map(_publication, publications)))
 
     async def add(
-        self, flow: str, text: str, how: How, effective_at: datetime, by: str, at: datetime, *,
-        note: str = "", origin: str = "",
+        self, flow: str, menu: MenuSet, how: How, effective_at: datetime, by: str, at: datetime, *,
+        note: str = "", origin: str = "", own: Mapping[str, str] | None = None,
     ) -> tuple[Version, Publication]:  # fmt: skip
-        """A new version, and from when on it answers."""
+        """A new version, and from when on it answers. `own`: of one from files, how those of the site were."""
         async with self._database.transaction() as session:
             last = await session.scalar(select(func.max(VersionRow.number)).where(VersionRow.flow == flow))
             number = VersionNumber((last or 0) + 1)
-            row = VersionRow(flow=flow, number=number, text=text, origin=origin, note=note, by=by, at=at)
+            row = VersionRow(
+                flow=flow, number=number, text=menu.text, beside=_beside(menu), own_files=dict(own or {}),
+                origin=origin, note=note, by=by, at=at,
+            )  # fmt: skip
             session.add(row)
             await session.flush()
             published = await _publish(session, flow, number, how, effective_at, by, at, note)
             return _version(row), published
+
+    async def complete(self, flow: str, version: VersionNumber, menu: MenuSet, own: Mapping[str, str]) -> None:
+        """Write down beside a version of an older changgu what has been read with it until now."""
+        async with self._database.transaction() as session:
+            row = await session.get(VersionRow, (flow, version))
+            if row is None:
+                raise NotFound("그런 버전이 없습니다.", "There is no such version.")
+            row.beside, row.own_files = _beside(menu), dict(own)
 
     async def publish(
         self, flow: str, version: VersionNumber, how: How, effective_at: datetime, by: str, at: datetime, note: str
@@ -157,10 +174,13 @@ class FlowStore:
         """What supervisors are working on, if anything."""
         async with self._database.transaction() as session:
             row = await session.get(DraftRow, flow)
-            return None if row is None else Draft(row.text, row.revision, VersionNumber(row.base), row.by, row.at)
+            if row is None:
+                return None
+            menu = _menu(row.text, row.beside)
+            return Draft(menu, row.revision, VersionNumber(row.base), row.by, row.at)
 
     async def save_draft(
-        self, flow: str, text: str, revision: int, base: VersionNumber, by: str, at: datetime
+        self, flow: str, menu: MenuSet, revision: int, base: VersionNumber, by: str, at: datetime
     ) -> Draft:
         """Keep a draft that was changed from `revision` (0: there was none); raises `Conflict` when another
         supervisor was faster."""
@@ -174,8 +194,9 @@ class FlowStore:
             if row is None:
                 row = DraftRow(flow=flow)
                 session.add(row)
-            row.text, row.revision, row.base, row.by, row.at = text, revision + 1, base, by, at
-            return Draft(text, revision + 1, base, by, at)
+            row.text, row.beside = menu.text, _beside(menu)
+            row.revision, row.base, row.by, row.at = revision + 1, base, by, at
+            return Draft(menu, revision + 1, base, by, at)
 
 
 class CountStore:
@@ -298,7 +319,19 @@ def _add(connection: Connection, rows: Mapping[tuple[str, date, int, str], Figur
 
 
 def _version(row: VersionRow) -> Version:
-    return Version(VersionNumber(row.number), row.text, row.origin, row.note, row.by, row.at)
+    return Version(
+        VersionNumber(row.number), _menu(row.text, row.beside), row.origin, row.note, row.by, row.at,
+        row.own_files or {}, row.beside is not None,
+    )  # fmt: skip
+
+
+def _beside(menu: MenuSet) -> dict[str, Any]:
+    said = {language: dict(sentences) for language, sentences in menu.sentences.items()}
+    return {"flows": dict(menu.flows), "calendars": menu.calendars, "sentences": said}
+
+
+def _menu(text: str, beside: Mapping[str, Any] | None) -> MenuSet:
+    return MenuSet(text) if beside is None else MenuSet(text, **beside)
 
 
 def _publication(row: PublicationRow) -> Publication:

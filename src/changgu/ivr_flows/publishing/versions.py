@@ -1,18 +1,19 @@
 """Which version of a menu tree is on the air when, who put it there, and what comes next.
 
-A *version* is a text that was once fit for callers; it never changes. A *publication* says from when on a version
-answers, so that rolling back is one more publication of an older version, and a schedule is one that lies ahead. The
-version in force is that of the newest publication whose time has come and that nobody withdrew before that time.
+A *version* is a tree with all that it needs, once fit for callers; it never changes. A *publication* says from when
+on a version answers, so that rolling back is one more publication of an older version, and a schedule is one that lies
+ahead. The version in force is that of the newest publication whose time has come and that nobody withdrew before that
+time.
 """
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
 from changgu.ground.trouble import BadInput, Conflict, NotFound
+from changgu.ivr_flows.menu_set import MenuFiles, MenuSet
 
 VersionNumber = NewType("VersionNumber", int)
 """Counts from 1 within one menu tree."""
@@ -32,6 +33,8 @@ class How(StrEnum):
     PUBLISHED = "published"
     ROLLED_BACK = "rolled_back"
     SCHEDULED = "scheduled"
+    HOURS = "hours"
+    """Only the table of hours and holidays was changed."""
     FILE = "file"
     """The site's own file, or the one that comes with changgu, was new."""
 
@@ -47,16 +50,20 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One text of a menu tree that was fit for callers."""
+    """A menu tree that was fit for callers, with all that it needs."""
 
     number: VersionNumber
-    text: str
+    menu: MenuSet
     origin: str
     """Empty: written in the browser; else the file that it came from."""
     note: str
     by: str
     """Login, or the file's name."""
     at: datetime
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Of one that came from files: how those of the site were (`MenuFiles.own_parts`)."""
+    is_whole: bool = True
+    """False: it was written down by an older changgu without what lies beside its tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ class Publication:
 class Draft:
     """What supervisors are working on; one for each menu tree."""
 
-    text: str
+    menu: MenuSet
     revision: int
     """Runs on with every change, so that two supervisors do not overwrite each other."""
     base: VersionNumber
@@ -139,16 +146,22 @@ class History:
         """The newest version that came from a file."""
         return next((one for one in reversed(self.versions) if one.origin), None)
 
-    def file_is_news(self, text: str, *, shipped: bool) -> bool:
-        """Whether a file is to go on the air.
+    def brought(self, files: MenuFiles, at: datetime) -> MenuSet | None:
+        """What the files are to put on the air; None while there is nothing new in them.
 
-        The site's own file is, whenever it has changed since it was last taken up. The file that comes with changgu
-        must not undo what supervisors wrote: it is only while nothing else has ever been on the air.
+        What the site has changed of its own since it was last taken up goes on the air, and nothing else that
+        supervisors wrote is undone by it. What comes with changgu is news only while nothing else has been on the air.
         """
-        if shipped and any(not one.origin.startswith(SHIPPED) for one in self.versions):
-            return False
-        last = self.last_from_a_file()
-        return last is None or digest(last.text) != digest(text)
+        now, last = self.in_force(at), self.last_from_a_file()
+        if now is None or last is None:
+            return files.menu
+        if all(one.origin for one in self.versions):  # nobody has written anything here
+            if files.name.startswith(SHIPPED) and any(not one.origin.startswith(SHIPPED) for one in self.versions):
+                return None
+            return files.menu if files.menu.like(last.menu).digest() != last.menu.digest() else None
+        menu = self.version(now.version).menu
+        changed = files.changed_in(menu, last.own)
+        return changed if changed.digest() != menu.digest() else None
 
     def may_withdraw(self, id: int, at: datetime) -> Publication:
         """A publication that still lies ahead; raises `Conflict` or `NotFound`."""
@@ -172,11 +185,6 @@ class History:
 
 SHIPPED = "changgu:"
 """Begins the origin of versions that came with changgu."""
-
-
-def digest(text: str) -> str:
-    """Tells texts apart; line ends do not count."""
-    return hashlib.sha256("\n".join(text.splitlines()).encode()).hexdigest()
 
 
 def scheduled_for(wanted: datetime | None, now: datetime) -> datetime:

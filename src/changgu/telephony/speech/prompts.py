@@ -127,6 +127,11 @@ class PromptStore:
             logger.warning("%d prompts are spoken by the stand-in, because the voice could not", stood_in)
         return Prepared(ready, made, recorded, failed, stood_in)
 
+    @property
+    def sentences(self) -> Mapping[str, Mapping[str, str]]:
+        """Language → prompt name → what it says now."""
+        return self._sentences
+
     def renew(self, sentences: Mapping[str, Mapping[str, str]]) -> None:
         """The sentences have changed: the next `prepare` makes them, and until then callers hear the old ones."""
         self._sentences = sentences
@@ -303,6 +308,11 @@ class PromptStore:
                     self._make_meanwhile((language, piece))
 
     async def _sound_of(self, piece: Prompt, language: str) -> str | None:
+        if isinstance(piece, NamedPrompt) and piece.text:
+            if self._sentences.get(language, {}).get(piece.name) == piece.text:
+                piece = NamedPrompt(piece.name)
+            else:
+                piece = await asyncio.to_thread(self._in_words_of_then, piece, language)
         key = (language, piece)
         ready = self._sounds.get(key)
         if ready is None and key not in self._left_out:
@@ -315,6 +325,11 @@ class PromptStore:
                 self._leave_out(key, "nobody prepared it; it is made now, for the next caller")
                 self._make_meanwhile(key)
         return ready or await self._in_main_language(piece, language)
+
+    def _in_words_of_then(self, piece: NamedPrompt, language: str) -> Prompt:
+        """A prompt that another version of the menu says in other words; a person's recording of it always wins."""
+        known = NamedPrompt(piece.name)
+        return known if self._recording_of(language, known) is not None else TextPrompt(piece.text)
 
     async def _in_main_language(self, piece: Prompt, language: str) -> str | None:
         """Better heard in the desk's own language than not at all; a sentence written on the spot has only one."""
