@@ -115,13 +115,14 @@ Content-Length: 0
 def agent_scenario(ring: float) -> str:
     """All agents' phones at one address: they ring for `ring` seconds, talk as the caller's number says, hang up.
 
-    They also answer the PBX's OPTIONS, by which it knows that they can be reached.
+    They also answer the PBX's OPTIONS, by which it knows that they can be reached. Whose number is none of our callers'
+    is turned down and written down as a stranger: SIPp would go on without knowing whom it talks with.
     """
     ringing = f'<recv request="CANCEL" timeout="{round(ring * 1000)}" ontimeout="answer" next="cancelled"/>\n'
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <scenario name="agents">
 <recv request="OPTIONS" optional="true" next="options"/>
-<recv request="INVITE" rrs="true"><action>
+<recv request="INVITE" rrs="true" next="invited" test="caller"><action>
 <ereg regexp="sip:1([0-9]{{6}})([0-9]{{6}})@" search_in="hdr" header="From:" check_it="true"
  assign_to="from,caller,length"/>
 <ereg regexp=".*" search_in="hdr" header="From:" assign_to="theirs"/>
@@ -129,6 +130,9 @@ def agent_scenario(ring: float) -> str:
 <log message="invited [timestamp] [$agent] [$caller]"/>
 <todouble assign_to="talk" variable="length"/>
 </action></recv>
+{_reply("486 Busy Here", again=True)}<recv request="ACK"/>
+{_log("stranger")}<nop next="end"/>
+<label id="invited"/>
 {_reply("180 Ringing")}{ringing if ring else ""}<label id="answer"/>
 {_reply("200 OK", _SDP, again=True)}<recv request="ACK"><action>
 <ereg regexp=".*" search_in="hdr" header="To:" assign_to="ours"/>

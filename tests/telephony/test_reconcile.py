@@ -197,6 +197,21 @@ async def test_a_phone_that_is_rung_while_we_look_is_not_taken_for_gone(busy_pbx
         assert house.posted == []
 
 
+async def test_a_phone_that_is_rung_while_we_look_shows_the_callers_number(busy_pbx: BusyAri) -> None:
+    """After a restart an agent may be free before the caller's channel has been found again."""
+    house = House(busy_pbx)
+    house.engine.has("c1", CallState.WAITING)
+    busy_pbx.channels["c1"] = FakeChannel("c1", "inbound,1000")
+
+    async def ring() -> None:
+        house.telephony.do(RingAgent(ALICE, CallId("c1"), OfferId(7), timedelta(seconds=20)))
+
+    busy_pbx.meanwhile.append(ring)
+    async with house.open():
+        rung = await busy_pbx.until_asked("POST", "channels")
+        assert rung.query["callerId"] == "<010>"
+
+
 async def test_a_call_with_a_command_under_way_is_looked_at_again_when_it_is_done(pbx: FakeAri) -> None:
     house = House(pbx)
     house.engine.has("c1", CallState.OFFERED, offer=7)

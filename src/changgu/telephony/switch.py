@@ -384,7 +384,8 @@ class Switch:
             if command.outbound:
                 self._sound.say_once(command.call, HELLO)
         else:
-            shown = caller_id(self._number_of(command.call) if command.outbound else None)
+            # Yet to be called; or found in the PBX only a moment from now, after we were away.
+            shown = caller_id(self._number_of(command.call))
         try:
             await self._ari.request(
                 "POST",
