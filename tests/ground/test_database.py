@@ -1,5 +1,6 @@
 """The database file: who else may touch it, and that they cannot hurt us."""
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -8,6 +9,9 @@ from pathlib import Path
 from sqlalchemy import text
 
 from changgu.ground.database import Database
+
+WRITERS = 5
+"""As many as there are connections that are kept."""
 
 ANOTHER_PROGRAM = (
     "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT count(*) FROM t'); c.close()"
@@ -30,6 +34,61 @@ async def test_a_command_beside_the_running_service_does_not_take_its_journal_aw
     await database.close()
     assert sqlite3.connect(file).execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert sqlite3.connect(file).execute("SELECT n FROM t ORDER BY n").fetchall() == [(1,), (2,)]
+
+
+async def test_in_a_rush_of_writers_each_has_their_turn(tmp_path: Path) -> None:
+    """Or one who came early is passed by until "database is locked" is all they hear."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'desk.sqlite'}")
+    async with database.transaction() as session:
+        await session.execute(text("CREATE TABLE t (who INTEGER)"))
+
+    together = asyncio.Barrier(WRITERS)
+
+    async def write_again_and_again(who: int) -> None:
+        async with database.transaction() as session:
+            await session.execute(text("SELECT count(*) FROM t"))
+            await together.wait()  # everybody's connection is made
+        for _ in range(10):
+            async with database.transaction() as session:
+                await session.execute(text("INSERT INTO t VALUES (:who)"), {"who": who})
+
+    await asyncio.gather(*map(write_again_and_again, range(WRITERS)))
+    async with database.transaction() as session:
+        wrote = list(await session.scalars(text("SELECT who FROM t ORDER BY rowid")))
+    await database.close()
+    assert len(wrote) == 10 * WRITERS
+    for so_far in range(len(wrote)):
+        turns = [wrote[:so_far].count(who) for who in range(WRITERS)]
+        assert max(turns) - min(turns) <= 1
+
+
+async def test_a_writer_who_is_called_off_or_fails_lets_the_next_one_write(tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'desk.sqlite'}")
+    async with database.transaction() as session:
+        await session.execute(text("CREATE TABLE t (n INTEGER UNIQUE)"))
+    wrote = asyncio.Event()
+
+    async def write_and_wait() -> None:
+        async with database.transaction() as session:
+            await session.execute(text("INSERT INTO t VALUES (1)"))
+            wrote.set()
+            await asyncio.Event().wait()
+
+    first = asyncio.create_task(write_and_wait())
+    await wrote.wait()
+    behind = [asyncio.create_task(add(database, 2)) for _ in range(3)]
+    first.cancel()
+    outcomes = await asyncio.wait_for(asyncio.gather(*behind, return_exceptions=True), 5)
+    assert sorted(outcome is None for outcome in outcomes) == [False, False, True]
+    await asyncio.wait_for(add(database, 3), 5)
+    async with database.transaction() as session:
+        assert list(await session.scalars(text("SELECT n FROM t ORDER BY n"))) == [2, 3]
+    await database.close()
+
+
+async def add(database: Database, n: int) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("INSERT INTO t VALUES (:n)"), {"n": n})
 
 
 async def test_a_new_database_is_its_owners_alone(tmp_path: Path) -> None:

@@ -12,9 +12,14 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
+from sqlalchemy.util import await_only
 
 T = TypeVar("T")
+
+PATIENCE = 10
+"""Seconds for which a unit of work waits for those that write before it."""
 
 WORKERS = 6
 """Threads for units of work: two that wait for a lock do not keep the others from reading."""
@@ -72,6 +77,7 @@ class Database:
         self._plain: Engine | None = None
         if self.engine.dialect.name == "sqlite":
             _furnish(self.engine.sync_engine)
+            _Turns(self.engine.sync_engine)
             if self.engine.url.database not in (None, "", ":memory:"):
                 self._plain = create_engine(self.engine.url.set(drivername="sqlite"))
                 _furnish(self._plain)
@@ -103,6 +109,38 @@ class Database:
         await self.engine.dispose()
 
 
+class _Turns:
+    """Sessions write one after the other, in the order in which they asked to.
+
+    SQLite lets one of them write at a time, and those who wait look again every now and then
+    (sqlite.org/c3ref/busy_timeout.html). Whoever comes new looks at once: in a rush, somebody who came early waited
+    until they gave up ("database is locked").
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._turn = asyncio.Lock()
+        event.listen(engine, "before_cursor_execute", self._about_to)
+        event.listen(engine, "checkin", self._done)
+        event.listen(engine, "detach", self._done)
+
+    def _about_to(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        its = connection.connection.record_info
+        writes = statement.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE")
+        if writes and its is not None and self not in its and await_only(self._taken()):
+            its[self] = True
+
+    async def _taken(self) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._turn.acquire()
+        except TimeoutError:
+            return False  # SQLite itself decides, and may refuse
+
+    def _done(self, _connection: Any, record: ConnectionPoolEntry) -> None:
+        if record.record_info is not None and record.record_info.pop(self, None):
+            self._turn.release()
+
+
 def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(WORKERS, thread_name_prefix="database")
 
@@ -131,6 +169,6 @@ def _make_private(_dialect: Dialect, _record: Any, arguments: list[Any], _more: 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={PATIENCE * 1000}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
