@@ -2,7 +2,7 @@
 
 import io
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from changgu.acd.events import CallbackAsked
 from changgu.acd.facts import CallEnded, Ender, Outcome, Recorded
 from changgu.acd.identity import CallId, QueueName
 from changgu.app import schema
+from changgu.app.flow_joins import NoticeLookUps
 from changgu.app.joins import MenuLookUps
 from changgu.app.message_joins import (
     FaxTickets,
@@ -31,6 +32,9 @@ from changgu.directory.person import NumberWritten, PersonCard, PersonWritten
 from changgu.directory.service import Directory
 from changgu.ground.access import Actor, Role
 from changgu.ground.database import Database
+from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.publishing.callers.service import Notices
+from changgu.ivr_flows.publishing.store import NoticeStore
 from changgu.recordings.api import may_hear
 from changgu.recordings.service import Recordings
 from changgu.recordings.store import RecordingStore
@@ -69,6 +73,7 @@ class House:
         self.directory = Directory(database, Numbering("KR", r"[1-9]\d{3}"))
         self.tickets = Tickets(database, now=self.now)
         self.intake = Intake(database, self.tickets, folder / "attachments", now=self.now)
+        self.database = database
         self.recording_store = RecordingStore(database)
         self.recordings = Recordings(
             self.recording_store, NoRecorder(), folder / "recordings", dict, frozenset, zone=SEOUL, now=self.now
@@ -253,3 +258,32 @@ async def test_equipment_is_found_by_the_month_in_which_it_was_bought(house: Hou
     assert found == {"count": "2", "name": "그램 15", "number": "NB-1"}
     for key in (f"{lee.id} 202201", f"{lee.id}", "99 202403", "lee 202403"):
         assert await house.look_ups.look_up("asset", key) is None
+
+
+async def test_a_menu_asks_what_is_on_the_air_and_hears_the_latest_in_the_callers_language(house: House) -> None:
+    """TEC-04, WL-03: `look_up` with the source `notice`."""
+    notices = Notices(NoticeStore(house.database), "ko", now=lambda: MONDAY)
+    notices.join(SilentVoice())
+    look_ups = MenuLookUps(house.tickets, SEOUL, further={"notice": NoticeLookUps(notices).notice})
+    known = ["desk", "queue:network", "service:network", "service:pc"]
+    boss, until = Actor("boss", "박팀장", Role.SUPERVISOR), MONDAY + timedelta(hours=1)
+
+    assert await look_ups.look_up("notice", "network") is None
+    await notices.put_on_air({"ko": "망 점검."}, ["queue:network"], None, until, boss, known)
+    await notices.put_on_air({"ko": "망 복구.", "en": "Repaired."}, ["service:network"], None, until, boss, known)
+    await notices.put_on_air({"ko": "PC 안내."}, ["service:pc"], MONDAY + timedelta(minutes=5), until, boss, known)
+
+    assert await look_ups.look_up("notice", "network") == {"text": "망 복구.", "count": "2"}
+    assert await look_ups.look_up("notice", "network en") == {"text": "Repaired.", "count": "2"}
+    assert await look_ups.look_up("notice", "queue:network en") == {"text": "망 점검.", "count": "1"}
+    assert [await look_ups.look_up("notice", key) for key in ("desk", "pc", "", "nowhere ko")] == [None] * 4
+
+
+class SilentVoice:
+    """Can say everything."""
+
+    async def prepare(self, flow: Flow) -> Sequence[str]:
+        return []
+
+    async def speak(self, text: str, language: str) -> bytes | None:
+        return b"RIFF"

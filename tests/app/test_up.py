@@ -22,6 +22,7 @@ from changgu.app.settings import Settings
 from changgu.app.up import AddressTaken, ExampleDesk, NumbersClash, Opening, PartEnded, Stop
 from changgu.ground.database import Database
 from changgu.ground.trouble import Trouble
+from changgu.ivr_flows.limits import LOOK_UP_SOURCES
 from changgu.telephony.farewells import away_prompt
 from tests.support.existing_asterisk import ExistingAsterisk
 from tests.support.waiting import eventually
@@ -192,6 +193,29 @@ class StubbornCrowd:
         finally:
             self.stopped.set()
             await self.gone.wait()
+
+
+class Guest:
+    """An example desk without people: looks at the service."""
+
+    def __init__(self) -> None:
+        self.sources: asyncio.Future[frozenset[str]] = asyncio.get_running_loop().create_future()
+
+    async def fill(self, say: Callable[[str], None]) -> None:
+        return
+
+    async def run(self, service: Service) -> None:
+        self.sources.set_result(service.look_ups.sources)
+        await asyncio.Event().wait()
+
+
+async def test_whatever_a_menu_may_look_up_is_answered_by_the_open_desk(house: House) -> None:
+    """CTI-02, TEC-02, TEC-04: no source of the flow language without somebody who answers."""
+    house.groups["demo"] = {"enabled": True}
+    guest = Guest()
+    house.example = lambda *_: guest
+    async with house.open():
+        assert await asyncio.wait_for(guest.sources, 10) == LOOK_UP_SOURCES.keys()
 
 
 async def test_the_example_desk_s_crowd_stops_calling_before_the_desk_closes(house: House) -> None:

@@ -138,7 +138,7 @@ class Switchboard:
         people = PersonCalls(self.ari, desk.dial_plan, desk.shown_number, self.posted.append, self.inbound.reached)
         self.switch = Switch(
             self.ari, self.inbound, self.posted.append, people=people, voice=self.voice,
-            number_of=self.promised.get, parting=self.inbound.parting,
+            number_of=self.promised.get, parting=self.inbound.parting, language_of=self.inbound.language,
         )  # fmt: skip
 
     def _hear(self, event: AriEvent) -> None:

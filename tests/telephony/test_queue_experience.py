@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from changgu.acd.commands import Announce, ConnectCall, Farewell, HangUpCaller, PlayMusicOnHold, StopRinging
-from changgu.acd.events import AgentHungUp, CallerHungUp, KeyPressed, PartiesConnected
+from changgu.acd.commands import Announce, ConnectCall, Divert, Farewell, HangUpCaller, PlayMusicOnHold, StopRinging
+from changgu.acd.events import AgentHungUp, CallArrived, CallerHungUp, KeyPressed, MenuStepReached, PartiesConnected
 from changgu.acd.identity import CallId, OfferId, QueueName
-from changgu.acd.queues import Announcements, Floor, Queue
+from changgu.acd.queues import Announcements, Destination, Floor, Queue, Way
+from changgu.ivr_flows.loader import load
 from changgu.ivr_flows.service import LANGUAGES, sentences
 from changgu.ivr_flows.spoken import PROMISES_SPOKEN
+from changgu.telephony.farewells import FAREWELLS
 from changgu.telephony.queue_experience import QueueExperience, announced, comfort_sentences
 from tests.support.switchboard import ALICE, BOB, CALL, CAROL, PC, NameVoice, Switchboard, leg, open_switchboard, ring
 
@@ -87,6 +89,38 @@ async def test_after_an_announcement_the_music_goes_on(board: Switchboard) -> No
     await board.pbx.finish(next(iter(board.pbx.playbacks)))
 
     await board.pbx.until_asked("POST", "c1/moh", times=2)
+
+
+LANGUAGES_OFFERED = """
+flow: main
+title: t
+start: first
+person: operator
+nodes:
+  first: {kind: choose_language, say: choose_language, languages: {1: ko, 2: en}, next: operator}
+  operator: {kind: to_queue, say: to_person, queue: pc}
+"""
+
+
+async def test_who_chose_english_in_the_menu_waits_and_is_sent_away_in_english(board: Switchboard) -> None:
+    """CTI-18: where one stands, how long it takes, and the farewell; a comfort message is a sentence of the desk's."""
+    board.menu = load(LANGUAGES_OFFERED, "main.yaml", None, {})
+    await board.pbx.call_in(CALL, "1000")
+    await board.until_posted(MenuStepReached(CALL, "first"))
+    await board.press("2")
+    await board.until_posted(CallArrived(CALL, PC))
+    board.do(PlayMusicOnHold(CALL, PC), THIRD)
+    await board.until_said("wait_minutes_2")
+    assert board.voice.spoken[-3:] == [
+        ("ko", "잠시만 기다려 주십시오."), ("en", "position_3"), ("en", "wait_minutes_2"),
+    ]  # fmt: skip
+
+    board.do(Divert(CALL, PC, Destination(Way.VOICEMAIL)))
+    await board.until_said("voicemail_prompt")
+    assert board.voice.spoken[-1] == ("en", "voicemail_prompt")
+
+    await board.inbound.say_farewell(CALL, Farewell.WAITED_TOO_LONG)
+    assert board.voice.spoken[-1] == ("en", FAREWELLS["en"][Farewell.WAITED_TOO_LONG].text)
 
 
 async def test_an_answer_cuts_an_announcement_short(board: Switchboard) -> None:

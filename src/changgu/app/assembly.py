@@ -29,7 +29,7 @@ from changgu.acd.store import CallStore, FloorStore
 from changgu.app.accounts import Accounts
 from changgu.app.fact_log import FactLog
 from changgu.app.floor_keeper import FloorKeeper
-from changgu.app.flow_joins import DeskMenu, MenuFacts, MenuVoice
+from changgu.app.flow_joins import DeskMenu, MenuFacts, MenuVoice, NoticeLookUps
 from changgu.app.generated_secrets import GeneratedSecrets
 from changgu.app.joins import (
     NOT_DIALLED,
@@ -227,14 +227,19 @@ class Service:
                 lambda: QueueName(settings.fax.queue or settings.desk.main_queue),
             ),
         )  # fmt: skip
+        self.look_ups = MenuLookUps(
+            self.tickets, zone,
+            further={
+                **SelfServiceLookUps(self.directory, self.self_service, zone).sources,
+                "notice": NoticeLookUps(self.notices).notice,
+            },
+        )  # fmt: skip
         self.presence = Presence(lambda event: self.runner.post(event))
         self.telephony = Telephony(
             _ari_address(settings, secrets, rest_over_websocket),
             desk=desk,
             voice=prompts,
-            look_ups=MenuLookUps(
-                self.tickets, zone, further=SelfServiceLookUps(self.directory, self.self_service, zone).sources
-            ),
+            look_ups=self.look_ups,
             post=lambda event: self.runner.post(event),
             calls=self.engine,
             shadow=self.shadow_queues,

@@ -101,6 +101,29 @@ class MenuVoice:
             return None
 
 
+class NoticeLookUps:
+    """What is on the air, for menus that ask (`look_up` with the source `notice`, TEC-04)."""
+
+    def __init__(self, notices: Notices) -> None:
+        self._notices = notices
+
+    async def notice(self, key: str, _asker: str = "") -> Mapping[str, str] | None:
+        """The latest notice of a queue, a node or the whole desk (`network en`); None when nothing is on the air there.
+
+        Its sentence was spoken when it went on the air, so nobody waits for a voice. `count`: how many there are.
+        """
+        name, _, language = key.strip().partition(" ")
+        places = (name,) if name == DESK or ":" in name else (QUEUE + name, SERVICE + name)
+        found = sorted(
+            {one.id: one for place in places for one in self._notices.now(place)}.values(),
+            key=lambda one: (one.starts_at, one.id),
+        )
+        if not found:
+            return None
+        _, text = found[-1].in_language(language.strip() or self._notices.language, self._notices.language)
+        return {"text": text, "count": str(len(found))}
+
+
 class MenuFacts:
     """Facts of the floor, as those who look after the menu understand them; one of `Service.listeners`."""
 

@@ -107,6 +107,11 @@ class MenuLookUps:
         self._now = now
         self._further = further or {}
 
+    @property
+    def sources(self) -> frozenset[str]:
+        """Everything that can be asked here."""
+        return frozenset({"ticket_status", *self._further})
+
     async def look_up(self, kind: str, argument: str, asker: str = "") -> Mapping[str, str] | None:
         """What is known of `argument`: the state of a ticket by its number (CTI-02), or what `further` knows."""
         if kind in self._further:

@@ -44,7 +44,7 @@ LOOK_UP_SOURCES: Final = {
     "caller_check": "key: telephone number or employee number, a space, the PIN → person",
     "call_me_back": "key: ticket number, a space, telephone number → callback",
     "asset": "key: id of the person, a space, year and month of purchase (202403) → count, name, number",
-    "notice": "key: queue or service → text",
+    "notice": "key: queue or node of the menu or desk, a space, language (left out: the desk's) → text, count",
 }
 """What `look_up` can ask, and the fields of its answer."""
 

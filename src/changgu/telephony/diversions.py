@@ -185,7 +185,7 @@ class Diversions:
             await self._back(visitor, divert, "voicemail_failed")
             return
         prompt = (NamedPrompt("voicemail_prompt"),)
-        await self._player.say(visitor.handset, prompt, self._language, interruptible=True)  # a key: to the tone
+        await self._player.say(visitor.handset, prompt, self._spoken(visitor), interruptible=True)  # a key: to the tone
         is_kept = await self._take_message(self._voicemails, visitor, divert, LONGEST_MESSAGE)
         if is_kept is None:
             await self._back(visitor, divert, "voicemail_failed")
@@ -341,7 +341,7 @@ class Diversions:
                 if number is None:
                     continue
             question = (NamedPrompt("callback_number_is"), DigitsPrompt(number), NamedPrompt("callback_confirm"))
-            match await self._player.ask(visitor.handset, question, self._language, ONE_KEY):
+            match await self._player.ask(visitor.handset, question, self._spoken(visitor), ONE_KEY):
                 case DigitsGathered("1"):
                     await self._promise(visitor, divert, number)
                     return
@@ -357,7 +357,7 @@ class Diversions:
         """A number that may be dialled, if they key one in; and whether one was refused."""
         question: list[Prompt] = [NamedPrompt("callback_number_refused")] if refused else []
         question.append(NamedPrompt("callback_enter_number"))
-        match await self._player.ask(visitor.handset, question, self._language, A_NUMBER):
+        match await self._player.ask(visitor.handset, question, self._spoken(visitor), A_NUMBER):
             case DigitsGathered(digits) if digits:
                 way = self._plan().way(digits.rpartition("*")[2])
                 if isinstance(way, Dialable):
@@ -507,8 +507,11 @@ class Diversions:
 
     # ---- all of them -----------------------------------------------------------------------------------------------
 
+    def _spoken(self, visitor: Visitor) -> str:
+        return visitor.language or self._language
+
     async def _say(self, visitor: Visitor, *prompts: Prompt) -> None:
-        await self._player.say(visitor.handset, prompts, self._language, interruptible=False)
+        await self._player.say(visitor.handset, prompts, self._spoken(visitor), interruptible=False)
 
     async def _back(self, visitor: Visitor, divert: Divert, why: str) -> None:
         """To the queue, in the place they had, with all that was wanted for them; the place the ACD knows."""

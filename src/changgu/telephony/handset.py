@@ -145,6 +145,8 @@ class Visitor:
     """The PBX itself serves them from here on, such as a machine that sends a fax: their leg is not ours to end."""
     released: bool = False
     """The desk ends this call itself; the ACD need not be told that it has ended."""
+    language: str | None = None
+    """In which they went on in the menu; None: the desk's."""
     known: asyncio.Task[Standing] | None = None
     """What the house knows of them, looked up while they are answered and hear the menu."""
     arrived: CallArrived | None = None

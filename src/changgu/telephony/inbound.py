@@ -181,6 +181,11 @@ class Inbound:
         visitor = self._visitors.get(call)
         return visitor.identity if visitor else None
 
+    def language(self, call: CallId) -> str | None:
+        """In which a caller on the line is spoken to; None: in the desk's own."""
+        visitor = self._visitors.get(call)
+        return visitor.language if visitor else None
+
     def visitor(self, call: CallId) -> Visitor | None:
         """All about a caller on the line."""
         return self._visitors.get(call)
@@ -315,8 +320,8 @@ class Inbound:
         if visitor is not None and survey is not None and self._tasks is not None and survey.wants(call):
             visitor.handset.forget_keys()
             await self._out_of_the_bridge(call)
-            asking = SurveyAsker(self._player, self._desk.language).after_call(visitor.handset, survey)
-            visitor.task = self._tasks.create_task(asking)
+            asker = SurveyAsker(self._player, visitor.language or self._desk.language)
+            visitor.task = self._tasks.create_task(asker.after_call(visitor.handset, survey))
             await asyncio.wait({visitor.task})
         return True
 
@@ -356,7 +361,8 @@ class Inbound:
     async def say_farewell(self, call: CallId, farewell: Farewell) -> None:
         """Apologise to a caller, who is then to be hung up on."""
         visitor = self._visitors.get(call)
-        prompts = farewell_prompts(self._desk.language, farewell)
+        language = (visitor.language if visitor is not None else None) or self._desk.language
+        prompts = farewell_prompts(language, farewell)
         if visitor is None or not prompts:
             return
         if visitor.task is not None and visitor.task is not asyncio.current_task():
@@ -364,7 +370,7 @@ class Inbound:
         try:
             await self._diversions.interrupt(call)
             await self._player.hush(visitor.handset)
-            await self._player.say(visitor.handset, prompts, self._desk.language, interruptible=False)
+            await self._player.say(visitor.handset, prompts, language, interruptible=False)
         except Exception as trouble:  # the last thing said to one caller: whatever fails here, the call ends anyway
             logger.warning("a farewell could not be said: %r", trouble, extra={"call_id": call})
 
@@ -421,7 +427,8 @@ class Inbound:
 
     def _begun(self, visitor: Visitor) -> Visit:
         today = datetime.now(self._desk.zone).date().isoformat()
-        return Visit(visitor.identity.number, visitor.identity.dialled, self._desk.language, today)
+        spoken = visitor.language or self._desk.language
+        return Visit(visitor.identity.number, visitor.identity.dialled, spoken, today)
 
     async def _walk(self, visitor: Visitor, flow: Flow, turn: Turn) -> None:
         handset, deeds = visitor.handset, VisitDeeds(visitor, self._diversions, self._desk.takes_faxes)
@@ -437,6 +444,7 @@ class Inbound:
             # What has been done is done, however long it took: a talk outside that is over leads to no queue.
             is_late = clock() >= latest and not isinstance(news, Done | Recorded)
             turn = resume(flow, turn.state, PersonWanted() if is_late else news)
+            visitor.language = turn.state.visit.language
         match turn.outcome:
             case ToQueue(queue, priority, skills, agent):
                 wanted = AgentId(agent) if agent is not None else None

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from changgu.acd.commands import Announce
 from changgu.acd.identity import CallId
 from changgu.acd.queues import Floor
@@ -32,6 +34,9 @@ TOO_LATE = 8.0
 
 Request = tuple[str, str]
 """Method and resource path."""
+
+Part = tuple[str, Sequence[Prompt]]
+"""A language, and what is said in it."""
 
 Later = Callable[[CallId, Callable[[], Coroutine[Any, Any, None]]], None]
 """Have something done for a call, in turn with its commands."""
@@ -69,8 +74,10 @@ class QueueExperience:
 
     def __init__(
         self, ari: Ari, later: Later, spawn: Callable[[Coroutine[Any, Any, None]], object], voice: Voice | None,
-        language: str, too_late: float = TOO_LATE,
+        language: str, too_late: float = TOO_LATE, language_of: Callable[[CallId], str | None] = lambda call: None,
     ) -> None:  # fmt: skip
+        """`language` is the desk's; `language_of` the one that a caller chose, if they did."""
+        self._language_of = language_of
         self._too_late = too_late
         self._ari = ari
         self._later = later
@@ -89,14 +96,24 @@ class QueueExperience:
             self._music_soon(call, stay)
 
     def announce(self, command: Announce) -> None:
-        """Say where the caller stands, then music again."""
-        self.say(command.call, announced(command, self._language))
+        """Say where the caller stands, in their language, then music again.
+
+        A queue's comfort message is one sentence, in the desk's own language, and is said in it to everybody.
+        """
+        theirs = self._language_of(command.call) or self._language
+        comfort, figures = announced(command, self._language)[:1] if command.comfort else (), announced(
+            msgspec.structs.replace(command, comfort=""), theirs
+        )  # fmt: skip
+        self._say(command.call, ((self._language, comfort), (theirs, figures)))
 
     def say(self, call: CallId, prompts: Sequence[Prompt]) -> None:
-        """Say something to a caller who waits, then music (again)."""
-        if prompts and self._voice is not None:
+        """Say something to a caller who waits, in their language, then music (again)."""
+        self._say(call, ((self._language_of(call) or self._language, prompts),))
+
+    def _say(self, call: CallId, parts: Sequence[Part]) -> None:
+        if any(prompts for _, prompts in parts) and self._voice is not None:
             stay = self._stays.setdefault(call, _Stay())
-            self._spawn(self._prepare(self._voice, call, stay, prompts))
+            self._spawn(self._prepare(self._voice, call, stay, parts))
 
     def say_once(self, call: CallId, prompt: NamedPrompt) -> None:
         """The same to somebody who begins to wait; not again to one who waits already."""
@@ -166,10 +183,13 @@ class QueueExperience:
         stay.music = True
         await self._tolerating(("POST", path("channels", call, "moh")))
 
-    async def _prepare(self, voice: Voice, call: CallId, stay: _Stay, prompts: Sequence[Prompt]) -> None:
+    async def _prepare(self, voice: Voice, call: CallId, stay: _Stay, parts: Sequence[Part]) -> None:
+        media: list[str] = []
         try:
             async with asyncio.timeout(self._too_late):
-                media = list(await voice.playlist(prompts, self._language))
+                for language, prompts in parts:
+                    if prompts:
+                        media += await voice.playlist(prompts, language)
         except TimeoutError:
             logger.warning("an announcement was not ready in time", extra={"call_id": call})
             media = []

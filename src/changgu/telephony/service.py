@@ -51,7 +51,7 @@ class Telephony:
         self.switch = Switch(
             self.ari, self.inbound, post, people=self.people, voice=voice, language=desk.language,
             number_of=number_of or (lambda call: view.caller if (view := calls.calls.get(call)) else None),
-            parting=self.inbound.parting,
+            parting=self.inbound.parting, language_of=self.inbound.language,
         )  # fmt: skip
         self.survey_calls = SurveyCalls(
             self.ari, SurveyAsker(self.player, desk.language), desk.survey_calls, desk.dial_plan, desk.shown_number

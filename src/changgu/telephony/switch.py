@@ -138,17 +138,19 @@ class Switch:
         voice: Voice | None = None, language: str = "ko",
         number_of: Callable[[CallId], str | None] = lambda call: None,
         parting: Callable[[CallId], Awaitable[bool]] | None = None,
+        language_of: Callable[[CallId], str | None] = lambda call: None,
     ) -> None:  # fmt: skip
         """`people` dials those who are to be called back; without it nobody is. `voice` says what waiting callers are
         told; without it they hear music. `number_of` is the number of a call whose caller is not on the line. Before a
-        caller is hung up on without a word, `parting` may ask them something, and says whether to hang up."""
+        caller is hung up on without a word, `parting` may ask them something, and says whether to hang up.
+        `language_of` is the language that a caller chose; `language`, the desk's, where they did not."""
         self._ari = ari
         self._callers = callers
         self._post = post
         self._people = people
         self._number_of = number_of
         self._parting = parting
-        self._sound = QueueExperience(ari, self._later, self._spawn, voice, language)
+        self._sound = QueueExperience(ari, self._later, self._spawn, voice, language, language_of=language_of)
         self._legs: dict[str, _Leg] = {}
         self._chosen: dict[CallId, str] = {}
         """Of many legs that were answered, the one that the caller was to be joined with."""
