@@ -41,8 +41,7 @@ class CallbackDesk:
             return
         person = person_key(event.number)
         being_called = any(
-            call.callback is not None and call.caller is not None and person_key(call.caller) == person
-            for call in state.calls.values()
+            call.callback is not None and call.person == person for call in state.calls.values()
         )
         if person in state.callback_of or event.callback in state.callbacks or being_called:
             self._hand.ignore(event, "to be called back already", now, call=event.call)

@@ -29,6 +29,8 @@ def too_late(at: Instant, rules: CallbackRules, zone: ZoneInfo) -> bool:
 
 def person_key(number: str) -> str:
     """What tells whether two numbers are one person's: `+82 10-1234-5678` and `01012345678` are."""
+    if number.isdigit():
+        return number
     digits = "".join(filter(str.isdigit, number))
     if number.strip().startswith("+82"):
         return "0" + digits[2:].lstrip("0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
 
-from changgu.acd.call_state import CallState
+from changgu.acd.call_state import WAITING
 from changgu.acd.callback_desk import CallbackDesk
 from changgu.acd.commands import DialPerson, Farewell, RingAgent
 from changgu.acd.facts import CallbackClosed, CallbackEnd, CallOffered, Choice
@@ -40,7 +40,7 @@ class Distribution:
                     self._hand.note(CallbackClosed(call.callback, CallbackEnd.GIVEN_UP, "no_such_queue"), now)
         if len(returned) == 1 and not fresh:
             (call,) = returned.values()
-            if call.state is CallState.WAITING and call.line is not None:
+            if call.state is WAITING and call.line is not None:
                 self._serve(call, call.line, now)
             return
         if len(fresh) == 1 and not returned:

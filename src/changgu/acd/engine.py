@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from changgu.acd.agent_words import AgentState
-from changgu.acd.call_state import CallState
+from changgu.acd.call_state import CONNECTING, WAITING
 from changgu.acd.callback_desk import CallbackDesk
 from changgu.acd.distribution import Distribution
 from changgu.acd.estimated_wait import Forecast
@@ -185,7 +185,7 @@ class Engine:
 
     def next_deadline(self) -> Instant | None:
         """When `DeadlinePassed` is wanted next; None while no limit runs."""
-        return self._state.limits.next()
+        return self._state.limits.deadlines.next()
 
     def apply(self, fact: Fact, at: Instant) -> None:
         """Makes a fact true; the state changes in no other way."""
@@ -195,7 +195,7 @@ class Engine:
         """All that can be seen of the state; two engines with equal pictures go on alike."""
         agents = self.agents.values()
         calls = self._state.calls.values()
-        waiting = sorted((call for call in calls if call.state is CallState.WAITING), key=_place)
+        waiting = sorted((call for call in calls if call.state is WAITING), key=_place)
         return {
             "agents": {
                 view.login: replace(view, since=0.0) if view.state is AgentState.LOGGED_OUT else view for view in agents
@@ -216,7 +216,7 @@ class Engine:
     def waiting(self, queue: QueueName) -> list[CallView]:
         """Who waits in a queue, in order of their places. Callers whose offer is open are not among them."""
         calls = self._state.calls.values()
-        waiting = [call for call in calls if call.queue == queue and call.state is CallState.WAITING]
+        waiting = [call for call in calls if call.queue == queue and call.state is WAITING]
         return [call.view() for call in sorted(waiting, key=_place)]
 
     def forecast(self, queue: QueueName, now: Instant) -> Forecast | None:
@@ -244,18 +244,18 @@ class Engine:
     # Limits
 
     def _deadline_passed(self, event: DeadlinePassed, now: Instant) -> None:
-        while (due := self._state.limits.next()) is not None and due <= now:
-            match self._state.limits.take():
-                case AgentRecord() as agent:
-                    self._wishes.limit_passed(agent, now)
-                case CallRecord(state=CallState.CONNECTING) as call:
-                    self._offers.connect_limit_passed(call, now)
-                case CallRecord(state=CallState.WAITING) as call:
-                    self._waiting.due(call, now)
-                case CallbackRecord() as callback:
-                    self._callbacks.due(callback, now)
-                case _:
-                    pass
+        deadlines = self._state.limits.deadlines
+        while (due := deadlines.next()) is not None and due <= now:
+            timed = deadlines.take()
+            if isinstance(timed, AgentRecord):
+                self._wishes.limit_passed(timed, now)
+            elif isinstance(timed, CallbackRecord):
+                self._callbacks.due(timed, now)
+            elif isinstance(timed, CallRecord):
+                if timed.state is WAITING:
+                    self._waiting.due(timed, now)
+                elif timed.state is CONNECTING:
+                    self._offers.connect_limit_passed(timed, now)
 
 
 def _place(call: CallRecord) -> tuple[float, int]:

@@ -6,12 +6,13 @@ state rebuilt from the ledger finds the next caller, the next agent and the next
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from changgu.acd.agent_state import ON_A_CALL, RESTING, AgentState
-from changgu.acd.call_state import SPOKEN, CallState
+from changgu.acd.call_state import CONNECTING, ENDED, HELD, IN_MENU, OFFERED, SPOKEN, TALKING, WAITING
 from changgu.acd.callbacks import person_key
 from changgu.acd.estimated_wait import Forecast
 from changgu.acd.events import CallerHungUp
@@ -59,8 +60,7 @@ ENDED_CALLS_REMEMBERED = 4096
 ABANDONERS_REMEMBERED = 4096
 """How many numbers of callers who gave up are known, to serve them sooner when they call again."""
 
-READY, RESERVED, WRAP_UP, LOGGED_OUT = AgentState.READY, AgentState.RESERVED, AgentState.WRAP_UP, AgentState.LOGGED_OUT
-NOT_READY, UNREACHABLE = AgentState.NOT_READY, AgentState.UNREACHABLE
+READY, RESERVED, LOGGED_OUT = AgentState.READY, AgentState.RESERVED, AgentState.LOGGED_OUT
 
 MISSES = frozenset({OfferEnd.NO_ANSWER, OfferEnd.FAILED, OfferEnd.AGENT_LEFT})
 KEEPS_TURN = frozenset({OfferEnd.CALLER_LEFT, OfferEnd.ANSWERED_ELSEWHERE, OfferEnd.NOT_REACHED})
@@ -83,9 +83,9 @@ class FloorState:
         self.callbacks: dict[CallbackId, CallbackRecord] = {}
         self.callback_of: dict[str, CallbackRecord] = {}
         """Open promises by number: one for each person."""
-        self.ended: dict[CallId, None] = {}
+        self.ended: OrderedDict[CallId, None] = OrderedDict()
         """The latest ended calls, oldest first."""
-        self.abandoned: dict[str, Instant] = {}
+        self.abandoned: OrderedDict[str, Instant] = OrderedDict()
         """When callers last gave up waiting, by number, oldest first."""
         self.last_offered: dict[QueueName, AgentId] = {}
         self.outlook = Outlook()
@@ -100,7 +100,7 @@ class FloorState:
         self._stamps = 0
         self.limits = Limits(self)
         self.set_up(floor)
-        self._appliers: dict[type, Callable[..., None]] = {
+        self.appliers: dict[type, Callable[..., None]] = {
             CallStarted: self._call_started,
             CallQueued: self._call_queued,
             CallWidened: self._call_widened,
@@ -126,6 +126,7 @@ class FloorState:
             FloorTakenUp: self._floor_taken_up,
             NewsIgnored: self._news_ignored,
         }
+        """What each kind of fact changes; kinds that are not here change nothing."""
 
     def set_up(self, floor: Floor) -> None:
         """Takes up a list of queues and agents; what is true about them stays true."""
@@ -153,14 +154,14 @@ class FloorState:
             call.line, call.in_line = None, False
             if call.queue is not None:
                 call.key = self._key(call)
-            if call.state is CallState.WAITING:
+            if call.state is WAITING:
                 self.lines.of(call).add_caller(call)
                 self.returned[call.call] = call
-            elif call.state is CallState.OFFERED:
+            elif call.state is OFFERED:
                 self.lines.of(call).caller_rings(call)
             self.limits.set_for_call(call)
         for callback in self.callbacks.values():
-            self.limits.set(callback, self._attempt_due(callback))
+            self.limits.deadlines.set(callback, self._attempt_due(callback))
 
     # Looking things up
 
@@ -190,15 +191,15 @@ class FloorState:
 
     def entries(self) -> int:
         """How much the lines and the limits hold, dead entries included."""
-        return len(self.limits) + self.lines.entries()
+        return len(self.limits.deadlines) + self.lines.entries()
 
     # Facts
 
     def apply(self, fact: Fact, at: Instant) -> None:
         """Makes a fact true."""
-        applier = self._appliers.get(type(fact))
-        if applier is not None:
-            applier(fact, at)
+        apply = self.appliers.get(type(fact))
+        if apply is not None:
+            apply(fact, at)
 
     def agent(self, login: AgentId) -> AgentRecord:
         """The agent's page; an old ledger names agents who are off the list by now."""
@@ -217,14 +218,15 @@ class FloorState:
 
     def _call_started(self, fact: CallStarted, at: Instant) -> None:
         since = at if fact.since is None else fact.since
-        call = self.calls[fact.call] = CallRecord(fact.call, fact.caller, fact.dialled, since, fact.callback)
+        person = None if fact.caller is None else person_key(fact.caller)
+        call = self.calls[fact.call] = CallRecord(fact.call, fact.caller, fact.dialled, since, fact.callback, person)
         if fact.callback is not None:
             call.reached = False
             callback = self.callbacks.get(fact.callback)
             if callback is not None:
                 callback.call = fact.call
                 callback.dialled += 1
-                self.limits.set(callback, None)
+                self.limits.deadlines.set(callback, None)
 
     def _call_queued(self, fact: CallQueued, at: Instant) -> None:
         call = self.calls.get(fact.call)
@@ -237,7 +239,7 @@ class FloorState:
             call.opened, call.fired = frozenset(), frozenset()
             call.announced_at, call.announced = None, 0
         self._queued += 1
-        call.state, call.queue, call.seq, call.diverted = CallState.WAITING, fact.queue, self._queued, None
+        call.state, call.queue, call.seq, call.diverted = WAITING, fact.queue, self._queued, None
         call.placed_at = at if fact.placed_at is None else fact.placed_at
         call.entered_at = at if fact.entered_at is None else fact.entered_at
         if call.queued_at is None:
@@ -262,10 +264,10 @@ class FloorState:
         call.reach, call.skills, call.opened = fact.reach, fact.skills, fact.opened
         if fact.anybody:
             call.wants = None
-        if call.state is CallState.WAITING:
+        if call.state is WAITING:
             self.lines.of(call).add_caller(call)
             self.returned[call.call] = call
-        elif call.state is CallState.OFFERED:
+        elif call.state is OFFERED:
             self.lines.of(call).caller_rings(call)
         self.limits.set_for_call(call)
 
@@ -288,7 +290,7 @@ class FloorState:
             call.queue, call.entered_at = fact.queue, at
         if fact.queue not in call.been_in:
             call.been_in = (*call.been_in, fact.queue)
-        call.state, call.diverted, call.offers = CallState.IN_MENU, fact.why, {}
+        call.state, call.diverted, call.offers = IN_MENU, fact.why, {}
         self.returned.pop(call.call, None)
         self.limits.set_for_call(call)
 
@@ -308,7 +310,7 @@ class FloorState:
         self.last_offered[fact.queue] = fact.agent
         call = self.calls.get(fact.call)
         if call is not None:
-            call.state, call.dials_first = CallState.OFFERED, fact.dials
+            call.state, call.dials_first = OFFERED, fact.dials
             call.offers[fact.offer] = fact.agent
             if call.line is not None:
                 call.line.caller_offered(call)
@@ -324,8 +326,8 @@ class FloorState:
             del call.offers[fact.offer]
             if fact.why in MISSES:
                 call.missed |= {fact.agent}
-            if not call.offers and call.state is not CallState.IN_MENU:
-                call.state = CallState.WAITING
+            if not call.offers and call.state is not IN_MENU:
+                call.state = WAITING
                 self.lines.of(call).add_caller(call)
                 self.returned[call.call] = call
                 self.limits.set_for_call(call)
@@ -348,7 +350,7 @@ class FloorState:
     def _call_answered(self, fact: CallAnswered, at: Instant) -> None:
         call = self.calls.get(fact.call)
         if call is not None:
-            call.state, call.offers, call.picked_up_at = CallState.CONNECTING, {fact.offer: fact.agent}, at
+            call.state, call.offers, call.picked_up_at = CONNECTING, {fact.offer: fact.agent}, at
             if call.line is not None:
                 call.line.ringing.pop(call.call, None)
             self.limits.set_for_call(call)
@@ -356,7 +358,7 @@ class FloorState:
     def _call_connected(self, fact: CallConnected, at: Instant) -> None:
         call = self.calls.get(fact.call)
         if call is not None:
-            call.state = CallState.TALKING
+            call.state = TALKING
             call.answered_at = at if call.answered_at is None else call.answered_at
             if call.line is not None:
                 call.line.forget(call)
@@ -378,26 +380,26 @@ class FloorState:
     def _hold(self, fact: HoldStarted | HoldEnded, at: Instant) -> None:
         call = self.calls.get(fact.call)
         if call is not None:
-            call.state = CallState.HELD if isinstance(fact, HoldStarted) else CallState.TALKING
+            call.state = HELD if isinstance(fact, HoldStarted) else TALKING
 
     def _call_ended(self, fact: CallEnded, at: Instant) -> None:
         call = self.calls.pop(fact.call, None)
         if call is not None:
             if call.queue is not None and call.diverted is None and call.state not in SPOKEN:
                 self._wait_over(call, at, abandoned=fact.outcome in ABANDONED_QUEUE)
-            call.state = CallState.ENDED
+            call.state = ENDED
             if call.line is not None:
                 call.line.forget(call)
             self.returned.pop(fact.call, None)
             for login in call.offers.values():
                 self.agent(login).offer = None
             if call.due is not None:
-                self.limits.set(call, None)
-            if call.caller is not None and fact.outcome in ABANDONED_QUEUE:
-                _remember(self.abandoned, person_key(call.caller), at, ABANDONERS_REMEMBERED)
+                self.limits.deadlines.set(call, None)
+            if call.person is not None and fact.outcome in ABANDONED_QUEUE:
+                _remember(self.abandoned, call.person, at, ABANDONERS_REMEMBERED)
             for record in self.callbacks.values():
                 if record.asked_from == fact.call and record.call is None:
-                    self.limits.set(record, record.due_at)
+                    self.limits.deadlines.set(record, record.due_at)
         _remember(self.ended, fact.call, None, ENDED_CALLS_REMEMBERED)
 
     def _agent_state_changed(self, fact: AgentStateChanged, at: Instant) -> None:
@@ -476,19 +478,19 @@ class FloorState:
             fact.callback, fact.number, fact.queue, fact.due_at, fact.placed_at, fact.priority, fact.skills, fact.call
         )
         self.callbacks[fact.callback] = self.callback_of[person_key(fact.number)] = record
-        self.limits.set(record, self._attempt_due(record))
+        self.limits.deadlines.set(record, self._attempt_due(record))
 
     def _callback_attempted(self, fact: CallbackAttempted, at: Instant) -> None:
         record = self.callbacks.get(fact.callback)
         if record is not None:
             record.attempts, record.due_at, record.call = fact.attempts, fact.due_at, None
-            self.limits.set(record, fact.due_at)
+            self.limits.deadlines.set(record, fact.due_at)
 
     def _callback_closed(self, fact: CallbackClosed, at: Instant) -> None:
         record = self.callbacks.pop(fact.callback, None)
         if record is not None:
             self.callback_of.pop(person_key(record.number), None)
-            self.limits.set(record, None)
+            self.limits.deadlines.set(record, None)
 
     def _floor_taken_up(self, fact: FloorTakenUp, at: Instant) -> None:
         self.digest = fact.digest
@@ -499,8 +501,8 @@ class FloorState:
             _remember(self.ended, fact.call, None, ENDED_CALLS_REMEMBERED)
 
 
-def _remember(known: dict[K, V], key: K, value: V, most: int) -> None:
-    known.pop(key, None)
+def _remember(known: OrderedDict[K, V], key: K, value: V, most: int) -> None:
     known[key] = value
+    known.move_to_end(key)
     if len(known) > most:
-        del known[next(iter(known))]
+        known.popitem(last=False)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from changgu.acd import agent_state, call_state
-from changgu.acd.agent_state import Next
+from changgu.acd.agent_state import ON_A_CALL, Next
 from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import Command, Farewell, HangUpCaller
@@ -40,6 +40,11 @@ from changgu.acd.records import AgentRecord, CallRecord
 READY, WRAP_UP, NOT_READY, UNREACHABLE, LOGGED_OUT = (
     AgentState.READY, AgentState.WRAP_UP, AgentState.NOT_READY, AgentState.UNREACHABLE, AgentState.LOGGED_OUT,
 )  # fmt: skip
+AVAILABLE, AS_WISHED, AFTER_A_MISS, AFTER_THE_CALL, SAME = (
+    Next.AVAILABLE, Next.AS_WISHED, Next.AFTER_A_MISS, Next.AFTER_THE_CALL, Next.SAME,
+)  # fmt: skip
+# Here and in the other parts of the engine members of enums have names of their own where every call comes by:
+# up to Python 3.11 `AgentState.READY` takes longer than calling a function.
 
 AttemptNews = AgentAnswered | RingFailed | PartiesConnected | ConnectFailed | AgentHungUp | ConversationMissing
 CallNews = CallEvent | AttemptNews
@@ -63,12 +68,15 @@ class Hand:
 
     def __init__(self, state: FloorState) -> None:
         self.state = state
+        self._appliers = state.appliers
         self.effects: list[Effect] = []
 
     def note(self, fact: Fact, now: Instant) -> None:
         """It has happened."""
         self.effects.append(fact)
-        self.state.apply(fact, now)
+        apply = self._appliers.get(type(fact))
+        if apply is not None:
+            apply(fact, now)
 
     def do(self, command: Command) -> None:
         """Please do."""
@@ -136,20 +144,20 @@ class Hand:
         by: str | None = None,
     ) -> None:  # fmt: skip
         """Carries out the agent's line of the table, if the pair has one."""
-        after = agent_state.MOVES.get((agent.state, occasion), Next.SAME)
-        if after is Next.AFTER_THE_CALL:
+        after = agent_state.MOVES.get((agent.state, occasion), SAME)
+        if after is AFTER_THE_CALL:
             if spoken:
-                after = WRAP_UP if self.state.limits.wrap_up_seconds(agent) > 0 else Next.AS_WISHED
+                after = WRAP_UP if self.state.limits.wrap_up_seconds(agent) > 0 else AS_WISHED
             else:
-                after = Next.AFTER_A_MISS if occasion is AgentHungUp else Next.AS_WISHED
-        if after is Next.AFTER_A_MISS and agent.requested is None:
+                after = AFTER_A_MISS if occasion is AgentHungUp else AS_WISHED
+        if after is AFTER_A_MISS and agent.requested is None:
             if agent.misses >= self.state.queue(agent.queue).misses_before_not_ready:
                 after, reason = NOT_READY, NotReadyReason.NO_ANSWER
             else:
-                after = Next.AVAILABLE
-        if after is Next.AS_WISHED or after is Next.AFTER_A_MISS:
+                after = AVAILABLE
+        if after is AS_WISHED or after is AFTER_A_MISS:
             after, reason = agent.requested or (READY, None)
-        if after is Next.AVAILABLE:
+        if after is AVAILABLE:
             after = READY
         if isinstance(after, AgentState):
             self.change(agent, after, now, reason=reason, call=call, by=by)
@@ -167,7 +175,7 @@ class Hand:
         handled, talked = agent.handled, agent.talked
         if agent.state is LOGGED_OUT:
             handled, talked = 0, 0.0
-        elif agent.talking_since is not None and after not in agent_state.ON_A_CALL:
+        elif agent.talking_since is not None and after not in ON_A_CALL:
             handled, talked = handled + 1, talked + (now - agent.talking_since)
         self.note(
             AgentStateChanged(agent.login, agent.state, after, reason, call, by, why, handled, talked), now

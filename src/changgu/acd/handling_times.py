@@ -38,6 +38,7 @@ def _edges() -> list[float]:
 
 
 EDGES = _edges()
+LONGEST = EDGES[-1]
 
 
 class Curve(NamedTuple):
@@ -115,9 +116,9 @@ class HandlingTimes:
 
     def observe(self, seconds: float) -> None:
         """One caller has been dealt with. What is shorter than a second counts as one second."""
-        seconds = min(max(seconds, 1.0), EDGES[-1])
-        weight = self._next
-        self._bins[min(int(log(seconds) * FINENESS), BINS - 1)] += weight
+        seconds = 1.0 if seconds < 1.0 else LONGEST if seconds > LONGEST else seconds
+        weight, bin_of = self._next, int(log(seconds) * FINENESS)
+        self._bins[bin_of if bin_of < BINS else BINS - 1] += weight
         self._total += weight
         self._sum += weight * seconds
         self._sums2 += weight * seconds * seconds

@@ -1,38 +1,43 @@
-"""When states end by themselves: every limit of agents, callers and promises, and the next of them.
+"""When states end by themselves: every limit of agents, callers and promises.
 
 A limit is worked out from the records and the set-up alone, so a rebuilt state has the same ones.
 """
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from changgu.acd.agent_state import AgentState
-from changgu.acd.call_state import CallState
+from changgu.acd.agent_state import NOT_READY, READY, RESERVED, WRAP_UP
+from changgu.acd.call_state import CONNECTING, WAITING
 from changgu.acd.callbacks import last_moment
+from changgu.acd.deadlines import Deadlines
 from changgu.acd.facts import Departure
 from changgu.acd.identity import Instant, QueueName
 from changgu.acd.overflow import time_limits
 from changgu.acd.queues import Queue
-from changgu.acd.records import AgentRecord, CallRecord, Timed
+from changgu.acd.records import AgentRecord, CallRecord
 
 if TYPE_CHECKING:
     from changgu.acd.floor_state import FloorState
 
-FEW = 64
-"""Heaps below this size are not worth tidying."""
+class QueueTimes(NamedTuple):
+    """The limits of one queue in seconds, worked out once."""
+
+    ring: float
+    wrap_up: float
+    steps: tuple[float, ...]
+    """After each of them more agents may take a caller; in order, counted from when the caller came to the queue."""
+    steps_only: bool
+    """Beside the steps nothing is ever due for an ordinary caller who waits here."""
 
 
 class Limits:
-    """All limits that run, first due first."""
+    """Works out when each state ends, and sets the deadline."""
 
     def __init__(self, state: FloorState) -> None:
         self._state = state
-        self._deadlines: list[tuple[Instant, int, Timed]] = []
-        self._stamps = 0
-        self._steps: dict[QueueName, tuple[float, ...]] = {}
-        self._timeless: set[QueueName] = set()
+        self.deadlines = Deadlines()
+        self._times: dict[QueueName | None, QueueTimes] = {}
         self._deserting: set[QueueName] = set()
         self._connect_limit = 0.0
 
@@ -40,66 +45,38 @@ class Limits:
         """Takes up the set-up that the state has now; limits that run are set anew by whoever owns them."""
         state = self._state
         queues = {name: state.queue(name) for name in {*state.queues, *state.lines.served()}}
-        self._steps = {name: self._steps_of(queue) for name, queue in queues.items()}
-        self._timeless = {
-            name
-            for name, queue in queues.items()
-            if not self._steps[name] and not queue.overflows and queue.announcements.first_after is None
-        }
+        self._times = {name: self._times_of(queue) for name, queue in queues.items()}
         self._deserting = {
             name for name, queue in queues.items() if any(rule.when is Departure.DESERTED for rule in queue.overflows)
         }
         self._connect_limit = self._state.rules.connect_limit.total_seconds()
 
-    def _steps_of(self, queue: Queue) -> tuple[float, ...]:
+    def _times_of(self, queue: Queue) -> QueueTimes:
         steps = {relaxation.after.total_seconds() for relaxation in queue.relaxations}
         for agent in self._state.lines.serving(queue.name):
             delay = agent.settings.seat(queue.name).delay.total_seconds()
             if delay > 0:
                 steps.add(delay)
-        return tuple(sorted(steps))
+        steps_only = not queue.overflows and queue.announcements.first_after is None
+        return QueueTimes(
+            queue.ring_limit.total_seconds(), queue.wrap_up.total_seconds(), tuple(sorted(steps)), steps_only
+        )  # fmt: skip
+
+    def _times_in(self, name: QueueName | None) -> QueueTimes:
+        """Of a queue that may be off the list, too."""
+        times = self._times.get(name)
+        return self._times_of(self._state.queue(name)) if times is None else times
 
     def minds_desertion(self, queue: QueueName) -> bool:
         """Whether callers of a queue are led elsewhere when nobody serves it."""
         return queue in self._deserting
-
-    # The heap
-
-    def next(self) -> Instant | None:
-        """When the first state ends by itself."""
-        deadlines = self._deadlines
-        while deadlines and deadlines[0][2].due_stamp != deadlines[0][1]:
-            heappop(deadlines)
-        return deadlines[0][0] if deadlines else None
-
-    def take(self) -> Timed:
-        """Whose limit passes first; to be asked only after `next` named a time."""
-        timed = heappop(self._deadlines)[2]
-        timed.due = None
-        return timed
-
-    def __len__(self) -> int:
-        return len(self._deadlines)
-
-    def set(self, timed: Timed, due: Instant | None) -> None:
-        """From now on this is the limit; None: there is none."""
-        if due == timed.due:
-            return
-        self._stamps += 1
-        timed.due, timed.due_stamp = due, self._stamps
-        if due is not None:
-            deadlines, state = self._deadlines, self._state
-            heappush(deadlines, (due, timed.due_stamp, timed))
-            if len(deadlines) > FEW + 2 * (len(state.agents) + len(state.calls) + len(state.callbacks)):
-                self._deadlines = [entry for entry in deadlines if entry[2].due_stamp == entry[1]]
-                heapify(self._deadlines)
 
     # What is due when
 
     def wrap_up_seconds(self, agent: AgentRecord) -> float:
         """How long the agent's wrap-up lasts without extension."""
         own = agent.settings.wrap_up
-        return (own if own is not None else self._state.queue(agent.queue).wrap_up).total_seconds()
+        return self._times_in(agent.queue).wrap_up if own is None else own.total_seconds()
 
     def lapse(self, call: CallRecord) -> float | None:
         """Seconds after which the wish for one agent lapses; None without one."""
@@ -111,9 +88,12 @@ class Limits:
 
     def next_step(self, call: CallRecord, reach: float) -> float | None:
         """The first step of a waiting call after `reach`; both in seconds after it entered the queue."""
-        if call.queue in self._timeless:
-            return None
-        return next((step for step in self._steps.get(call.queue or QueueName(""), ()) if step > reach), None)
+        times = self._times.get(call.queue)
+        if times is not None:
+            for step in times.steps:
+                if step > reach:
+                    return step
+        return None
 
     def next_announcement(self, call: CallRecord) -> Instant | None:
         """When a waiting caller is to be told where they stand."""
@@ -126,23 +106,26 @@ class Limits:
 
     def set_for_agent(self, agent: AgentRecord) -> None:
         """A limit runs from the beginning of the state it belongs to."""
-        due: Instant | None = None
-        match agent.state:
-            case AgentState.RESERVED:
-                due = agent.since + self._state.queue(agent.queue).ring_limit.total_seconds()
-                call = self._state.calls.get(agent.call) if agent.call is not None else None
-                if call is not None and call.callback is not None:
-                    due = self._reserved_for_callback(agent, call)
-            case AgentState.WRAP_UP:
-                due = agent.wrap_up_until
-                if due is None:
-                    due = agent.since + self.wrap_up_seconds(agent)
-            case AgentState.READY if agent.desktop is False:
-                due = agent.desktop_since + self._state.rules.desktop_grace.total_seconds()
-            case AgentState.NOT_READY if not agent.alerted and agent.reason is not None:
-                limit = self._state.rules.reason_limits.get(agent.reason.value)
-                due = None if limit is None else agent.since + limit.total_seconds()
-        self.set(agent, due)
+        state, due, length = agent.state, None, None
+        if state is RESERVED:
+            call = self._state.calls.get(agent.call) if agent.call is not None else None
+            if call is not None and call.callback is not None:
+                due = self._reserved_for_callback(agent, call)
+            else:
+                length = self._times_in(agent.queue).ring
+                due = agent.since + length
+        elif state is WRAP_UP:
+            due = agent.wrap_up_until
+            if due is None:
+                length = self.wrap_up_seconds(agent)
+                due = agent.since + length
+        elif state is READY and agent.desktop is False:
+            due = agent.desktop_since + self._state.rules.desktop_grace.total_seconds()
+        elif state is NOT_READY and not agent.alerted and agent.reason is not None:
+            limit = self._state.rules.reason_limits.get(agent.reason.value)
+            due = None if limit is None else agent.since + limit.total_seconds()
+        if due != agent.due:
+            self.deadlines.set(agent, due, length)
 
     def _reserved_for_callback(self, agent: AgentRecord, call: CallRecord) -> Instant:
         """When the caller is dialled first, the agent's phone rings only after that."""
@@ -156,29 +139,34 @@ class Limits:
 
     def set_for_call(self, call: CallRecord) -> None:
         """When the next thing is due for a waiting caller, or joining the two has failed."""
-        due: Instant | None = None
-        if call.state is CallState.WAITING:
-            if call.wants is not None or call.callback is not None or call.queue not in self._timeless:
+        state, due, length = call.state, None, None
+        if state is WAITING:
+            times = self._times.get(call.queue)
+            if call.wants is not None or call.callback is not None or times is None or not times.steps_only:
                 due = self._waiting_limit(call)
-        elif call.state is CallState.CONNECTING:
-            due = call.picked_up_at + self._connect_limit
+            else:
+                length = self.next_step(call, call.reach)
+                due = None if length is None else call.entered_at + length
+        elif state is CONNECTING:
+            length = self._connect_limit
+            due = call.picked_up_at + length
             if not call.reached:
+                length = None
                 due += self._state.queue(call.queue).callbacks.ring_limit.total_seconds()
         if due != call.due:
-            self.set(call, due)
+            self.deadlines.set(call, due, length)
 
     def _waiting_limit(self, call: CallRecord) -> Instant | None:
+        queue = self._state.queue(call.queue)
         dues: list[Instant] = []
         if call.callback is not None and not call.reached:
-            rules = self._state.queue(call.queue).callbacks
-            dues.append(last_moment(call.queued_at or 0.0, rules, self._state.zone))
+            dues.append(last_moment(call.queued_at or 0.0, queue.callbacks, self._state.zone))
         lapse = self.lapse(call)
         if lapse is not None:
             dues.append(call.entered_at + lapse)
         step = self.next_step(call, call.reach)
         if step is not None:
             dues.append(call.entered_at + step)
-        queue = self._state.queue(call.queue)
         if queue.overflows and call.callback is None:
             since = self._state.deserted_since(queue.name)
             dues += [at for at, rule, _ in time_limits(queue, call.entered_at, since) if rule not in call.fired]

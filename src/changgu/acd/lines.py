@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
 from math import inf
 from operator import itemgetter
+from types import MappingProxyType
 from typing import NamedTuple
 
 from changgu.acd.agent_words import AgentState
@@ -34,7 +35,7 @@ _FEW = 32
 _LINES_KEPT = 64
 """Empty lines of other than the plain kind that one queue keeps, for the callers of tomorrow."""
 
-READY, WAITING = AgentState.READY, CallState.WAITING
+READY, WAITING, TURN = AgentState.READY, CallState.WAITING, Choice.TURN
 
 
 class Kind(NamedTuple):
@@ -47,6 +48,9 @@ class Kind(NamedTuple):
 
 
 PLAIN = Kind()
+
+_Kind = tuple[frozenset[str], float, frozenset[QueueName], AgentId | None]
+"""A `Kind` without its names, as it is looked up."""
 
 _Idle = tuple[bool, int, Rank, AgentId, int, AgentRecord]
 """Serves the line only because it was opened, level, rank, login, stamp."""
@@ -188,13 +192,13 @@ class Line:
         while idle and not (idle[0][5].idle_stamp == idle[0][4] and idle[0][5].state is READY):
             heappop(idle)
         if not idle:
-            return [], Choice.TURN
+            return [], TURN
         strategy = self.strategy
         if self.kind.wants is not None:
             return [idle[0][5]], self.choice_of(idle[0][5], call)
         simple = strategy.draw is None and not strategy.everybody and not strategy.knows_callers
         if simple and (not call.missed or idle[0][5].login not in call.missed):
-            return [idle[0][5]], Choice.TURN
+            return [idle[0][5]], TURN
         return self._choose_among_all(call, offer, last)
 
     def choice_of(self, agent: AgentRecord, call: CallRecord) -> Choice:
@@ -205,7 +209,7 @@ class Line:
         if strategy.everybody and call.reached:
             return Choice.EVERYBODY
         known = strategy.knows_callers and agent.login == call.last_agent and agent.login not in call.missed
-        return Choice.LAST_AGENT if known else Choice.TURN
+        return Choice.LAST_AGENT if known else TURN
 
     def _choose_among_all(self, call: CallRecord, offer: OfferId, last: int) -> tuple[list[AgentRecord], Choice]:
         strategy = self.strategy
@@ -223,8 +227,8 @@ class Line:
             draw, chance = strategy.draw, Draw(offer, last)
             agents = [entry[5] for entry in group]
             drawn = min(agents, key=lambda agent: (draw(agent, self._seat(agent).weight, chance), agent.login))
-            return [drawn], Choice.TURN
-        return [min(group, key=lambda entry: entry[2:4])[5]], Choice.TURN
+            return [drawn], TURN
+        return [min(group, key=lambda entry: entry[2:4])[5]], TURN
 
     def _seat(self, agent: AgentRecord) -> Seat:
         return agent.settings.seat(self.queue)
@@ -235,12 +239,15 @@ def _still_idle(entry: _Idle) -> bool:
     return agent.idle_stamp == entry[4] and agent.state is READY
 
 
+_NO_LINES: Mapping[_Kind, Line] = MappingProxyType({})
+
+
 class Lines:
     """All lines of the floor. Rebuilt when the floor is set up anew."""
 
     def __init__(self, queues: Mapping[QueueName, Queue], agents: Iterable[AgentRecord]) -> None:
         self._strategies = {name: strategy_named(queue.strategy) for name, queue in queues.items()}
-        self._by_queue: dict[QueueName, dict[Kind, Line]] = {}
+        self._by_queue: dict[QueueName, dict[_Kind, Line]] = {}
         self._serving: dict[QueueName, list[AgentRecord]] = {}
         self._heads = array("d")
         self._all: list[Line | None] = []
@@ -248,6 +255,8 @@ class Lines:
         """Numbers of closed lines, for the next to be opened."""
         self._having: dict[tuple[QueueName, tuple[str, int]], int] = {}
         """Who has which skill, worked out once: a line opens in the time that its own agents take."""
+        self._delays: dict[QueueName, list[float]] = {}
+        """Of its agents, in seconds and in their order."""
         self._sweep_at: dict[QueueName, int] = {}
         for agent in agents:
             agent.lines, agent.look = [], None
@@ -260,13 +269,13 @@ class Lines:
         """The line in which a call waits, opened when it is the first of its kind."""
         if call.queue is None:
             raise AssertionError(f"{call.call} waits in no queue")
-        kind = Kind(call.skills, max(0.0, call.reach), call.opened, call.wants)
-        line = self._by_queue.get(call.queue, {}).get(kind)
-        return line if line is not None else self._open(call.queue, kind)
+        kind = (call.skills, call.reach if call.reach > 0.0 else 0.0, call.opened, call.wants)
+        line = self._by_queue.get(call.queue, _NO_LINES).get(kind)
+        return line if line is not None else self._open(call.queue, Kind(*kind))
 
     def find(self, queue: QueueName, skills: frozenset[str]) -> Line | None:
         """The line for newcomers with these needs, if anybody of the kind has come yet."""
-        return self._by_queue.get(queue, {}).get(Kind(skills))
+        return self._by_queue.get(queue, _NO_LINES).get(Kind(skills))
 
     def best_of(self, agent: AgentRecord) -> Line | None:
         """The line of an agent whose first caller has the best place of all; None when nobody waits in any.
@@ -326,14 +335,22 @@ class Lines:
     def _able(self, line: Line) -> list[AgentRecord]:
         """The agents on the list who may take the callers of a line."""
         kind, serving = line.kind, self.serving(line.queue)
-        if kind.wants is not None or kind.opened or any(agent.settings.seats for agent in serving):
+        if kind.wants is not None or kind.opened:
             able = {agent.login: agent for name in (line.queue, *sorted(kind.opened)) for agent in self.serving(name)}
             return [agent for agent in able.values() if line.serves(agent)]
-        able_bits = (1 << len(serving)) - 1
+        able_bits = self._who_may(line.queue, kind.reach)
         for need in levels(kind.skills).items():
             able_bits &= self._who_has(line.queue, need)
         bits = reversed(f"{able_bits:0{len(serving)}b}")
         return [agent for agent, bit in zip(serving, bits, strict=False) if bit == "1"]
+
+    def _who_may(self, queue: QueueName, reach: float) -> int:
+        """One bit for each agent of a queue, in their order, whose delay is no longer than this."""
+        delays = self._delays.get(queue)
+        if delays is None:
+            seats = (agent.settings.seat(queue) for agent in self.serving(queue))
+            delays = self._delays[queue] = [seat.delay.total_seconds() for seat in seats]
+        return sum(1 << number for number, delay in enumerate(delays) if delay <= reach)
 
     def _who_has(self, queue: QueueName, need: tuple[str, int]) -> int:
         """One bit for each agent of a queue, in their order, who has a skill at a level."""
@@ -344,17 +361,15 @@ class Lines:
             bits = self._having[queue, need] = sum(1 << number for number, has in enumerate(able) if has)
         return bits
 
-    def _close_empty(self, lines: dict[Kind, Line]) -> None:
-        closed = {line.number for kind, line in lines.items() if kind != PLAIN and line.empty}
-        if not closed:
+    def _close_empty(self, lines: dict[_Kind, Line]) -> None:
+        closing = {line.number: line for kind, line in lines.items() if kind != PLAIN and line.empty}
+        if not closing:
             return
-        for kind in [kind for kind, line in lines.items() if line.number in closed]:
-            del lines[kind]
-        for number in sorted(closed):
+        for number, line in sorted(closing.items()):
+            del lines[line.kind]
             self._all[number] = None
             self._free.append(number)
-        for agents in self._serving.values():
-            for agent in agents:
-                if any(line.number in closed for line in agent.lines):
-                    agent.lines = [line for line in agent.lines if line.number not in closed]
-                    agent.look = None
+        queues = {queue for line in closing.values() for queue in (line.queue, *line.kind.opened)}
+        for agent in {agent.login: agent for queue in queues for agent in self.serving(queue)}.values():
+            agent.lines = [line for line in agent.lines if line.number not in closing]
+            agent.look = None

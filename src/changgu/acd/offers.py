@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from changgu.acd.call_state import SPOKEN, CallState
+from changgu.acd.call_state import CONNECTING, OFFERED, SPOKEN
 from changgu.acd.callback_desk import CallbackDesk
 from changgu.acd.commands import (
     ConnectCall,
@@ -45,6 +45,8 @@ from changgu.acd.hand import Hand
 from changgu.acd.identity import Instant, OfferId, QueueName
 from changgu.acd.occasions import ConnectLimitPassed, OfferWithdrawn, RingLimitPassed
 from changgu.acd.records import AgentRecord, CallRecord
+
+ANSWERED, BY_AGENT, NOTHING_TO_SAY = Outcome.ANSWERED, Ender.AGENT, Farewell.NONE
 
 _NOBODY_DIALLED = "nobody is being dialled"
 _NOT_RUNG = "no phone rings before the person has picked up"
@@ -144,7 +146,7 @@ class Offers:
         elif self._hand.dialling(call):
             self.give_up_dialling(call, OfferEnd.AGENT_LEFT, type(event), now)
         else:
-            music = call.state is CallState.CONNECTING
+            music = call.state is CONNECTING
             self._came_to_nothing(call, event, OfferEnd.AGENT_LEFT, now, music=music)
 
     def conversation_missing(self, event: ConversationMissing, now: Instant) -> None:
@@ -155,8 +157,8 @@ class Offers:
             self._conversation_over(call, event, now)
 
     def _conversation_over(self, call: CallRecord, event: AgentHungUp | ConversationMissing, now: Instant) -> None:
-        self._hand.note(CallEnded(call.call, Outcome.ANSWERED, Ender.AGENT), now)
-        self._hand.do(HangUpCaller(call.call, Farewell.NONE))
+        self._hand.note(CallEnded(call.call, ANSWERED, BY_AGENT), now)
+        self._hand.do(HangUpCaller(call.call, NOTHING_TO_SAY))
         self._hand.move(self._state.agents[event.agent], type(event), now, call=call.call, spoken=True)
 
     def hold(self, event: CallHeld | CallResumed, now: Instant) -> None:
@@ -177,7 +179,7 @@ class Offers:
         if call is None or call.agent is None or call.offer is None:
             return
         self._hand.note(PersonAnswered(call.call), now)
-        if call.state is CallState.CONNECTING:
+        if call.state is CONNECTING:
             self._hand.do(ConnectCall(call.agent, call.call, call.offer))
         else:
             limit = self._state.queue(call.queue).ring_limit
@@ -192,10 +194,10 @@ class Offers:
     def not_reached(self, call: CallRecord, cause: str, now: Instant) -> None:
         """The attempt is over; the agent, who could do nothing about it, is free again."""
         hand = self._hand
-        why = OfferEnd.NOT_REACHED if call.state is CallState.OFFERED else OfferEnd.CONNECT_FAILED
+        why = OfferEnd.NOT_REACHED if call.state is OFFERED else OfferEnd.CONNECT_FAILED
         concerned = hand.open_offers(call)
         for offer, agent in concerned:
-            if call.state is CallState.CONNECTING:
+            if call.state is CONNECTING:
                 hand.do(HangUpAgent(agent.login, call.call, offer))
             hand.note(OfferEnded(call.call, agent.login, offer, why, cause), now)
         hand.note(CallEnded(call.call, Outcome.NOT_REACHED, Ender.CALLER, cause), now)
@@ -210,7 +212,7 @@ class Offers:
         """
         hand = self._hand
         (offer, agent), *_ = hand.open_offers(call)
-        hand.do(HangUpCaller(call.call, Farewell.NONE))
+        hand.do(HangUpCaller(call.call, NOTHING_TO_SAY))
         hand.note(OfferEnded(call.call, agent.login, offer, why), now)
         hand.note(CallEnded(call.call, Outcome.NOT_REACHED, Ender.DESK, "agent_left"), now)
         if occasion is not None:
@@ -231,7 +233,7 @@ class Offers:
         call = self._state.calls.get(agent.call) if agent.call is not None else None
         if call is not None and self._hand.dialling(call):
             self._hand.note(StateRepaired("connecting_too_long", agent.login, call.call), now)
-            self._hand.do(HangUpCaller(call.call, Farewell.NONE))
+            self._hand.do(HangUpCaller(call.call, NOTHING_TO_SAY))
             self.not_reached(call, "no_answer", now)
             return
         name = agent.call
@@ -246,7 +248,7 @@ class Offers:
         (offer, agent), *_ = hand.open_offers(call)
         hand.note(StateRepaired("connecting_too_long", agent.login, call.call), now)
         if hand.dialling(call):
-            hand.do(HangUpCaller(call.call, Farewell.NONE))
+            hand.do(HangUpCaller(call.call, NOTHING_TO_SAY))
             self.not_reached(call, "no_answer", now)
             return
         hand.do(HangUpAgent(agent.login, call.call, offer))

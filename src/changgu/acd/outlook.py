@@ -5,6 +5,7 @@ It learns from facts only, so an engine rebuilt from the ledger foresees what th
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Container, Iterator
 
 from changgu.acd.call_state import CallState
@@ -44,7 +45,8 @@ class Outlook:
         self.confidence = 0.8
         self.coverage = Coverage()
         self._queues: dict[QueueName, QueueOutlook] = {}
-        self._arrivals: dict[tuple[QueueName, frozenset[str], int], ArrivalRate] = {}
+        self._arrivals: OrderedDict[tuple[QueueName, frozenset[str], int], ArrivalRate] = OrderedDict()
+        """By kind; who came last, last."""
 
     def of(self, queue: QueueName) -> QueueOutlook:
         """What has been learnt about a queue."""
@@ -60,11 +62,14 @@ class Outlook:
         if call.queue is None:
             return
         key = (call.queue, call.needs, priority)
-        rate = self._arrivals.pop(key, None) or ArrivalRate(at)
+        rate = self._arrivals.get(key)
+        if rate is None:
+            rate = self._arrivals[key] = ArrivalRate(at)
+            if len(self._arrivals) > KINDS_KNOWN:
+                self._arrivals.popitem(last=False)
+        else:
+            self._arrivals.move_to_end(key)
         rate.observe(at)
-        self._arrivals[key] = rate
-        if len(self._arrivals) > KINDS_KNOWN:
-            del self._arrivals[next(iter(self._arrivals))]
 
     def picked_up(self, queue: QueueName, seconds: float) -> None:
         """A phone rang for so long before it was picked up."""

@@ -186,6 +186,8 @@ class CallRecord(Timed):
     dialled: str
     started_at: Instant
     callback: CallbackId | None = None
+    person: str | None = None
+    """What tells whose number `caller` is (`callbacks.person_key`)."""
     state: CallState = CallState.IN_MENU
     queue: QueueName | None = None
     priority: int = 0

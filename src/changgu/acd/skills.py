@@ -6,6 +6,7 @@ an agent has 1 and a caller needs 1.
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from changgu.acd.queues import Relaxation
 
@@ -25,12 +26,17 @@ def levels(skills: Iterable[str]) -> dict[str, int]:
     """Name → level; of a skill that is named twice the higher level counts. Raises `NoSuchLevel`."""
     found: dict[str, int] = {}
     for skill in skills:
-        match = SKILL.fullmatch(skill)
-        if match is None:
-            raise NoSuchLevel(f"a skill is a name or name:level with a level from 1 to {BEST}: {skill[:80]}")
-        name = match["name"]
-        found[name] = max(found.get(name, 0), int(match["level"] or 1))
+        name, level = _read(skill)
+        found[name] = max(found.get(name, 0), level)
     return found
+
+
+@lru_cache(4096)
+def _read(skill: str) -> tuple[str, int]:
+    match = SKILL.fullmatch(skill)
+    if match is None:
+        raise NoSuchLevel(f"a skill is a name or name:level with a level from 1 to {BEST}: {skill[:80]}")
+    return match["name"], int(match["level"] or 1)
 
 
 def written(needs: Mapping[str, int]) -> frozenset[str]:
@@ -50,6 +56,8 @@ def mastery(has: Mapping[str, int], needs: Mapping[str, int]) -> int:
 
 def relaxed(needs: frozenset[str], steps: Iterable[Relaxation]) -> frozenset[str]:
     """What is still needed after these steps."""
+    if not needs:
+        return needs
     left = levels(needs)
     for step in steps:
         left = {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
-from changgu.acd.call_state import ABANDONED, SPOKEN, CallState
+from changgu.acd.call_state import ABANDONED, OFFERED, SPOKEN, WAITING
 from changgu.acd.callback_desk import CallbackDesk
-from changgu.acd.callbacks import credited, person_key
+from changgu.acd.callbacks import credited
 from changgu.acd.commands import Farewell, HangUpAgent, HangUpCaller, StopRinging
 from changgu.acd.events import (
     CallArrived,
@@ -36,6 +36,8 @@ from changgu.acd.waiting import Waiting, Wish
 
 REPEAT_CALLER = "repeat_caller"
 
+INBOUND, BY_CALLER = Direction.INBOUND, Ender.CALLER
+
 
 class Visits:
     """Decides what follows from news of callers."""
@@ -52,7 +54,7 @@ class Visits:
             self._hand.call_may(event, now)
         else:
             since = None if event.since is None else min(event.since, now)
-            self._hand.note(CallStarted(event.call, Direction.INBOUND, event.caller, event.dialled, None, since), now)
+            self._hand.note(CallStarted(event.call, INBOUND, event.caller, event.dialled, None, since), now)
 
     def menu_step(self, event: MenuStepReached, now: Instant) -> None:
         """The caller got further in the menu."""
@@ -64,7 +66,7 @@ class Visits:
         hand, state = self._hand, self._state
         if event.call not in state.calls and event.call not in state.ended:
             # Nobody told us of this caller, so nothing they could be told is ready either.
-            hand.note(CallStarted(event.call, Direction.INBOUND, None, ""), now)
+            hand.note(CallStarted(event.call, INBOUND, None, ""), now)
             hand.refuse_caller(event.call, Farewell.ERROR, "error", now)
             return
         call = hand.call_may(event, now)
@@ -81,7 +83,7 @@ class Visits:
         priority, grounds = event.priority, event.grounds
         if self._gave_up_lately(call, now):
             priority, grounds = priority + state.rules.repeat_priority, grounds | {REPEAT_CALLER}
-        promise = state.callback_of.get(person_key(call.caller)) if call.caller is not None else None
+        promise = state.callback_of.get(call.person) if call.person is not None else None
         if promise is not None:
             credit = credited(promise.placed_at, now, state.queue(event.queue).callbacks)
             placed_at = credit if placed_at is None else min(placed_at, credit)
@@ -96,13 +98,11 @@ class Visits:
         self._waiting.enter(
             call, event.queue, wish, now, placed_at=placed_at, entered_at=entered_at, newcomer=newcomer
         )  # fmt: skip
-        if promise is not None and call.state is CallState.WAITING:
+        if promise is not None and call.state is WAITING:
             self._callbacks.close(promise, CallbackEnd.CALLED_IN, now)
 
     def _gave_up_lately(self, call: CallRecord, now: Instant) -> bool:
-        if call.caller is None:
-            return False
-        at = self._state.abandoned.get(person_key(call.caller))
+        at = self._state.abandoned.get(call.person) if call.person is not None else None
         return at is not None and now - at <= self._state.rules.repeat_within.total_seconds() > 0
 
     def key_pressed(self, event: KeyPressed, now: Instant) -> None:
@@ -143,7 +143,7 @@ class Visits:
             outcome = Outcome.NOT_REACHED
         elif call.diverted is not None:
             outcome = Outcome.ABANDONED_IN_QUEUE
-        self._end(event, call, outcome, Ender.CALLER, now)
+        self._end(event, call, outcome, BY_CALLER, now)
 
     def lost(self, event: CallLost, now: Instant) -> None:
         """The PBX no longer knows the call."""
@@ -172,7 +172,7 @@ class Visits:
         for offer, agent in concerned:
             if hand.phone_rings(call):
                 hand.do(StopRinging(agent.login, call.call, offer))
-            elif state is not CallState.OFFERED:
+            elif state is not OFFERED:
                 hand.do(HangUpAgent(agent.login, call.call, offer))
         if state not in SPOKEN:
             for offer, agent in concerned:

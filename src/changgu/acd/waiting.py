@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from changgu.acd.agent_words import AgentState
@@ -21,6 +20,7 @@ from changgu.acd.facts import (
 )
 from changgu.acd.hand import Hand
 from changgu.acd.identity import AgentId, Instant, QueueName
+from changgu.acd.message import Message
 from changgu.acd.occasions import OfferWithdrawn
 from changgu.acd.overflow import Crowd, rules_on_arrival, time_limits
 from changgu.acd.promises import told
@@ -38,8 +38,10 @@ FAREWELLS = {
     Departure.KEY: Farewell.NONE,
 }
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+NO_QUEUES: frozenset[QueueName] = frozenset()
+
+
+class Wish(Message, frozen=True):
     """What a caller brings to a queue, and takes along to the next."""
 
     priority: int = 0
@@ -92,7 +94,8 @@ class Waiting:
             hand.do(PlayMusicOnHold(call.call, name))
         for number, rule in found:
             hand.note(CallOverflowed(call.call, name, rule.when, str(rule.to), None, number), now)
-        self.take_steps(call, now, frozenset(QueueName(rule.to.name) for _, rule in found))
+        opened = frozenset(QueueName(rule.to.name) for _, rule in found) if found else NO_QUEUES
+        self.take_steps(call, now, opened)
 
     def _crowd(self, name: QueueName) -> int:
         ahead = (CallState.WAITING, CallState.OFFERED)
@@ -116,7 +119,7 @@ class Waiting:
 
     # While waiting
 
-    def take_steps(self, call: CallRecord, now: Instant, opened: frozenset[QueueName] = frozenset()) -> None:
+    def take_steps(self, call: CallRecord, now: Instant, opened: frozenset[QueueName] = NO_QUEUES) -> None:
         """Takes all steps that are due, and opens the call to further queues."""
         state = self._state
         reach = call.reach
@@ -151,7 +154,7 @@ class Waiting:
         if call.callback is not None:
             state.limits.set_for_call(call)
             return
-        since = state.deserted_since(queue.name)
+        since = state.deserted_since(queue.name) if queue.overflows else None
         for at, number, rule in list(time_limits(queue, call.entered_at, since)):
             if at <= now and number not in call.fired:
                 self._hand.note(CallOverflowed(call.call, queue.name, rule.when, str(rule.to), None, number), now)
