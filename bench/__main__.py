@@ -24,12 +24,13 @@ WHAT = {
     "speech": "speech recognition: cost, memory, latency, and what is believed that was never said",
     "audio-paths": "the three ways for a caller's sound to leave Asterisk",
     "flows": "a menu tree of 1,000 nodes: read and checked, and one key answered in it",
+    "menus": "callers in menus: from a key to the next prompt, and gaps in prompts with hundreds of callers",
     "estimate": "the estimated wait beside app_queue's formula, last-to-enter-service and head-of-line",
 }
 HEAD = HERE / "how_it_is_measured.md"
 ORDER = (
     "acd-idle", "acd-full", "acd-requests", "acd-hour", "engine", "restart", "estimate", "speech", "audio-paths",
-    "flows",
+    "flows", "menus",
 )  # fmt: skip
 """In which the results stand in RESULTS.md."""
 
@@ -90,6 +91,11 @@ def _measured(given: argparse.Namespace) -> list[tuple[str, dict[str, Any], str]
 
         found = flows.measure_all()
         return [("flows", found, flows.report(found))]
+    if given.what == "menus":
+        from bench import menus
+
+        found = asyncio.run(_stoppable(menus.measure_all(quick=given.quick, say=_say)))
+        return [("menus", found, menus.report(found))]
     from bench import restart
 
     found = asyncio.run(_stoppable(restart.measure_all(quick=given.quick, rounds=rounds, say=_say)))

@@ -119,6 +119,10 @@ class BenchFloor:
             return
         await self.service.up()
         await self.everybody_ready(self.agents)
+        self.watch_wallboards()
+
+    def watch_wallboards(self) -> None:
+        """As many as on a floor of this size, until it is shut."""
         self._screens = [asyncio.create_task(self._watch_wallboard()) for _ in range(SCREENS)]
 
     async def shut(self) -> None:

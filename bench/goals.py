@@ -33,6 +33,8 @@ def rows(result: Mapping[str, Any]) -> list[Row]:
             _at_most("killed with 400 calls: routing again, s after the start", seen["routing again s"], 2),
             _at_most("killed: calls dropped or forgotten", seen["dropped"] + seen["forgotten"], 0),
         ]
+    if "menus" in result:
+        found += _menus(result["menus"])
     return found
 
 
@@ -59,6 +61,22 @@ def _full(case: str, ours: Mapping[str, float], theirs: Mapping[str, float]) -> 
         served = ours["served a minute"] / theirs["served a minute"]
         found.append((f"{what}: served a minute ÷ app_queue", "≥ 1.9", shown(served), served >= 1.9))
     return found
+
+
+def _menus(found: Mapping[str, Mapping[str, float]]) -> list[Row]:
+    quiet, at_work, many = found["quiet"], found["recognition at work"], found["many"]
+    few, crowd = f"{quiet['callers']:.0f} callers in menus", f"{many['callers']:.0f} callers in menus"
+    gaps = many["gaps over 60 ms, %"]
+    return [
+        _at_most(f"{few}: key let go → next prompt audible, p95 ms", quiet["let go to sound p95, ms"], 150),
+        _at_most(f"{few}: from the key's first packet, p95 ms", quiet["pressed to sound p95, ms"], 150),
+        _at_most(f"{few}, recognisers at work: key let go → audible, p95 ms", at_work["let go to sound p95, ms"], 150),
+        (f"{crowd}: gaps over 60 ms within prompts, %", "< 0.1", shown(gaps), gaps < 0.1),
+        _at_most(
+            "callers in menus: calls lost, keys unheard",
+            sum(of["calls that ended"] + of["keys without a prompt"] for of in found.values()), 0,
+        ),
+    ]  # fmt: skip
 
 
 def _engine(result: Mapping[str, Any]) -> list[Row]:

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Protocol, cast
 
 AGAIN_AFTER = 0.5
 """Seconds until a request without any reply is sent again (RFC 3261, timer T1)."""
@@ -78,8 +78,34 @@ def audio_address(body: str) -> Address | None:
     return (host, int(port)) if host and port else None
 
 
+class Audio(Protocol):
+    """Where one party's audio comes and goes; whoever carries it, these phones only tell the other side."""
+
+    formats: str
+    """RTP's payload types, as they stand in SDP."""
+
+    @property
+    def port(self) -> int:
+        """Where it is heard."""
+        ...
+
+    @property
+    def to(self) -> Address | None:
+        """Where it is sent."""
+        ...
+
+    @to.setter
+    def to(self, address: Address | None) -> None: ...
+
+    def close(self) -> None:
+        """The call is over."""
+        ...
+
+
 class Sound(asyncio.DatagramProtocol):
     """One party's audio: sends silence steadily, and notes when packets come."""
+
+    formats = "0"
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -165,6 +191,8 @@ class Leg:
     branch: str = ""
     last_reply: bytes = b""
     sound: Sound | None = None
+    audio: Audio | None = None
+    """The sound, when it is not ours to carry."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -209,20 +237,20 @@ class SipPhones(asyncio.DatagramProtocol):
         for timer in self._pending.values():
             timer.cancel()
         for leg in self.legs.values():
-            if leg.sound is not None:
-                leg.sound.close()
+            if (audio := leg.sound or leg.audio) is not None:
+                audio.close()
         if self._transport is not None:
             self._transport.close()
 
     # ---- what can be done ------------------------------------------------------------------------------------------
 
-    def dial(self, number: str, extension: str, sound: Sound | None = None) -> Leg:
+    def dial(self, number: str, extension: str, sound: Sound | None = None, audio: Audio | None = None) -> Leg:
         """A caller calls."""
         unique = f"{self._port}-{next(self._numbers)}"
         host = f"{self.server[0]}:{self.server[1]}"
         leg = Leg(
             f"{unique}@bench", f"<sip:{number}@127.0.0.1:{self._port}>;tag=c{unique}", f"<sip:{extension}@{host}>",
-            f"sip:{extension}@{host}", number, sound=sound,
+            f"sip:{extension}@{host}", number, sound=sound, audio=audio,
         )  # fmt: skip
         self.legs[leg.call_id] = leg
         leg.branch = f"z9hG4bK{unique}"
@@ -323,8 +351,8 @@ class SipPhones(asyncio.DatagramProtocol):
             self._over(leg)
 
     def _hear_from(self, leg: Leg, body: str) -> None:
-        if leg.sound is not None:
-            leg.sound.to = audio_address(body)
+        if (audio := leg.sound or leg.audio) is not None:
+            audio.to = audio_address(body)
 
     def _over(self, leg: Leg) -> None:
         if not leg.over:
@@ -384,10 +412,12 @@ class SipPhones(asyncio.DatagramProtocol):
             self._transport.sendto(packet, self.server)
 
     def _sdp(self, leg: Leg) -> str:
-        port = leg.sound.port if leg.sound is not None else 9  # RFC 863: what is sent there is thrown away
+        audio = leg.sound or leg.audio
+        port, formats = (audio.port, audio.formats) if audio is not None else (9, "0")  # RFC 863: thrown away there
+        events = "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n" if "101" in formats.split() else ""
         return (
             "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-            f"m=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\n"
+            f"m=audio {port} RTP/AVP {formats}\r\na=rtpmap:0 PCMU/8000\r\n{events}a=ptime:20\r\n"
         )
 
 

@@ -7,6 +7,7 @@ not depend on whether the words are understood, except that a decoder which unde
 """
 
 import asyncio
+import contextlib
 import os
 import struct
 import time
@@ -121,9 +122,11 @@ def _mu_law(samples: Sequence[float]) -> bytes:
 def children(pid: int) -> list[int]:
     """The processes that a process has made, and theirs."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *children(int(child))]
+    with contextlib.suppress(FileNotFoundError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # threads come and go
+                for child in (task / "children").read_text().split():
+                    found += [int(child), *children(int(child))]
     return found
 
 

@@ -1,19 +1,24 @@
 """The measurements' arithmetic is right: nothing here is timed."""
 
+import socket
 from itertools import islice
 from random import Random
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
-from bench import acd, engine, goals, restart
+from bench import acd, engine, goals, menus, restart
 from bench.curve import Curve, drawn
 from bench.engine import Day, EnginePlan
 from bench.figures import over_rounds, percentile, shown, spread, table
 from bench.ideal import Visit, Wait, mean_wait, replay, trace
 from bench.phone_log import answers_per_minute, idle_gaps, inversions, overtakings, read, ring_latencies
-from bench.sip_phones import audio_address, parsed, uri_in, user_of
+from bench.rtp_lines import EVENTS, HEARD, CallerLine, Press, RtpLine, RtpLines, digests
+from bench.sip_phones import Leg, audio_address, parsed, uri_in, user_of
 from bench.sipp_phones import agent_scenario, caller_of, caller_scenario, number_of
+from changgu.ivr_flows.loader import inspect
+from changgu.ivr_flows.service import sentences
 
 LOG = """dialled 2026-11-21\t22:05:16.000000\t1000.000000 1000001001000
 invited 2026-11-21\t22:05:16.003000\t1000.003000 a001 000001
@@ -208,3 +213,110 @@ def test_goals_are_compared_with_medians() -> None:
     text = goals.report({"requests": {"requests a call": 6.4}})
     assert "| requests for an answered call | ≤ 6 | 6.40 | **missed** |" in text
     assert goals.report({}) == ""
+
+
+# ---- callers in menus ----------------------------------------------------------------------------------------------
+
+
+def _frames(*fillings: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    return np.array([[filling] * 160 for filling in fillings], np.uint8)
+
+
+def _walker(*presses: tuple[str, Press]) -> menus.Walker:
+    line = CallerLine(RtpLine(1, 1), 0)
+    line.to = ("127.0.0.1", 20_000)
+    return menus.Walker(Leg("c", "", "", "", "1"), line, list(presses))
+
+
+def _heard(*packets: tuple[float, int, int], port: int = 20_000) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+    """(milliseconds, sequence, what is in it)"""
+    found = np.zeros(len(packets), HEARD)
+    for row, (at, sequence, filling) in zip(found, packets, strict=True):
+        row["at"], row["port"], row["sequence"] = int(at * 1e6), port, sequence
+        row["digest"] = digests(_frames(filling))[0]
+    return found
+
+
+def _prompts() -> menus.Prompts:
+    first, second = digests(_frames(1, 2)).tolist()
+    known = sorted(((first, 1), (second, 2)))
+    return menus.Prompts(
+        np.array([digest for digest, _ in known], np.uint64), np.array([menu for _, menu in known], np.int64), 12.0
+    )
+
+
+def test_a_key_is_timed_to_the_first_audible_packet_of_the_menu_it_leads_to() -> None:
+    walker = _walker(("2", Press("2", began=int(30e6), ended=int(130e6))))
+    heard = _heard((0, 65_535, 1), (20, 0, 1), (40, 1, 1), (120, 2, 1), (140, 3, 0xFF), (160, 4, 2), (180, 5, 2))
+    found = menus.figures(heard, [walker], _prompts())
+    assert found["let go to sound p50, ms"] == 30
+    assert found["pressed to sound p50, ms"] == 130
+    assert found["packets of prompts"] == 2, "from 0 to 20, and from 160 to 180: nothing between key and prompt"
+    assert (found["gaps over 60 ms, %"], found["keys without a prompt"]) == (0, 0)
+
+
+def test_a_gap_is_a_gap_but_a_packet_that_did_not_arrive_is_none() -> None:
+    press = Press("2", began=int(1e6), ended=int(2e6))
+    heard = _heard((3, 0, 2), (23, 1, 2), (103, 2, 2), (123, 3, 2), (163, 5, 2), (183, 6, 2))
+    found = menus.figures(heard, [_walker(("2", press))], _prompts())
+    assert (found["packets of prompts"], found["gaps over 60 ms, %"]) == (4, 25)
+    assert (found["longest gap, ms"], found["packets lost on the way, %"]) == (80, 25)
+
+
+def test_a_key_after_which_nothing_new_was_heard_is_told() -> None:
+    walker = _walker(
+        ("2", Press("2", began=int(1e6), ended=int(2e6))), ("1", Press("1", began=int(30e6), ended=int(31e6)))
+    )
+    found = menus.figures(_heard((3, 0, 2), (23, 1, 2), (43, 2, 2)), [walker], _prompts())
+    assert (found["keys"], found["keys without a prompt"]) == (1, 1)
+
+
+def test_mu_law_is_that_of_the_pbx() -> None:
+    """Beside values read off an Asterisk that played them."""
+    linear = np.array([-252, -172, -284, -116, -4, -2172, 0, 32767, -32768], np.int16)
+    assert menus.as_mu_law(linear).tolist() == [104, 109, 102, 113, 127, 62, 255, 128, 0]
+
+
+def test_a_callers_sound_and_keys_are_rtp() -> None:
+    """Five packets of a key that is held, and three that tell its end, each with the time of its beginning."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as pbx, RtpLines.open(1) as lines:
+        pbx.bind(("127.0.0.1", 0))
+        pbx.settimeout(5)
+        caller = lines.callers[0]
+        caller.to = pbx.getsockname()
+        sound = pbx.recv(2048)
+        assert (sound[0], sound[1], sound[12:]) == (0x80, 0, b"\xff" * 160)
+        press = caller.press("5")
+        packets = [sound]
+        while not (packets[-1][1] == 0 and any(packet[1] & 0x7F == EVENTS for packet in packets)):
+            packets.append(pbx.recv(2048))
+    assert [int.from_bytes(packet[2:4], "big") for packet in packets] == list(range(1, len(packets) + 1))
+    key = [packet for packet in packets if packet[1] & 0x7F == EVENTS]
+    assert [packet[12:] for packet in key] == [
+        *(bytes([5, 10, held >> 8, held & 0xFF]) for held in (160, 320, 480, 640, 800)),
+        *[bytes([5, 0x8A, 3, 0x20])] * 3,
+    ]
+    assert key[0][1] == EVENTS | 0x80
+    assert len({packet[4:8] for packet in key}) == 1
+    assert 0.08 < (press.ended - press.began) / 1e9 < 1
+
+
+def test_what_comes_has_the_kernels_time() -> None:
+    line = RtpLine(1, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as pbx:
+        pbx.bind(("127.0.0.1", 0))
+        sent = bytes([0x80, 0, 1, 2]) + bytes(8) + b"\x07" * 160
+        pbx.sendto(sent, ("127.0.0.1", line.port))
+        pbx.sendto(b"no sound", ("127.0.0.1", line.port))
+        pbx.sendto(sent, ("127.0.0.1", line.port))
+        line.fetch()
+        (heard,) = line.heard
+        assert heard["port"].tolist() == [pbx.getsockname()[1]] * 2
+    assert heard["sequence"].tolist() == [0x0102] * 2
+    assert heard["digest"].tolist() == digests(_frames(7, 7)).tolist()
+    assert 0 <= int(heard["at"][1]) - int(heard["at"][0]) < 10**9
+    line.close()
+
+
+def test_the_menus_of_the_measurement_have_nothing_wrong_with_them() -> None:
+    assert inspect(menus.flow_text(), "main.yaml", {"bench"}, {"ko": sentences("ko")}).errors == ()
