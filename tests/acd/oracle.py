@@ -144,9 +144,11 @@ class Oracle(Callbacks):
 
     def take_in(self, event: e.Event) -> None:
         match event:
-            case e.CallerDialledIn(call, number):
+            case e.CallerDialledIn(call, number, turned_away=turned_away):
                 if call not in self.visits and call not in self.over:
                     self.visits[call] = Visit(call, number)
+                    if turned_away:
+                        self.end(self.visits[call], "refused", "desk", "desk_full")
             case e.CallArrived():
                 self.arrive(event)
             case e.MenuEnded():
@@ -255,7 +257,7 @@ class Oracle(Callbacks):
         if same and not (event.priority or event.skills or event.agent):
             visit.brought = (visit.priority, visit.asked, visit.wanted, visit.last_agent)
         visit.diverted = None
-        visit.promise = self.promise_to(visit.number)
+        visit.promise, visit.came_to = self.promise_to(visit.number), event.queue
         if same:
             self.settle(visit, ())
         else:
@@ -272,6 +274,9 @@ class Oracle(Callbacks):
         for number, rule in enumerate(self.queue_settings(queue).overflows):
             if rules and rule.when in ON_ARRIVAL and self.holds(rule, number, visit):
                 if rule.to.way is not Way.OPEN:
+                    visit.priority, visit.asked, visit.wanted, visit.last_agent = visit.brought
+                    if visit.promise is not None:
+                        visit.priority = max(visit.priority, visit.promise.priority)
                     self.overflowed(visit, rule.when, rule.to, None, number)
                     return
                 opens.append((number, rule))

@@ -47,8 +47,8 @@ class Callbacks(People):
             self.close(promise, "cancelled", event.by)
 
     def take_the_promised_place(self, visit: Visit, promise: Promise) -> None:
-        """They called again themselves: the better of both places, with the bounded advantage of the queue."""
-        advantage = self.queue_settings(visit.queue).callbacks.advantage.total_seconds()
+        """They called again themselves: the better of both places, bounded by the advantage of the queue wanted."""
+        advantage = self.queue_settings(visit.came_to).callbacks.advantage.total_seconds()
         visit.placed = min(visit.placed, max(promise.placed, self.now - advantage))
         visit.priority = max(visit.priority, promise.priority)
         visit.brought = (visit.priority, *visit.brought[1:])

@@ -73,6 +73,8 @@ class Visit:
     """Priority, skills, agent wanted and last agent, which become theirs when they get a place."""
     promise: "Promise | None" = None
     """That they would be called back: settled when they get a place."""
+    came_to: str = ""
+    """The queue that they wanted, wherever it led them: its advantage is the bound on a promised place."""
     dialled_at: float | None = None
     reached: bool = False
     connecting_since: float = 0.0

@@ -28,6 +28,7 @@ from changgu.acd.facts import (
     CallOffered,
     CallQueued,
     CallStarted,
+    Departure,
     Direction,
     Ender,
     NewsIgnored,
@@ -35,7 +36,7 @@ from changgu.acd.facts import (
     PersonAnswered,
 )
 from changgu.acd.identity import CallbackId, CallId, QueueName
-from changgu.acd.queues import CallbackRules, Destination, First, Queue, Way
+from changgu.acd.queues import CallbackRules, Destination, First, Overflow, Queue, Way
 from tests.support.floor import HELPDESK, Floor, a_queue, an_agent, seconds
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -331,3 +332,18 @@ def test_call_backs_are_not_turned_away_by_a_queues_rules_for_arrivals() -> None
     asked(floor)
 
     assert floor.waiting() == [FIRST]
+
+
+def test_a_caller_sent_to_a_call_back_at_the_door_keeps_skills_and_priority_also_over_a_restart() -> None:
+    """They never waited, so only the fact of their being led away can carry what they came with."""
+    door = Overflow(Departure.UNSTAFFED, Destination(Way.CALLBACK))
+    floor = Floor(an_agent("alice", skills=["vpn"]), queues=[Queue(HELPDESK, "", overflows=(door,))], now=MORNING)
+    floor.dial("c1", NUMBER)
+    floor.tell(CallArrived(CallId("c1"), HELPDESK, 2, frozenset({"vpn"})))
+    rebuilt = floor.restored()
+
+    lived = of(CallbackBooked, asked(floor, call="c1"))
+    later = of(CallbackBooked, rebuilt.handle(CallbackAsked(CB, NUMBER, HELPDESK, CallId("c1")), floor.now))
+
+    assert [(one.priority, one.skills) for one in lived] == [(2, frozenset({"vpn"}))]
+    assert later == lived

@@ -1188,3 +1188,15 @@ def test_an_answered_call_leaves_no_ring_limit_behind() -> None:
     floor.call("c1")
     floor.talk("alice")
     assert floor.engine.next_deadline() is None
+
+
+def test_a_caller_for_whom_the_desk_has_no_room_is_refused_and_counted_with_the_reason() -> None:
+    """F24: whether they are told in words or by the busy tone is for the telephone side."""
+    floor = Floor("alice")
+    assert floor.tell(CallerDialledIn(C1, "01012345678", "1000", turned_away=True)) == [
+        CallStarted(C1, Direction.INBOUND, "01012345678", "1000"),
+        CallEnded(C1, Outcome.REFUSED, Ender.DESK, "desk_full"),
+        HangUpCaller(C1, Farewell.QUEUE_FULL),
+    ]
+    assert floor.engine.recently_ended(C1)
+    assert floor.restored().picture() == floor.engine.picture()

@@ -18,7 +18,7 @@ from changgu.acd.facts import (
     OfferEnded,
     Outcome,
 )
-from changgu.acd.identity import CallId, QueueName
+from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.queues import Destination, Overflow, Queue, Way
 from tests.support.floor import HELPDESK, Floor, a_queue, an_agent, seconds
 
@@ -332,3 +332,21 @@ def test_who_comes_back_need_not_say_again_what_they_came_for() -> None:
     floor.tell(CallArrived(C1, HELPDESK))
 
     assert (floor.the_call("c1").priority, floor.the_call("c1").skills) == (2, frozenset({"vpn"}))
+
+
+def test_who_was_led_away_at_the_door_and_comes_back_need_not_say_again_what_they_came_for() -> None:
+    door = Overflow(Departure.UNSTAFFED, Destination(Way.MENU, "news"))
+    floor = Floor(an_agent("alice", skills=["vpn"]), queues=[helpdesk(door)])
+    floor.dial("c1")
+    floor.tell(
+        CallArrived(C1, HELPDESK, 2, frozenset({"vpn"}), AgentId("alice"), AgentId("bob"), frozenset({"vip"}))
+    )  # fmt: skip
+    rebuilt = floor.restored()
+    lived = floor.tell(CallArrived(C1, HELPDESK))
+    again = rebuilt.handle(CallArrived(C1, HELPDESK), floor.now)
+
+    (queued,) = [effect for effect in lived if isinstance(effect, CallQueued)]
+    assert (queued.priority, queued.skills, queued.agent, queued.last_agent, queued.grounds) == (
+        2, frozenset({"vpn"}), AgentId("alice"), AgentId("bob"), frozenset({"vip"}),
+    )  # fmt: skip
+    assert again == lived

@@ -170,10 +170,10 @@ class AnyFloor(RuleBasedStateMachine):
         self.tell(e.CallerDialledIn(call, number, "1000", since))
         self.tell(e.CallArrived(call, queue, priority, skills, agent, last, frozenset(), since))
 
-    @rule(number=st.sampled_from(NUMBERS))
-    def somebody_dials(self, number: str | None) -> None:
+    @rule(number=st.sampled_from(NUMBERS), turned_away=st.sampled_from([False, False, True]))
+    def somebody_dials(self, number: str | None, turned_away: bool) -> None:
         self.calls.append(CallId(f"c{len(self.calls)}"))
-        self.tell(e.CallerDialledIn(self.calls[-1], number, "1000"))
+        self.tell(e.CallerDialledIn(self.calls[-1], number, "1000", turned_away=turned_away))
 
     @rule(index=indexes, queue=queues, skills=needs)
     def the_menu_hands_over(self, index: int, queue: QueueName, skills: frozenset[str]) -> None:

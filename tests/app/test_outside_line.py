@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from changgu.app.generated_secrets import secrets_of
+from changgu.app.outside_settings import OutsideSettings
 from changgu.app.pbx_settings import pbx_plan
-from changgu.app.settings import OutsideSettings, Settings, SettingsError, load
+from changgu.app.settings import Settings, SettingsError, load
 from changgu.telephony.dial_plan import Dialable, Refusal
 
 LINE = """

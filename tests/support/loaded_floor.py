@@ -91,10 +91,13 @@ class Conversation:
 class LoadedFloor:
     """One desk, its phones and its callers. changgu comes and goes; the PBX and everybody on it stay."""
 
-    def __init__(self, folder: Path, nursery: Nursery, agents: int, rtp: tuple[int, int]) -> None:
+    def __init__(
+        self, folder: Path, nursery: Nursery, agents: int, rtp: tuple[int, int], settings: str = ""
+    ) -> None:
+        """`settings` are further tables of the settings file."""
         self.folder = folder
         self.nursery = nursery
-        self.service = Changgu(folder, rtp, CONFIG)
+        self.service = Changgu(folder, rtp, CONFIG + settings)
         self.agents = [f"a{number:02d}" for number in range(1, agents + 1)]
         self.phones_port, self.agents_media = free_ports(2)
         self.log = folder / "changgu.log"
@@ -221,6 +224,22 @@ class LoadedFloor:
         self._runs.append(run)
         return run
 
+    async def storm(self, dialled: str, talks: Sequence[float], rate: float) -> SippRun:
+        """Callers who wait like `callers`, but leave at the busy tone; how many did stands in the run's log."""
+        folder = self._folder_of_callers()
+        folder.mkdir(parents=True)
+        port, media = free_ports(2)
+        first, self._callers = self._callers, self._callers + len(talks)
+        (folder / "callers.csv").write_text(
+            "SEQUENTIAL\n" + "".join(f"{number_of(first + n, talk)};\n" for n, talk in enumerate(talks))
+        )
+        run = await SippRun.start(folder, "callers", stormy_scenario(), [
+            self.service.sip_server, "-s", dialled, "-inf", str(folder / "callers.csv"), "-m", str(len(talks)),
+            "-l", str(len(talks)), "-r", f"{rate:g}", "-p", str(port), "-mp", str(media), "-timeout", "300s",
+        ])  # fmt: skip
+        self._runs.append(run)
+        return run
+
     def _folder_of_callers(self) -> Path:
         return self.folder / f"callers-{self._callers}"
 
@@ -304,6 +323,32 @@ class LoadedFloor:
             for row in rows for fact in (await self.service.get(f"/calls/{row['id']}"))["facts"]
         ]  # fmt: skip
         return sorted(facts, key=lambda fact: fact["seq"])
+
+
+def stormy_scenario() -> str:
+    """A caller of SIPp who takes the busy tone (486) for an answer as well."""
+    answered = '<recv response="200" rrs="true"/>'
+    head, _, tail = caller_scenario().partition(answered)
+    body = tail.removesuffix("</scenario>\n")
+    return f"""{head}<recv response="486" optional="true" next="busy"/>
+{answered}{body}<nop next="over"/>
+<label id="busy"/>
+<nop><action><log message="busy [timestamp] [field0]"/></action></nop>
+<send><![CDATA[
+ACK sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+[last_Via:]
+From: <sip:[field0]@[local_ip]:[local_port]>;tag=[pid]SIPp[call_number]
+[last_To:]
+Call-ID: [call_id]
+CSeq: 1 ACK
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+<label id="over"/>
+<nop/>
+</scenario>
+"""
 
 
 def impatient_scenario(shortest: float, longest: float) -> str:

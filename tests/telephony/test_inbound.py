@@ -12,6 +12,7 @@ from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.nodes import DigitsPrompt, HandOver, NamedPrompt, Prompt, TextPrompt
 from changgu.ivr_flows.service import load_file, shipped_menu
+from changgu.telephony.admission import Admission
 from changgu.telephony.ari.client import Ari
 from changgu.telephony.ari.messages import AriEvent
 from changgu.telephony.ari.stream import AriStream
@@ -85,12 +86,17 @@ class Lobby:
     menu: Flow = MENU
     keys: int = 0
     book: Guestbook | None = None
+    admission: Admission | None = None
+    conversations: int = 0
 
     def __post_init__(self) -> None:
         self.stream = AriStream(self.pbx.address, self._hear)
         self.ari = Ari(self.stream, self.pbx.address)
         player = IvrPlayer(self.ari, NameVoice(), self.tickets, self.posted.append)
-        self.inbound = Inbound(self.ari, player, self.posted.append, Desk(lambda: NUMBERS, self._menu, standings=self))
+        desk = Desk(lambda: NUMBERS, self._menu, standings=self, admission=self.admission)
+        self.inbound = Inbound(
+            self.ari, player, self.posted.append, desk, conversations=lambda: self.conversations
+        )  # fmt: skip
 
     async def of_caller(self, number: str) -> Standing:
         return await self.book.of_caller(number) if self.book is not None else Standing()

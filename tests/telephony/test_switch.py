@@ -69,8 +69,9 @@ class FakeCallers:
     def divert(self, command: Divert) -> None:
         self.diverted.append(command)
 
-    async def say_farewell(self, call: CallId, farewell: Farewell) -> None:
+    async def say_farewell(self, call: CallId, farewell: Farewell) -> bool:
         self.farewells.append((call, farewell))
+        return True
 
 
 @dataclass

@@ -333,3 +333,16 @@ def test_a_longer_wrap_up_and_a_closed_desktop_are_shown() -> None:
     )  # fmt: skip
     assert (day.agent()["wrap_up_until"], day.agent()["desktop"]) == (iso(NINE + 90), False)
     assert day.agent(AgentId("lee"))["desktop"] is None
+
+
+def test_a_storm_of_refused_calls_is_counted_each_and_told_as_one_alert() -> None:
+    """F24: the desk had no room, so nobody of them saw a queue."""
+    day = Day()
+    for number in range(50):
+        in_the_menu(day, CallId(f"c{number}"))
+        day.happens(CallEnded(CallId(f"c{number}"), Outcome.REFUSED, Ender.DESK, "desk_full"))
+
+    totals = day.board.totals()
+    assert (totals["offered"], totals["refused"], totals["in_menu"]) == (50, 50, 0)
+    assert totals["refused_by"] == {"desk_full": 50}
+    assert [alert["kind"] for alert in totals["alerts"]] == ["desk_full"]

@@ -22,6 +22,8 @@ class CallerDialledIn(Message, frozen=True):
     dialled: str
     since: Instant | None = None
     """When they really came, if that was before this news: they waited elsewhere while we were away."""
+    turned_away: bool = False
+    """The desk has as many callers as it may have: this one is being refused, by a sentence or the busy tone."""
 
 
 class MenuStepReached(Message, frozen=True):

@@ -176,6 +176,12 @@ class CallOverflowed(Message, frozen=True):
     key: str | None = None
     rule: int = -1
     """Which of the queue's overflow rules, from 0; -1 for a key."""
+    priority: int = 0
+    """Of a caller led away at the door, what they came with, for a call-back or the way back; also the next four."""
+    skills: frozenset[str] = frozenset()
+    agent: AgentId | None = None
+    last_agent: AgentId | None = None
+    grounds: frozenset[str] = frozenset()
 
 
 class WaitAnnounced(Message, frozen=True):
@@ -251,7 +257,7 @@ class CallEnded(Message, frozen=True):
     outcome: Outcome
     by: Ender
     reason: str = ""
-    """Of a refusal: a `Departure`, `no_such_queue`, `desk_closed` or `error`; of NOT_REACHED: the cause."""
+    """Of a refusal: a `Departure`, `no_such_queue`, `desk_closed`, `desk_full`, `error`; of NOT_REACHED: the cause."""
 
 
 class CallServedElsewhere(Message, frozen=True):

@@ -50,7 +50,7 @@ from changgu.acd.limits import Limits
 from changgu.acd.lines import Lines
 from changgu.acd.outlook import Outlook
 from changgu.acd.promises import SAME, Promise
-from changgu.acd.queues import Agent, Floor, Queue, Rules, Way
+from changgu.acd.queues import ON_ARRIVAL, Agent, Floor, Queue, Rules, Way
 from changgu.acd.records import AWAY, AgentRecord, CallbackRecord, CallRecord
 from changgu.acd.skills import levels
 
@@ -284,6 +284,9 @@ class FloorState:
         if call.line is not None:
             call.line.forget(call)
             self._wait_over(call, at)
+        if fact.why in ON_ARRIVAL:
+            call.priority, call.needs, call.skills = fact.priority, fact.skills, fact.skills
+            call.named, call.last_agent, call.grounds = fact.agent, fact.last_agent, fact.grounds
         if call.queued_at is None:
             call.placed_at = call.queued_at = at
         if call.queue != fact.queue:

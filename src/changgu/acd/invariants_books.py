@@ -50,7 +50,7 @@ DIVERSIONS = frozenset({Way.VOICEMAIL, Way.CALLBACK, Way.ANNOUNCE, Way.NUMBER, W
 BUSY = (AgentState.RESERVED, AgentState.TALKING, AgentState.HOLD, AgentState.WRAP_UP)
 """States that are about a call."""
 
-REASONS_OF_REFUSAL = frozenset({"no_such_queue", "desk_closed", "error"})
+REASONS_OF_REFUSAL = frozenset({"no_such_queue", "desk_closed", "desk_full", "error"})
 """Besides the departures."""
 
 TURN_BY_IDLENESS = frozenset({"longest_idle", "top_down"})

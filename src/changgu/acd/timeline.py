@@ -43,7 +43,7 @@ NodeTitle = Callable[[str], str | None]
 Told = tuple[str, dict[str, str], dict[str, str]]
 """A message key, words, and words that are messages themselves."""
 
-REFUSALS = frozenset({*(why.value for why in Departure), "no_such_queue", "desk_closed", "error"})
+REFUSALS = frozenset({*(why.value for why in Departure), "no_such_queue", "desk_closed", "desk_full", "error"})
 """Reasons of a refusal that have a word of their own (`departure.…`)."""
 
 REPAIRS = frozenset({"talking_without_a_leg", "connecting_too_long", "ready_without_a_phone"})

@@ -38,6 +38,9 @@ REPEAT_CALLER = "repeat_caller"
 
 INBOUND, BY_CALLER = Direction.INBOUND, Ender.CALLER
 
+DESK_FULL = "desk_full"
+"""Why a caller was refused for whom the desk had no room, whatever queue they wanted."""
+
 
 class Visits:
     """Decides what follows from news of callers."""
@@ -55,6 +58,8 @@ class Visits:
         else:
             since = None if event.since is None else min(event.since, now)
             self._hand.note(CallStarted(event.call, INBOUND, event.caller, event.dialled, None, since), now)
+            if event.turned_away:
+                self._hand.refuse_caller(event.call, Farewell.QUEUE_FULL, DESK_FULL, now)
 
     def menu_step(self, event: MenuStepReached, now: Instant) -> None:
         """The caller got further in the menu."""

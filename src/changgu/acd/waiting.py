@@ -79,7 +79,13 @@ class Waiting:
             found = list(rules_on_arrival(queue, crowd))
         if found and found[-1][1].to.way is not Way.OPEN:
             number, rule = found[-1]
-            hand.note(CallOverflowed(call.call, name, rule.when, str(rule.to), None, number), now)
+            hand.note(
+                CallOverflowed(
+                    call.call, name, rule.when, str(rule.to), None, number,
+                    wish.priority, wish.skills, wish.agent, wish.last_agent, wish.grounds,
+                ),
+                now,
+            )  # fmt: skip
             earliest = call.placed_at if placed_at is None else min(placed_at, call.placed_at)
             self._lead_out(call, name, rule.to, rule.when, wish, now, earliest)
             return

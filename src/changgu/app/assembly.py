@@ -69,6 +69,7 @@ from changgu.screenpop.people import DirectoryPeople
 from changgu.screenpop.presence import Presence
 from changgu.screenpop.service import ScreenPop
 from changgu.screenpop.store import IdentifiedCalls
+from changgu.telephony.admission import Admission
 from changgu.telephony.agent_phones import AgentPhones
 from changgu.telephony.ami.client import Ami, AmiAddress
 from changgu.telephony.ami.queue_log_writer import QueueLogWriter
@@ -219,6 +220,7 @@ class Service:
             ) if settings.surveys.by_telephone else None,
             standings=CallerStandings(self.directory, self.tickets, self.calls, lambda: keeper.floor),
             menus=self.menu_facts, notices=self.notices,
+            admission=Admission(settings.most_callers),
         )  # fmt: skip
         self.faxes = FaxFolder(
             settings.data / "fax",

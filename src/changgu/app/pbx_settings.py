@@ -10,7 +10,8 @@ from pathlib import Path
 from changgu.acd.identity import AgentId
 from changgu.acd.queues import Floor
 from changgu.app.generated_secrets import GeneratedSecrets
-from changgu.app.settings import OutsideSettings, Settings
+from changgu.app.outside_settings import OutsideSettings
+from changgu.app.settings import Settings
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, Trunk, agent_phone
 from changgu.telephony.pbx import host_addresses, pbx_folders
 from changgu.telephony.pbx_packages import PbxRelease

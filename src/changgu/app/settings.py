@@ -10,20 +10,20 @@ import ipaddress
 import re
 import tomllib
 import zoneinfo
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from changgu.app.outside_settings import OutsideSettings
 from changgu.app.sending import SendingSettings
 from changgu.app.settings_group import Group, option
 from changgu.app.settings_words import UnusableValue, toml_ko, unreadable_ko, why_ko
 from changgu.app.speech_settings import SpeechSettings
 from changgu.app.voice_settings import VoiceSettings
 from changgu.ground.trouble import Trouble
-from changgu.telephony.dial_plan import PLACE_OF_NUMBER, DialPlan
 
 __all__ = ["FILE_IN_DATA_FOLDER", "Group", "Settings", "SettingsError", "describe", "load", "option"]
 
@@ -107,6 +107,13 @@ class DeskSettings(Group):
         "The number at which the draft of the menu is heard; none when empty",
         example="1999",
     )
+    most_callers: Annotated[int, Field(ge=0, le=20000)] = option(
+        0,
+        "메뉴에 있거나 기다리는 사람이 이만큼이면 새 전화는 거절합니다. 0이면 음성 포트의 4분의 1, "
+        "기존 Asterisk에서는 500",
+        "With so many callers in the menu or waiting, new calls are refused; 0: a quarter of the audio ports, "
+        "or 500 with an existing Asterisk",
+    )
     main_queue: Name = option(
         "helpdesk",
         "changgu가 멈춘 동안 대표번호 전화를 받을 대기열",
@@ -168,65 +175,6 @@ class SipSettings(Group):
         "Lines of a telephone company or another PBX: a name, and the addresses it calls from",
         example={"carrier": ["203.0.113.5"]},
     )
-
-
-class OutsideSettings(Group):
-    """Calls that the desk makes itself: call-backs, and queues that lead to an outside number. Without a line, none."""
-
-    trunk: str = option(
-        "", "밖으로 거는 회선: sip.trunks의 이름", "The line to dial out by: a name of sip.trunks", example="carrier"
-    )
-    contact: str = option(
-        "",
-        "그 회선이 전화를 받는 SIP 주소",
-        "The SIP address at which it takes our calls",
-        example="sip:203.0.113.5:5060",
-    )
-    user: str = option("", "그 회선이 요구하는 사용자 이름", "The user it asks for, if it does")
-    password: str = option("", "그 사용자의 비밀번호", "That user's password")
-    dial: str = option(
-        "",
-        "기존 Asterisk가 바깥 번호에 거는 방법. 내장 PBX에서는 비워 두십시오",
-        "How an existing Asterisk reaches an outside number; leave it empty with the private PBX",
-        example="PJSIP/{number}@trunk-carrier",
-    )
-    dial_extensions: str = option(
-        "",
-        "내선번호에 거는 방법. 비우면 내선에는 걸지 않습니다",
-        "How an internal extension is reached; empty: extensions are not dialled",
-        example="PJSIP/{number}@trunk-office",
-    )
-    allow: tuple[str, ...] = option(
-        (), "더 걸 수 있게 할 번호의 앞부분", "Beginnings of further numbers that may be dialled", example=["050", "+1"]
-    )
-    deny: tuple[str, ...] = option(
-        (), "걸지 못하게 할 번호의 앞부분", "Beginnings of numbers that may not be dialled", example=["070"]
-    )
-
-    @property
-    def line(self) -> str:
-        """The dial string for outside numbers; empty without a line."""
-        return self.dial or (f"PJSIP/{PLACE_OF_NUMBER}@trunk-{self.trunk}" if self.trunk and self.contact else "")
-
-    def plan(self, extensions: str, own: Collection[str] = ()) -> DialPlan:
-        """What may be dialled; raises ValueError for rules that cannot be followed."""
-        return DialPlan(self.line, extensions, self.dial_extensions, self.allow, self.deny, frozenset(own))
-
-    @model_validator(mode="after")
-    def _can_be_dialled(self) -> Self:
-        if bool(self.trunk) != bool(self.contact):
-            raise UnusableValue(
-                "outside.trunk와 outside.contact는 함께 쓰십시오", "outside.trunk and outside.contact go together"
-            )
-        if bool(self.user) != bool(self.password):
-            raise UnusableValue(
-                "outside.user와 outside.password는 함께 쓰십시오", "outside.user and outside.password go together"
-            )
-        try:
-            self.plan("")
-        except ValueError as trouble:
-            raise UnusableValue(f"outside: {trouble}", f"outside: {trouble}") from None
-        return self
 
 
 class RtpSettings(Group):
@@ -454,6 +402,12 @@ class Settings(Group):
     def attachments_folder(self) -> Path:
         """Where faxes are kept."""
         return Path(self.messages.folder).expanduser() if self.messages.folder else self.data / "attachments"
+
+    @property
+    def most_callers(self) -> int:
+        """How many callers may be in the menu or wait at one time."""
+        ports = self.rtp.last - self.rtp.first + 1
+        return self.desk.most_callers or (max(2, ports // 4) if self.pbx.kind == "private" else 500)
 
     @property
     def phone_socket(self) -> str:

@@ -44,6 +44,7 @@ from changgu.ivr_flows.session import (
     start,
 )
 from changgu.ivr_flows.session import Event as VisitEvent
+from changgu.telephony.admission import Admission, Verdict
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriConflict, AriLate, AriNotFound, AriNotOurs, AriTrouble
 from changgu.telephony.ari.messages import (
@@ -129,6 +130,8 @@ class Desk:
     """Who has callers asked when the conversation is over; None: nobody is."""
     survey_calls: Invitations | None = None
     """Who is to be called for the survey; None: nobody is."""
+    admission: Admission | None = None
+    """How many callers may be in the menu or wait at once; None: any number."""
 
     def shown_number(self) -> str:
         """What people whom we call see."""
@@ -140,11 +143,13 @@ class Inbound:
 
     def __init__(
         self, ari: Ari, player: IvrPlayer, post: Callable[[Event], None], desk: Desk,
-        talking: Callable[[CallId], bool] = lambda call: False,
+        talking: Callable[[CallId], bool] = lambda call: False, conversations: Callable[[], int] = lambda: 0,
     ) -> None:  # fmt: skip
-        """`talking` tells of a call whether an agent is on the line: its keys are nobody's business."""
+        """`talking` tells of a call whether an agent is on the line: its keys are nobody's business. `conversations`
+        is the number of callers whom agents have on the line."""
         self._ari = ari
         self._talking = talking
+        self._conversations = conversations
         self._player = player
         self._post = post
         self._desk = desk
@@ -155,6 +160,9 @@ class Inbound:
         )
         self._handed_over: set[CallId] = set()
         """Callers whose channel went on in the PBX's own dialplan, until the ACD wants them hung up."""
+        self._turned_away: dict[CallId, Verdict] = {}
+        """Refused, and not known to be gone."""
+        self._refused_in_a_row = 0
         self.failed = 0
         """Calls that ended because their task failed."""
 
@@ -223,9 +231,32 @@ class Inbound:
         call = CallId(channel.id)
         if self.knows(call):
             return
+        verdict = self._verdict()
         visitor = self._register(channel, dialled)
-        self._post(CallerDialledIn(call, visitor.identity.number, dialled, since))
-        self._begin(visitor, self._visit(visitor))
+        refused = verdict is not Verdict.ADMITTED
+        self._post(CallerDialledIn(call, visitor.identity.number, dialled, since, turned_away=refused))
+        if refused:
+            self._turned_away[call] = verdict  # the ACD counts them, and has them hung up on
+        else:
+            self._begin(visitor, self._visit(visitor))
+
+    def _verdict(self) -> Verdict:
+        """Whether one more caller is taken on; whoever waits already, here or in a plain queue, keeps their place."""
+        admission = self._desk.admission
+        if admission is None:
+            return Verdict.ADMITTED
+        unserved = len(self._visitors) - len(self._turned_away) - self._conversations()
+        told = sum(verdict is Verdict.TOLD for verdict in self._turned_away.values())
+        verdict = admission.verdict(unserved, told)
+        if verdict is Verdict.ADMITTED:
+            if self._refused_in_a_row:
+                logger.warning("the desk takes callers again; %d were refused", self._refused_in_a_row)
+            self._refused_in_a_row = 0
+        else:
+            if not self._refused_in_a_row:
+                logger.warning("the desk is full: %d callers are in the menu or wait, others are refused", unserved)
+            self._refused_in_a_row += 1
+        return verdict
 
     def take_back(self, channel: Channel, queue: QueueName) -> None:
         """A caller comes back from the shadow queue, in which they waited while we were away: no menu again.
@@ -297,6 +328,7 @@ class Inbound:
     def left(self, call: CallId) -> None:
         """The caller's leg is gone, whoever ended it. Heard twice, it is reported once."""
         visitor = self._visitors.pop(call, None)
+        self._turned_away.pop(call, None)
         if visitor is None:
             return
         if visitor.handed_over:
@@ -334,6 +366,7 @@ class Inbound:
     def forget(self, call: CallId) -> None:
         """The caller is gone, and whoever found out has reported it."""
         visitor = self._visitors.pop(call, None)
+        self._turned_away.pop(call, None)
         if visitor is not None:
             self._settle(visitor, tell=False)
 
@@ -358,21 +391,27 @@ class Inbound:
         if tell:
             self._post(came_to or CallerHungUp(call))
 
-    async def say_farewell(self, call: CallId, farewell: Farewell) -> None:
-        """Apologise to a caller, who is then to be hung up on."""
-        visitor = self._visitors.get(call)
+    async def say_farewell(self, call: CallId, farewell: Farewell) -> bool:
+        """Apologise to a caller; whether they are to be hung up on now."""
+        visitor, verdict = self._visitors.get(call), self._turned_away.get(call)
         language = (visitor.language if visitor is not None else None) or self._desk.language
         prompts = farewell_prompts(language, farewell)
+        if verdict is Verdict.BUSY:
+            await self._drop(call, "busy")
+            return False
         if visitor is None or not prompts:
-            return
+            return True
         if visitor.task is not None and visitor.task is not asyncio.current_task():
             visitor.task.cancel()
         try:
+            if verdict is Verdict.TOLD:
+                await self._answer(call)
             await self._diversions.interrupt(call)
             await self._player.hush(visitor.handset)
             await self._player.say(visitor.handset, prompts, language, interruptible=False)
         except Exception as trouble:  # the last thing said to one caller: whatever fails here, the call ends anyway
             logger.warning("a farewell could not be said: %r", trouble, extra={"call_id": call})
+        return True
 
     # ---- one caller's way ------------------------------------------------------------------------------------------
 
@@ -542,8 +581,8 @@ class Inbound:
             except (AriAway, AriLate):
                 await self._ari.wait_connected(RECONNECT_LIMIT)
 
-    async def _drop(self, call: CallId) -> None:
+    async def _drop(self, call: CallId, reason: str | None = None) -> None:
         try:
-            await self._ari.request("DELETE", path("channels", call))
+            await self._ari.request("DELETE", path("channels", call), reason=reason)
         except AriTrouble as trouble:
             logger.debug("nothing left to hang up: %s", trouble, extra={"call_id": call})

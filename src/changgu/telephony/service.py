@@ -46,7 +46,9 @@ class Telephony:
         if self.recognisers is not None:
             helpers = replace(helpers or Helpers(), recognisers=self.recognisers)
         self.player = IvrPlayer(self.ari, voice, look_ups, post, helpers)
-        self.inbound = Inbound(self.ari, self.player, post, desk, self._agent_is_on_the_line)
+        self.inbound = Inbound(
+            self.ari, self.player, post, desk, self._agent_is_on_the_line, lambda: self.switch.conversations
+        )
         self.people = PersonCalls(self.ari, desk.dial_plan, desk.shown_number, post, self.inbound.reached)
         self.switch = Switch(
             self.ari, self.inbound, post, people=self.people, voice=voice, language=desk.language,

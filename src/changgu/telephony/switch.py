@@ -91,8 +91,8 @@ class Callers(Protocol):
         """The caller is about to be hung up on: their end is no news."""
         ...
 
-    async def say_farewell(self, call: CallId, farewell: Farewell) -> None:
-        """Apologise before the call is ended."""
+    async def say_farewell(self, call: CallId, farewell: Farewell) -> bool:
+        """Apologise before the call is ended; whether it is to be ended then."""
         ...
 
     def divert(self, command: Divert) -> None:
@@ -183,6 +183,11 @@ class Switch:
             if leg.purpose.call == call and leg.answered and not leg.withdrawn:
                 return leg.purpose
         return None
+
+    @property
+    def conversations(self) -> int:
+        """How many callers have been joined with an agent, and are on the line."""
+        return len(self._chosen)
 
     def leg(self, channel: str) -> AgentLeg | None:
         """The agent's leg with this channel id, if it is up and ours."""
@@ -457,7 +462,8 @@ class Switch:
                 return
         else:
             await self._silence(call)
-            await self._callers.say_farewell(call, farewell)
+            if not await self._callers.say_farewell(call, farewell):
+                return
         if await self._tolerating_gone("DELETE", path("channels", call)):
             self._callers.left(call)
             if self._people is not None:

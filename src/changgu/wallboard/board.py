@@ -44,6 +44,12 @@ DESK = QueueName("")
 
 ALERTS_KEPT = 10
 
+DESK_FULL = "desk_full"
+"""The reason with which callers are refused while the desk has as many as it may have."""
+
+ALERT_EVERY = 30.0
+"""Seconds; the refusals of a storm are one alert, told again while it lasts."""
+
 
 @dataclass(slots=True)
 class _Call:
@@ -126,6 +132,7 @@ class Board:
         self._callbacks = Callbacks(promises)
         self._seats = Seats()
         self._alerts: deque[Alert] = deque(maxlen=ALERTS_KEPT)
+        self._full_told_at: Instant = -ALERT_EVERY
         self._repaired = 0
         self._in_menu = 0
         self._in_call = 0
@@ -220,6 +227,7 @@ class Board:
         self._callbacks.new_day()
         self._changes.agents |= self._seats.new_day()
         self._alerts.clear()
+        self._full_told_at = -ALERT_EVERY
         self._repaired = 0
         self._abandoned_in_menu = self._lost_in_menu = self._self_served = 0
         for call in self._calls.values():
@@ -372,7 +380,7 @@ class Board:
         elif call.direction is Direction.OUTBOUND:
             return
         elif call.queue is None:
-            self._end_unqueued(fact)
+            self._end_unqueued(fact, at)
         else:
             self._leave(fact.call, call)
             self._end_of_visit(call, fact, at)
@@ -393,7 +401,7 @@ class Board:
             stayed = 0.0 if call.first_came_at is None else at - call.first_came_at
             self._desk.close(fact.outcome, fact.reason, waited, stayed, short)
 
-    def _end_unqueued(self, fact: CallEnded) -> None:
+    def _end_unqueued(self, fact: CallEnded, at: Instant) -> None:
         self._in_menu = max(0, self._in_menu - 1)
         match fact.outcome:
             case Outcome.ABANDONED_IN_MENU:
@@ -401,6 +409,8 @@ class Board:
             case Outcome.SELF_SERVED:
                 self._self_served += 1
             case Outcome.REFUSED | Outcome.VOICEMAIL | Outcome.CALLBACK | Outcome.REDIRECTED:
+                if fact.reason == DESK_FULL:
+                    self._tell_of_refusals(at)
                 self._desk.turned_away += 1
                 self._desk.close(fact.outcome, fact.reason, 0.0, 0.0, 0.0)
             case _:
@@ -449,6 +459,13 @@ class Board:
     def _alert(self, at: Instant, kind: str, what: str, agent: AgentId | None, call: CallId | None = None) -> None:
         self._alerts.appendleft({"at": iso(at), "kind": kind, "what": what, "agent": agent, "call": call})
         self._changes.totals = True
+
+    def _tell_of_refusals(self, at: Instant) -> None:
+        if at >= self._full_told_at + ALERT_EVERY:
+            self._full_told_at = at
+            others = [alert for alert in self._alerts if alert["kind"] != DESK_FULL]
+            self._alerts = deque(others, maxlen=ALERTS_KEPT)
+            self._alert(at, DESK_FULL, "", None)
 
     # what is shown
 

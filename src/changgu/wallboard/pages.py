@@ -14,7 +14,7 @@ from changgu.wallboard.tiles import OTHER_WAYS, QUEUE_COLUMNS, SEATS, SMALL_TILE
 
 STATES = tuple(state.value for state in AgentState)
 REASONS = tuple(reason.value for reason in NotReadyReason)
-DEPARTURES = (*(why.value for why in Departure), "no_such_queue", "desk_closed", "error", UNSTATED)
+DEPARTURES = (*(why.value for why in Departure), "no_such_queue", "desk_closed", "desk_full", "error", UNSTATED)
 """Why callers were led another way or refused; each has a word (`departure.…`)."""
 REPAIRS = ("talking_without_a_leg", "connecting_too_long", "ready_without_a_phone")
 CHOICES: tuple[tuple[str, str | None], ...] = (

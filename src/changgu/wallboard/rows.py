@@ -94,7 +94,7 @@ class Alert(TypedDict):
 
     at: str
     kind: str
-    """`reason_limit` or `repaired`."""
+    """`reason_limit`, `repaired` or `desk_full`."""
     what: str
     """The reason for which somebody is away, or what was repaired."""
     agent: str | None

@@ -63,13 +63,20 @@ export function showLine(node, { state, age }) {
   write(node, state === "stale" ? fill(words.stale, { age: old }) : words[state]);
 }
 
-/** What somebody should look at: who is away for too long, as long as they are, and what was repaired lately. */
+/** The sentence of one alert. */
+function alertSentence(alert, name) {
+  if (alert.kind === "desk_full") return words.alert_desk_full;
+  if (alert.kind === "reason_limit") return fill(words.alert_reason_limit, { name, reason: reasons[alert.what] ?? alert.what });
+  return fill(words.alert_repaired, { name, what: repairs[alert.what] ?? alert.what }).trim();
+}
+
+/** What somebody should look at: who is away for too long, as long as they are, what was repaired lately, and whether callers are refused. */
 export function drawAlerts(list, totals, agents, now) {
   const shown = totals.alerts.filter((alert) => (alert.kind === "reason_limit" ? agents[alert.agent]?.overdue : now - Date.parse(alert.at) < ALERT_LASTS));
   const told = new Set();
   const lines = shown.flatMap((alert) => {
     const name = agents[alert.agent]?.name ?? alert.agent ?? "";
-    const what = alert.kind === "reason_limit" ? fill(words.alert_reason_limit, { name, reason: reasons[alert.what] ?? alert.what }) : fill(words.alert_repaired, { name, what: repairs[alert.what] ?? alert.what }).trim();
+    const what = alertSentence(alert, name);
     if (told.has(what)) return [];
     told.add(what);
     return [what];
