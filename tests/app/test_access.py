@@ -82,6 +82,8 @@ MATRIX: Mapping[tuple[str, str], Role | None] = {
     ("POST", "/messages/{id}/dismissal"): AGENT,
     ("POST", "/people/{person}/pin"): AGENT,
     ("POST", "/people/{person}/pin/remove"): AGENT,
+    ("POST", "/people/{person}/pin/send"): AGENT,
+    ("POST", "/api/v1/people/{person}/pin/send"): AGENT,
     ("POST", "/tickets/{number}/call-me-back"): AGENT,
     ("PUT", "/api/v1/people/{person}/pin"): AGENT,
     ("GET", "/people"): AGENT,

@@ -1,6 +1,8 @@
 """Voice mail, faxes, PINs and surveys through the joins, over one real database."""
 
+import asyncio
 import io
+import re
 import wave
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -26,12 +28,15 @@ from changgu.app.message_joins import (
     SurveyInvitations,
     VoicemailTickets,
 )
+from changgu.app.pin_joins import MessagedPins, RegisteredPeople
+from changgu.app.settings import DeskSettings
 from changgu.directory.items import Asset, AssetTag
 from changgu.directory.numbers import Numbering
 from changgu.directory.person import NumberWritten, PersonCard, PersonWritten
 from changgu.directory.service import Directory
 from changgu.ground.access import Actor, Role
 from changgu.ground.database import Database
+from changgu.ground.trouble import Conflict
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.publishing.callers.service import Notices
 from changgu.ivr_flows.publishing.store import NoticeStore
@@ -40,10 +45,12 @@ from changgu.recordings.service import Recordings
 from changgu.recordings.store import RecordingStore
 from changgu.telephony.diversions import Message
 from changgu.telephony.fax import Fax
+from changgu.telephony.ivr_messages import NotSent
 from changgu.telephony.survey import Invitation
 from changgu.ticketing.entries import NewTicket
 from changgu.ticketing.intake.service import Intake
 from changgu.ticketing.lifecycle import Move
+from changgu.ticketing.self_service.resets.service import PinResets
 from changgu.ticketing.self_service.service import SelfService
 from changgu.ticketing.service import Tickets
 from changgu.ticketing.surveys.form import Question, Way
@@ -64,6 +71,19 @@ class NoRecorder:
 
     async def stop(self, call: CallId) -> None:
         raise AssertionError("nothing is recorded here")
+
+
+class Outbox:
+    """Takes what is sent; `refuses` names the ways that do not."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, str]] = []
+        self.refuses: dict[str, Exception] = {}
+
+    async def send(self, kind: str, to: str, text: str, subject: str) -> None:
+        if kind in self.refuses:
+            raise self.refuses[kind]
+        self.sent.append((kind, to, text))
 
 
 class House:
@@ -87,7 +107,13 @@ class House:
             hasher=PasswordHasher(1, 8, 1),
         )  # fmt: skip
         self.at = MONDAY
-        further = SelfServiceLookUps(self.directory, self.service, SEOUL, self.now).sources
+        self.outbox = Outbox()
+        desk = DeskSettings(name="서비스데스크", number="1000")
+        self.resets = PinResets(
+            database, self.service, RegisteredPeople(self.directory),
+            MessagedPins(self.directory, self.outbox, desk), self.now,
+        )  # fmt: skip
+        further = SelfServiceLookUps(self.directory, self.service, self.resets, SEOUL, self.now).sources
         self.look_ups = MenuLookUps(self.tickets, SEOUL, self.now, further)
 
     def now(self) -> datetime:
@@ -287,3 +313,66 @@ class SilentVoice:
 
     async def speak(self, text: str, language: str) -> bytes | None:
         return b"RIFF"
+
+
+async def sent_pin(house: House) -> str:
+    """The last one that went out."""
+    found = re.search(r"[0-9]{6}", house.outbox.sent[-1][2])
+    assert found
+    return found[0]
+
+
+async def test_a_forgotten_pin_goes_to_the_registered_mobile_and_is_chosen_anew(house: House) -> None:
+    lee = await house.lee()
+    sending = asyncio.create_task(house.resets.run())
+
+    assert await house.look_ups.look_up("pin_reset", "20210417 01012345678", "0299999999") == {"asked": "yes"}
+    assert await house.look_ups.look_up("pin_reset", "20210417 01099999999", "0299999999") == {"asked": "yes"}
+    assert await house.look_ups.look_up("pin_reset", "", "0299999999") == {"asked": "yes"}
+    await house.resets.settled()
+    sending.cancel()
+
+    ((way, to, text),) = house.outbox.sent
+    assert (way, to) == ("sms", "+821012345678")
+    assert "서비스데스크" in text
+    pin = await sent_pin(house)
+    told = await house.look_ups.look_up("caller_check", f"20210417 {pin}", PHONE)
+    assert told == {"person": str(lee.id), "one_time": "yes"}
+    assert await house.look_ups.look_up("choose_pin", f"20210417 {pin} 1234", PHONE) == {"changed": "easy"}
+    assert await house.look_ups.look_up("choose_pin", f"20210417 {pin} 271931", PHONE) == {"changed": "yes"}
+    assert await house.look_ups.look_up("choose_pin", f"20210417 {pin} 582931", PHONE) is None
+    assert await house.look_ups.look_up("caller_check", "20210417 271931", PHONE) == {"person": str(lee.id)}
+
+
+async def test_a_telephone_that_asks_for_many_people_is_paused(house: House) -> None:
+    for turn in range(5):
+        await house.look_ups.look_up("pin_reset", f"2022000{turn} 01012345678", "0299999999")
+
+    assert await house.look_ups.look_up("pin_reset", "20210417 01012345678", "0299999999") is None
+
+
+async def test_a_number_that_only_called_or_that_others_have_gets_no_pin(house: House) -> None:
+    lee = await house.lee()
+    await house.directory.create(PersonWritten({"name": "김동료"}, [NumberWritten("010-1234-5678")]), "kim")
+
+    with pytest.raises(Conflict, match="neither"):
+        await house.resets.send(lee.id, KIM)
+    assert await RegisteredPeople(house.directory).by_numbers("20210417", PHONE) is None
+    assert not house.outbox.sent
+
+
+@pytest.mark.parametrize("trouble", [NotSent("거절", "refused"), TimeoutError(), OSError("broken")])
+async def test_mail_is_the_way_when_sms_is_not(house: House, trouble: Exception) -> None:
+    written = PersonWritten(
+        {"name": "박메일", "employee_number": "20200001", "email": "park@example.org"}, [NumberWritten("010-2222-3333")]
+    )
+    park = await house.directory.create(written, "kim")
+    house.outbox.refuses["sms"] = trouble
+
+    sent = await house.resets.send(park.id, KIM)
+
+    assert (sent.way, sent.to) == ("mail", "p***@example.org")
+    assert (await house.service.caller_check(park.id, await sent_pin(house))).is_confirmed
+    house.outbox.refuses["mail"] = trouble
+    with pytest.raises(NotSent):
+        await house.resets.send(park.id, KIM)

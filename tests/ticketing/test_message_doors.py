@@ -1,5 +1,6 @@
 """Voice mail, fax, PINs and the survey over REST and on pages."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from changgu.acd.identity import CallId, QueueName
 from changgu.directory.numbers import Numbering
 from changgu.directory.service import Directory
 from changgu.ground.database import Database
-from changgu.ground.trouble import NotFound
+from changgu.ground.trouble import Conflict, NotFound
 from changgu.ticketing import pages as ticket_pages
 from changgu.ticketing.entries import Caller, NewTicket
 from changgu.ticketing.intake import api as message_api
@@ -24,6 +25,8 @@ from changgu.ticketing.intake.service import Intake
 from changgu.ticketing.lifecycle import Move
 from changgu.ticketing.self_service import api as pin_api
 from changgu.ticketing.self_service import pages as pin_pages
+from changgu.ticketing.self_service.resets.limits import SentTo
+from changgu.ticketing.self_service.resets.service import PinResets
 from changgu.ticketing.self_service.service import SelfService
 from changgu.ticketing.service import Tickets
 from changgu.ticketing.surveys import api as survey_api
@@ -55,6 +58,22 @@ class Callers:
         return Caller()
 
 
+class Nobody:
+    async def by_numbers(self, employee: str, mobile: str) -> int | None:
+        return None
+
+
+class Post:
+    refuses = False
+    pin = ""
+
+    async def deliver(self, person: int, pin: str) -> SentTo:
+        if self.refuses:
+            raise Conflict("등록된 번호가 없습니다.", "no number is known")
+        self.pin = pin
+        return SentTo("sms", "010-****-5678")
+
+
 class House:
     """Everything behind the doors, over a real database."""
 
@@ -67,11 +86,14 @@ class House:
             database, tickets, Folk(), b"key", book=self.booked.append, dialable=lambda number: number or None,
             queue=lambda: NETWORK, now=clock, hasher=PasswordHasher(1, 8, 1),
         )  # fmt: skip
+        self.post = Post()
+        self.resets = PinResets(database, self.service, Nobody(), self.post, clock)
         self.site = Site()
         gate, pages = self.site.gate, self.site.pages
         self.site.open([
             message_api.build_router(gate, self.intake), message_pages.build_pages(gate, pages, self.intake),
-            pin_api.build_router(gate, self.service), pin_pages.build_pages(gate, pages, self.service),
+            pin_api.build_router(gate, self.service, self.resets),
+            pin_pages.build_pages(gate, pages, self.service, self.resets),
             survey_api.build_router(gate, self.surveys),
             ticket_pages.build_pages(
                 gate, pages, tickets, Callers(), Directory(database, Numbering("KR", r"[1-9]\d{3}")),
@@ -202,3 +224,33 @@ async def test_scores_are_for_supervisors(
     assert (await supervisor.post(f"{path}/invitation", json={})).status_code == 409
     assert 'id="survey"' in (await supervisor.get(f"/tickets/{ticket.number}")).text
     assert 'id="survey"' not in (await agent.get(f"/tickets/{ticket.number}")).text
+
+
+async def test_the_desk_has_a_pin_sent_that_it_does_not_see(house: House, agent: httpx.AsyncClient) -> None:
+    page = await agent.post("/people/7/pin/send")
+
+    assert page.status_code == 200
+    assert "010-****-5678" in page.text
+    assert house.post.pin not in page.text
+    first = house.post.pin
+    told = await agent.post("/api/v1/people/7/pin/send")
+    assert (told.status_code, told.json()) == (201, {"way": "sms", "to": "010-****-5678"})
+    assert not (await house.service.caller_check(7, first)).is_confirmed or first == house.post.pin
+    standing = (await agent.get("/api/v1/people/7/pin")).json()
+    assert (standing["good_until"], standing["used_at"]) == ("2026-11-21T00:00:00Z", None)
+    assert (await house.service.caller_check(7, house.post.pin)).is_confirmed
+    assert (await agent.get("/api/v1/people/7/pin")).json()["used_at"] == "2026-11-20T00:00:00Z"
+    for language in ("ko", "en"):
+        html = (await agent.get("/people/7/pin", headers={"accept-language": language})).text
+        assert "pin." not in re.sub(r"<[^>]*>", "", html), "every word has its sentence"
+
+
+async def test_a_pin_that_cannot_be_sent_says_why_on_the_page(house: House, agent: httpx.AsyncClient) -> None:
+    house.post.refuses = True
+
+    page = await agent.post("/people/7/pin/send")
+
+    assert page.status_code == 409
+    assert "등록된 번호가 없습니다." in page.text
+    assert (await agent.post("/api/v1/people/7/pin/send")).status_code == 409
+    assert (await agent.post("/people/8/pin/send")).status_code == 404

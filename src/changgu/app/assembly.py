@@ -52,6 +52,7 @@ from changgu.app.message_joins import (
     dialable,
 )
 from changgu.app.pbx_settings import ami_access, ari_access, queue_log_file
+from changgu.app.pin_joins import MessagedPins, RegisteredPeople
 from changgu.app.sending import messengers, web_credentials
 from changgu.app.settings import Settings
 from changgu.directory.numbers import Numbering
@@ -90,6 +91,7 @@ from changgu.ticketing.intake.messages import Waiting
 from changgu.ticketing.intake.runner import UnansweredWatch
 from changgu.ticketing.intake.service import Intake
 from changgu.ticketing.runner import TicketOpener
+from changgu.ticketing.self_service.resets.service import PinResets
 from changgu.ticketing.self_service.runner import TicketCallbacks
 from changgu.ticketing.self_service.service import SelfService
 from changgu.ticketing.service import Tickets
@@ -165,6 +167,10 @@ class Service:
             queue=lambda: QueueName(settings.desk.main_queue),
             queue_exists=lambda name: keeper.queue(QueueName(name)) is not None,
         )  # fmt: skip
+        self.pin_resets = PinResets(
+            database, self.self_service, RegisteredPeople(self.directory),
+            MessagedPins(self.directory, self.messengers, settings.desk) if self.messengers else None,
+        )  # fmt: skip
         self.ticket_callbacks = TicketCallbacks(self.self_service, self.tickets)
         self.ticket_opener = TicketOpener(self.tickets, self.who_called, keeper.queue, self._facts_after)
         queue_log = QueueLog(keeper.queues_of, lambda: keeper.floor.rules.priority_worth)
@@ -232,7 +238,7 @@ class Service:
         self.look_ups = MenuLookUps(
             self.tickets, zone,
             further={
-                **SelfServiceLookUps(self.directory, self.self_service, zone).sources,
+                **SelfServiceLookUps(self.directory, self.self_service, self.pin_resets, zone).sources,
                 "notice": NoticeLookUps(self.notices).notice,
             },
         )  # fmt: skip
@@ -293,7 +299,7 @@ class Service:
                     self.ledger, self.runner, self.screen_pop, self.recordings, self.ticket_opener, self.feed,
                     self.ami, self.queue_log_writer, self.cel_writer, self.shadow_queues, self.agent_phones,
                     self.telephony, self.watchdog, self.shadow_reader, self.flow_versions, self.notices,
-                    self.flow_counts, self.unanswered, self.ticket_callbacks, self.faxes,
+                    self.flow_counts, self.unanswered, self.ticket_callbacks, self.pin_resets, self.faxes,
                 ):  # fmt: skip
                     tasks.create_task(part.run(), name=type(part).__name__)
                 self.runner.configure(self.keeper.floor)  # settles what the ledger's last lines left open

@@ -10,7 +10,7 @@ from changgu.acd.identity import CallId, QueueName
 from changgu.app.joins import LookUp
 from changgu.directory.person import PersonCard
 from changgu.directory.service import Directory
-from changgu.ground.trouble import NotFound, Trouble
+from changgu.ground.trouble import BadInput, Conflict, NotFound, Trouble
 from changgu.ivr_flows.spoken import ticket_found
 from changgu.recordings.service import Recordings
 from changgu.screenpop.service import ScreenPop
@@ -22,6 +22,8 @@ from changgu.ticketing.entries import Caller
 from changgu.ticketing.intake.messages import TicketMessage
 from changgu.ticketing.intake.service import Intake
 from changgu.ticketing.number import TicketNumber
+from changgu.ticketing.self_service.resets.limits import Asked
+from changgu.ticketing.self_service.resets.service import PinResets
 from changgu.ticketing.self_service.service import SelfService
 from changgu.ticketing.surveys.form import Question, Way
 from changgu.ticketing.surveys.service import Surveys
@@ -160,11 +162,12 @@ class SelfServiceLookUps:
     """What a menu asks about the caller and their tickets, by the names of `ivr_flows.limits.LOOK_UP_SOURCES`."""
 
     def __init__(
-        self, directory: Directory, service: SelfService, zone: tzinfo,
+        self, directory: Directory, service: SelfService, resets: PinResets, zone: tzinfo,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         self._directory = directory
         self._service = service
+        self._resets = resets
         self._zone = zone
         self._now = now
 
@@ -183,7 +186,32 @@ class SelfServiceLookUps:
         """
         who, _, pin = key.strip().rpartition(" ")
         check = await self._service.caller_check(who.strip(), pin, asker or None)
-        return {"person": str(check.person)} if check.is_confirmed else None
+        if not check.is_confirmed:
+            return None
+        return {"person": str(check.person), **({"one_time": "yes"} if check.one_time else {})}
+
+    async def pin_reset(self, key: str, asker: str = "") -> Mapping[str, str] | None:
+        """사번, a space, their mobile number: a PIN is sent to the person, if there is one; None when asked too often.
+
+        The answer is the same for everybody. Raises `Conflict` when nothing sends messages here.
+        """
+        employee, _, mobile = key.strip().rpartition(" ")
+        match await self._resets.ask(employee.strip(), mobile, asker):
+            case Asked.ACCEPTED:
+                return {"asked": "yes"}
+            case Asked.PAUSED:
+                return None
+            case Asked.UNAVAILABLE:
+                raise Conflict("지금은 비밀번호를 보낼 수 없습니다.", "no PIN can be sent now")
+
+    async def choose_pin(self, key: str, asker: str = "") -> Mapping[str, str] | None:
+        """사번 or telephone number, the PIN, the new one: it is theirs now; None when that was not their PIN."""
+        who, pin, new = ([*key.split(), "", "", ""])[:3]
+        try:
+            chosen = await self._service.choose_by_telephone(who, pin, new, asker or None)
+        except BadInput:
+            return {"changed": "easy"}
+        return {"changed": "yes"} if chosen else None
 
     async def newest_ticket(self, person: str) -> Mapping[str, str] | None:
         """The state of a person's newest ticket."""
@@ -220,6 +248,7 @@ class SelfServiceLookUps:
         return {
             "person": _whoever_asks(self.person), "caller_check": self.caller_check,
             "newest_ticket": _whoever_asks(self.newest_ticket), "call_me_back": _whoever_asks(self.call_me_back),
+            "pin_reset": self.pin_reset, "choose_pin": self.choose_pin,
             "asset": _whoever_asks(self.asset),
         }  # fmt: skip
 

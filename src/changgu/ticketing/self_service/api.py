@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ticketing.self_service.pin import CheckResult, PinStanding
+from changgu.ticketing.self_service.resets.service import PinResets
 from changgu.ticketing.self_service.service import SelfService
 
 PERSON = Path(ge=1, le=2**31 - 1)
@@ -19,6 +20,8 @@ class PinOut(BaseModel):
     set_at: datetime | None
     set_by: str | None
     wrong_in_a_row: int
+    good_until: datetime | None = Field(description="Of one that was sent, and is good for one call")
+    used_at: datetime | None = Field(description="When that call was")
     state: CheckResult | None = Field(description="paused or locked; null when a guess may be made")
 
 
@@ -26,6 +29,13 @@ class NewPinOut(BaseModel):
     """A PIN that a machine chose; it is told this once."""
 
     pin: str
+
+
+class SentOut(BaseModel):
+    """Where a new PIN went; it is not told here."""
+
+    way: str = Field(description="sms or mail")
+    to: str = Field(description="The middle of it is covered")
 
 
 class PinIn(BaseModel):
@@ -46,7 +56,7 @@ class PromiseOut(BaseModel):
     callback: str
 
 
-def build_router(gate: Gate, service: SelfService) -> APIRouter:
+def build_router(gate: Gate, service: SelfService, resets: PinResets) -> APIRouter:
     """The routes under /api/v1."""
     router = APIRouter(prefix="/api/v1", tags=["self-service"])
     agent = Depends(gate.require(Role.AGENT))
@@ -58,6 +68,11 @@ def build_router(gate: Gate, service: SelfService) -> APIRouter:
     @router.post("/people/{person}/pin", status_code=201, summary="Give out a new PIN")
     async def issue(person: int = PERSON, actor: Actor = agent) -> NewPinOut:
         return NewPinOut(pin=await service.issue_pin(person, actor))
+
+    @router.post("/people/{person}/pin/send", status_code=201, summary="Send a new PIN to the person; nobody sees it")
+    async def send(person: int = PERSON, actor: Actor = agent) -> SentOut:
+        sent = await resets.send(person, actor)
+        return SentOut(way=sent.way, to=sent.to)
 
     @router.put("/people/{person}/pin", summary="Set the PIN that the person chose, from a portal")
     async def choose(chosen: PinIn, person: int = PERSON, actor: Actor = agent) -> PinOut:
@@ -80,5 +95,6 @@ def pin_out(standing: PinStanding) -> PinOut:
     """The standing as programs read it."""
     return PinOut(
         is_set=standing.is_set, set_at=standing.set_at, set_by=standing.set_by,
-        wrong_in_a_row=standing.wrong_in_a_row, state=standing.state,
+        wrong_in_a_row=standing.wrong_in_a_row, good_until=standing.good_until, used_at=standing.used_at,
+        state=standing.state,
     )  # fmt: skip

@@ -52,6 +52,8 @@ class CallerCheck:
     result: CheckResult
     person: int | None = None
     """Only when confirmed."""
+    one_time: bool = False
+    """It was sent to them, and is used up now: time to choose one."""
     guesses_left: int = 0
     """Until a pause or the end."""
 
@@ -69,6 +71,9 @@ class PinStanding:
     set_at: datetime | None = None
     set_by: str | None = None
     wrong_in_a_row: int = 0
+    good_until: datetime | None = None
+    """Of one that was sent, and is good for one call."""
+    used_at: datetime | None = None
     state: CheckResult | None = None
     """PAUSED or LOCKED; None when a guess may be made."""
 

@@ -30,6 +30,7 @@ from changgu.ticketing.self_service.pin import (
     guesses_left,
     refusal,
 )
+from changgu.ticketing.self_service.resets.limits import CHOOSE_WITHIN, ONE_TIME_FOR
 from changgu.ticketing.self_service.store import PinRow, WishRow
 from changgu.ticketing.service import AUTOMATIC, Tickets
 from changgu.ticketing.ticket import STATE_NAMES, CallRole, TicketStatus
@@ -81,12 +82,14 @@ class SelfService:
 
     # Who is it?
 
-    async def caller_check(self, person: int | str, pin: str, number: str | None = None) -> CallerCheck:
+    async def caller_check(
+        self, person: int | str, pin: str, number: str | None = None, *, choosing: bool = False
+    ) -> CallerCheck:
         """Whether this is the person's PIN. `person` is an id, or a telephone number or 사번 as it was keyed.
 
         `number` is the telephone that the guess comes from, as the network presented it, or the call where it is
         withheld. Every guess is kept; a guess that is refused is not looked at. Never tells whether somebody exists or
-        has a PIN.
+        has a PIN. One that was sent is good once; `choosing`, it counts for some minutes more.
         """
         found = await self._people.at_number(person) if isinstance(person, str) else [person]
         one = found[0] if len(found) == 1 else None
@@ -100,12 +103,16 @@ class SelfService:
                 await store.forget_guess(session, guess)
                 return CallerCheck(refused)
             row = await store.pin_of(session, persons)
-            hashed = row.hashed if row else None
-        if not await self._is_right(hashed, pin):
-            return CallerCheck(CheckResult.WRONG, guesses_left=guesses_left(before.wrong_in_a_row + 1))
+            hashed = row.hashed if row and _is_good(row, at, choosing) else None
+        wrong = CallerCheck(CheckResult.WRONG, guesses_left=guesses_left(before.wrong_in_a_row + 1))
+        if not await self._is_right(hashed, pin) or row is None:
+            return wrong
+        one_time = row.good_until is not None
         async with self._database.transaction() as session:
+            if one_time and not choosing and not await store.use_up(session, row.person, row.hashed, at):
+                return wrong  # two calls at once with the same one: one of them is heard
             await store.was_right(session, guess)
-        return CallerCheck(CheckResult.CONFIRMED, one, guesses_left(0))
+        return CallerCheck(CheckResult.CONFIRMED, one, one_time, guesses_left(0))
 
     async def _is_right(self, hashed: str | None, pin: str) -> bool:
         keyed = self._keyed(pin[:LONGEST_GUESS])
@@ -131,15 +138,36 @@ class SelfService:
         Raises:
             NotFound: nobody has this id.
         """
+        pin = await self.fresh_pin(person)
+        await self._set(person, pin, by.login)
+        return pin
+
+    async def fresh_pin(self, person: int) -> str:
+        """A PIN that is not theirs yet; raises `NotFound`."""
         known = await self._people.known_numbers(person)
         while True:
             pin = "".join(secrets.choice("0123456789") for _ in range(ISSUED))
             try:
-                checked_pin(pin, *known)
+                return checked_pin(pin, *known)
             except BadInput:
                 continue
-            await self._set(person, pin, by)
-            return pin
+
+    async def set_one_time(self, person: int, pin: str, by: str) -> None:
+        """This one was sent to them: good for one check within `ONE_TIME_FOR`; the old one is gone."""
+        await self._set(person, pin, by, self._now() + ONE_TIME_FOR)
+
+    async def choose_by_telephone(self, person: int | str, pin: str, new: str, number: str | None = None) -> bool:
+        """A caller sets a PIN of their own over the one they have, or that was sent to them; whether it is theirs now.
+
+        Counts as a guess like any other. Raises `BadInput` when the new one is too easy.
+        """
+        check = await self.caller_check(person, pin, number, choosing=True)
+        if check.person is None:
+            return False
+        if pin == new:
+            raise BadInput("지금과 다른 비밀번호를 정하십시오.", "choose another one than before", field="pin")
+        await self._set(check.person, checked_pin(new, *await self._people.known_numbers(check.person)), "caller")
+        return True
 
     async def choose_pin(self, person: int, pin: str, by: Actor) -> None:
         """The person chose this one.
@@ -148,7 +176,7 @@ class SelfService:
             NotFound: nobody has this id.
             BadInput: it is too easy.
         """
-        await self._set(person, checked_pin(pin, *await self._people.known_numbers(person)), by)
+        await self._set(person, checked_pin(pin, *await self._people.known_numbers(person)), by.login)
 
     async def remove_pin(self, person: int) -> None:
         """The person can hear about their tickets by number only, as before."""
@@ -165,17 +193,18 @@ class SelfService:
             if row is None:
                 return PinStanding(False)
             wrong, last = await store.wrong_in_a_row(session, person)
-        return PinStanding(True, row.set_at, row.set_by, wrong, refusal(Guesses(wrong, last), self._now()))
+        state = refusal(Guesses(wrong, last), self._now())
+        return PinStanding(True, row.set_at, row.set_by, wrong, row.good_until, row.used_at, state)
 
-    async def _set(self, person: int, pin: str, by: Actor) -> None:
+    async def _set(self, person: int, pin: str, by: str, good_until: datetime | None = None) -> None:
         hashed = await asyncio.to_thread(self._hasher.hash, self._keyed(pin))
         persons = await self._people.ids_of(person)
         async with self._database.transaction() as session:
             await store.drop_pins(session, persons)
             session.add(
                 PinRow(
-                    person=person, hashed=hashed, set_at=self._now(), set_by=by.login[:64],
-                    guesses_from=await store.newest_guess(session),
+                    person=person, hashed=hashed, set_at=self._now(), set_by=by[:64],
+                    guesses_from=await store.newest_guess(session), good_until=good_until,
                 )
             )  # fmt: skip
 
@@ -230,6 +259,14 @@ class SelfService:
         async with self._database.transaction() as session:
             row = await session.get(WishRow, callback)
         return ticket_number(row.ticket) if row else None
+
+
+def _is_good(row: PinRow, now: datetime, choosing: bool) -> bool:
+    if row.good_until is None:
+        return True
+    if row.used_at is not None:
+        return choosing and now - row.used_at < CHOOSE_WITHIN
+    return now < row.good_until
 
 
 def _promise(ticket: TicketNumber, phone: str, call: CallId | None, now: datetime) -> CallbackId:

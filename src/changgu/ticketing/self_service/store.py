@@ -24,6 +24,9 @@ class PinRow(Base):
     set_by: Mapped[str] = mapped_column(String(64))
     guesses_from: Mapped[int]
     """Guesses with a larger id count against this PIN."""
+    good_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Of one that was sent, and is good for one check; null for one without end."""
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class GuessRow(Base):
@@ -88,6 +91,12 @@ async def wrong_in_a_row(
 async def was_right(session: AsyncSession, id: int) -> None:
     """The guess was right."""
     await session.execute(update(GuessRow).where(GuessRow.id == id).values(right=True))
+
+
+async def use_up(session: AsyncSession, person: int, hashed: str, at: datetime) -> bool:
+    """The PIN that was good for one check has been used; False when somebody was faster."""
+    query = update(PinRow).where(PinRow.person == person, PinRow.hashed == hashed, PinRow.used_at.is_(None))
+    return await session.scalar(query.values(used_at=at).returning(PinRow.person)) is not None
 
 
 async def forget_guess(session: AsyncSession, id: int) -> None:

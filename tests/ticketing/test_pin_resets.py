@@ -1,0 +1,247 @@
+"""Whoever forgot their PIN has a new one sent, good for one call; nobody learns who exists, and nobody is flooded."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from changgu.ground.database import Database
+from changgu.ground.trouble import BadInput, Conflict, NotFound, Trouble
+from changgu.ticketing.self_service.pin import CheckResult
+from changgu.ticketing.self_service.resets.limits import (
+    ASKED_FROM_A_NUMBER,
+    CHOOSE_WITHIN,
+    ONE_TIME_FOR,
+    SENT_A_DAY,
+    Asked,
+    Outcome,
+    SentTo,
+    covered,
+)
+from changgu.ticketing.self_service.resets.service import MOST_WAITING, PinResets
+from changgu.ticketing.self_service.resets.store import ResetRow
+from changgu.ticketing.service import Tickets
+from tests.ticketing.conftest import KIM, Clock
+from tests.ticketing.test_pin import LEE, PHONE, Room
+
+EMPLOYEE, ELSEWHERE = "20210417", "0299999999"
+
+
+class Registry:
+    async def by_numbers(self, employee: str, mobile: str) -> int | None:
+        return LEE if (employee, mobile) == (EMPLOYEE, PHONE) else None
+
+
+class Post:
+    """Keeps what was sent, or refuses it."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[int, str]] = []
+        self.refuses: Trouble | None = None
+
+    async def deliver(self, person: int, pin: str) -> SentTo:
+        if self.refuses is not None:
+            raise self.refuses
+        self.sent.append((person, pin))
+        return SentTo("sms", "010-****-5678")
+
+
+class Desk(Room):
+    """Self-service with resets, over a real database."""
+
+    def __init__(self, database: Database, tickets: Tickets, clock: Clock) -> None:
+        super().__init__(database, tickets, clock)
+        self.post = Post()
+        self.resets = PinResets(database, self.service, Registry(), self.post, clock)
+
+    async def outcomes(self) -> list[tuple[int | None, str]]:
+        async with self.database.transaction() as session:
+            rows = await session.scalars(select(ResetRow).order_by(ResetRow.id))
+        return [(row.person, row.outcome) for row in rows]
+
+
+@asynccontextmanager
+async def open_desk(database: Database, tickets: Tickets, clock: Clock) -> AsyncIterator[Desk]:
+    made = Desk(database, tickets, clock)
+    sending = asyncio.create_task(made.resets.run())
+    yield made
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+
+
+@pytest.fixture
+async def desk(database: Database, tickets: Tickets, clock: Clock) -> AsyncIterator[Desk]:
+    async with open_desk(database, tickets, clock) as made:
+        yield made
+
+
+async def test_the_pin_that_was_sent_is_good_for_one_call(desk: Desk) -> None:
+    old = await desk.service.issue_pin(LEE, KIM)
+    assert await desk.resets.ask(EMPLOYEE, PHONE, ELSEWHERE) is Asked.ACCEPTED
+    await desk.resets.settled()
+
+    ((person, pin),) = desk.post.sent
+    assert person == LEE
+    assert not (await desk.service.caller_check(LEE, old)).is_confirmed or old == pin
+    first = await desk.service.caller_check(EMPLOYEE, pin, PHONE)
+    assert (first.is_confirmed, first.person, first.one_time) == (True, LEE, True)
+    assert (await desk.service.caller_check(EMPLOYEE, pin, PHONE)).result is CheckResult.WRONG
+
+
+async def test_of_two_calls_at_once_one_is_heard(desk: Desk) -> None:
+    await desk.resets.send(LEE, KIM)
+    pin = desk.post.sent[0][1]
+
+    checks = await asyncio.gather(*(desk.service.caller_check(LEE, pin) for _ in range(3)))
+
+    assert sorted(check.is_confirmed for check in checks) == [False, False, True]
+
+
+async def test_a_pin_that_was_sent_ends_by_itself(desk: Desk) -> None:
+    await desk.resets.send(LEE, KIM)
+    desk.clock.pass_by(seconds=ONE_TIME_FOR.total_seconds())
+
+    assert not (await desk.service.caller_check(LEE, desk.post.sent[0][1])).is_confirmed
+
+
+async def test_the_caller_chooses_their_own_pin_after_it(desk: Desk) -> None:
+    await desk.resets.send(LEE, KIM)
+    pin = desk.post.sent[0][1]
+    assert (await desk.service.caller_check(EMPLOYEE, pin)).is_confirmed
+
+    for easy in ("1111", "0417", pin):
+        with pytest.raises(BadInput):
+            await desk.service.choose_by_telephone(EMPLOYEE, pin, easy)
+    assert await desk.service.choose_by_telephone(EMPLOYEE, pin, "271931")
+
+    for _ in range(2):
+        check = await desk.service.caller_check(EMPLOYEE, "271931")
+        assert (check.is_confirmed, check.one_time) == (True, False)
+    assert not await desk.service.choose_by_telephone(EMPLOYEE, pin, "582931")
+
+
+async def test_choosing_ends_ten_minutes_after_the_call(desk: Desk) -> None:
+    await desk.resets.send(LEE, KIM)
+    pin = desk.post.sent[0][1]
+    assert (await desk.service.caller_check(EMPLOYEE, pin)).is_confirmed
+    desk.clock.pass_by(seconds=CHOOSE_WITHIN.total_seconds())
+
+    assert not await desk.service.choose_by_telephone(EMPLOYEE, pin, "271931")
+
+
+async def test_a_wrong_pin_chooses_nothing_and_counts_as_a_guess(desk: Desk) -> None:
+    pin = await desk.service.issue_pin(LEE, KIM)
+    for _ in range(3):
+        assert not await desk.service.choose_by_telephone(EMPLOYEE, "000000", "271931", ELSEWHERE)
+
+    assert (await desk.service.caller_check(LEE, pin)).result is CheckResult.PAUSED
+
+
+async def test_a_stranger_hears_what_the_owner_hears_and_nothing_is_sent(desk: Desk) -> None:
+    for employee, mobile in ((EMPLOYEE, "01099999999"), ("20219999", PHONE), ("", "")):
+        assert await desk.resets.ask(employee, mobile, f"call-{employee}{mobile}") is Asked.ACCEPTED
+    await desk.resets.settled()
+
+    assert not desk.post.sent
+    assert await desk.outcomes() == [(None, "wrong")] * 3
+
+
+async def test_one_telephone_asks_a_few_times_in_an_hour_right_or_wrong(desk: Desk) -> None:
+    for turn in range(ASKED_FROM_A_NUMBER):
+        assert await desk.resets.ask(f"2022000{turn}", PHONE, ELSEWHERE) is Asked.ACCEPTED
+    assert await desk.resets.ask(EMPLOYEE, PHONE, ELSEWHERE) is Asked.PAUSED
+    assert await desk.resets.ask(EMPLOYEE, PHONE, PHONE) is Asked.ACCEPTED
+    desk.clock.pass_by(seconds=3700)
+    assert await desk.resets.ask(EMPLOYEE, PHONE, ELSEWHERE) is Asked.ACCEPTED
+    await desk.resets.settled()
+
+    assert len(desk.post.sent) == 2
+
+
+async def test_nobody_is_flooded_and_the_desk_can_still_send(desk: Desk) -> None:
+    asked = await asyncio.gather(*(desk.resets.ask(EMPLOYEE, PHONE, f"call-{turn}") for turn in range(6)))
+    await desk.resets.settled()
+
+    assert set(asked) == {Asked.ACCEPTED}
+    assert len(desk.post.sent) == SENT_A_DAY
+    assert (await desk.resets.send(LEE, KIM)).to == "010-****-5678"
+    desk.clock.pass_by(seconds=timedelta(hours=25).total_seconds())
+    await desk.resets.ask(EMPLOYEE, PHONE, "another call")
+    await desk.resets.settled()
+    assert len(desk.post.sent) == SENT_A_DAY + 2
+
+
+async def test_a_locked_pin_is_opened_by_a_new_one(desk: Desk) -> None:
+    await desk.service.issue_pin(LEE, KIM)
+    for _ in range(10):
+        await desk.service.caller_check(LEE, "0")
+        desk.clock.pass_by(seconds=1000)
+    assert (await desk.service.standing(LEE)).state is CheckResult.LOCKED
+
+    await desk.resets.ask(EMPLOYEE, PHONE, PHONE)
+    await desk.resets.settled()
+
+    assert (await desk.service.caller_check(LEE, desk.post.sent[0][1])).is_confirmed
+
+
+async def test_what_cannot_be_sent_leaves_the_old_pin(desk: Desk) -> None:
+    old = await desk.service.issue_pin(LEE, KIM)
+    desk.post.refuses = Conflict("거절", "refused")
+
+    with pytest.raises(Conflict):
+        await desk.resets.send(LEE, KIM)
+    assert await desk.resets.ask(EMPLOYEE, PHONE, PHONE) is Asked.ACCEPTED
+    await desk.resets.settled()
+
+    last = await desk.resets.last(LEE)
+    assert last is not None
+    assert (last.by, last.outcome, last.way) == ("caller", Outcome.NOT_SENT, "")
+    assert (await desk.service.caller_check(LEE, old)).is_confirmed
+    desk.post.refuses = None
+    assert await desk.resets.ask(EMPLOYEE, PHONE, PHONE) is Asked.ACCEPTED, "what was not sent does not count"
+    await desk.resets.settled()
+    assert len(desk.post.sent) == 1
+
+
+async def test_a_wish_that_the_desk_did_not_live_to_meet_is_said_to_be_unmet(
+    database: Database, tickets: Tickets, clock: Clock
+) -> None:
+    before = Desk(database, tickets, clock)
+    await before.resets.ask(EMPLOYEE, PHONE, PHONE)
+
+    async with open_desk(database, tickets, clock) as after:
+        await after.resets.ask(EMPLOYEE, PHONE, PHONE)
+        await after.resets.settled()
+
+    assert await after.outcomes() == [(LEE, "not_sent"), (LEE, "sent")]
+
+
+async def test_without_a_way_to_send_the_desk_says_so(desk: Desk) -> None:
+    alone = PinResets(desk.database, desk.service, Registry(), None, desk.clock)
+    assert not alone.can_send
+    assert await alone.ask(EMPLOYEE, PHONE, PHONE) is Asked.UNAVAILABLE
+    with pytest.raises(Conflict, match="sending"):
+        await alone.send(LEE, KIM)
+    with pytest.raises(NotFound):
+        await desk.resets.send(99, KIM)
+
+
+async def test_more_wishes_than_can_wait_are_the_desks_work(
+    database: Database, tickets: Tickets, clock: Clock
+) -> None:
+    idle = Desk(database, tickets, clock)
+    for turn in range(MOST_WAITING):
+        idle.resets._waiting.put_nowait((turn, LEE))
+
+    assert await idle.resets.ask(EMPLOYEE, PHONE, PHONE) is Asked.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("to", "shown"),
+    [("010-1234-5678", "010-****-5678"), ("+82 1-1234-5678", "+82 1-****-5678"), ("l@example.org", "l***@example.org")],
+)
+def test_the_desk_sees_where_it_went_and_not_the_whole_of_it(to: str, shown: str) -> None:
+    assert covered(to) == shown
