@@ -183,7 +183,8 @@ class FakeAri:
     async def _serve(self, socket: ServerConnection) -> None:
         assert socket.request is not None
         self.authorizations.append(socket.request.headers.get("Authorization"))
-        self._socket = socket
+        if parse_qsl(urlsplit(socket.request.path).query) == [("app", APP)]:
+            self._socket = socket
         try:
             async for frame in socket:
                 await self._answer(socket, json.loads(frame))

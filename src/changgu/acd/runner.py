@@ -1,7 +1,8 @@
 """One inbox and one loop: hands news to the ACD engine, writes down what happened, passes on what is to be done.
 
-Each event is handled to its end (facts to every listener, then commands to the switch) before the next is
-taken from the inbox, so nobody ever sees half of a decision.
+Each event is handled to its end (facts to the ledger, commands to the switch, facts to every listener) before the next
+is taken from the inbox, so nobody ever sees half of a decision. The switch comes before those who only look on: a
+phone rings no later because many watch.
 """
 
 import asyncio
@@ -236,12 +237,16 @@ class Runner:
     ) -> RequestRefused | None:
         refusal = None
         cause = self._cause(news) if effects else None
+        told: list[Recorded] = []
         commands: list[Command] = []
         for effect in effects:
             if isinstance(effect, Fact):
-                self._tell(Recorded(self._next_seq, now, effect, cause))
+                recorded = Recorded(self._next_seq, now, effect, cause)
                 self._next_seq += 1
                 cause = None  # it is written down once, with the first of its facts
+                if self._ledger is not None:
+                    self._ledger(recorded)
+                told.append(recorded)
             elif isinstance(effect, RequestRefused):
                 refusal = effect
             else:
@@ -252,6 +257,8 @@ class Runner:
             except Exception:  # one call's edge: its command queue is gone, the others' are not
                 logger.warning("the switch did not take %s", type(command).__name__, exc_info=True,
                                extra={"call_id": command.call})
+        for recorded in told:
+            self._tell(recorded)
         return refusal
 
     def _cause(self, news: Event | _Reload | CallServedElsewhere) -> Cause:
@@ -262,8 +269,6 @@ class Runner:
         return FloorOpened(digest) if began else FloorTakenUp(digest)
 
     def _tell(self, recorded: Recorded) -> None:
-        if self._ledger is not None:
-            self._ledger(recorded)
         for listener in self._listeners:
             try:
                 listener(recorded)

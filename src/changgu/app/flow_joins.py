@@ -124,6 +124,9 @@ class NoticeLookUps:
         return {"text": text, "count": str(len(found))}
 
 
+ABOUT_THE_MENU = (MenuStepTaken, CallQueued, CallAnswered, CallEnded)
+
+
 class MenuFacts:
     """Facts of the floor, as those who look after the menu understand them; one of `Service.listeners`."""
 
@@ -140,6 +143,8 @@ class MenuFacts:
     def hear(self, recorded: Recorded) -> None:
         """Take note of one fact; never waits."""
         fact: Fact = recorded.fact
+        if not isinstance(fact, ABOUT_THE_MENU):
+            return
         at = moment(recorded.at)
         match fact:
             case MenuStepTaken(call=call, node=node):

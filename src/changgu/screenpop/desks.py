@@ -4,8 +4,11 @@ Nothing here is decided; the ACD decided it. The page keeps no state of its own,
 network or restarting the service changes nothing (the desk is rebuilt from the ledger).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.events import AgentForced, AgentNotReady, AgentReady, AgentSignedOut
@@ -46,16 +49,14 @@ class Stage(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A node of the menu that the caller reached by a key."""
 
     node: str
     key: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CallSeen:
+class CallSeen(Struct, frozen=True):
     """A call that is under way somewhere in the house; no desk's business yet."""
 
     caller: str | None
@@ -73,8 +74,7 @@ class CallSeen:
     """Agents whose phones stopped ringing for another's answer, before it was said whose."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallAtDesk:
+class CallAtDesk(Struct, frozen=True):
     """A call that was offered to this agent."""
 
     call: CallId
@@ -97,8 +97,7 @@ class CallAtDesk:
     """The promise that we keep when we called this person back."""
 
 
-@dataclass(frozen=True, slots=True)
-class MissedOffer:
+class MissedOffer(Struct, frozen=True):
     """The last call went on to somebody else; its caller no longer concerns this agent."""
 
     at: Instant
@@ -109,8 +108,7 @@ class MissedOffer:
     """Who was first, when everybody's phone rang."""
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Struct, frozen=True):
     """One agent's own view."""
 
     agent: AgentId
@@ -281,7 +279,7 @@ class Desks:
         desk = self.at(agent)
         if desk.call is None or desk.call.call != call:
             return NOBODY
-        return self._put(replace(desk, call=replace(desk.call, **changes)))  # type: ignore[arg-type]
+        return self._put(replace(desk, call=replace(desk.call, **changes)))
 
     def _put(self, desk: Desk) -> tuple[AgentId, ...]:
         self.desks[desk.agent] = desk

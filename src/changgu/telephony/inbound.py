@@ -8,6 +8,7 @@ other. Somebody whom we called back is on the line like a caller.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Protocol, assert_never
@@ -238,7 +239,7 @@ class Inbound:
         if refused:
             self._turned_away[call] = verdict  # the ACD counts them, and has them hung up on
         else:
-            self._begin(visitor, self._visit(visitor))
+            self._answer_and_serve(visitor)
 
     def _verdict(self) -> Verdict:
         """Whether one more caller is taken on; whoever waits already, here or in a plain queue, keeps their place."""
@@ -281,7 +282,7 @@ class Inbound:
         call = CallId(channel.id)
         if not self.knows(call):
             visitor = self._register(channel, dialled)
-            self._begin(visitor, self._visit(visitor))
+            self._answer_and_serve(visitor)
 
     def reached(self, channel: Channel, person: Person) -> None:
         """Somebody whom we called picked up."""
@@ -421,6 +422,14 @@ class Inbound:
         visitor = self._visitors[call] = Visitor(identity, Handset(call))
         return visitor
 
+    def _answer_and_serve(self, visitor: Visitor) -> None:
+        # Nobody waits for the answer: the PBX serves requests in their order, so the first sound comes after it, and
+        # an agent's phone rings at once where there is nothing to say before.
+        if self._tasks is None:
+            raise RuntimeError("Inbound.run is not running")
+        self._tasks.create_task(self._answer(visitor.handset.call))
+        self._begin(visitor, self._visit(visitor))
+
     def _begin(self, visitor: Visitor, visit: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:
             raise RuntimeError("Inbound.run is not running")
@@ -447,7 +456,6 @@ class Inbound:
     async def _visit(self, visitor: Visitor) -> None:
         call, identity, language = visitor.handset.call, visitor.identity, self._desk.language
         visitor.known = self._look_up(visitor)
-        await self._answer(call)
         match self._desk.numbers().destination(identity.dialled):
             case ToQueueDirectly(queue):
                 await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=False)
@@ -574,12 +582,21 @@ class Inbound:
             return Standing()
 
     async def _answer(self, call: CallId) -> None:
-        while True:
+        while self.knows(call):
             try:
                 await self._ari.request("POST", path("channels", call, "answer"))
                 return
             except (AriAway, AriLate):
-                await self._ari.wait_connected(RECONNECT_LIMIT)
+                with suppress(AriAway):
+                    await self._ari.wait_connected(RECONNECT_LIMIT)
+            except (AriNotFound, AriNotOurs, AriConflict) as trouble:
+                logger.info("the caller left before they were answered: %s", trouble, extra={"call_id": call})
+                return
+            except AriTrouble:
+                self.failed += 1
+                logger.exception("a caller could not be answered", extra={"call_id": call})
+                await self._drop(call)
+                return
 
     async def _drop(self, call: CallId, reason: str | None = None) -> None:
         try:

@@ -5,15 +5,14 @@ lacks a field or has one of the wrong type becomes `Unknown`, which is counted a
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(Struct, frozen=True):
     """A channel as ARI describes it (resource `Channel`)."""
 
     id: str
@@ -30,23 +29,20 @@ class Channel:
     """Seconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class StasisStart:
+class StasisStart(Struct, frozen=True):
     """A channel has come under our control."""
 
     channel: Channel
     args: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StasisEnd:
+class StasisEnd(Struct, frozen=True):
     """A channel has left our control: hung up, or redirected."""
 
     channel_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelDestroyed:
+class ChannelDestroyed(Struct, frozen=True):
     """A channel is gone; `cause` is the Q.850 number that came with the end."""
 
     channel_id: str
@@ -56,16 +52,14 @@ class ChannelDestroyed:
     """The protocol's own number, such as SIP's 486, when Asterisk tells it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelHangupRequest:
+class ChannelHangupRequest(Struct, frozen=True):
     """The far end asked to hang up."""
 
     channel_id: str
     cause: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelDtmfReceived:
+class ChannelDtmfReceived(Struct, frozen=True):
     """A key was pressed and let go."""
 
     channel_id: str
@@ -76,30 +70,26 @@ class ChannelDtmfReceived:
     """When it was let go, on the PBX's clock, in seconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelStateChange:
+class ChannelStateChange(Struct, frozen=True):
     """A channel went from one state to another, such as `Ringing` to `Up`."""
 
     channel_id: str
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelHold:
+class ChannelHold(Struct, frozen=True):
     """The phone itself put its peer on hold (SIP re-INVITE)."""
 
     channel_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelUnhold:
+class ChannelUnhold(Struct, frozen=True):
     """The phone itself took its peer back."""
 
     channel_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlaybackFinished:
+class PlaybackFinished(Struct, frozen=True):
     """The last sound of a playback has been played, or could not be."""
 
     playback_id: str
@@ -107,8 +97,7 @@ class PlaybackFinished:
     failed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingFinished:
+class RecordingFinished(Struct, frozen=True):
     """A recording that we asked for has ended, or came to nothing."""
 
     name: str
@@ -118,15 +107,13 @@ class RecordingFinished:
     failed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ApplicationReplaced:
+class ApplicationReplaced(Struct, frozen=True):
     """Another program has taken our Stasis application: split brain."""
 
     application: str
 
 
-@dataclass(frozen=True, slots=True)
-class RestResponse:
+class RestResponse(Struct, frozen=True):
     """The reply to a request that travelled over the websocket."""
 
     request_id: str
@@ -135,8 +122,7 @@ class RestResponse:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """Something that we did not ask for or could not read."""
 
     kind: str
