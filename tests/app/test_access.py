@@ -114,6 +114,7 @@ MATRIX: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/floor"): SUPERVISOR,
     # the menu and notices
     ("GET", "/flows"): SUPERVISOR,
+    ("GET", "/flows/hours"): SUPERVISOR,
     ("GET", "/notices"): SUPERVISOR,
     ("GET", "/api/v1/flows/{flow}"): SUPERVISOR,
     ("GET", "/api/v1/flows/{flow}/draft"): SUPERVISOR,
@@ -129,6 +130,8 @@ MATRIX: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/api/v1/flows/{flow}/paths"): SUPERVISOR,
     ("GET", "/api/v1/flows/{flow}/paths/{node}"): SUPERVISOR,
     ("POST", "/api/v1/speech"): SUPERVISOR,
+    ("GET", "/api/v1/flows/{flow}/hours"): SUPERVISOR,
+    ("PUT", "/api/v1/flows/{flow}/hours"): SUPERVISOR,
     ("GET", "/api/v1/notices"): SUPERVISOR,
     ("POST", "/api/v1/notices"): SUPERVISOR,
     ("DELETE", "/api/v1/notices/{id}"): SUPERVISOR,

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from changgu.ground.access import Role
 from changgu.ground.database import Base, Database
 from changgu.ivr_flows.nodes import Menu, NodeName
 from changgu.ivr_flows.publishing import api, pages
+from changgu.ivr_flows.publishing.hours import api as hours_api
 from changgu.ivr_flows.publishing.notices import mark_of
 from tests.browser.conftest import Launch
 from tests.ivr_flows.menu_house import MenuHouse
@@ -42,6 +43,7 @@ class Front:
             version="test", gate=gate, pages=site, health=self,
             routers=[
                 api.build_router(gate, house.versions, house.notices, house.counts, house.menu),
+                hours_api.build_router(gate, house.versions, lambda: "Asia/Seoul"),
                 pages.build_pages(gate, site, house.versions, house.menu),
             ],
         )  # fmt: skip
@@ -264,11 +266,39 @@ async def test_a_notice_is_typed_heard_put_on_the_air_and_counted(opened: Opened
     assert opened.front.house.notices.now("queue:network") == []
 
 
-@pytest.mark.parametrize("path", ["/flows", "/notices"])
+async def test_a_holiday_is_declared_on_the_page_of_opening_hours(opened: Opened) -> None:
+    page = await opened.page("/flows")
+    await page.get_by_role("link", name="근무시간·휴일").click()
+    await page.wait_for_selector("body[data-loaded]")
+    await expect(page.locator("#desk-mon")).to_have_value("09:00-18:00")
+    await page.get_by_role("button", name="날 더하기").click()
+    day = (opened.front.house.now() + timedelta(days=20)).strftime("%Y-%m-%d")
+    row = page.locator(".fl-days tbody tr").first
+    await row.get_by_label("날짜").fill(day)
+    await row.get_by_label("이름").fill("임시공휴일")
+    await page.fill("#desk-sat", "09:00-13:00")
+    await page.fill("#note", "정부 발표")
+    await page.locator("summary").click()
+    await opened.picture(page, "hours-1920")
+    await page.get_by_role("button", name="저장하고 바로 방송하기").click()
+    await expect(page.locator("#said")).to_have_text("저장했습니다. 버전 2, 다음 전화부터 쓰입니다.")
+    first = page.locator("#changes tbody tr").first
+    await expect(first).to_contain_text("boss")
+    await expect(first).to_contain_text("정부 발표")
+    calendar = opened.front.house.versions.current("1000").flow.calendars["desk"]
+    assert calendar.holiday_on(date.fromisoformat(day)) == "임시공휴일"
+    assert calendar.week[5]
+
+    await page.fill("#desk-sat", "아무 때나")
+    await page.get_by_role("button", name="저장하고 바로 방송하기").click()
+    await expect(page.locator("#said")).to_contain_text("09:00-18:00처럼")
+
+
+@pytest.mark.parametrize("path", ["/flows", "/notices", "/flows/hours"])
 async def test_the_pages_fit_a_telephone(opened: Opened, path: str) -> None:
     page = await opened.page(path, "en", 390, 844)
     if path == "/flows":
         await page.locator("[data-node=services]").click()
     width = await page.evaluate("document.documentElement.scrollWidth")
-    await opened.picture(page, f"{path[1:]}-390")
+    await opened.picture(page, f"{path[1:].replace('/', '-')}-390")
     assert width <= 390

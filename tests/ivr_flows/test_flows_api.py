@@ -166,11 +166,12 @@ async def test_figures_of_days_in_which_nobody_called_are_nought(client: httpx.A
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
-@pytest.mark.parametrize("path", ["/flows", "/notices"])
+@pytest.mark.parametrize("path", ["/flows", "/notices", "/flows/hours"])
 async def test_every_word_of_the_pages_is_there(client: httpx.AsyncClient, path: str, language: str) -> None:
     page = await client.get(f"http://desk{path}", headers={"cookie": f"changgu_language={language}"})
     assert page.status_code == 200
     assert "flows." not in page.text.replace("flows.css", "").replace("flows.js", "")
     assert "notices." not in page.text.replace("notices.js", "")
+    assert path != "/flows/hours" or "hours." not in page.text.replace("hours.js", "")
     if path == "/flows":
         assert all(f'"{kind}"' in page.text for kind in KINDS)

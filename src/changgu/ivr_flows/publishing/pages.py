@@ -17,7 +17,7 @@ PERIODS = (1, 7, 30, 90)
 
 
 def build_pages(gate: Gate, pages: Pages, versions: FlowVersions, surroundings: Surroundings) -> APIRouter:
-    """`/flows` and `/notices`, for supervisors."""
+    """`/flows`, `/flows/hours` and `/notices`, for supervisors."""
     router = APIRouter(include_in_schema=False)
     supervisor = Depends(gate.require(Role.SUPERVISOR))
 
@@ -27,6 +27,10 @@ def build_pages(gate: Gate, pages: Pages, versions: FlowVersions, surroundings: 
             request, "ivr_flows_menu.html", actor, flow=versions.name, pilot=versions.pilot, periods=PERIODS,
             kinds=kinds(), sentences=surroundings.sentences(), queues=dict(surroundings.titles()),
         )  # fmt: skip
+
+    @router.get("/flows/hours")
+    async def hours_page(request: Request, actor: Actor = supervisor) -> Response:
+        return pages.render(request, "ivr_flows_hours.html", actor, flow=versions.name)
 
     @router.get("/notices")
     async def notices_page(request: Request, actor: Actor = supervisor) -> Response:

@@ -338,6 +338,51 @@ class FlowVersions:
                 )
             return published
 
+    async def publish_hours(self, seen: int, calendars: str, note: str, actor: Actor) -> Version:
+        """Put another table of opening hours on the air, the menu being as it is; raises `FlowErrors` and `Conflict`.
+
+        `seen`: the version on the air that was looked at. The draft, and schedules that had the same table as that
+        version, get the new one: a holiday that was declared must not end when the next menu comes.
+        """
+        note = within(clean_line(note), LONGEST_NOTE, "note")
+        async with self._turn:
+            now = self._now()
+            on_air = self.history.in_force(now)
+            if on_air is None or on_air.version != seen:
+                raise Conflict(
+                    "그동안 다른 버전이 방송되었습니다. 새로 불러온 뒤 다시 고치십시오.",
+                    "Another version has come on the air; load it again.",
+                )
+            before = self._menu_on_air()
+            report = await self.check(replace(before, calendars=calendars))
+            if report.menu is None:
+                raise FlowErrors(report.errors)
+            if report.menu.digest() == before.digest():
+                raise Conflict("지금 쓰이는 것과 같습니다.", "It is what is on the air already.")
+            await self._put_on_air(Wish(report.menu, How.HOURS, actor.login, note))
+            published = self.history.versions[-1]
+            await self._hours_ahead(before.calendars, calendars, published.number, actor)
+            draft = await self._store.draft(self.name)
+            if draft is not None and draft.menu.calendars in ("", before.calendars):
+                base = published.number if draft.base == seen else draft.base
+                await self._keep_draft(replace(draft.menu, calendars=calendars), draft.revision, base, actor)
+            return published
+
+    async def _hours_ahead(self, before: str, after: str, number: VersionNumber, actor: Actor) -> None:
+        """Versions never change: a schedule with the table of before is withdrawn for one with the new table."""
+        now = self._now()
+        for one in self.history.ahead(now):
+            menu = self.history.version(one.version).menu
+            if menu.calendars != before:
+                continue
+            await self._store.add(
+                self.name, replace(menu, calendars=after), How.SCHEDULED, one.effective_at, one.by, now, note=one.note
+            )
+            why = f"근무시간이 바뀜: 버전 {number} · hours changed: version {number}"
+            await self._store.withdraw(one.id, actor.login, now, why)
+        self.history = await self._store.history(self.name)
+        self._news.set()
+
     async def roll_back(self, number: int, note: str, actor: Actor) -> Version:
         """Put an older version on the air again; raises `Conflict` when the desk cannot be served with it any more."""
         note = within(clean_line(note), LONGEST_NOTE, "note")

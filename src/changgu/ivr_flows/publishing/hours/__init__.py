@@ -1,0 +1,1 @@
+"""The table of opening hours and holidays, edited in the browser."""
