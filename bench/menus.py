@@ -148,27 +148,40 @@ def frames_of(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     return samples[: len(samples) // SAMPLES * SAMPLES].reshape(-1, SAMPLES)
 
 
-async def prompts_of(floor: BenchFloor) -> Prompts:
-    """The sounds that the desk plays, which has made them."""
-    settings = load(None, {"data": str(floor.service.data), "voice.use": "espeak"})
+async def sounds_of(data: Path, menus: Mapping[str, Sequence[str]]) -> dict[str, tuple[list[int], float]]:
+    """Menu → what its prompts, by name, sound like (each audible frame as `digests` has it), and their seconds.
+
+    `data` is the folder of a desk that speaks with espeak-ng and has made them.
+    """
+    settings = load(None, {"data": str(data), "voice.use": "espeak"})
     store = prompt_store(settings, desk_voice(settings, os.environ), os.environ)
-    whose: dict[int, int] = {}
-    lengths: list[float] = []
-    for key, names in MENUS.items():
-        length = 0
+    found: dict[str, tuple[list[int], float]] = {}
+    for menu, names in menus.items():
+        audible: list[int] = []
+        count = 0
         for place in await store.playlist([NamedPrompt(name) for name in names], "ko"):
             with wave.open(f"{place.removeprefix('sound:')}.wav") as sound:
                 frames = frames_of(np.frombuffer(sound.readframes(sound.getnframes()), "<i2"))
-            length += len(frames)
             level = np.sqrt((frames.astype(float) ** 2).mean(axis=1))
-            for digest in digests(as_mu_law(frames[level > level.max() * SILENT_BELOW])).tolist():
-                whose[digest] = int(key) if whose.get(digest, int(key)) == int(key) else 0
-        lengths.append(length * SAMPLES / 8000)
+            audible += digests(as_mu_law(frames[level > level.max() * SILENT_BELOW])).tolist()
+            count += len(frames)
+        found[menu] = audible, count * SAMPLES / 8000
     await store.close()
+    return found
+
+
+async def prompts_of(floor: BenchFloor) -> Prompts:
+    """The sounds that the desk plays, which has made them."""
+    sounds = await sounds_of(floor.service.data, MENUS)
+    whose: dict[int, int] = {}
+    for key, (audible, _) in sounds.items():
+        for digest in audible:
+            whose[digest] = int(key) if whose.get(digest, int(key)) == int(key) else 0
     known = sorted(digest for digest, menu in whose.items() if menu)
     return Prompts(
-        np.array(known, np.uint64), np.array([whose[digest] for digest in known], np.int64), min(lengths, default=0.0)
-    )
+        np.array(known, np.uint64), np.array([whose[digest] for digest in known], np.int64),
+        min(seconds for _, seconds in sounds.values()),
+    )  # fmt: skip
 
 
 def flow_text() -> str:
