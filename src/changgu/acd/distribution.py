@@ -33,8 +33,8 @@ class Distribution:
         state = self._state
         fresh, returned = state.fresh, state.returned
         state.fresh, state.returned = {}, {}
-        for call in [call for call in returned.values() if call.queue not in state.queues]:
-            if not state.lines.serving(call.queue or QueueName("")):
+        for call in returned.values():
+            if call.queue not in state.queues and not state.lines.serving(call.queue or QueueName("")):
                 self._hand.refuse_caller(call.call, Farewell.NO_SUCH_QUEUE, "no_such_queue", now)
                 if call.callback is not None and call.callback in state.callbacks:
                     self._hand.note(CallbackClosed(call.callback, CallbackEnd.GIVEN_UP, "no_such_queue"), now)
@@ -49,7 +49,7 @@ class Distribution:
             if line is not None:
                 # Nobody else is free for this caller, or they would not be waiting.
                 call = line.callers[0][2]
-                if self._put_off(call, now):
+                if call.callback is not None and self._put_off(call, now):
                     state.fresh[agent.login] = agent  # for the next caller, if there is one
                 else:
                     self._offer(agent, call, line.choice_of(agent, call), now)
@@ -79,17 +79,19 @@ class Distribution:
     def _serve(self, call: CallRecord, line: Line, now: Instant) -> bool:
         """Offers the call to those whose turn it is; False when nobody is free."""
         state = self._state
-        if self._put_off(call, now):
+        if call.callback is not None and self._put_off(call, now):
             return True
+        if not line.has_idle():
+            return False
         last = state.agents.get(state.last_offered[line.queue]) if line.queue in state.last_offered else None
         chosen, choice = line.choose(call, OfferId(state.next_offer), -1 if last is None else last.order)
         for agent in chosen:
             self._offer(agent, call, choice, now)
-        return bool(chosen)
+        return True
 
     def _put_off(self, call: CallRecord, now: Instant) -> bool:
         """A call-back whose person may not be dialled any more today is no business of an agent."""
-        if call.callback is None or call.reached or not self._callbacks.too_late(call, now):
+        if call.reached or not self._callbacks.too_late(call, now):
             return False
         self._callbacks.hours_over(call, now)
         return True

@@ -309,7 +309,8 @@ class FloorState:
             self.limits.set_for_call(call)
 
     def _call_offered(self, fact: CallOffered, at: Instant) -> None:
-        self.next_offer = max(self.next_offer, fact.offer + 1)
+        if fact.offer >= self.next_offer:
+            self.next_offer = fact.offer + 1
         self.last_offered[fact.queue] = fact.agent
         call = self.calls.get(fact.call)
         if call is not None:
@@ -407,7 +408,7 @@ class FloorState:
 
     def _agent_state_changed(self, fact: AgentStateChanged, at: Instant) -> None:
         agent = self.agent(fact.agent)
-        before, after = fact.before, fact.after
+        before, after, resting = fact.before, fact.after, fact.after in RESTING
         agent.state, agent.since, agent.reason = after, at, fact.reason
         agent.alerted, agent.wrap_up_until = False, None
         agent.handled, agent.talked = fact.handled, fact.talked
@@ -416,12 +417,12 @@ class FloorState:
             agent.talking_since = None
         if after is RESERVED:
             agent.reserved_at = at
-        elif after in RESTING:
+        elif resting:
             if agent.occupied_since is not None and agent.queue is not None:
                 self.outlook.handled(agent.queue, at - agent.occupied_since)
             agent.call = agent.offer = agent.queue = agent.requested = agent.occupied_since = None
         if after is READY:
-            if fact.before in RESTING:
+            if before in RESTING:
                 agent.misses = 0
             if not agent.keeps_turn:
                 agent.idle_since = at
@@ -432,7 +433,7 @@ class FloorState:
             agent.misses, agent.idle_since, agent.handled, agent.talked = 0, 0.0, 0, 0.0
             agent.desktop = agent.desktop or None
             self._forget_if_gone(agent)
-        if after in RESTING:
+        if resting:
             agent.keeps_turn = False
         self.limits.set_for_agent(agent)
         if (after in AWAY) != (before in AWAY):

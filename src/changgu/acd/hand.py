@@ -11,7 +11,7 @@ from datetime import timedelta
 from changgu.acd import agent_state, call_state
 from changgu.acd.agent_state import ON_A_CALL, Next
 from changgu.acd.agent_words import AgentState, NotReadyReason
-from changgu.acd.call_state import CallState
+from changgu.acd.call_state import CONNECTING, OFFERED
 from changgu.acd.commands import Command, Farewell, HangUpCaller
 from changgu.acd.events import (
     AgentAnswered,
@@ -130,11 +130,11 @@ class Hand:
         """Whether the person who is called back is being dialled now."""
         if call.callback is None or call.reached:
             return False
-        return call.state is CallState.CONNECTING or (call.state is CallState.OFFERED and call.dials_first)
+        return call.state is CONNECTING or (call.state is OFFERED and call.dials_first)
 
     def phone_rings(self, call: CallRecord) -> bool:
         """Whether the phones of those who were offered this call ring; not while the person is dialled first."""
-        return call.state is CallState.OFFERED and not self.dialling(call)
+        return call.state is OFFERED and not self.dialling(call)
 
     # Agents
 
@@ -192,7 +192,8 @@ class Hand:
 
     def open_offers(self, call: CallRecord) -> list[tuple[OfferId, AgentRecord]]:
         """The offers of a call with their agents, in order."""
-        return [(offer, self.state.agents[login]) for offer, login in call.offers.items()]
+        agents = self.state.agents
+        return [(offer, agents[login]) for offer, login in call.offers.items()]
 
 
 def _seconds(length: timedelta) -> float:

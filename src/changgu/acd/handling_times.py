@@ -255,7 +255,7 @@ class Abandonment:
     def observe(self, waited: float, abandoned: bool) -> None:
         """A caller stopped waiting after so many seconds: gave up, or was answered or sent another way."""
         self._abandons = self._abandons * self._fading + abandoned
-        self._waited = self._waited * self._fading + max(waited, 0.0)
+        self._waited = self._waited * self._fading + (waited if waited > 0.0 else 0.0)
 
     @property
     def rate(self) -> float:

@@ -60,7 +60,7 @@ class Line:
     """Callers of one kind in one queue, and the idle agents who can serve them."""
 
     __slots__ = (
-        "_dead", "_heads", "_idle", "_needs", "_rank", "_serving", "callers", "kind", "number", "queue", "ringing",
+        "_dead", "_heads", "_idle", "_needs", "_rank", "callers", "kind", "number", "queue", "ringing", "serving",
         "strategy",
     )  # fmt: skip
 
@@ -79,7 +79,8 @@ class Line:
         """Callers for whom everybody rings."""
         self._dead = 0
         self._idle: list[_Idle] = []
-        self._serving = 0
+        self.serving = 0
+        """How many agents there are who may take these callers."""
         self._needs = levels(kind.skills)
         self._rank = strategy.rank
 
@@ -94,10 +95,6 @@ class Line:
         if not mine and kind.opened.isdisjoint(settings.queues):
             return False
         return not self._needs or suffices(agent.levels, self._needs)
-
-    def count_in(self) -> None:
-        """One more agent serves this line."""
-        self._serving += 1
 
     def add_caller(self, call: CallRecord) -> None:
         """The caller waits here, in the place that `call.key` says."""
@@ -164,7 +161,7 @@ class Line:
 
     def add_idle(self, agent: AgentRecord) -> None:
         """The agent is free for callers of this line."""
-        if len(self._idle) > _FEW and len(self._idle) > 2 * self._serving:
+        if len(self._idle) > _FEW and len(self._idle) > 2 * self.serving:
             self._idle = [entry for entry in self._idle if entry[5].idle_stamp == entry[4] and entry[5].state is READY]
             heapify(self._idle)
         settings = agent.settings
@@ -183,22 +180,26 @@ class Line:
     def _level_of_opened(self, agent: AgentRecord) -> int:
         return min(agent.settings.seat(queue).level for queue in self.kind.opened & agent.settings.queues)
 
+    def has_idle(self) -> bool:
+        """Whether anybody is free for callers of this line."""
+        idle = self._idle
+        while idle:
+            if _still_idle(idle[0]):
+                return True
+            heappop(idle)
+        return False
+
     def choose(self, call: CallRecord, offer: OfferId, last: int) -> tuple[list[AgentRecord], Choice]:
-        """Who is to ring for this caller: nobody, one agent, or everybody of the best group.
+        """Who is to ring for this caller: one agent, or everybody of the best group; to be asked only if `has_idle`.
 
         `last` is the list position of the agent who was last offered a call of the queue.
         """
-        idle = self._idle
-        while idle and not (idle[0][5].idle_stamp == idle[0][4] and idle[0][5].state is READY):
-            heappop(idle)
-        if not idle:
-            return [], TURN
-        strategy = self.strategy
+        first, strategy = self._idle[0][5], self.strategy
         if self.kind.wants is not None:
-            return [idle[0][5]], self.choice_of(idle[0][5], call)
+            return [first], self.choice_of(first, call)
         simple = strategy.draw is None and not strategy.everybody and not strategy.knows_callers
-        if simple and (not call.missed or idle[0][5].login not in call.missed):
-            return [idle[0][5]], TURN
+        if simple and (not call.missed or first.login not in call.missed):
+            return [first], TURN
         return self._choose_among_all(call, offer, last)
 
     def choice_of(self, agent: AgentRecord, call: CallRecord) -> Choice:
@@ -255,8 +256,8 @@ class Lines:
         """Numbers of closed lines, for the next to be opened."""
         self._having: dict[tuple[QueueName, tuple[str, int]], int] = {}
         """Who has which skill, worked out once: a line opens in the time that its own agents take."""
-        self._delays: dict[QueueName, list[float]] = {}
-        """Of its agents, in seconds and in their order."""
+        self._delays: dict[QueueName, tuple[int, list[tuple[int, float]]]] = {}
+        """One bit for each of its agents, in their order; and the bit and delay, in seconds, of those who have one."""
         self._sweep_at: dict[QueueName, int] = {}
         for agent in agents:
             agent.lines, agent.look = [], None
@@ -324,10 +325,11 @@ class Lines:
             self._heads.append(inf)
         self._heads[number] = inf
         line = lines[kind] = self._all[number] = Line(number, queue, kind, strategy, self._heads)
-        for agent in self._able(line):
+        able = self._able(line)
+        line.serving = len(able)
+        for agent in able:
             agent.lines.append(line)
             agent.look = None
-            line.count_in()
             if agent.state is READY:
                 line.add_idle(agent)
         return line
@@ -346,11 +348,13 @@ class Lines:
 
     def _who_may(self, queue: QueueName, reach: float) -> int:
         """One bit for each agent of a queue, in their order, whose delay is no longer than this."""
-        delays = self._delays.get(queue)
-        if delays is None:
+        known = self._delays.get(queue)
+        if known is None:
             seats = (agent.settings.seat(queue) for agent in self.serving(queue))
-            delays = self._delays[queue] = [seat.delay.total_seconds() for seat in seats]
-        return sum(1 << number for number, delay in enumerate(delays) if delay <= reach)
+            delays = [(1 << number, seat.delay.total_seconds()) for number, seat in enumerate(seats)]
+            known = self._delays[queue] = ((1 << len(delays)) - 1, [entry for entry in delays if entry[1] > 0.0])
+        everybody, delayed = known
+        return everybody - sum(bit for bit, delay in delayed if delay > reach)
 
     def _who_has(self, queue: QueueName, need: tuple[str, int]) -> int:
         """One bit for each agent of a queue, in their order, who has a skill at a level."""

@@ -71,12 +71,13 @@ class Offers:
             return
         if hand.call_may(event, now) is None:
             return
-        if hand.dialling(call):
-            hand.ignore(event, _NOT_RUNG, now, call=call.call, agent=event.agent)
-            return
-        if not call.reached and self._callbacks.too_late(call, now):
-            self._too_late(call, now)
-            return
+        if not call.reached:
+            if hand.dialling(call):
+                hand.ignore(event, _NOT_RUNG, now, call=call.call, agent=event.agent)
+                return
+            if self._callbacks.too_late(call, now):
+                self._too_late(call, now)
+                return
         others = [(offer, agent) for offer, agent in hand.open_offers(call) if offer != event.offer]
         for offer, agent in others:
             hand.do(StopRinging(agent.login, call.call, offer, elsewhere=True))

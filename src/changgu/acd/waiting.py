@@ -131,7 +131,7 @@ class Waiting:
         reach = call.reach
         while (step := state.limits.next_step(call, reach)) is not None and call.entered_at + step <= now:
             reach = step
-        lapse = state.limits.lapse(call)
+        lapse = None if call.wants is None else state.limits.lapse(call)
         lapsed = lapse is not None and call.entered_at + lapse <= now
         if reach == call.reach and opened <= call.opened and not lapsed:
             return
@@ -160,17 +160,23 @@ class Waiting:
         if call.callback is not None:
             state.limits.set_for_call(call)
             return
-        since = state.deserted_since(queue.name) if queue.overflows else None
+        if queue.overflows and self._overflow_due(call, queue, now):
+            return
+        told = state.limits.next_announcement(call)
+        if told is not None and told <= now:
+            self._announce(call, now)
+        state.limits.set_for_call(call)
+
+    def _overflow_due(self, call: CallRecord, queue: Queue, now: Instant) -> bool:
+        """Follows the rules about waiting that are due; whether one of them led the caller out."""
+        since = self._state.deserted_since(queue.name)
         for at, number, rule in list(time_limits(queue, call.entered_at, since)):
             if at <= now and number not in call.fired:
                 self._hand.note(CallOverflowed(call.call, queue.name, rule.when, str(rule.to), None, number), now)
                 self._lead_out(call, queue.name, rule.to, rule.when, Wish.of(call), now, call.placed_at)
                 if rule.to.way is not Way.OPEN:
-                    return
-        told = state.limits.next_announcement(call)
-        if told is not None and told <= now:
-            self._announce(call, now)
-        state.limits.set_for_call(call)
+                    return True
+        return False
 
     def _announce(self, call: CallRecord, now: Instant) -> None:
         state, queue = self._state, self._state.queue(call.queue)

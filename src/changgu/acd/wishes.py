@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from changgu.acd import agent_state
-from changgu.acd.agent_state import CHOSEN_REASONS, Next, NotReadyReason
+from changgu.acd.agent_state import CHOSEN_REASONS, RESERVED, Next, NotReadyReason
 from changgu.acd.agent_words import AgentState
 from changgu.acd.events import (
     AgentForced,
@@ -24,7 +24,7 @@ from changgu.acd.facts import (
     ReasonLimitPassed,
     WrapUpExtended,
 )
-from changgu.acd.hand import LOGGED_OUT, NOT_READY, READY, UNREACHABLE, Hand
+from changgu.acd.hand import LOGGED_OUT, NOT_READY, READY, UNREACHABLE, WRAP_UP, Hand
 from changgu.acd.identity import Instant
 from changgu.acd.occasions import DesktopGraceOver, WrapUpPassed
 from changgu.acd.offers import Offers
@@ -101,7 +101,7 @@ class Wishes:
             hand.ignore(event, "is so already", now, agent=event.agent)
         else:
             about = agent.call
-            if agent.state is AgentState.RESERVED:
+            if agent.state is RESERVED:
                 self._offers.withdraw(agent, now)
             hand.change(agent, event.state, now, reason=event.reason, call=about, by=event.by, why=event.why)
 
@@ -130,7 +130,7 @@ class Wishes:
             self._hand.ignore(event, "no such agent", now, agent=event.agent)
         elif agent.phone_reachable != reachable:
             self._hand.note(PhoneStateChanged(agent.login, reachable), now)
-            if agent.state is AgentState.RESERVED and not reachable:
+            if agent.state is RESERVED and not reachable:
                 self._offers.phone_went_away(agent, now)
             else:
                 self._hand.move(agent, type(event), now)
@@ -148,14 +148,12 @@ class Wishes:
 
     def limit_passed(self, agent: AgentRecord, now: Instant) -> None:
         """The present state has lasted for as long as it may."""
-        match agent.state:
-            case AgentState.WRAP_UP:
-                self._hand.move(agent, WrapUpPassed, now, call=agent.call)
-            case AgentState.RESERVED:
-                self._offers.ring_limit_passed(agent, now)
-            case AgentState.READY:
-                self._hand.move(agent, DesktopGraceOver, now, reason=NotReadyReason.DESKTOP_GONE)
-            case AgentState.NOT_READY if agent.reason is not None:
-                self._hand.note(ReasonLimitPassed(agent.login, agent.reason), now)
-            case _:
-                pass
+        state = agent.state
+        if state is WRAP_UP:
+            self._hand.move(agent, WrapUpPassed, now, call=agent.call)
+        elif state is RESERVED:
+            self._offers.ring_limit_passed(agent, now)
+        elif state is READY:
+            self._hand.move(agent, DesktopGraceOver, now, reason=NotReadyReason.DESKTOP_GONE)
+        elif state is NOT_READY and agent.reason is not None:
+            self._hand.note(ReasonLimitPassed(agent.login, agent.reason), now)
