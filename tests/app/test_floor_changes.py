@@ -56,7 +56,7 @@ async def test_a_move_that_the_pbx_refuses_is_taken_back(desk: Desk, changes: Fl
         raise OSError("the PBX is down")
 
     desk.keeper.prepare(refuse)
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="the PBX is down"):
         await changes.move_agent(ALICE.login, [NETWORK], None, "boss")
     assert alice(desk) == AS_BEFORE
     assert (await desk.store.load_floor()).agents[0] == ALICE

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from changgu.acd.floor_difference import differences
 from changgu.acd.identity import AgentId, QueueName
-from changgu.acd.queues import Agent, Destination, Floor, Way
+from changgu.acd.queues import Agent, Destination, Floor, Queue, Way
 from changgu.acd.routing import RoutingErrors
 from changgu.acd.store import FloorStore
 from changgu.app.floor_keeper import FloorKeeper
+from changgu.app.reloaded import last
 from changgu.app.settings import Settings
 from changgu.ground.database import Base, Database
 from changgu.ivr_flows.flow import Flow
@@ -199,3 +201,39 @@ async def test_rules_that_were_never_right_open_no_desk(desk: Desk) -> None:
 
     with pytest.raises(RoutingErrors, match="nowhere"):
         await desk.keeper.read()
+
+
+async def test_what_a_reload_changed_or_why_it_did_not_can_be_read_by_whoever_asked_for_it(desk: Desk) -> None:
+    await desk.keeper.read()
+    desk.file.write_text(RULES, encoding="utf-8")
+    assert await desk.keeper.reload()
+    taken = last(desk.file.parent)
+
+    desk.file.write_text("[queue.nowhere]\npriority = 4\n", encoding="utf-8")
+    assert not await desk.keeper.reload()
+    refused = last(desk.file.parent)
+
+    assert taken is not None
+    assert refused is not None
+    assert (taken.taken_up, refused.taken_up) == (True, False)
+    assert "rules.priority_worth: 300s → 120s" in taken.lines
+    assert "queue.network.priority: 0 → 3" in taken.lines
+    assert len(refused.lines) == 1
+    assert refused.lines[0].startswith(f"{desk.file}:1:queue.nowhere: ")
+    assert refused.at > taken.at
+
+
+def test_the_difference_of_two_floors_names_what_came_what_went_and_what_is_another() -> None:
+    before = Floor((Queue(NETWORK, "네트워크"), Queue(HELPDESK, "헬프데스크")), (ALICE,))
+    after = Floor(
+        (Queue(NETWORK, "네트워크", ring_limit=timedelta(seconds=30), keys={"1": Destination(Way.CALLBACK)}),),
+        (replace(ALICE, queues=frozenset({NETWORK})), Agent(AgentId("bob"), "박준호")),
+    )
+    assert differences(before, after) == [
+        "- queue.helpdesk",
+        "queue.network.ring_limit: 20s → 30s",
+        "queue.network.keys: - → 1=callback",
+        "+ agent.bob",
+        "agent.alice.queues: helpdesk, network → network",
+    ]
+    assert differences(after, after) == []

@@ -1,10 +1,15 @@
 """`changgu acd check` and `describe`: what a person is told about their routing rules before the desk is."""
 
+import signal
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from changgu.app.cli import main
+from changgu.app.data_folder import DataFolder, DeskKind
+from changgu.app.demo.organisation import organisation
+from changgu.app.reloaded import Reloaded, keep
 
 AGENTS = "login,name,queues,skills\nalice,김지은,network;helpdesk,vpn:7;english\nbob,박준호,network;helpdesk,vpn\n"
 
@@ -43,6 +48,65 @@ def test_the_example_that_is_printed_fits_a_new_desk_with_two_agents(
     code, out, _ = typed("acd", "check")
     assert (code, out.splitlines()[0]) == (0, f"{typed.rules}: ok")
     assert "[주의 · warning] queue.helpdesk: number:0221330000" in out, "there is no line outside yet"
+
+
+MENU_WITHOUT_SERVICES = """flow: main
+title: 대표번호
+start: operator
+person: operator
+
+nodes:
+  operator:
+    kind: to_queue
+    queue: helpdesk
+"""
+
+
+@pytest.mark.parametrize("agents", ["the example organisation's", "with a skill of their own", "none yet"])
+def test_the_example_printed_for_a_desk_can_be_taken_up_there_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], agents: str
+) -> None:
+    """A newcomer copies it; names that nobody has there would refuse the whole file."""
+    typed, demo = CommandLine(tmp_path / "desk", capsys), organisation(Random(1), people=1, tickets=1)
+    tables = {
+        "the example organisation's": demo.agents_csv,
+        "with a skill of their own": b"login,name,queues,skills\nkim,Kim,network;helpdesk,german:3\nlee,Lee,helpdesk,",
+        "none yet": None,
+    }
+    for kind, table in (("queues", demo.queues_csv), ("agents", tables[agents])):
+        if table is not None:
+            (tmp_path / kind).write_bytes(table)
+            assert typed(kind, "import", str(tmp_path / kind))[0] == 0
+
+    code, out, _ = typed("acd", "describe")
+    typed.rules.write_text(out, encoding="utf-8")
+    checked, said, _ = typed("acd", "check")
+
+    ok = f"{typed.rules}: ok"
+    mistakes = [line for line in said.splitlines() if line != ok and "warning" not in line]
+    assert (code, checked, mistakes) == (0, 0, [])
+    assert ok in said.splitlines()
+    assert ('drop = ["german"]' in out) == (agents == "with a skill of their own")
+    assert ("# [agent.alice]" in out) == (agents == "none yet")
+    assert "\nstrategy = " in out, "it is no mere comment"
+
+
+def test_what_the_example_cannot_name_on_a_desk_is_said_and_nothing_of_it_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = CommandLine(tmp_path / "desk", capsys)
+    (tmp_path / "agents.csv").write_text(AGENTS, encoding="utf-8")
+    assert typed("agents", "import", str(tmp_path / "agents.csv"))[0] == 0
+    (typed.folder / "menus").mkdir()
+    (typed.folder / "menus" / "main.yaml").write_text(MENU_WITHOUT_SERVICES, encoding="utf-8")
+
+    _, out, err = typed("acd", "describe")
+    typed.rules.write_text(out, encoding="utf-8")
+    checked, said, _ = typed("acd", "check")
+
+    assert "routing.toml:" in err
+    assert "services" in err
+    assert (checked, said) == (0, f"{typed.rules}: ok\n")
 
 
 def test_without_a_file_there_is_nothing_to_mend(typed: CommandLine) -> None:
@@ -90,3 +154,27 @@ def test_an_agent_whom_the_rules_name_is_not_taken_away_under_them(typed: Comman
     assert "bob" in typed("agents", "list")[1]
     typed.rules.write_text("", encoding="utf-8")
     assert typed("agents", "remove", "bob")[0] == 0
+
+
+def test_a_reload_says_what_was_changed_or_refused_with_file_line_and_sentence(typed: CommandLine) -> None:
+    """Item "Bad input" of the rules: who changes them must not have to look for the answer in a log."""
+    code, _, err = typed("reload")
+    assert code == 1
+    assert "No changgu runs" in err
+
+    answers = iter([
+        Reloaded(taken_up=True, lines=("queue.network.priority: 0 → 3",)),
+        Reloaded(taken_up=False, lines=("routing.toml:2:queue.x: 없는 대기열입니다. (no such queue)",)),
+        Reloaded(taken_up=True),
+    ])  # fmt: skip
+    before = signal.signal(signal.SIGHUP, lambda *_: keep(typed.folder, next(answers)))
+    try:
+        with DataFolder(typed.folder, DeskKind.REAL):
+            told, refused, nothing = typed("reload"), typed("reload"), typed("reload")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert told == (0, "queue.network.priority: 0 → 3\n적용했습니다 · taken up\n", "")
+    assert refused[:2] == (1, "routing.toml:2:queue.x: 없는 대기열입니다. (no such queue)\n")
+    assert "everything is as it was" in refused[2]
+    assert nothing[:2] == (0, "적용했습니다 · taken up: 바뀐 것이 없습니다 · nothing has changed\n")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ import typer
 from changgu.acd.figures import columns_of
 from changgu.acd.invariants import Broken
 from changgu.acd.routing import FILE_NAME, example
+from changgu.acd.routing_fitting import commented_out, fitted
 from changgu.acd.simulate import PROFILES, DayResult, Profile, replay_command, simulate_day
 from changgu.acd.simulate_profiles import Dice, a_floor
 from changgu.acd.store import FloorStore
@@ -22,6 +24,7 @@ from changgu.app.desk_commands import desk_settings, note, with_database
 from changgu.app.floor_keeper import rules_of_the_site
 from changgu.app.joins import NOT_DIALLED
 from changgu.app.options import ConfigOption, DataOption
+from changgu.app.schema import DATABASE
 from changgu.ground.trouble import BadInput, NotFound
 from changgu.telephony.dial_plan import unreachable_destinations
 
@@ -63,9 +66,24 @@ def check(
 
 
 @app.command()
-def describe() -> None:
-    """분배 규칙의 예. Print a commented example of routing rules, with every key, its unit and its limits."""
-    typer.echo(example(), nl=False)
+def describe(data: DataOption = None, config: ConfigOption = None) -> None:
+    """분배 규칙의 예. Print a commented example of routing rules, with every key, its unit and its limits.
+
+    Of a desk that is set up it names the queues, an agent and a skill, so that it can be taken up as it is.
+    """
+    settings = desk_settings(data, config)
+    if not (settings.data / DATABASE).exists():
+        typer.echo(example(), nl=False)
+        return
+    listed = with_database(settings, lambda database: FloorStore(database).load_floor())
+    text = fitted(example(), listed)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / FILE_NAME
+        file.write_text(text, encoding="utf-8")
+        wrong = rules_of_the_site(settings, listed, file).errors
+    for mistake in wrong:
+        note(f"{FILE_NAME}:{mistake.line}: {mistake.ko} · {mistake.en}")
+    typer.echo(commented_out(text) if wrong else text, nl=False)
 
 
 @app.command()

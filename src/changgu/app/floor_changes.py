@@ -14,6 +14,9 @@ from changgu.ivr_flows.problems import FlowErrors
 
 logger = logging.getLogger(__name__)
 
+MISTAKES_TOLD = 3
+"""How many reasons a page shows; the rest is in the log, and `changgu reload` prints all."""
+
 
 class FloorChanges:
     """Answers `acd.agents.api.FloorChanges`. One change at a time."""
@@ -55,8 +58,9 @@ class FloorChanges:
             await self._store.save(agents=[changed])
             if not await self._keeper.reload():
                 await self._store.save(agents=[agent])
+                why = " / ".join(self._keeper.last.lines[:MISTAKES_TOLD])
                 raise Conflict(
-                    "바꾼 편성을 적용하지 못해 그대로 두었습니다. 시스템관리자에게 알려 주십시오.",
-                    "The change could not be taken up, and everything is as it was; the log says why.",
+                    f"바꾼 편성을 적용하지 못해 그대로 두었습니다. 시스템관리자에게 알려 주십시오. {why}",
+                    f"The change could not be taken up, and everything is as it was. {why}",
                 )
             logger.info("agent moved: login=%s queues=%s by=%s", login, ",".join(sorted(changed.queues)), by)

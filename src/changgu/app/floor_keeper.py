@@ -10,11 +10,13 @@ from typing import Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from changgu.acd import routing
+from changgu.acd.floor_difference import differences
 from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import Floor, Queue
 from changgu.acd.routing import RoutingErrors, RoutingReport, inspect_routing
 from changgu.acd.skills import levels
 from changgu.acd.store import FloorStore
+from changgu.app.reloaded import Reloaded, keep
 from changgu.app.settings import Settings
 from changgu.ground.csv_rows import RowError
 from changgu.ivr_flows import service as menus
@@ -34,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 ACCEPTED = "routing.accepted.toml"
 """The rules that were taken up last; written by the desk, never read while the site's own file is right."""
+
+NOT_TAKEN_UP = "적용하지 못했습니다. 기록(log)에 까닭이 있습니다 · could not be taken up, the log says more"
 
 RECORDING_NOTICE = NamedPrompt("recording_notice")
 
@@ -100,6 +104,9 @@ class FloorKeeper:
         self._accepted = settings.data / ACCEPTED
         self.floor = Floor()
         self.flow: Flow | None = None
+        self._why_not: tuple[str, ...] = ()
+        self.last = Reloaded(taken_up=True)
+        """What became of the last reload."""
         self._queues_of: tuple[Floor, dict[AgentId, frozenset[QueueName]]] = self.floor, {}
 
     def prepare(self, *preparations: Prepare) -> None:
@@ -140,26 +147,40 @@ class FloorKeeper:
         return await asyncio.to_thread(self._report, await self._store.load_floor(), menu, file)
 
     async def reload(self) -> bool:
-        """Take up what has changed; what cannot be used is said in the log, and the old goes on (False)."""
+        """Take up what has changed; what cannot be used is said in the log, and the old goes on (False).
+
+        `last` says what was changed, or why nothing was.
+        """
         async with self._turn:  # a signal and a supervisor may ask at once
-            return await self._reload()
+            before, self._why_not = self.floor, (NOT_TAKEN_UP,)
+            if await self._reload():
+                self.last = Reloaded(taken_up=True, lines=tuple(differences(before, self.floor)))
+            else:
+                self.last = Reloaded(taken_up=False, lines=self._why_not)
+            try:
+                await asyncio.to_thread(keep, self._settings.data, self.last)
+            except OSError as trouble:
+                logger.warning("what became of the reload could not be written down: %s", trouble)
+            return self.last.taken_up
 
     async def _reload(self) -> bool:
         try:
             floor, flow, menu = await self._read()
         except (FlowErrors, RoutingErrors) as wrong:
-            mistakes = str(wrong).splitlines()
+            mistakes = self._why_not = tuple(str(wrong).splitlines())
             logger.warning("the floor was not taken up, %d mistake(s); the old one goes on", len(mistakes))
             for mistake in mistakes:
                 logger.warning("%s", mistake)
             return False
-        except Exception:  # the edge of one reload: calls go on with the floor as it was
+        except Exception as trouble:  # the edge of one reload: calls go on with the floor as it was
+            self._why_not = (f"{NOT_TAKEN_UP}: {trouble}",)
             logger.exception("the floor was not taken up")
             return False
         for number, prepare in enumerate(self._prepare):
             try:
                 await prepare(floor, flow)
-            except Exception:  # the same
+            except Exception as trouble:  # the same
+                self._why_not = (f"{NOT_TAKEN_UP}: {trouble}",)
                 logger.exception("the floor was not taken up")
                 await self._take_back(self._prepare[: number + 1])
                 return False
