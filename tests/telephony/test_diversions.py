@@ -1,6 +1,7 @@
 """Ways out of a queue: voice mail, a call-back, a sentence, an outside number, the menu; and the way back."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from changgu.acd.queues import Destination, Way
 from changgu.telephony.callbacks import callback_id
 from changgu.telephony.dial_plan import DialPlan
 from tests.support.fake_ari import FakeChannel
-from tests.support.switchboard import CALL, PC, Switchboard, open_switchboard
+from tests.support.switchboard import CALL, PC, PLAN, Switchboard, open_switchboard
 
 OUTSIDE = "outside-c1"
 LEFT = MenuEnded(CALL, served=True, outcome=Outcome.VOICEMAIL)
@@ -387,6 +388,40 @@ async def test_a_talk_outside_from_before_a_restart_ends_with_the_other_side(boa
 
     await ends_as(board, REDIRECTED)
     assert board.pbx.bridges == {}
+
+
+async def test_no_more_callers_are_put_through_at_once_than_the_site_allows(board: Switchboard) -> None:
+    """Toll fraud: whoever finds a way to the outside line must not find a hundred."""
+    board.plan = replace(PLAN, most_at_once=1)
+    board.do(divert(Way.NUMBER, "021234567"))
+    await board.pbx.until_asked("POST", "channels")
+    await board.pbx.call_in("c2", exten="1003")
+    await board.until_posted(CallArrived(CallId("c2"), PC))
+    board.posted.clear()
+    board.do(Divert(CallId("c2"), PC, Destination(Way.NUMBER, "021234567")))
+    await board.until_posted(CallArrived(CallId("c2"), PC))
+
+    assert board.requests().count("POST channels") == 1
+    assert board.said() == ["number_failed"]
+    await board.pbx.start(OUTSIDE)
+    await board.pbx.until(lambda: board.pbx.bridges.get(OUTSIDE) == {CALL, OUTSIDE})
+    await board.pbx.hang_up(OUTSIDE)
+    await board.until_posted(REDIRECTED)
+
+    board.do(Divert(CallId("c2"), PC, Destination(Way.NUMBER, "021234567")))
+    await board.until(lambda: board.requests().count("POST channels") == 2)
+
+
+async def test_a_talk_outside_from_before_a_restart_counts_among_those_that_may_be(board: Switchboard) -> None:
+    board.plan = replace(PLAN, most_at_once=1)
+    board.pbx.channels["outside-c0"] = FakeChannel("outside-c0", "outside,c0")
+    await board.inbound.after_gap()
+    await board.pbx.until_asked("GET", "channels")
+    await board.until(lambda: board.inbound._diversions.outside_now == 1)
+    board.do(divert(Way.NUMBER, "021234567"))
+
+    await ends_as(board, BACK)
+    assert "POST channels" not in board.requests()
 
 
 # ---- the menu -------------------------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """The options of calls that the desk makes itself: over which line, to whom, and how many at once."""
 
 from collections.abc import Collection
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from changgu.app.settings_group import Group, option
 from changgu.app.settings_words import UnusableValue
@@ -42,6 +42,11 @@ class OutsideSettings(Group):
     deny: tuple[str, ...] = option(
         (), "걸지 못하게 할 번호의 앞부분", "Beginnings of numbers that may not be dialled", example=["070"]
     )
+    most_at_once: Annotated[int, Field(ge=0, le=1000)] = option(
+        10,
+        "바깥 번호로 동시에 이어 주는 발신자 수. 넘으면 제자리에서 계속 기다립니다. 0이면 아무도 이어 주지 않습니다",
+        "Callers put through to outside numbers at one time; one more goes back to their place; 0: nobody is",
+    )
 
     @property
     def line(self) -> str:
@@ -50,7 +55,9 @@ class OutsideSettings(Group):
 
     def plan(self, extensions: str, own: Collection[str] = ()) -> DialPlan:
         """What may be dialled; raises ValueError for rules that cannot be followed."""
-        return DialPlan(self.line, extensions, self.dial_extensions, self.allow, self.deny, frozenset(own))
+        return DialPlan(
+            self.line, extensions, self.dial_extensions, self.allow, self.deny, frozenset(own), self.most_at_once
+        )
 
     @model_validator(mode="after")
     def _can_be_dialled(self) -> Self:

@@ -77,6 +77,8 @@ class DialPlan:
     """Beginnings of numbers that may not be dialled, whatever allows them."""
     own: frozenset[str] = frozenset()
     """The desk's and the queues' own numbers."""
+    most_at_once: int = 10
+    """Callers who are put through to outside numbers at one time: what is stolen is stolen by many calls at once."""
 
     def __post_init__(self) -> None:
         for what in (self.trunk, self.extension_trunk):

@@ -126,6 +126,8 @@ class Diversions:
         """Messages from before that are being fetched."""
         self._outside: dict[str, _Outside] = {}
         """By the name of the leg."""
+        self._past: set[str] = set()
+        """Legs to outside numbers from before we began, which are still up."""
 
     async def serve(self, visitor: Visitor, divert: Divert) -> None:
         """Do what the command asks, to its end. A menu is not for us: `inbound` walks it."""
@@ -152,6 +154,7 @@ class Diversions:
         """Messages may have ended unheard of while the line was down."""
         for name, message in self._messages.items():
             self._spawn(self._look_after(name, message))
+        self._spawn(self._find_outside())
         if self._voicemails is not None:
             self._spawn(self._find_messages())
 
@@ -438,6 +441,10 @@ class Diversions:
         if isinstance(way, Refusal):
             logger.warning("a caller cannot be put through outside: %s", way.value, extra={"call_id": call})
             return False
+        if (others := self.outside_now) >= self._plan().most_at_once:
+            logger.warning("a caller is not put through outside: %d are, as many as may be", others,
+                           extra={"call_id": call})  # fmt: skip
+            return False
         ended = MenuEnded(call, served=True, outcome=Outcome.REDIRECTED)
         outside = self._outside[outside_leg(call)] = _Outside()
 
@@ -453,6 +460,21 @@ class Diversions:
         visitor.afterwards = None
         await self._end_outside(call)
         return False
+
+    @property
+    def outside_now(self) -> int:
+        """How many callers talk with outside numbers, or are about to."""
+        return len(self._past) + sum(not outside.over for outside in self._outside.values())
+
+    async def _find_outside(self) -> bool:
+        """Those who were put through before we began count as well, until their legs end."""
+        try:
+            there = {channel["id"] for channel in await self._ari.request("GET", path("channels"))}
+        except AriTrouble as trouble:
+            logger.info("could not ask for calls outside: %s", trouble)
+            return False
+        self._past = {name for name in there if call_of_outside(name) is not None and name not in self._outside}
+        return True
 
     async def _reach(self, call: CallId, way: Dialable, outside: _Outside) -> bool:
         """Whether the caller and the outside number hear each other."""
@@ -490,6 +512,7 @@ class Diversions:
             self._outside.pop(leg, None)
 
     def _outside_destroyed(self, leg: str) -> None:
+        self._past.discard(leg)
         outside = self._outside.get(leg)
         if outside is not None:
             outside.destroyed = True
