@@ -52,10 +52,11 @@ def so(condition: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
 
 
 async def test_the_fallback_says_at_the_start_that_it_is_hard_to_understand(
-    chosen: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    chosen: House, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with chosen.open():
         assert HARD_TO_UNDERSTAND in capsys.readouterr().out
+        assert HARD_TO_UNDERSTAND in caplog.text  # for whoever reads the log instead of the terminal
 
     assert kinds_of_sounds(tmp_path / "cache/sounds") == {True: 0, False: 8}
 
@@ -76,7 +77,7 @@ async def test_a_fetched_voice_speaks_by_itself_and_the_stand_in_until_it_has(
     async with chosen.open():
         said = capsys.readouterr().out
         assert "안내 음성: Tiny F1" in said
-        assert "machine_voice" in said, "the shipped menu does not say that the voice is a machine's"
+        assert "machine_voice" not in said, "the shipped menu says that the voice is a machine's"
         assert "espeak-ng speaks them meanwhile" in said
         assert kinds_of_sounds(sounds)[False] == 8, "the stand-in has spoken before the desk opened"
         await eventually(so(lambda: kinds_of_sounds(sounds)[True] == 8), within=60)

@@ -162,7 +162,7 @@ def test_what_is_no_key_is_refused(typed: Typed, monkeypatch: pytest.MonkeyPatch
 def test_the_settings_choose_the_voice(typed: Typed) -> None:
     usual = desk_voice(load(None, {"data": typed.data}), typed.environment)
     assert isinstance(usual.synthesiser, EspeakSynthesiser)
-    assert (usual.stand_in, usual.abroad, usual.artificial) == (None, False, False)
+    assert (usual.stand_in, usual.abroad, usual.artificial, usual.is_fallback) == (None, False, True, True)
     assert "changgu voice install" in usual.said
 
     typed.settings('[voice]\nuse = "neural"\n')
@@ -221,13 +221,14 @@ def test_settings_that_cannot_be_used_are_said(typed: Typed, text: str, why: str
     assert (code, why in err) == (1, True)
 
 
-def test_the_menu_can_say_that_the_voice_is_a_machine_s(tmp_path: Path) -> None:
+def test_the_shipped_menus_say_that_the_voice_is_a_machine_s(tmp_path: Path) -> None:
     shipped = menus.shipped_menu().read_text(encoding="utf-8")
-    assert not says_it_is_a_machine(menus.load_file(menus.shipped_menu()))
+    assert says_it_is_a_machine(menus.load_file(menus.shipped_menu()))
+    assert says_it_is_a_machine(menus.load_file(menus.shipped_menu("office")))
     own = tmp_path / "main.yaml"
-    own.write_text(shipped.replace("say: [greeting,", "say: [greeting, machine_voice,", 1), encoding="utf-8")
+    own.write_text(shipped.replace("[greeting, machine_voice,", "[greeting,", 1), encoding="utf-8")
 
-    assert says_it_is_a_machine(menus.load_file(own))
+    assert not says_it_is_a_machine(menus.load_file(own))
     assert all("machine_voice" in menus.sentences(language) for language in menus.LANGUAGES)
 
 

@@ -20,7 +20,7 @@ def test_every_node_is_there_with_its_fields_and_ways() -> None:
     assert (there.flow, there.start, there.person) == ("main", "greeting", "operator")
     assert there.nodes["services"].ways()[0] == ("1", "pc")
     assert there.nodes["ticket_status"].kind == "ticket_status"
-    assert fields_of(MAIN, "greeting")["say"] == ["greeting", "recording_notice"]
+    assert fields_of(MAIN, "greeting")["say"] == ["greeting", "machine_voice", "recording_notice"]
 
 
 @pytest.mark.parametrize("node", list(outline(MAIN).nodes))

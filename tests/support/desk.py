@@ -32,6 +32,7 @@ PEOPLE = """employee_number,name,department,title,email,location,computer_id,pho
 FIXED_PORT = 25061
 SENTENCES = """greeting = "안녕하세요."
 recording_notice = "녹음됩니다."
+machine_voice = "기계입니다."
 services = "번호를 누르십시오."
 services_person = "상담원은 영번."
 to_pc = "연결합니다."

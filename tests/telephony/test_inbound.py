@@ -153,7 +153,7 @@ async def test_a_caller_is_answered_greeted_and_led_to_a_queue(lobby: Lobby) -> 
 
     assert lobby.posted[0] == CallerDialledIn(CALL, "01012345678", "1000")
     assert lobby.pbx.asked[1].path == "channels/c1/answer"
-    assert lobby.said()[:2] == ["greeting", "recording_notice"]
+    assert lobby.said()[:3] == ["greeting", "machine_voice", "recording_notice"]
     assert MenuStepReached(CALL, "network", "2") in lobby.posted
 
 

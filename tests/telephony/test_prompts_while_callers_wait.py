@@ -77,6 +77,26 @@ async def test_a_prompt_is_said_in_the_words_of_the_callers_own_version_without_
     assert recorded not in ([file_of(voice, tmp_path, old)], [file_of(voice, tmp_path, new)])
 
 
+async def test_the_greeting_says_that_a_machine_speaks_unless_a_person_does(tmp_path: Path) -> None:
+    """The fallback, and every voice that is nobody's, says so to callers."""
+    sentences = {"ko": {"greeting": "안녕하십니까.", "machine_voice": "인공 음성입니다.", "notice": "녹음됩니다."}}
+    voice = CountingVoice()
+    prompts = PromptStore(tmp_path / "sounds", tmp_path / "recorded", voice, sentences)
+    said = [NamedPrompt("greeting"), NamedPrompt("machine_voice"), NamedPrompt("notice")]
+    await prompts.prepare()
+    assert len(await prompts.playlist(said, "ko")) == 3
+
+    (tmp_path / "recorded").mkdir()
+    (tmp_path / "recorded" / "greeting.wav").write_bytes(hum())
+    await prompts.prepare()
+    assert len(await prompts.playlist(said, "ko")) == 3, "the notice is still said by a machine"
+
+    (tmp_path / "recorded" / "notice.wav").write_bytes(hum())
+    await prompts.prepare()
+    assert len(await prompts.playlist(said, "ko")) == 2
+    assert len(await prompts.playlist([NamedPrompt("machine_voice")], "ko")) == 1
+
+
 # ---- while a caller waits -------------------------------------------------------------------------------------------
 
 

@@ -117,8 +117,9 @@ class Service:
     def __init__(
         self, settings: Settings, secrets: GeneratedSecrets, database: Database, keeper: FloorKeeper,
         versions: FlowVersions, prompts: PromptStore, ledger: Ledger, past: "Past", *,
-        rest_over_websocket: bool = True,
+        rest_over_websocket: bool = True, fallback_voice: str = "",
     ) -> None:  # fmt: skip
+        """`fallback_voice`: what supervisors are told of the voice, when it is the fallback."""
         self.settings = settings
         self.database = database
         self.ledger = ledger
@@ -211,7 +212,7 @@ class Service:
         self.flow_versions = versions
         self.notices = Notices(NoticeStore(database), settings.desk.language)
         self.flow_counts = Counts(CountStore(database), zone)
-        self.desk_menu, self.desk_voice = DeskMenu(keeper), MenuVoice(prompts, settings.desk.language)
+        self.desk_menu, self.desk_voice = DeskMenu(keeper, fallback_voice), MenuVoice(prompts, settings.desk.language)
         versions.join(self.desk_menu, self.desk_voice)
         self.notices.join(self.desk_voice)
         self.menu_facts = MenuFacts(versions, self.notices, self.flow_counts)

@@ -47,8 +47,10 @@ GAVE_UP = frozenset({Outcome.ABANDONED_IN_QUEUE, Outcome.ABANDONED_RINGING})
 class DeskMenu:
     """The desk's set-up for those who publish. Answers `ivr_flows.publishing.service.OnAir`."""
 
-    def __init__(self, keeper: FloorKeeper) -> None:
+    def __init__(self, keeper: FloorKeeper, fallback_voice: str = "") -> None:
+        """`fallback_voice`: what is to be said of the voice that callers hear, when it is the fallback."""
         self._keeper = keeper
+        self.fallback_voice = fallback_voice
 
     async def report(self, menu: MenuSet, file: str) -> Report:
         """What is wrong with a menu on this desk."""

@@ -228,7 +228,7 @@ class Opening:
                 self._watch.lap("ledger read")
                 service = Service(
                     settings, self._secrets, database, keeper, versions, prompts, ledger, past,
-                    rest_over_websocket=over_websocket,
+                    rest_over_websocket=over_websocket, fallback_voice=self._voice.said * self._voice.is_fallback,
                 )  # fmt: skip
                 self._watch.lap("calls restored")
                 await self._serve(service, web_socket, demo)
@@ -247,8 +247,10 @@ class Opening:
     def _prompts(self, flow: Flow) -> PromptStore:
         if self._voice.said:
             say(self._voice.said)
+        if self._voice.is_fallback:
+            logger.warning(self._voice.said)
         if self._voice.artificial and not says_it_is_a_machine(flow):
-            say("메뉴가 인공지능 음성임을 알리지 않습니다(machine_voice) · the menu does not say machine_voice")
+            say("메뉴가 기계의 음성임을 알리지 않습니다(machine_voice) · the menu does not say machine_voice")
         self._prompt_store = prompt_store(self._settings, self._voice, os.environ, flow)
         return self._prompt_store
 

@@ -11,22 +11,19 @@ from changgu.app.settings import Settings
 from changgu.ground.trouble import BadInput, NotFound
 from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.nodes import ChooseLanguage, NamedPrompt
+from changgu.ivr_flows.nodes import ChooseLanguage
 from changgu.telephony.farewells import fixed_sentences
 from changgu.telephony.pbx_packages import default_folder
 from changgu.telephony.queue_experience import comfort_sentences
 from changgu.telephony.speech.cloud import CloudAccess, CloudSynthesiser
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.neural import NeuralSynthesiser
-from changgu.telephony.speech.prompts import PromptStore
+from changgu.telephony.speech.prompts import MACHINE_VOICE, PromptStore
 from changgu.telephony.speech.synthesiser import Synthesiser
 from changgu.telephony.speech.voice_catalogue import InstalledVoice, VoiceUnavailable, installed, offer_named
 
 KEY_FILE: Final = "voice.key"
 """In the data folder, mode 0600: the cloud service's key, and nothing else."""
-
-MACHINE_VOICE: Final = NamedPrompt("machine_voice")
-"""Says that nobody speaks; the licence of a neural voice asks for it, and so do callers."""
 
 HARD_TO_UNDERSTAND: Final = (
     "안내 음성: espeak-ng. 기계음이라 알아듣기 어렵습니다. 사람 목소리에 가까운 음성: changgu voice install, 녹음: "
@@ -45,9 +42,14 @@ class DeskVoice:
     abroad: bool
     """It is spoken by another company's computers."""
     artificial: bool
-    """It sounds like a person, who should be told from one."""
+    """It is a machine's, and callers should be told so."""
     said: str
     """One line about it, for whoever starts the desk."""
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether it speaks only because there is no better one."""
+        return self.said == HARD_TO_UNDERSTAND
 
 
 def voices_folder(environment: Mapping[str, str]) -> Path:
@@ -86,7 +88,7 @@ def desk_voice(settings: Settings, environment: Mapping[str, str]) -> DeskVoice:
                 'No voice is installed (voice.use = "neural"). Type: changgu voice install',
             )
     pace = espeak_pace(voice.speed)
-    return DeskVoice(EspeakSynthesiser(words_per_minute=pace), None, False, False, HARD_TO_UNDERSTAND)
+    return DeskVoice(EspeakSynthesiser(words_per_minute=pace), None, False, True, HARD_TO_UNDERSTAND)
 
 
 def neural(found: InstalledVoice, settings: Settings) -> NeuralSynthesiser:

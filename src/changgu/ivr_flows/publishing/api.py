@@ -37,6 +37,9 @@ Catalogues = Mapping[str, Mapping[str, str]]
 class Surroundings(Protocol):
     """What the menu is used in; `app.flow_joins.DeskMenu`."""
 
+    fallback_voice: str
+    """What is to be said of the voice that callers hear, when it is the fallback; else empty."""
+
     def places(self) -> list[str]:
         """Where notices can be heard."""
         ...

@@ -25,7 +25,8 @@ def build_pages(gate: Gate, pages: Pages, versions: FlowVersions, surroundings: 
     async def flows_page(request: Request, actor: Actor = supervisor) -> Response:
         return pages.render(
             request, "ivr_flows_menu.html", actor, flow=versions.name, pilot=versions.pilot, periods=PERIODS,
-            kinds=kinds(), sentences=surroundings.sentences(), queues=dict(surroundings.titles()),
+            kinds=kinds(), voice=surroundings.fallback_voice, sentences=surroundings.sentences(),
+            queues=dict(surroundings.titles()),
         )  # fmt: skip
 
     @router.get("/flows/hours")

@@ -32,6 +32,9 @@ TROUBLES_IN_A_ROW = 3
 MOST_MAKINGS = 20
 """Sentences that are made at the same time while callers wait: more, and none would be ready for the next caller."""
 
+MACHINE_VOICE = NamedPrompt("machine_voice")
+"""Says that nobody speaks; the licence of a neural voice asks for it, and so do callers."""
+
 REST_AFTER = 120.0
 """Seconds after a single sentence for which the voice stays loaded: whoever tries one out will try another."""
 
@@ -298,7 +301,15 @@ class PromptStore:
 
     async def playlist(self, prompts: Sequence[Prompt], language: str) -> list[str]:
         """Media URIs for ARI's `play`, in order; what cannot be said now is left out and logged."""
+        if any(_says_it_is_a_machine(prompt) for prompt in prompts):
+            prompts = await asyncio.to_thread(self._truly_said, prompts, language)
         return [f"sound:{path}" for prompt in prompts for path in await self.sound(prompt, language)]
+
+    def _truly_said(self, prompts: Sequence[Prompt], language: str) -> Sequence[Prompt]:
+        """Where all that is said with it has been recorded by a person, no machine is speaking."""
+        others = [prompt for prompt in prompts if not _says_it_is_a_machine(prompt)]
+        a_person_speaks = bool(others) and all(self._recording_of(language, one) is not None for one in others)
+        return others if a_person_speaks else prompts
 
     def expect(self, prompts: Iterable[Prompt], language: str) -> None:
         """These may be said soon: what is missing of them is made meanwhile, and nobody waits for it."""
@@ -392,6 +403,10 @@ class PromptStore:
         self._left_out.add(key)
         language, piece = key
         logger.warning("left out of what a caller hears: %s (%s): %s", _kind_of(piece), language, why)
+
+
+def _says_it_is_a_machine(prompt: Prompt) -> bool:
+    return isinstance(prompt, NamedPrompt) and prompt.name == MACHINE_VOICE.name
 
 
 def _kind_of(piece: Prompt) -> str:
