@@ -1,8 +1,12 @@
 """What every test shares."""
 
 import gc
+from pathlib import Path
 
 import pytest
+
+ALONE = ("live", "browser")
+"""Folders whose tests all start a PBX, ring phones or draw pages. Elsewhere a module is marked `alone` by itself."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -12,6 +16,15 @@ def pytest_configure(config: pytest.Config) -> None:
     python/cpython#106905) when a listener runs in the middle of reading a source file.
     """
     gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before any are left out by `-m`."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and item.path.relative_to(here).parts[0] in ALONE:
+            item.add_marker(pytest.mark.alone)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -2,11 +2,15 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parent.parent / "src"
+from tests.conftest import ALONE
+
+TESTS = Path(__file__).parent
+SOURCE = TESTS.parent / "src"
 HOUSE = SOURCE / "changgu"
 
 LISTENERS = {"screenpop", "recordings", "ticketing", "wallboard", "reporting"}
@@ -41,6 +45,13 @@ PURE_GROUND = {"ground.csv_rows", "ground.text", "ground.trouble"}
 
 STORES = {"store", "service"}
 
+REAL = {
+    "changgu.telephony.soft_phone", "playwright.async_api", "tests.support.desk", "tests.support.loaded_floor",
+    "tests.support.nursery", "tests.support.private_pbx", "tests.support.service.Changgu", "tests.support.sipp",
+    "tests.support.telephone_side",
+}  # fmt: skip
+"""What a test uses that starts a PBX, rings phones or draws pages."""
+
 
 def modules() -> Iterator[tuple[str, Path]]:
     for path in sorted(HOUSE.rglob("*.py")):
@@ -48,7 +59,8 @@ def modules() -> Iterator[tuple[str, Path]]:
         yield ".".join(part for part in parts if part != "__init__"), path
 
 
-def imports(path: Path, *, at_run_time: bool = True) -> set[str]:
+@cache
+def imports(path: Path, *, at_run_time: bool = True) -> frozenset[str]:
     """Full names of the modules that a module imports, those for type checking only left out."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = {
@@ -66,7 +78,7 @@ def imports(path: Path, *, at_run_time: bool = True) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module)
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def ours(path: Path) -> set[str]:
@@ -148,8 +160,16 @@ def test_no_module_shadows_the_standard_library(module: str) -> None:
 
 
 def test_every_test_folder_is_a_package() -> None:
-    folders = {path.parent for path in Path(__file__).parent.rglob("*.py")}
+    folders = {path.parent for path in TESTS.rglob("*.py")}
     assert [str(folder) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+
+
+def test_what_is_real_goes_alone() -> None:
+    """Two PBXs, or a PBX beside all processors at work, are too much for phones that keep time."""
+    for path in TESTS.rglob("test_*.py"):
+        if path.parent.name not in ALONE:
+            marks = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("pytestmark")]
+            assert any("alone" in line for line in marks) == bool(imports(path) & REAL), path.relative_to(TESTS)
 
 
 def test_the_free_phones_never_reach_the_service() -> None:

@@ -3,7 +3,6 @@
 changgu's call control is away in these tests, so the PBX's own plain queue brings the two together.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,14 @@ from playwright.async_api import BrowserContext, Page
 
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, agent_phone
 from changgu.asterisk_conf.render import render
-from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
-from changgu.telephony.pbx_packages import install
+from changgu.telephony.pbx import PrivatePbx
 from tests.browser.conftest import CLEAN, Launch, hears
 from tests.browser.desk_house import DeskHouse, open_house
-from tests.support.service import free_ports
+from tests.support.private_pbx import SECRET, plan_of, running
 
-SECRET = "only-for-this-test"
 VISITOR_HERTZ, AGENT_HERTZ = 440.0, 1000.0
 FLOOR = PbxFloor((agent_phone("choi", "browser", SECRET),), (ShadowQueue("network", "1002", ("choi",)),))
+
 
 @dataclass
 class PhoneHouse:
@@ -47,22 +45,14 @@ class PhoneHouse:
 
 @pytest.fixture
 async def phones(tmp_path: Path) -> AsyncIterator[PhoneHouse]:
-    release = await asyncio.to_thread(install, print)
-    sip, ari, ami = free_ports(3)
-    plan = PbxPlan(
-        folders=pbx_folders(tmp_path / "pbx", release), system_name="browser", entity_id="02:00:00:00:00:07",
-        ari_password=SECRET, ami_password=SECRET, sip_port=sip, ari_port=ari, ami_port=ami, visitor_secret=SECRET,
-        main_queue="network", rtp_first=27_400, rtp_last=27_499, host_addresses=host_addresses(),
-    )  # fmt: skip
-    pbx = PrivatePbx(release, plan, say=print)
-    await pbx.start(render(plan, FLOOR))
-    try:
-        async with open_house(
-            tmp_path, pbx=f"ws://127.0.0.1:{ari}/ws", visitor_secret=SECRET, browser_secret=SECRET
-        ) as (house, address):
-            yield PhoneHouse(house, address, plan, pbx)
-    finally:
-        await pbx.stop()
+    plan = plan_of(tmp_path, "browser", rtp_first=27_400, visitor_secret=SECRET, main_queue="network")
+    async with (
+        running(plan, FLOOR) as pbx,
+        open_house(
+            tmp_path, pbx=f"ws://127.0.0.1:{plan.ari_port}/ws", visitor_secret=SECRET, browser_secret=SECRET
+        ) as (house, address),
+    ):
+        yield PhoneHouse(house, address, plan, pbx)
 
 
 async def test_a_visitor_calls_the_desk_and_both_hear_each_other(phones: PhoneHouse, chromium: Launch) -> None:

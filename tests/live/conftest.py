@@ -10,7 +10,7 @@ import pytest_asyncio
 from changgu.telephony.soft_phone import SoftPhones
 from tests.support.desk import Desk
 from tests.support.service import Changgu
-from tests.support.tones import write_tone
+from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ, write_tone
 
 _running: list[Changgu] = []
 
@@ -27,9 +27,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
 
 @pytest.fixture(scope="session")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """What callers (440 Hz) and agents (800 Hz) say."""
+    """What callers and agents say."""
     folder = tmp_path_factory.mktemp("tones")
-    return {"caller": write_tone(folder / "440.wav", 440), "agent": write_tone(folder / "800.wav", 800)}
+    said = {"caller": CALLER_HERTZ, "agent": AGENT_HERTZ}
+    return {who: write_tone(folder / f"{who}.wav", hertz) for who, hertz in said.items()}
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

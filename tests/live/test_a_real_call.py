@@ -9,6 +9,7 @@ from tests.support.desk import FIXED_PORT, Desk
 from tests.support.pyvoip_phone import PyVoipAgent
 from tests.support.service import free_ports
 from tests.support.sipp import Caller, Sipp
+from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -22,8 +23,8 @@ async def test_a_caller_presses_2_and_talks_with_an_agent(desk: Desk) -> None:
     await desk.phones.expect("answered", line="kim")
     await desk.service.agent_is("kim", "talking")
 
-    await desk.hears(desk.heard / "c1.wav", 800, seconds=2)
-    await desk.hears(desk.heard / f"{ringing.call}.wav", 440, seconds=2)
+    await desk.hears(desk.heard / "c1.wav", AGENT_HERTZ, seconds=2)
+    await desk.hears(desk.heard / f"{ringing.call}.wav", CALLER_HERTZ, seconds=2)
     await desk.hang_up("c1")
     await desk.phones.expect("ended", line="kim")
 
@@ -48,7 +49,7 @@ async def test_the_conversation_is_recorded_one_file_for_each_leg(desk: Desk) ->
     await desk.agent("kim")
     await desk.call("1002", number="01012345678")
     await desk.service.agent_is("kim", "talking")
-    await desk.hears(desk.heard / "c1.wav", 800, seconds=2)
+    await desk.hears(desk.heard / "c1.wav", AGENT_HERTZ, seconds=2)
     await desk.hang_up("c1")
     await desk.service.agent_is("kim", "wrap_up", "ready")
     row = await desk.service.last_call(agent="kim")
@@ -58,7 +59,7 @@ async def test_the_conversation_is_recorded_one_file_for_each_leg(desk: Desk) ->
         return items if {one["leg"] for one in items} >= {"caller", "agent"} else []
 
     recordings = {one["leg"]: one for one in await eventually(complete)}
-    for leg, hertz in (("caller", 440), ("agent", 800)):
+    for leg, hertz in (("caller", CALLER_HERTZ), ("agent", AGENT_HERTZ)):
         answer = await desk.service.http.get(f"/api/v1/recordings/{recordings[leg]['id']}/audio")
         assert answer.status_code == 200
         file = desk.heard / f"leg-{leg}.wav"
@@ -181,7 +182,7 @@ async def test_a_fixed_sip_address_is_an_agents_phone(desk: Desk) -> None:
         await desk.ready("jung")
         await desk.call("1005")
         await fixed.expect("answered", line="jung")
-        await desk.hears(desk.heard / "c1.wav", 800, seconds=1)
+        await desk.hears(desk.heard / "c1.wav", AGENT_HERTZ, seconds=1)
         await desk.hang_up("c1")
     assert (await desk.service.call_where(agent="jung"))["queue"] == "application"
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.desk import Desk
+from tests.support.tones import AGENT_HERTZ
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,7 +28,7 @@ async def test_an_agent_whose_phone_turns_every_call_down_is_taken_out_and_the_h
 
     await desk.agent("lee")
     answered = await desk.phones.expect("answered", line="lee")
-    await desk.hears(desk.heard / "c1.wav", 800, seconds=0.5)
+    await desk.hears(desk.heard / "c1.wav", AGENT_HERTZ, seconds=0.5)
     await desk.hang_up("c1")
     row = await desk.service.call_where(caller="01099990021", outcome="answered")
     assert row["agent"] == "lee", "who came first was served first"
@@ -44,7 +45,7 @@ async def test_a_phone_that_vanishes_while_it_rings_costs_the_caller_nothing(des
     await desk.service.agent_is("kim", "unreachable")
     await desk.agent("lee")
     await desk.phones.expect("answered", line="lee", within=PATIENT)
-    await desk.hears(desk.heard / "c1.wav", 800, seconds=0.5)
+    await desk.hears(desk.heard / "c1.wav", AGENT_HERTZ, seconds=0.5)
     await desk.hang_up("c1")
     row = await desk.service.call_where(caller="01099990023", outcome="answered")
     assert row["agent"] == "lee"

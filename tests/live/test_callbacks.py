@@ -11,7 +11,6 @@ from changgu.acd.commands import ConnectCall, DialPerson, Farewell, HangUpAgent,
 from changgu.acd.events import AgentAnswered, CallerHungUp, DialFailed, Event, PartiesConnected, PersonReached
 from changgu.acd.identity import CallId, OfferId
 from tests.support.telephone_side import (
-    AGENT_HERTZ,
     ALICE,
     DESK,
     PC,
@@ -22,7 +21,7 @@ from tests.support.telephone_side import (
     TelephoneSide,
     open_side,
 )
-from tests.support.tones import tone_seconds
+from tests.support.tones import AGENT_HERTZ, tone_seconds
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.support.desk import Desk
-from tests.support.tones import tone_seconds
+from tests.support.tones import AGENT_HERTZ, tone_seconds
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -27,8 +27,8 @@ async def test_sigkill_during_calls_conversations_go_on_and_the_waiting_keep_the
     before = {row["caller"]: row for row in (await desk.service.get("/calls"))["items"][:3]}
 
     await desk.service.kill()
-    heard_at_death = tone_seconds(desk.heard / "talker.wav", 800)
-    await desk.hears(desk.heard / "talker.wav", 800, seconds=heard_at_death + 2)
+    heard_at_death = tone_seconds(desk.heard / "talker.wav", AGENT_HERTZ)
+    await desk.hears(desk.heard / "talker.wav", AGENT_HERTZ, seconds=heard_at_death + 2)
     await desk.service.up()
 
     await desk.service.agent_is("lee", "talking")
@@ -70,7 +70,7 @@ async def test_callers_who_come_while_changgu_is_away_reach_an_agent_through_the
     await desk.service.kill()
     await desk.call("1002", "c1", number="01088880021")
     await desk.phones.expect("answered", line="lee", within=20)
-    await desk.hears(desk.heard / "c1.wav", 800, seconds=1)
+    await desk.hears(desk.heard / "c1.wav", AGENT_HERTZ, seconds=1)
     await desk.hang_up("c1")
     over = datetime.now(UTC)
     await desk.service.up()

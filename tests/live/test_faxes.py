@@ -1,7 +1,7 @@
 """A fax machine calls the desk's fax number: over T.38 and over G.711 the pages come out as they went in."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -9,18 +9,18 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, Trunk
+from changgu.asterisk_conf.plan import PbxFloor, Trunk
 from changgu.asterisk_conf.render import render
 from changgu.telephony.fax import Fax, FaxFolder
-from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
+from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.pbx_packages import install
 from tests.support.fax_pages import black_bars, write_fax
+from tests.support.private_pbx import SECRET, plan_of
 from tests.support.service import free_ports
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SECRET = "only-for-this-test"
 FAX_NUMBER, SENDER = "1009", "0215771000"
 PAGES = 2
 LONGEST_FAX = 150.0
@@ -49,18 +49,15 @@ class Line:
     """A private PBX with a fax number, and two trunks that lead back to it: one with T.38, one without."""
 
     def __init__(self, folder: Path) -> None:
-        sip, ari, ami = free_ports(3)
+        (sip,) = free_ports(1)
         self.folder, self.faxes = folder, folder / "fax"
         self.faxes.mkdir()
-        release = install(print)
         contact = f"sip:127.0.0.1:{sip}"
-        self.plan = PbxPlan(
-            folders=pbx_folders(folder / "pbx", release), system_name="faxes", entity_id="02:00:00:00:00:08",
-            ari_password=SECRET, ami_password=SECRET, sip_port=sip, ari_port=ari, ami_port=ami, rtp_first=23400,
-            rtp_last=23599, host_addresses=host_addresses(), fax_folder=str(self.faxes), fax_number=FAX_NUMBER,
+        self.plan = replace(
+            plan_of(folder, "faxes", rtp_first=23400), sip_port=sip, fax_folder=str(self.faxes), fax_number=FAX_NUMBER,
             trunks=(Trunk("t38", ("127.0.0.1",), contact), Trunk("audio", ("127.0.0.9",), contact)),
         )  # fmt: skip
-        self.pbx = PrivatePbx(release, self.plan, say=print)
+        self.pbx = PrivatePbx(install(print), self.plan, say=print)
         write_fax(folder / "sent.tif", PAGES, lines=700)
 
     async def start(self) -> None:

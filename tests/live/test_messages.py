@@ -10,6 +10,7 @@ import pytest_asyncio
 from changgu.telephony.soft_phone import SoftPhones
 from tests.support.desk import Desk
 from tests.support.service import Changgu
+from tests.support.tones import CALLER_HERTZ
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -81,7 +82,7 @@ async def test_a_message_is_a_ticket_with_the_callers_voice(desk: Desk) -> None:
     assert answer.status_code == 200
     file = desk.heard / "message.wav"
     file.write_bytes(answer.content)
-    await desk.hears(file, 440, seconds=2, within=1)
+    await desk.hears(file, CALLER_HERTZ, seconds=2, within=1)
     row = await desk.service.call_where(outcome="voicemail")
     assert row["tickets"] == [message["ticket"]]
 

@@ -46,10 +46,8 @@ from changgu.acd.identity import AgentId, CallId, OfferId
 from changgu.acd.queues import Agent, Announcements, CallbackRules, Destination, Floor, Queue, Way
 from changgu.telephony.legs import agent_leg
 from tests.support.telephone_side import (
-    AGENT_HERTZ,
     ALICE,
     BOB,
-    CALLER_HERTZ,
     PC,
     PC_NUMBER,
     PERSON_HERTZ,
@@ -61,7 +59,7 @@ from tests.support.telephone_side import (
     TheAcd,
     open_side,
 )
-from tests.support.tones import loud_seconds, read_samples, tone_seconds, tone_share
+from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ, loud_seconds, read_samples, tone_seconds, tone_share
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -79,9 +79,11 @@ class Desk:
         await eventually(known, within=20)
 
     async def credentials(self, login: str) -> dict[str, str]:
-        """What is typed into the agent's phone."""
-        shown: dict[str, str] = json.loads(await self.service.cli("agents", "phone", login, "--json"))
-        return shown
+        """What is typed into the agent's phone, once told for as long as the desk is there."""
+        known = self.service.sip_accounts
+        if login not in known:
+            known[login] = json.loads(await self.service.cli("agents", "phone", login, "--json"))
+        return known[login]
 
     async def phone(self, login: str, *, answer_after: float | None = 0.3, **habits: Any) -> None:
         """Register the agent's phone; it speaks the agents' tone."""

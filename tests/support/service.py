@@ -51,6 +51,8 @@ class Changgu:
         self.process: asyncio.subprocess.Process | None = None
         self.said: list[str] = []
         self.token = ""
+        self.sip_accounts: dict[str, dict[str, str]] = {}
+        """Login → user and password of the agent's phone, of those who asked."""
         self._pump: asyncio.Task[None] | None = None
         self.http = httpx.AsyncClient(base_url=self.url, timeout=20)
 

@@ -27,11 +27,11 @@ from changgu.telephony.inbound import Desk
 from changgu.telephony.numbers import NumberPlan
 from changgu.telephony.service import Telephony
 from changgu.telephony.shadow_queues import ShadowQueueKeeper
+from tests.support.private_pbx import SECRET
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
 
-SECRET = "only-for-this-test"
 AGENTS = (AgentId("alice"), AgentId("bob"))
 QUEUES = (("helpdesk", "1001"), ("network", "1002"), ("pc", "1003"), ("application", "1004"), ("account", "1005"))
 MENU_HERTZ = 300

@@ -14,7 +14,7 @@ from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.queues import Floor
 from changgu.acd.records import CallView
 from changgu.acd.runner import Runner, SteadyClock
-from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, Trunk, agent_phone
+from changgu.asterisk_conf.plan import PbxFloor, ShadowQueue, Trunk, agent_phone
 from changgu.asterisk_conf.render import render
 from changgu.ivr_flows.nodes import NamedPrompt, Prompt
 from changgu.ivr_flows.service import load_file, shipped_menu
@@ -23,23 +23,24 @@ from changgu.telephony.dial_plan import DialPlan
 from changgu.telephony.diversions import Message
 from changgu.telephony.inbound import Desk
 from changgu.telephony.numbers import NumberPlan
-from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
+from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.pbx_packages import install
 from changgu.telephony.service import Telephony
 from changgu.telephony.soft_phone import SoftPhones
+from tests.support.private_pbx import SECRET, plan_of
 from tests.support.service import free_ports
-from tests.support.tones import write_tone
+from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ, write_tone
 from tests.support.waiting import eventually
 from tests.support.wire_phone import WirePhone
 
 T = TypeVar("T")
 
-SECRET = "only-for-this-test"
 PC = QueueName("pc")
 DESK, PC_NUMBER = "1000", "1003"
 ALICE, BOB, WIRE = AgentId("alice"), AgentId("bob"), AgentId("wire")
-PROMPT_HERTZ, CALLER_HERTZ, AGENT_HERTZ, PERSON_HERTZ = 300, 440, 800, 1200
-CALLERS_NUMBER, PERSONS_NUMBER = "01012345678", "01055556666"
+PROMPT_HERTZ, PERSON_HERTZ = 300, 1200
+CALLERS_NUMBER, PERSONS_NUMBER = "01012345678", "01083527469"
+"""Typed as keys, too: none twice in a row, which a phone that is late, and sends both at once, presses only once."""
 
 
 WAV_HEADER = 44
@@ -94,18 +95,15 @@ class Line:
     """A private PBX with two agents' phones, one that is a bare socket, and a trunk to people outside."""
 
     def __init__(self, folder: Path, rtp_first: int) -> None:
-        sip, ari, ami, self.outside_port, self.wire_port = free_ports(5)
-        release = install(print)
-        self.plan = PbxPlan(
-            folders=pbx_folders(folder / "pbx", release), system_name="side", entity_id="02:00:00:00:00:07",
-            ari_password=SECRET, ami_password=SECRET, sip_port=sip, ari_port=ari, ami_port=ami, rtp_first=rtp_first,
-            rtp_last=rtp_first + 199, host_addresses=host_addresses(), desk_numbers=(DESK,),
+        self.outside_port, self.wire_port = free_ports(2)
+        self.plan = plan_of(
+            folder, "side", rtp_first, desk_numbers=(DESK,),
             trunks=(Trunk("outside", ("127.0.0.9",), f"sip:127.0.0.1:{self.outside_port}"),),
         )  # fmt: skip
         phones = [agent_phone(login, "register", SECRET) for login in (ALICE, BOB)]
         phones.append(agent_phone(WIRE, f"sip:wire@127.0.0.1:{self.wire_port}", SECRET))
         self.floor = PbxFloor(tuple(phones), (ShadowQueue(PC, PC_NUMBER, (ALICE, BOB)),))
-        self.pbx = PrivatePbx(release, self.plan, say=print)
+        self.pbx = PrivatePbx(install(print), self.plan, say=print)
         self.others = SoftPhones(self.outside_port)
         """Callers, and people outside: these phones are reached at the trunk's port."""
         self.wire = WirePhone()

@@ -3,12 +3,16 @@
 import math
 import wave
 from array import array
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 RATE = 8000
+
+CALLER_HERTZ, AGENT_HERTZ = 440, 1900
+"""What callers and agents say. Callers also hear the PBX's music, which has no note near the agents' tone."""
 
 
 def write_tone(path: Path, hertz: float, seconds: float = 20.0, amplitude: float = 0.4) -> Path:
@@ -45,19 +49,31 @@ def tone_share(path: Path, hertz: float, *, width: float = 15.0) -> float:
     return float(power[np.abs(frequencies - hertz) <= width].sum()) / total if total else 0.0
 
 
-def tone_seconds(path: Path, hertz: float, *, width: float = 25.0) -> float:
-    """For how many seconds of a recording the tone is the loudest thing heard (50 ms steps)."""
+def tone_steps(path: Path, hertz: float, *, width: float = 25.0) -> list[bool]:
+    """Of every 50 ms of a recording, whether the tone is the loudest thing heard."""
     samples, rate = read_samples(path)
     step = rate // 20
-    heard = 0
+    heard: list[bool] = []
     for start in range(0, len(samples) - step, step):
         piece = samples[start : start + step]
         if float(np.sqrt((piece**2).mean())) < 0.01:
+            heard.append(False)
             continue
         power = np.abs(np.fft.rfft(piece * np.hanning(step))) ** 2
         peak = float(np.fft.rfftfreq(step, 1 / rate)[int(np.argmax(power))])
-        heard += abs(peak - hertz) <= width
-    return heard / 20
+        heard.append(abs(peak - hertz) <= width)
+    return heard
+
+
+def tone_seconds(path: Path, hertz: float, *, width: float = 25.0) -> float:
+    """For how many seconds of a recording the tone is the loudest thing heard."""
+    return sum(tone_steps(path, hertz, width=width)) / 20
+
+
+def longest_break(path: Path, hertz: float) -> float:
+    """For how many seconds, at most, the tone stayed away between two times that it was heard."""
+    at = [step for step, heard in enumerate(tone_steps(path, hertz)) if heard]
+    return max((later - earlier - 1 for earlier, later in pairwise(at)), default=0) / 20
 
 
 def loud_seconds(path: Path, threshold: float = 0.01) -> float:

@@ -37,39 +37,30 @@ from changgu.telephony.cel import LINKEDID_END, CelEvent
 from changgu.telephony.cel_audit import cel_check
 from changgu.telephony.cel_writer import CelWriter
 from changgu.telephony.legs import agent_leg, bridge_of
-from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
-from changgu.telephony.pbx_packages import install
+from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.recorder import AGENT, CALLER, MixMonitorRecorder
 from changgu.telephony.soft_phone import SoftPhones
-from tests.support.telephone_room import DESK_NUMBER, MENU_HERTZ, PBX_FLOOR, SECRET, Room
-from tests.support.tones import tone_seconds, tone_share, write_tone
+from tests.support.private_pbx import SECRET, plan_of, running
+from tests.support.telephone_room import DESK_NUMBER, MENU_HERTZ, PBX_FLOOR, Room
+from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ, longest_break, tone_seconds, tone_share, write_tone
 from tests.support.waiting import eventually
-from tests.telephony.test_pbx import free_ports
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
 
 ALICE, BOB = AgentId("alice"), AgentId("bob")
-AGENT_HERTZ, CALLER_HERTZ = 800, 440
 WAV_HEADER = 44
 """Bytes; a phone writes them, and the sound, when its call has ended."""
 
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> PbxPlan:
-    sip, ari, ami = free_ports(3)
-    return PbxPlan(
-        folders=pbx_folders(tmp_path_factory.mktemp("pbx") / "pbx", install(print)), system_name="room",
-        entity_id="02:00:00:00:00:02", ari_password=SECRET, ami_password=SECRET, sip_port=sip, ari_port=ari,
-        ami_port=ami, rtp_first=22000, rtp_last=22199, host_addresses=host_addresses(),
-    )  # fmt: skip
+    return plan_of(tmp_path_factory.mktemp("pbx"), "room", rtp_first=22000)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pbx(plan: PbxPlan) -> AsyncIterator[PrivatePbx]:
-    pbx = PrivatePbx(install(print), plan, say=print)
-    await pbx.start(render(plan, PBX_FLOOR))
-    yield pbx
-    await pbx.stop()
+    async with running(plan, PBX_FLOOR) as pbx:
+        yield pbx
 
 
 class Phones:
@@ -250,6 +241,7 @@ async def test_hold_gives_the_caller_music_and_resume_gives_them_back(
     await room.ready(ALICE)
     await phones.caller("c1", "1001")
     call = (await room.fact(CallConnected)).call
+    await asyncio.sleep(0.7)  # talk
     await room.telephony.control.hold(ALICE, call)
     await room.fact(HoldStarted)
     await asyncio.sleep(2)
@@ -260,7 +252,7 @@ async def test_hold_gives_the_caller_music_and_resume_gives_them_back(
     await room.fact(CallEnded, by=Ender.AGENT)
     await phones.ended("c1")
 
-    assert tone_seconds(tmp_path / "c1.wav", AGENT_HERTZ) < 2.5, "the agent must not be heard during hold"
+    assert longest_break(tmp_path / "c1.wav", AGENT_HERTZ) > 1.5, "the agent must not be heard during hold"
     assert tone_seconds(tmp_path / "alice-1.wav", CALLER_HERTZ) > 0.8
 
 

@@ -17,19 +17,9 @@ from changgu.asterisk_conf.render import render
 from changgu.telephony.existing_pbx import ExistingPbx, existing_version
 from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
 from changgu.telephony.pbx_packages import MINIMUM_PRIVATE, PbxRelease, PbxUnavailable, install
+from tests.support.private_pbx import SECRET, plan_of, running
 
-SECRET = "only-for-this-test"
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+pytestmark = pytest.mark.alone
 
 
 async def until(condition: Callable[[], bool], what: str, limit: float = 20) -> None:
@@ -45,19 +35,8 @@ def release() -> PbxRelease:
 
 
 @pytest.fixture
-def plan(tmp_path: Path, release: PbxRelease) -> PbxPlan:
-    sip, ari, ami = free_ports(3)
-    return PbxPlan(
-        folders=pbx_folders(tmp_path / "pbx", release),
-        system_name="test",
-        entity_id="02:00:00:00:00:01",
-        ari_password=SECRET,
-        ami_password=SECRET,
-        sip_port=sip,
-        ari_port=ari,
-        ami_port=ami,
-        host_addresses=host_addresses(),
-    )
+def plan(tmp_path: Path) -> PbxPlan:
+    return plan_of(tmp_path, "test", rtp_first=20000)
 
 
 FLOOR = PbxFloor((agent_phone("alice", "register", SECRET),), (ShadowQueue("helpdesk", "1001", ("alice",)),))
@@ -68,11 +47,9 @@ LARGER = PbxFloor(
 
 
 @pytest.fixture
-async def pbx(plan: PbxPlan, release: PbxRelease) -> AsyncIterator[PrivatePbx]:
-    pbx = PrivatePbx(release, plan, say=print)
-    await pbx.start(render(plan, FLOOR))
-    yield pbx
-    await pbx.stop()
+async def pbx(plan: PbxPlan) -> AsyncIterator[PrivatePbx]:
+    async with running(plan, FLOOR) as pbx:
+        yield pbx
 
 
 def ari(plan: PbxPlan) -> httpx.AsyncClient:

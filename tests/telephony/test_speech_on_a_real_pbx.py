@@ -12,22 +12,20 @@ import pytest_asyncio
 
 from changgu.acd.facts import CallStarted, MenuStepTaken
 from changgu.asterisk_conf.plan import PbxPlan
-from changgu.asterisk_conf.render import render
 from changgu.ivr_flows.heard import Question
 from changgu.ivr_flows.nodes import Choice, Grammar, GrammarKind
 from changgu.telephony.ari.client import path
-from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
-from changgu.telephony.pbx_packages import install
+from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.soft_phone import SoftPhones
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.listening import Heard, Limits, NoInput
 from changgu.telephony.speech.recogniser import Busy, Recognisers
 from changgu.telephony.speech.telephone_audio import read_wav
-from tests.support.telephone_room import DESK_NUMBER, PBX_FLOOR, SECRET, Room
+from tests.support.private_pbx import plan_of, running
+from tests.support.telephone_room import DESK_NUMBER, PBX_FLOOR, Room
 from tests.support.waiting import eventually
-from tests.telephony.test_pbx import free_ports
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
 
 MENU = Question(
     Grammar(
@@ -41,20 +39,13 @@ CREDULOUS = Limits(farthest=1.0, least_confidence=0.0, alone_confidence=0.0)
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> PbxPlan:
-    sip, ari, ami = free_ports(3)
-    return PbxPlan(
-        folders=pbx_folders(tmp_path_factory.mktemp("pbx") / "pbx", install(print)), system_name="speech",
-        entity_id="02:00:00:00:00:12", ari_password=SECRET, ami_password=SECRET, sip_port=sip, ari_port=ari,
-        ami_port=ami, rtp_first=22400, rtp_last=22799, host_addresses=host_addresses(),
-    )  # fmt: skip
+    return plan_of(tmp_path_factory.mktemp("pbx"), "speech", rtp_first=22400)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pbx(plan: PbxPlan) -> AsyncIterator[PrivatePbx]:
-    pbx = PrivatePbx(install(print), plan, say=print)
-    await pbx.start(render(plan, PBX_FLOOR))
-    yield pbx
-    await pbx.stop()
+    async with running(plan, PBX_FLOOR) as pbx:
+        yield pbx
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -9,51 +9,36 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+import pytest_asyncio
 from websockets.asyncio.client import connect
 
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, agent_phone
-from changgu.asterisk_conf.render import render
-from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
-from changgu.telephony.pbx_packages import install
+from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.soft_phone import SoftPhones
-from tests.support.service import free_ports
+from tests.support.private_pbx import SECRET, plan_of, running
 from tests.support.sipp import Caller, Sipp
 from tests.support.waiting import eventually
 
-SECRET = "only-for-this-test"
+pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
+
 FLOOR = PbxFloor(
     (agent_phone("alice", "register", SECRET),),
     (ShadowQueue("helpdesk", "1001", ("alice",)), ShadowQueue("network", "1002", ())),
 )
 
 
-@pytest.fixture
-def plan(tmp_path: Path) -> PbxPlan:
-    sip, ari, ami = free_ports(3)
-    return PbxPlan(
-        folders=pbx_folders(tmp_path / "pbx", install(print)),
-        system_name="away",
-        entity_id="02:00:00:00:00:02",
-        ari_password=SECRET,
-        ami_password=SECRET,
-        sip_port=sip,
-        ari_port=ari,
-        ami_port=ami,
-        rtp_first=22000,
-        rtp_last=22099,
-        host_addresses=host_addresses(),
-    )
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> PbxPlan:
+    return plan_of(tmp_path_factory.mktemp("pbx"), "away", rtp_first=22000)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pbx(plan: PbxPlan) -> AsyncIterator[PrivatePbx]:
-    pbx = PrivatePbx(install(print), plan, say=print)
-    await pbx.start(render(plan, FLOOR))
-    yield pbx
-    await pbx.stop()
+    async with running(plan, FLOOR) as pbx:
+        yield pbx
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def http(pbx: PrivatePbx, plan: PbxPlan) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{plan.ari_port}/ari", auth=("changgu", SECRET)) as http:
         yield http
