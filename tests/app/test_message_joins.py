@@ -38,6 +38,7 @@ from changgu.ground.access import Actor, Role
 from changgu.ground.database import Database
 from changgu.ground.trouble import Conflict
 from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.opening_hours import Calendar, period
 from changgu.ivr_flows.publishing.callers.service import Notices
 from changgu.ivr_flows.publishing.store import NoticeStore
 from changgu.recordings.api import may_hear
@@ -269,6 +270,27 @@ async def test_requesters_are_called_in_the_hours_of_the_site_only(
     if called:
         await invitations.called(ticket.number, reached=True)
         assert await invitations.next() is None
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "called"),
+    [("2026-10-02", 14, True), ("2026-10-05", 14, False), ("2026-10-06", 12, False), ("2026-10-06", 13, True),
+     ("2026-10-10", 14, False)],
+    ids=["Friday", "substitute holiday", "lunch", "after lunch", "a Saturday that is worked nowhere"],
+)  # fmt: skip
+async def test_nobody_is_called_for_the_survey_on_a_holiday_or_at_lunch(
+    house: House, day: str, hour: int, called: bool
+) -> None:
+    house.at = datetime(2026, 9, 30, 1, tzinfo=UTC)
+    ticket = await house.tickets.open(NewTicket("느림", Kind.INQUIRY, contact=PHONE), KIM)
+    await house.tickets.move(ticket.number, Move(TicketState.RESOLVED, action="조치"), KIM)
+    await house.surveys.invite(ticket.number, PHONE, KIM)
+    hours = Calendar("Asia/Seoul", dict.fromkeys(range(5), (period("09:00-18:00"),)), (period("12:00-13:00"),))
+    invitations = SurveyInvitations(house.surveys, SEOUL, 10, 18, house.now, lambda: hours)
+
+    house.at = datetime.fromisoformat(f"{day}T{hour}:00").replace(tzinfo=SEOUL)
+
+    assert (await invitations.next() is not None) is called
 
 
 async def test_equipment_is_found_by_the_month_in_which_it_was_bought(house: House) -> None:

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from changgu.ivr_flows.loader import read_calendars
@@ -173,3 +173,39 @@ def test_a_mistake_in_the_table_is_named_where_it_was_made(old: str, new: str, p
 
     assert any(problem.place == place and en in problem.en for problem in problems), problems
     assert all(problem.ko for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("left", "due"),
+    [
+        ("2026-11-20T10:00", "2026-11-20T10:30"),
+        ("2026-11-20T11:45", "2026-11-20T13:15"),  # lunch does not count
+        ("2026-11-20T12:10", "2026-11-20T13:30"),
+        ("2026-11-20T17:40", "2026-11-23T09:10"),  # Friday evening: Monday
+        ("2026-11-20T17:30", "2026-11-20T18:00"),  # the limit ends with the day
+        ("2026-11-21T03:00", "2026-11-23T09:30"),
+        ("2026-10-02T17:50", "2026-10-06T09:20"),  # 개천절's substitute holiday on Monday
+    ],
+)
+def test_a_limit_counts_while_the_desk_is_open(left: str, due: str) -> None:
+    assert OFFICE.open_for(at(left), timedelta(minutes=30)) == at(due)
+
+
+def test_a_desk_that_works_at_night_counts_over_midnight() -> None:
+    night = Calendar("Asia/Seoul", {day: (period("22:00-06:00"),) for day in range(7)}, public=None)
+
+    assert night.open_for(at("2026-11-20T05:50"), timedelta(minutes=30)) == at("2026-11-20T22:20")
+    assert night.open_for(at("2026-11-20T23:50"), timedelta(minutes=30)) == at("2026-11-21T00:20")
+    assert Calendar("Asia/Seoul", {}).open_for(at("2026-11-20T10:00"), timedelta(minutes=1)) is None
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 14 * 24 * 6), st.integers(1, 20 * 6))
+def test_a_limit_is_over_after_as_many_open_minutes(begins: int, limit: int) -> None:
+    ten = timedelta(minutes=10)
+    moment = at("2026-09-18T00:00") + begins * ten  # 추석 is among the days that follow
+    due = OFFICE.open_for(moment, limit * ten)
+
+    assert due is not None
+    opened = sum(OFFICE.at(moment + one * ten).hours is Hours.OPEN for one in range((due - moment) // ten))
+    assert opened == limit

@@ -1,6 +1,6 @@
 """A message that a caller left is kept like any recording: listed with its call, heard, and destroyed in time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -132,3 +132,20 @@ async def test_what_is_no_sound_is_refused_before_anything_is_written(office: Of
         await office.service.keep(Message(message.call, NETWORK, None, b"<html>"))
 
     assert await office.store.of_call(message.call) == []
+
+
+async def test_a_second_message_after_midnight_lies_beside_the_first_and_goes_with_it(
+    office: Office, message: Message, tmp_path: Path
+) -> None:
+    first = await office.service.keep(message)
+    office.now += timedelta(days=1)
+    write_tone(tmp_path / "second.wav", seconds=1.5)
+    second = (tmp_path / "second.wav").read_bytes()
+    second = second[:44] + bytes(255 - one for one in second[44:])
+    both = await office.service.keep(replace(message, sound=second))
+
+    (kept,) = await office.store.of_call(message.call)
+    assert (kept.path, both.seconds) == (first.path, 4.0)
+    assert len(list(office.service.folder.rglob("*.wav"))) == 1
+    await office.service.purge(kept.purge_on)
+    assert not list(office.service.folder.rglob("*.wav"))

@@ -265,6 +265,25 @@ async def test_a_message_that_nobody_can_end_costs_nobody_their_call(monkeypatch
         await board.until_posted(CallArrived(CALL, HELP))
 
 
+async def test_a_message_whose_end_is_told_late_is_kept_and_ends_nobodys_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diversions, "FILE_PATIENCE", 0.1 - 60)
+    monkeypatch.setattr(diversions, "STOPPED_WITHIN", 0.1)
+    async with board_with(RECORD) as board:
+        ends = board.pbx.end_recording
+        monkeypatch.setattr(board.pbx, "end_recording", lambda name: asyncio.sleep(0))
+        await board.pbx.call_in(CALL)
+        await board.until_posted(CallArrived(CALL, HELP))
+        await ends("voicemail.pc.c1")
+        letterbox = board.letterbox
+        assert letterbox is not None
+        await board.until(lambda: bool(letterbox.kept))
+        await board.all_heard()
+        await board.pbx.hang_up(CALL)
+        await board.until_posted(CallerHungUp(CALL))
+
+        assert not [event for event in board.posted if isinstance(event, MenuEnded)]
+
+
 async def test_a_caller_who_says_nothing_goes_where_the_flow_says() -> None:
     async with board_with(RECORD) as board:
         await board.pbx.call_in(CALL)

@@ -5,6 +5,7 @@ import os
 import signal
 import struct
 import sys
+import wave
 from array import array
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from changgu.ivr_flows.nodes import Choice, Grammar, GrammarKind
 from changgu.telephony.ari.errors import AriAway
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.listening import Heard, Limits, NoInput, NoMatch
-from changgu.telephony.speech.recogniser import Busy, Recognisers
+from changgu.telephony.speech.recogniser import Busy, Recognisers, Unreadable
 from changgu.telephony.speech.recogniser_worker import payload
 from changgu.telephony.speech.telephone_audio import read_wav
 from tests.support.waiting import eventually
@@ -214,6 +215,59 @@ async def test_what_sounds_different_at_the_second_look_is_no_match(
     pbx.says["other"] = spoken["하드웨어"]
     answer = await recognisers.listen("other", Question(Grammar(GrammarKind.YES_NO)))
     assert isinstance(answer, NoMatch)
+
+
+def wav(path: Path, sound: bytes, rate: int = 8000) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(sound)
+    return path
+
+
+async def test_a_message_is_written_down_with_how_sure_each_word_is(
+    desk: tuple[Recognisers, NoddingPbx], spoken: dict[str, bytes], tmp_path: Path
+) -> None:
+    recognisers, _ = desk
+    heard = await recognisers.transcribe(wav(tmp_path / "said.wav", spoken["상담원"] + spoken["하드웨어"]))
+    silence = await recognisers.transcribe(wav(tmp_path / "silence.wav", bytes(16000)))
+
+    assert heard is not None
+    assert heard.words
+    assert len(heard.words) == len(heard.confidences)
+    assert 0 < heard.confidence <= 1
+    assert silence is not None
+    assert not [word for word in silence.words if word]
+    assert recognisers.free == 2, "no place of a question is taken"
+
+
+async def test_questions_are_served_while_a_message_is_written_down(
+    desk: tuple[Recognisers, NoddingPbx], spoken: dict[str, bytes], tmp_path: Path
+) -> None:
+    recognisers, pbx = desk
+    pbx.says["c1"] = spoken["상담원"]
+    long = wav(tmp_path / "long.wav", (spoken["상담원"] + spoken["하드웨어"]) * 10)
+    writing = asyncio.create_task(recognisers.transcribe(long))
+    await asyncio.sleep(0.2)
+    answer = await recognisers.listen("c1", MENU, CREDULOUS)
+
+    assert isinstance(answer, Heard)
+    assert answer.value == "person"
+    assert not writing.done()
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    assert recognisers.killed == 0 or recognisers.free == 2
+
+
+async def test_what_is_no_telephones_sound_is_said_to_be_unreadable(
+    desk: tuple[Recognisers, NoddingPbx], tmp_path: Path
+) -> None:
+    (tmp_path / "page.wav").write_bytes(b"<html>")
+    for file in (tmp_path / "page.wav", tmp_path / "nothing.wav", wav(tmp_path / "fast.wav", bytes(800), 44100)):
+        with pytest.raises(Unreadable):
+            await desk[0].transcribe(file)
+    assert desk[0].free == 2
 
 
 async def test_when_the_first_process_dies_all_begins_anew(desk: tuple[Recognisers, NoddingPbx]) -> None:

@@ -1,17 +1,19 @@
 """Voice mail and fax become tickets, once, and nobody forgets to reply to them."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from changgu.acd.identity import CallId, QueueName
 from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput, Conflict, NotFound
+from changgu.ivr_flows.opening_hours import Calendar, period
 from changgu.ticketing.entries import Caller
 from changgu.ticketing.intake.messages import Answer, MessageKind, TicketMessage, Waiting
-from changgu.ticketing.intake.runner import LONGEST_SLEEP, UnansweredWatch
+from changgu.ticketing.intake.runner import LONGEST_SLEEP, Expiry, UnansweredWatch
 from changgu.ticketing.intake.service import LARGEST_FILE, Intake
 from changgu.ticketing.lifecycle import Move
 from changgu.ticketing.number import TicketNumber
@@ -21,6 +23,7 @@ from tests.ticketing.conftest import KIM, PARK, Clock
 
 CALL, NETWORK = CallId("pbx-1.7"), QueueName("network")
 LEE = Caller("010-1234-5678", 7, "이사용", "총무팀")
+SEOUL = ZoneInfo("Asia/Seoul")
 PDF = b"%PDF-1.4\n..."
 
 
@@ -75,14 +78,31 @@ async def test_a_withheld_number_and_no_queue_make_a_ticket_too(intake: Intake, 
     assert (await tickets.get(opened.ticket)).title == "음성메일"
 
 
-async def test_words_that_come_later_stand_beside_the_sound(intake: Intake) -> None:
+async def test_words_that_come_later_stand_beside_the_sound(intake: Intake, clock: Clock) -> None:
     opened = await intake.open_voicemail_ticket(CALL, LEE, NETWORK, 41)
 
-    await intake.transcribed(CALL, "모니터가 꺼집니다")
+    assert await intake.untranscribed(clock() - timedelta(days=1)) == [(CALL, 41)]
+    await intake.transcribed(CALL, "모니터가 꺼집니다", 0.62)
 
-    assert (await intake.get(opened.message)).transcript == "모니터가 꺼집니다"
+    message = await intake.get(opened.message)
+    assert (message.transcript, message.transcript_confidence) == ("모니터가 꺼집니다", 0.62)
+    assert await intake.untranscribed(clock() - timedelta(days=1)) == []
     with pytest.raises(NotFound):
-        await intake.transcribed(CallId("another"), "…")
+        await intake.transcribed(CallId("another"), "…", 0.5)
+
+
+async def test_more_that_is_said_in_the_same_call_is_listened_to_anew(intake: Intake, clock: Clock) -> None:
+    opened = await intake.open_voicemail_ticket(CALL, LEE, NETWORK, 41, seconds=4.0)
+    await intake.transcribed(CALL, "여보세요", 0.9)
+    told: list[bool] = []
+    intake.tell(lambda: told.append(True))
+
+    await intake.open_voicemail_ticket(CALL, LEE, NETWORK, 41, seconds=4.0)
+    assert await intake.untranscribed(clock() - timedelta(days=1)) == []
+    await intake.open_voicemail_ticket(CALL, LEE, NETWORK, 41, seconds=9.5)
+
+    assert await intake.untranscribed(clock() - timedelta(days=1)) == [(CALL, 41)]
+    assert ((await intake.get(opened.message)).seconds, told) == (9.5, [True])
 
 
 async def test_a_fax_becomes_a_ticket_with_its_pdf(intake: Intake, tickets: Tickets) -> None:
@@ -240,3 +260,63 @@ async def test_the_watch_shows_the_late_ones_and_knows_when_to_look_again(
     await intake.dismiss(opened.message, "광고", KIM)
     await watch.look_once()
     assert list(shown[-1]) == []
+
+
+# ---- while the desk is open, and when the time is over ---------------------------------------------------------------
+
+
+async def test_the_clock_of_a_message_stands_while_the_desk_is_closed(
+    database: Database, tickets: Tickets, clock: Clock, tmp_path: Path
+) -> None:
+    nine_to_six = (period("09:00-18:00"),)
+    office: list[Calendar | None] = [Calendar("Asia/Seoul", dict.fromkeys(range(5), nine_to_six))]
+    waiting = Waiting(timedelta(minutes=30), lambda: office[0])
+    intake = Intake(database, tickets, tmp_path / "attachments", waiting, now=clock)
+    clock.pass_by(hours=8, minutes=45)  # Friday, 17:45 in Seoul
+    opened = await intake.open_voicemail_ticket(CALL, LEE, NETWORK, 41)
+
+    monday = datetime(2026, 11, 23, 0, 15, tzinfo=UTC)  # 9:15 in Seoul
+    assert await intake.next_alert() == monday
+    clock.pass_by(hours=40)
+    assert await intake.raise_alerts() == []
+    clock.pass_by(seconds=(monday - clock()).total_seconds() - 1)
+    assert await intake.raise_alerts() == []
+    clock.pass_by(seconds=1)
+    assert [message.id for message in await intake.raise_alerts()] == [opened.message]
+    office[0] = None
+    assert waiting.alert_at(clock()) == clock() + timedelta(minutes=30), "without a calendar day and night count"
+
+
+async def test_a_fax_is_destroyed_when_its_time_is_over_and_its_ticket_stays(
+    intake: Intake, tickets: Tickets, clock: Clock, tmp_path: Path
+) -> None:
+    old = await intake.open_fax_ticket(CALL, LEE, NETWORK, PDF, 3)
+    clock.pass_by(hours=24)
+    new = await intake.open_fax_ticket(CallId("later"), LEE, NETWORK, PDF, 1)
+    expiry = Expiry(2, SEOUL, {"faxes": intake.purge}, clock)
+    assert await expiry.purge() == 0
+
+    clock.pass_by(hours=24)
+    assert await expiry.purge() == 1
+    assert await expiry.purge() == 0
+
+    with pytest.raises(NotFound):
+        await intake.document(old.message)
+    message = await intake.get(old.message)
+    assert (message.file, message.pages, message.bytes) == (None, 3, len(PDF))
+    assert await tickets.get(old.ticket)
+    assert list(tmp_path.rglob("*.pdf")) == [await intake.document(new.message)]
+
+
+async def test_a_part_that_cannot_be_reached_keeps_no_other_from_being_destroyed(clock: Clock) -> None:
+    told: list[datetime] = []
+
+    async def broken(before: datetime) -> int:
+        raise OSError("the disk is away")
+
+    async def fine(before: datetime) -> int:
+        told.append(before)
+        return 2
+
+    assert await Expiry(1, SEOUL, {"these": broken, "those": fine}, clock).purge() == 2
+    assert told == [datetime(2026, 11, 20, tzinfo=SEOUL)], "what came today is kept for one day"

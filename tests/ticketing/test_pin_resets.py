@@ -23,6 +23,7 @@ from changgu.ticketing.self_service.resets.limits import (
 )
 from changgu.ticketing.self_service.resets.service import MOST_WAITING, PinResets
 from changgu.ticketing.self_service.resets.store import ResetRow
+from changgu.ticketing.self_service.store import GuessRow
 from changgu.ticketing.service import Tickets
 from tests.ticketing.conftest import KIM, Clock
 from tests.ticketing.test_pin import LEE, PHONE, Room
@@ -245,3 +246,36 @@ async def test_more_wishes_than_can_wait_are_the_desks_work(
 )
 def test_the_desk_sees_where_it_went_and_not_the_whole_of_it(to: str, shown: str) -> None:
     assert covered(to) == shown
+
+
+# ---- what is forgotten -----------------------------------------------------------------------------------------------
+
+
+async def test_guesses_are_forgotten_and_a_locked_pin_stays_locked(desk: Desk) -> None:
+    await desk.service.issue_pin(LEE, KIM)
+    await desk.service.caller_check("nobody", "1", ELSEWHERE)
+    for _ in range(10):
+        await desk.service.caller_check(LEE, "0", ELSEWHERE)
+        desk.clock.pass_by(seconds=4000)
+
+    assert await desk.service.purge(desk.clock()) == 1
+    assert (await desk.service.standing(LEE)).state is CheckResult.LOCKED
+    async with desk.database.transaction() as session:
+        assert set(await session.scalars(select(GuessRow.number))) == {""}
+
+    pin = await desk.service.issue_pin(LEE, KIM)
+    assert await desk.service.purge(desk.clock()) == 9, "the newest keeps the count of guesses going"
+    await desk.service.caller_check(LEE, "0", ELSEWHERE)
+    assert (await desk.service.caller_check(LEE, pin, PHONE)).is_confirmed
+    desk.clock.pass_by(seconds=1)
+    assert await desk.service.purge(desk.clock()) == 2, "the wrong one before a right one counts no more"
+    await desk.service.caller_check(LEE, "0", ELSEWHERE)
+    assert (await desk.service.standing(LEE)).wrong_in_a_row == 1
+
+
+async def test_wishes_for_a_pin_are_forgotten(desk: Desk) -> None:
+    await desk.resets.send(LEE, KIM)
+    desk.clock.pass_by(seconds=1)
+
+    assert await desk.resets.purge(desk.clock()) == 1
+    assert await desk.resets.last(LEE) is None

@@ -55,10 +55,12 @@ from changgu.app.pbx_settings import ami_access, ari_access, queue_log_file
 from changgu.app.pin_joins import MessagedPins, RegisteredPeople
 from changgu.app.sending import messengers, web_credentials
 from changgu.app.settings import Settings
+from changgu.app.transcripts import Transcripts
 from changgu.directory.numbers import Numbering
 from changgu.directory.service import Directory
 from changgu.ground.database import Database
 from changgu.ivr_flows.heard import asks_by_voice
+from changgu.ivr_flows.opening_hours import Calendar
 from changgu.ivr_flows.publishing.callers.service import Counts, Notices
 from changgu.ivr_flows.publishing.service import FlowVersions
 from changgu.ivr_flows.publishing.store import CountStore, NoticeStore
@@ -88,7 +90,7 @@ from changgu.telephony.shadow_reader import ShadowReader
 from changgu.telephony.speech.prompts import PromptStore
 from changgu.telephony.watchdog import Watchdog
 from changgu.ticketing.intake.messages import Waiting
-from changgu.ticketing.intake.runner import UnansweredWatch
+from changgu.ticketing.intake.runner import Expiry, UnansweredWatch
 from changgu.ticketing.intake.service import Intake
 from changgu.ticketing.runner import TicketOpener
 from changgu.ticketing.self_service.resets.service import PinResets
@@ -155,7 +157,8 @@ class Service:
         self.tickets.tell(self.screen_pop.ticket_changed)
         self.intake = Intake(
             database, self.tickets, settings.attachments_folder,
-            Waiting(timedelta(minutes=settings.messages.alert_minutes)), self._queue_title,
+            Waiting(timedelta(minutes=settings.messages.alert_minutes), self._hours(settings.messages.alert_hours)),
+            self._queue_title,
         )  # fmt: skip
         self.unanswered = UnansweredWatch(self.intake, LateMessages(self.screen_pop).show)
         self.intake.tell(self.unanswered.look)
@@ -171,6 +174,11 @@ class Service:
         self.pin_resets = PinResets(
             database, self.self_service, RegisteredPeople(self.directory),
             MessagedPins(self.directory, self.messengers, settings.desk) if self.messengers else None,
+        )  # fmt: skip
+        self.expiry = Expiry(
+            settings.messages.days, zone,
+            {"faxes": self.intake.purge, "guesses at PINs": self.self_service.purge,
+             "wishes for a PIN": self.pin_resets.purge},
         )  # fmt: skip
         self.ticket_callbacks = TicketCallbacks(self.self_service, self.tickets)
         self.ticket_opener = TicketOpener(self.tickets, self.who_called, keeper.queue, self._facts_after)
@@ -223,7 +231,8 @@ class Service:
             takes_faxes=settings.pbx.kind == "private",
             survey=self.survey_desk if settings.surveys.after_call else None,
             survey_calls=SurveyInvitations(
-                self.surveys, zone, settings.surveys.first_hour, settings.surveys.last_hour
+                self.surveys, zone, settings.surveys.first_hour, settings.surveys.last_hour,
+                calendar=self._hours(settings.surveys.calendar),
             ) if settings.surveys.by_telephone else None,
             standings=CallerStandings(self.directory, self.tickets, self.calls, lambda: keeper.floor),
             menus=self.menu_facts, notices=self.notices,
@@ -258,6 +267,12 @@ class Service:
             ),
             speech=settings.speech.plan(),
         )
+        self.transcripts = Transcripts(
+            self.intake, self.recording_store, self.recordings,
+            self.telephony.recognisers.transcribe
+            if self.telephony.recognisers is not None and settings.speech.transcripts else None,
+        )  # fmt: skip
+        self.intake.tell(self.transcripts.look)
         if self.telephony.recognisers is not None and keeper.flow is not None and asks_by_voice(keeper.flow):
             self.telephony.recognisers.wake()
         self.agent_phones = AgentPhones(
@@ -300,7 +315,8 @@ class Service:
                     self.ledger, self.runner, self.screen_pop, self.recordings, self.ticket_opener, self.feed,
                     self.ami, self.queue_log_writer, self.cel_writer, self.shadow_queues, self.agent_phones,
                     self.telephony, self.watchdog, self.shadow_reader, self.flow_versions, self.notices,
-                    self.flow_counts, self.unanswered, self.ticket_callbacks, self.pin_resets, self.faxes,
+                    self.flow_counts, self.unanswered, self.ticket_callbacks, self.pin_resets,
+                    self.expiry, self.transcripts, self.faxes,
                 ):  # fmt: skip
                     tasks.create_task(part.run(), name=type(part).__name__)
                 self.runner.configure(self.keeper.floor)  # settles what the ledger's last lines left open
@@ -399,6 +415,15 @@ class Service:
     def _has_call(self, agent: AgentId) -> bool:
         view = self.engine.agents.get(agent)
         return view is not None and (view.call is not None or view.offer is not None)
+
+    def _hours(self, name: str) -> Callable[[], Calendar | None]:
+        """The opening hours of this name as the menu in force has them; None without such."""
+
+        def hours() -> Calendar | None:
+            flow = self.keeper.flow
+            return flow.calendars.get(name) if flow is not None else None
+
+        return hours
 
     def _queue_title(self, name: str) -> str:
         queue = self.keeper.queue(QueueName(name))

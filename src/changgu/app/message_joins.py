@@ -11,6 +11,7 @@ from changgu.app.joins import LookUp
 from changgu.directory.person import PersonCard
 from changgu.directory.service import Directory
 from changgu.ground.trouble import BadInput, Conflict, NotFound, Trouble
+from changgu.ivr_flows.opening_hours import Calendar, Hours
 from changgu.ivr_flows.spoken import ticket_found
 from changgu.recordings.service import Recordings
 from changgu.screenpop.service import ScreenPop
@@ -133,9 +134,11 @@ class SurveyInvitations:
 
     def __init__(
         self, surveys: Surveys, zone: tzinfo, first_hour: int, last_hour: int,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC), calendar: Callable[[], Calendar | None] = lambda: None,
     ) -> None:  # fmt: skip
-        """Called from `first_hour` until `last_hour` on the site's clock, from Monday to Friday."""
+        """Called from `first_hour` until `last_hour` on the site's clock, while the desk is open: not on holidays nor
+        at lunch. Without a calendar, from Monday to Friday."""
+        self._calendar = calendar
         self._surveys = surveys
         self._zone = zone
         self._hours = range(first_hour, last_hour)
@@ -144,7 +147,9 @@ class SurveyInvitations:
     async def next(self) -> Invitation | None:
         """Whoever is to be called now."""
         here = self._now().astimezone(self._zone)
-        if here.hour not in self._hours or here.weekday() >= SATURDAY:
+        calendar = self._calendar()
+        is_open = here.weekday() < SATURDAY if calendar is None else calendar.at(here).hours is Hours.OPEN
+        if here.hour not in self._hours or not is_open:
             return None
         found = await self._surveys.due(1)
         return Invitation(found[0][0].number, found[0][1]) if found else None

@@ -281,6 +281,17 @@ class MessageSettings(Group):
         "How long a voice mail or fax may go without a reply before the desks are told",
         unit="minutes / 분",
     )
+    alert_hours: str = option(
+        "desk",
+        "그 시간을 세는 근무시간표(calendars.yaml의 이름). 비우면 밤낮없이 셉니다",
+        "The opening hours in which that time counts, a name of calendars.yaml; empty: day and night",
+    )
+    days: Annotated[int, Field(ge=1, le=3650)] = option(
+        180,
+        "팩스 파일과 PIN 입력 기록을 보관하는 날수. 지나면 지워집니다. 음성은 recordings.days",
+        "How long faxes and guesses at PINs are kept; then they are destroyed. Voices: recordings.days",
+        unit="days / 일",
+    )
     folder: str = option(
         "", "팩스 파일 폴더. 비우면 DATA/attachments", "Where faxes are kept; empty means DATA/attachments"
     )
@@ -304,6 +315,11 @@ class SurveySettings(Group):
     )
     last_hour: Annotated[int, Field(ge=1, le=24)] = option(
         18, "설문 전화를 거는 마지막 시각", "The hour until which requesters are called", unit="hour / 시"
+    )
+    calendar: str = option(
+        "desk",
+        "설문 전화를 거는 날과 시간의 근무시간표(calendars.yaml의 이름). 비우면 월~금",
+        "The opening hours in which requesters are called, a name of calendars.yaml; empty: Monday to Friday",
     )
 
     @model_validator(mode="after")

@@ -33,6 +33,12 @@ class SpeechSettings(Group):
         """What the telephone side is given; None: keys only."""
         return SpeechPlan(self.at_once, self.folder) if self.use else None
 
+    transcripts: bool = option(
+        True,
+        "음성메일을 받아써 접수에 붙입니다. 첫 음성메일에 모델을 읽고, 통화가 쓰고 남은 처리 시간만 씁니다",
+        "Write down voice mail for its ticket: the first one loads the model, and only what calls leave is used",
+    )
+
     @property
     def folder(self) -> Path | None:
         """Where the model is; None: in its package."""

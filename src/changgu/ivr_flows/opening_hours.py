@@ -6,7 +6,7 @@ to its last: at 17:59:59 a desk that closes at 18:00 is open, at 18:00:00 it is 
 its beginning (22:00-06:00) goes on into the next day, and a day may end at 24:00.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -152,6 +152,29 @@ class Calendar:
             if found:
                 return found[0]
         return None
+
+    def open_for(self, moment: datetime, worked: timedelta) -> datetime | None:
+        """When the desk has been open for so long since this moment; None when that is not within a year."""
+        at, left = moment.astimezone(UTC), worked
+        for change in self._changes_after(at):
+            if self._is_open(at):
+                if change - at >= left:
+                    return at + left
+                left -= change - at
+            at = change
+        return None
+
+    def _changes_after(self, moment: datetime) -> Iterator[datetime]:
+        """Moments at which it may open or close, in order."""
+        today, ahead_of_midnight = self.local(moment).date(), set[datetime]()
+        for ahead in range(-1, LOOKED_AHEAD):
+            day = today + timedelta(days=ahead)
+            worked = self._hours_of(day)
+            periods = (*worked, *(self.lunch if worked else ()))
+            ahead_of_midnight |= {self._moment(day, edge) for one in periods for edge in (one.begins, one.until)}
+            midnight = self._moment(day, DAY_END)
+            yield from sorted(edge for edge in ahead_of_midnight if moment < edge < midnight)
+            ahead_of_midnight = {edge for edge in ahead_of_midnight if edge >= midnight}
 
     def _moment(self, day: date, since_midnight: timedelta) -> datetime:
         """As the clock on the wall shows it, also on days when clocks are changed; in UTC, where moments compare."""

@@ -193,7 +193,9 @@ class Recordings:
         and whoever has the sound must not throw it away.
         """
         now = self._now()
-        place = self._place(message.call, now)
+        earlier = next((one for one in await self._store.of_call(message.call) if one.leg is Leg.MESSAGE), None)
+        # Beside the first, whatever day that was: a file that no row names would never be destroyed.
+        place = self._place(message.call, earlier.started_at if earlier and earlier.path else now)
         look(message.sound[:HEADER_BYTES], len(message.sound))
         path = f"{place}/{MESSAGE}"
         whole = await asyncio.to_thread(_joined, self.folder / path, message.sound)

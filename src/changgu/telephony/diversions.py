@@ -122,6 +122,8 @@ class Diversions:
         self._voicemails = voicemails
         self._spawn = spawn
         self._messages: dict[str, asyncio.Future[RecordingFinished]] = {}
+        self._went_on: dict[str, CallId] = {}
+        """Messages whose end we did not hear in time, and whose callers are served on, by the name of the message."""
         self._fetching: set[str] = set()
         """Messages from before that are being fetched."""
         self._outside: dict[str, _Outside] = {}
@@ -175,6 +177,8 @@ class Diversions:
                 if outside := self._outside.get(channel_id):
                     outside.gone.set()
             case ChannelDestroyed(channel_id):
+                for name in [name for name, call in self._went_on.items() if call == channel_id]:
+                    del self._went_on[name]
                 self._outside_destroyed(channel_id)
             case _:
                 return
@@ -236,6 +240,7 @@ class Diversions:
         visitor.handset.forget_keys()  # the # that ended it
         if not is_kept:
             visitor.afterwards = None
+            self._went_on[name] = call  # should the end of it be told yet, it ends nobody's call
         return is_kept
 
     async def _keep(
@@ -315,8 +320,8 @@ class Diversions:
             return False
         finally:
             self._fetching.discard(name)
-        if kept:
-            # Should the caller still be on the line, they have done what they came for.
+        if kept and name not in self._went_on:
+            # Should the caller still be on the line, nobody serves them on: they have done what they came for.
             self._post(MenuEnded(call, served=True, outcome=Outcome.VOICEMAIL))
         return kept
 

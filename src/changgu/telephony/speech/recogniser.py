@@ -21,7 +21,7 @@ from typing import Any
 
 from changgu.ivr_flows.heard import Question, phrases
 from changgu.telephony.ari.errors import AriTrouble
-from changgu.telephony.speech.listening import Heard, Limits, NoInput, NoMatch
+from changgu.telephony.speech.listening import Heard, Limits, NoInput, NoMatch, Transcript
 from changgu.telephony.speech.tap import Requests, Tap, close_tap, open_tap, sweep
 from changgu.telephony.speech.vocabulary import NoModel, grammar_pieces, model_folder, vocabulary
 
@@ -43,6 +43,9 @@ ALIVE_LIMIT = 3.0
 
 START_LIMIT = 2.0
 """Seconds for one more process, and for the end of the first one."""
+
+TRANSCRIPT_LIMIT = 1800.0
+"""Seconds for a whole message, on a machine that has something better to do."""
 
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
 
@@ -67,6 +70,10 @@ Answer = Heard | NoInput | NoMatch | Busy
 
 class WorkerGone(Exception):
     """A process ended, or said what it should not."""
+
+
+class Unreadable(Exception):
+    """There is no sound in a file, or no telephone's."""
 
 
 class Line:
@@ -136,6 +143,9 @@ class Recognisers:
         self._closing: set[asyncio.Task[None]] = set()
         self._asked_so_far = 0
         self._folder: Path | None = None
+        self._path = Path()
+        """Where processes are had, while they can be."""
+        self._one_transcript = asyncio.Lock()
         self.ready = asyncio.Event()
         """Set while processes can be had."""
         self.killed = 0
@@ -189,6 +199,7 @@ class Recognisers:
             while not ended.done():
                 while self._open < self._at_once:
                     await self._add(path)
+                self._path = path
                 self.ready.set()
                 self._lacking.clear()
                 lacking = asyncio.create_task(self._lacking.wait())
@@ -220,6 +231,41 @@ class Recognisers:
         while self._idle:
             self._idle.pop().close()
             self._open -= 1
+
+    # ---- a message that was left -----------------------------------------------------------------------------------
+
+    async def transcribe(self, file: Path) -> Transcript | None:
+        """The words of a recording (WAV, 8 kHz, mono, 16 bit), and how sure each is; none for silence.
+
+        One at a time, in a process of its own that takes only what is left of the processor: no question waits for it,
+        and no place of theirs is taken. None when there is nobody to do it, or they failed: again later. Raises
+        `Unreadable` for what is no such file.
+        """
+        self.wake()
+        async with self._one_transcript:
+            try:
+                async with asyncio.timeout(READY_LIMIT):
+                    await self.ready.wait()
+                async with asyncio.timeout(START_LIMIT):
+                    line = await Line.open(self._path)
+            except (OSError, WorkerGone, TimeoutError) as trouble:
+                logger.info("nobody can write down a message now: %s", trouble or "too slow")
+                return None
+            try:
+                line.order(do="transcribe", question=0, file=str(file))
+                async with asyncio.timeout(TRANSCRIPT_LIMIT):
+                    while (news := await line.news()).get("news") == "alive":
+                        pass
+            except (WorkerGone, TimeoutError) as trouble:
+                logger.warning("a message could not be written down: %s", trouble or "too slow")
+                return None
+            finally:
+                line.close(kill=True)
+        match news:
+            case {"news": "transcript", "words": words, "confidences": sure}:
+                return Transcript(tuple(words), tuple(float(one) for one in sure))
+            case _:
+                raise Unreadable(str(file))
 
     # ---- one question ----------------------------------------------------------------------------------------------
 

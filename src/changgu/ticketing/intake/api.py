@@ -41,6 +41,7 @@ class MessageOut(BaseModel):
     audio: str | None = Field(description="Where a voice mail can be heard; every hearing is noted")
     document: str | None = Field(description="Where the PDF of a fax is")
     transcript: str = Field(description="What a machine understood; empty when none did")
+    transcript_confidence: float | None = Field(description="How sure it is, 0 to 1; null until it has listened")
     alert_at: datetime = Field(description="When the desk is told, unless somebody replies before")
     alerted_at: datetime | None
     late: bool = Field(description="The desk was told, and still nobody has replied")
@@ -99,7 +100,7 @@ def build_router(gate: Gate, intake: Intake) -> APIRouter:
             pages=message.pages,
             audio=audio_address(message),
             document=document_address(message),
-            transcript=message.transcript,
+            transcript=message.transcript, transcript_confidence=message.transcript_confidence,
             alert_at=intake.waiting.alert_at(message.at),
             alerted_at=message.alerted_at,
             late=message.is_late,

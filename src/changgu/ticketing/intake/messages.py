@@ -1,10 +1,12 @@
 """A voice mail or a fax that became a ticket: what is kept of it, and when it counts as unanswered."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from changgu.acd.identity import CallId
+from changgu.ivr_flows.opening_hours import Calendar
 from changgu.ticketing.number import TicketNumber
 from changgu.ticketing.ticket import Channel, TicketState
 
@@ -55,11 +57,15 @@ class Waiting:
     """The limit on the time without a reply."""
 
     limit: timedelta
-    """From the message to the alert; the desk's clock, day and night."""
+    """From the message to the alert, of the time in which the desk is open."""
+    hours: Callable[[], Calendar | None] = lambda: None
+    """When that is, as things stand; None: day and night."""
 
     def alert_at(self, left_at: datetime) -> datetime:
-        """When the alert is due, unless somebody replies before."""
-        return left_at + self.limit
+        """When the alert is due, unless somebody replies before. A desk that does not open counts day and night."""
+        calendar = self.hours()
+        due = calendar.open_for(left_at, self.limit) if calendar is not None else None
+        return due or left_at + self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,8 @@ class TicketMessage:
     """Below the folder of attachments."""
     bytes: int | None = None
     transcript: str = ""
+    transcript_confidence: float | None = None
+    """How sure the machine is of its words, 0 to 1; None until it has listened."""
     alerted_at: datetime | None = None
     """When the desk was told that nobody had replied."""
     answered: Answered | None = None

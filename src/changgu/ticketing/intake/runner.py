@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,6 +15,45 @@ logger = logging.getLogger(__name__)
 LONGEST_SLEEP = 60.0
 """Seconds after which it looks again, whatever it expected: replies are given elsewhere."""
 AFTER_TROUBLE = 10.0
+
+
+PURGE_EVERY = 3600.0
+
+
+class Expiry:
+    """Destroys what is past its time: `run` must be running. Each part destroys what was there before a moment."""
+
+    def __init__(
+        self, days: int, zone: tzinfo, parts: Mapping[str, Callable[[datetime], Awaitable[int]]],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:  # fmt: skip
+        """`days` counts from the day on which something came, on the site's calendar; parts by what they destroy."""
+        self._days = days
+        self._zone = zone
+        self._parts = parts
+        self._now = now
+
+    async def run(self) -> None:
+        """Look every hour, until cancelled."""
+        while True:
+            await self.purge()
+            await asyncio.sleep(PURGE_EVERY)
+
+    async def purge(self) -> int:
+        """How many were destroyed; a part that cannot be reached now is tried again."""
+        first_kept = self._now().astimezone(self._zone).date() - timedelta(days=self._days - 1)
+        before = datetime.combine(first_kept, time(), self._zone)
+        count = 0
+        for name, purge in self._parts.items():
+            try:
+                done = await purge(before)
+            except (SQLAlchemyError, OSError) as trouble:
+                logger.warning("%s could not be destroyed now: %s", name, type(trouble).__name__)
+                continue
+            if done:
+                logger.info("%d %s were destroyed because their time was over", done, name)
+            count += done
+        return count
 
 
 class UnansweredWatch:

@@ -103,11 +103,20 @@ class Intake:
             sha256=digest,
         )  # fmt: skip
 
-    async def transcribed(self, call: CallId, text: str) -> None:
-        """What was said in a voice mail, once it has been written down; the ticket shows it beside the sound."""
+    async def transcribed(self, call: CallId, text: str, confidence: float) -> None:
+        """A machine has listened to the voice mail of this call, and is so sure of its words, 0 to 1; '' for none.
+
+        Raises `NotFound`.
+        """
         async with self._database.transaction() as session:
-            if not await store.transcribe(session, call, clean_text(text)[:LONGEST_TRANSCRIPT]):
+            text = clean_text(text)[:LONGEST_TRANSCRIPT]
+            if not await store.transcribe(session, call, text, min(1.0, max(0.0, confidence))):
                 raise NotFound("그런 음성메일이 없습니다.", "there is no such voice mail")
+
+    async def untranscribed(self, since: datetime) -> list[tuple[CallId, int]]:
+        """Voice mails since this moment to which no machine has listened yet: their calls and recordings."""
+        async with self._database.transaction() as session:
+            return await store.untranscribed(session, since)
 
     async def _keep(
         self, kind: MessageKind, call: CallId, caller: Caller, queue: QueueName | None, *, transcript: str = "",
@@ -115,6 +124,7 @@ class Intake:
     ) -> MessageTicket:  # fmt: skip
         known = await self._known(kind, call)
         if known is not None:
+            await self._said_more(known, details.get("seconds"))
             return known
         transcript = clean_text(transcript)[:LONGEST_TRANSCRIPT]
         said = description(kind, transcript, pages=pages, complete=complete)
@@ -134,6 +144,14 @@ class Intake:
         for listener in self._listeners:
             listener()
         return MessageTicket(ticket.number, row.id, True)
+
+    async def _said_more(self, known: MessageTicket, seconds: str | float | None) -> None:
+        if not isinstance(seconds, float):
+            return
+        async with self._database.transaction() as session:
+            more = await store.longer(session, known.message, seconds)
+        for listener in self._listeners if more else ():
+            listener()
 
     async def _ticket(
         self, kind: MessageKind, call: CallId, caller: Caller, queue: QueueName | None, said: str
@@ -212,7 +230,8 @@ class Intake:
         """Messages whose time is over: they are marked, so that each is told of once."""
         now = self._now()
         async with self._database.transaction() as session:
-            overdue = await store.due(session, now - self.waiting.limit)
+            waiting = await store.due(session, now - self.waiting.limit)
+        overdue = [message for message in waiting if self.waiting.alert_at(message.at) <= now]
         if overdue:
             async with self._database.transaction() as session:
                 await store.mark_told(session, [message.id for message in overdue], now)
@@ -223,6 +242,20 @@ class Intake:
         async with self._database.transaction() as session:
             oldest = await store.oldest_untold(session)
         return self.waiting.alert_at(oldest) if oldest else None
+
+    # The time that is over
+
+    async def purge(self, before: datetime) -> int:
+        """Destroy the documents of faxes that came before this moment; how many. Their tickets stay."""
+        async with self._database.transaction() as session:
+            over = await store.documents_before(session, before)
+        for id, name in over:
+            path = (self._folder / name).resolve()
+            if path.is_relative_to(self._folder):
+                await asyncio.to_thread(path.unlink, missing_ok=True)
+            async with self._database.transaction() as session:
+                await store.without_document(session, id)
+        return len(over)
 
     def _write(self, name: str, content: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

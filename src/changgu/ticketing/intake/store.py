@@ -46,6 +46,8 @@ class MessageRow(Base):
     bytes: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
     transcript: Mapped[str] = mapped_column(Text, default="")
+    transcript_confidence: Mapped[float | None] = mapped_column(Float)
+    """0 to 1; null until a machine has listened."""
     alerted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     handled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     handled_by: Mapped[str | None] = mapped_column(String(64))
@@ -131,11 +133,40 @@ async def mark_told(session: AsyncSession, ids: Sequence[int], at: datetime) -> 
     await session.execute(query.values(alerted_at=at))
 
 
-async def transcribe(session: AsyncSession, call: CallId, text: str) -> bool:
+async def untranscribed(session: AsyncSession, since: datetime) -> list[tuple[CallId, int]]:
+    """Voice mails since this moment to which no machine has listened: their calls and recordings, the oldest first."""
+    query = select(MessageRow.call, MessageRow.recording).where(
+        MessageRow.kind == MessageKind.VOICEMAIL, MessageRow.transcript_confidence.is_(None), MessageRow.at >= since,
+        MessageRow.recording.is_not(None),
+    )  # fmt: skip
+    found = await session.execute(query.order_by(MessageRow.at))
+    return [(CallId(call), recording) for call, recording in found if recording is not None]
+
+
+async def longer(session: AsyncSession, id: int, seconds: float) -> bool:
+    """More was said in the same call: a machine has to listen anew; whether it was more."""
+    query = update(MessageRow).where(MessageRow.id == id, MessageRow.seconds < seconds)
+    found = await session.scalar(query.values(seconds=seconds, transcript_confidence=None).returning(MessageRow.id))
+    return found is not None
+
+
+async def transcribe(session: AsyncSession, call: CallId, text: str, confidence: float) -> bool:
     """Keep what was said in this call's voice mail; whether there is one."""
     query = update(MessageRow).where(MessageRow.kind == MessageKind.VOICEMAIL, MessageRow.call == call)
-    found = await session.scalar(query.values(transcript=text).returning(MessageRow.id))
+    query = query.values(transcript=text, transcript_confidence=confidence)
+    found = await session.scalar(query.returning(MessageRow.id))
     return found is not None
+
+
+async def documents_before(session: AsyncSession, moment: datetime) -> list[tuple[int, str]]:
+    """Messages that came before this moment and have a file: their ids and its name; the oldest first."""
+    query = select(MessageRow.id, MessageRow.file).where(MessageRow.at < moment, MessageRow.file.is_not(None))
+    return [(id, name) for id, name in await session.execute(query.order_by(MessageRow.at)) if name is not None]
+
+
+async def without_document(session: AsyncSession, id: int) -> None:
+    """The file of this message is no more; how large it was and its digest stay."""
+    await session.execute(update(MessageRow).where(MessageRow.id == id).values(file=None))
 
 
 async def dismiss(session: AsyncSession, id: int, why: str, by: str, at: datetime) -> None:
@@ -202,6 +233,7 @@ def _message(row: MessageRow, ticket: TicketRow, answered: Answered | None) -> T
         file=row.file,
         bytes=row.bytes,
         transcript=row.transcript,
+        transcript_confidence=row.transcript_confidence,
         alerted_at=row.alerted_at,
         answered=answered,
     )

@@ -130,6 +130,11 @@ class SelfService:
     def _keyed(self, pin: str) -> str:
         return hmac.new(self._key, pin.encode(), hashlib.sha256).hexdigest()
 
+    async def purge(self, before: datetime) -> int:
+        """Guesses made before this moment are forgotten, unless they keep a PIN locked; how many."""
+        async with self._database.transaction() as session:
+            return await store.purge_guesses(session, before)
+
     # PINs given out
 
     async def issue_pin(self, person: int, by: Actor) -> str:

@@ -6,9 +6,9 @@ Tables: `caller_pins` (one per person), `pin_guesses` (each guess, right or wron
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, delete, func, select, update
+from sqlalchemy import ForeignKey, String, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from changgu.ground.database import Base, UtcDateTime
 from changgu.ticketing.self_service.pin import NUMBER_WINDOW, Guesses
@@ -102,6 +102,24 @@ async def use_up(session: AsyncSession, person: int, hashed: str, at: datetime) 
 async def forget_guess(session: AsyncSession, id: int) -> None:
     """A guess that was not looked at is none."""
     await session.execute(delete(GuessRow).where(GuessRow.id == id))
+
+
+async def purge_guesses(session: AsyncSession, before: datetime) -> int:
+    """Guesses from before this moment that count for nothing any more are gone; how many.
+
+    Those that keep a PIN locked stay, as does the last right one, but no longer the telephones they came from. So does
+    the newest of all: SQLite would give its id again, and a guess with an id below `guesses_from` counts for nothing.
+    """
+    later, pin = aliased(GuessRow), aliased(PinRow)
+    over = exists().where(later.person == GuessRow.person, later.right, later.id > GuessRow.id)
+    held = exists().where(pin.person == GuessRow.person, pin.guesses_from < GuessRow.id)
+    newest = select(func.max(aliased(GuessRow).id)).scalar_subquery()
+    gone = await session.scalars(
+        delete(GuessRow).where(GuessRow.at < before, over | ~held, GuessRow.id < newest).returning(GuessRow.id)
+    )
+    count = len(gone.all())
+    await session.execute(update(GuessRow).where(GuessRow.at < before, GuessRow.number != "").values(number=""))
+    return count
 
 
 async def newest_guess(session: AsyncSession) -> int:

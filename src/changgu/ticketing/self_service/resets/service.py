@@ -144,6 +144,11 @@ class PinResets:
             finally:
                 self._waiting.task_done()
 
+    async def purge(self, before: datetime) -> int:
+        """Wishes from before this moment are forgotten; how many."""
+        async with self._database.transaction() as session:
+            return await store.purge(session, before)
+
     async def settled(self) -> None:
         """Wait until everything asked for so far has been dealt with."""
         await self._waiting.join()

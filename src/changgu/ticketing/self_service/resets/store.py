@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, func, select, update
+from sqlalchemy import String, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -59,6 +59,11 @@ async def end_waiting(session: AsyncSession) -> None:
     """Wishes that still waited when the desk ended were not met."""
     query = update(ResetRow).where(ResetRow.outcome == Outcome.WAITING)
     await session.execute(query.values(outcome=Outcome.NOT_SENT))
+
+
+async def purge(session: AsyncSession, before: datetime) -> int:
+    """Wishes from before this moment are gone; how many."""
+    return len((await session.scalars(delete(ResetRow).where(ResetRow.at < before).returning(ResetRow.id))).all())
 
 
 async def newest(session: AsyncSession, person: int) -> ResetRow | None:
