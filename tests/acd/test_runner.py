@@ -35,7 +35,7 @@ from changgu.acd.facts import (
 from changgu.acd.floor_json import floor_digest
 from changgu.acd.identity import AgentId, CallId, Instant, QueueName
 from changgu.acd.queues import Agent, Floor, Queue
-from changgu.acd.runner import InboxFull, Runner, SteadyClock
+from changgu.acd.runner import LISTENERS_WAIT, InboxFull, Runner, SteadyClock
 
 T0 = 1_790_000_000.0
 
@@ -122,19 +122,49 @@ def dial(call: str) -> CallerDialledIn:
     return CallerDialledIn(CallId(call), None, "1000")
 
 
-async def test_all_of_one_event_comes_before_the_next_and_nobody_who_looks_on_before_the_switch() -> None:
+DECIDED = [
+    ("ledger", "CallStarted"), ("ledger", "MenuStepTaken"), ("ledger", "CallEnded"), ("switch", "HangUpCaller"),
+]  # fmt: skip
+HEARD = [
+    ("pop", "CallStarted"), ("board", "CallStarted"), ("pop", "MenuStepTaken"), ("board", "MenuStepTaken"),
+    ("pop", "CallEnded"), ("board", "CallEnded"),
+]  # fmt: skip
+
+
+def words(floor: Floorful) -> list[tuple[str, str]]:
+    return [(who, type(getattr(what, "fact", what)).__name__) for who, what in floor.noted]
+
+
+async def test_twenty_agents_hang_up_at_once_and_their_phones_ring_before_those_who_look_on_hear_of_it() -> None:
     floor = Floorful()
     async with floor.running():
-        floor.runner.post(dial("c1"))
-        floor.runner.post(dial("c2"))
+        for number in range(20):
+            floor.runner.post(dial(f"c{number}"))
         await floor.settle()
-    assert [(who, type(getattr(what, "fact", what)).__name__) for who, what in floor.noted] == 2 * [
-        ("ledger", "CallStarted"), ("ledger", "MenuStepTaken"), ("ledger", "CallEnded"),
-        ("switch", "HangUpCaller"),
-        ("pop", "CallStarted"), ("board", "CallStarted"),
-        ("pop", "MenuStepTaken"), ("board", "MenuStepTaken"),
-        ("pop", "CallEnded"), ("board", "CallEnded"),
-    ]  # fmt: skip
+    assert words(floor) == 20 * DECIDED + 20 * HEARD
+
+
+async def test_news_without_end_keeps_nobody_from_hearing_it() -> None:
+    clock = HandWoundClock()
+
+    class SlowEngine(SmallEngine):
+        def handle(self, event: Event, now: Instant) -> list[Effect]:
+            clock.time += LISTENERS_WAIT + 0.01
+            return super().handle(event, now)
+
+    floor = Floorful(clock, engine=SlowEngine())
+    async with floor.running():
+        for number in range(3):
+            floor.runner.post(dial(f"c{number}"))
+        await floor.settle()
+    assert words(floor) == 2 * DECIDED + HEARD + DECIDED + 2 * HEARD
+
+
+async def test_whoever_asked_is_answered_after_all_have_heard() -> None:
+    floor = Floorful()
+    async with floor.running():
+        await floor.runner.ask(dial("c1"))
+        assert words(floor) == DECIDED + HEARD
 
 
 async def test_facts_are_numbered_without_gaps_from_where_the_ledger_ended() -> None:

@@ -1,13 +1,14 @@
 """One inbox and one loop: hands news to the ACD engine, writes down what happened, passes on what is to be done.
 
-Each event is handled to its end (facts to the ledger, commands to the switch, facts to every listener) before the next
-is taken from the inbox, so nobody ever sees half of a decision. The switch comes before those who only look on: a
-phone rings no later because many watch.
+Each event is decided to its end (facts to the ledger, commands to the switch) before the next is taken from the inbox,
+so nobody ever sees half of a decision. The other listeners, who only look on, hear the facts in the same order as soon
+as no news waits: when twenty agents hang up at once, twenty phones ring before twenty rows are drawn anew.
 """
 
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,8 +27,8 @@ logger = logging.getLogger(__name__)
 INBOX_LIMIT = 100_000
 """Events that may wait. The engine needs microseconds for one, so a full inbox means that the loop stands still."""
 
-EVENTS_BEFORE_A_BREATH = 50
-"""Handled in one go before other tasks of the loop get their turn."""
+LISTENERS_WAIT = 0.05
+"""Seconds that a fact may wait for a pause in the news before the listeners hear it all the same."""
 
 SHORTEST_TIMER = 0.001
 """Seconds; keeps a deadline that is due over and over from starving everything else."""
@@ -108,8 +109,8 @@ class Runner:
 
     `do` takes a command without waiting (the switch owns a queue per call). `listeners` hear each fact once, in
     the order given, and return at once (whoever needs time owns a bounded queue); one that raises is logged and
-    the others go on. `ledger` hears first, and is the exception: a floor that cannot write down what it does must
-    stop rather than forget, so its exception ends `run`.
+    the others go on. Whoever asked is answered after all have heard. `ledger` hears first, and is the exception: a
+    floor that cannot write down what it does must stop rather than forget, so its exception ends `run`.
     `first_seq` is the number of the next fact: the ledger's last number plus one.
     """
 
@@ -129,6 +130,8 @@ class Runner:
         self._ledger = ledger
         self._listeners = tuple(listeners)
         self._next_seq = first_seq
+        self._untold: deque[Recorded] = deque()
+        """Facts that the listeners have yet to hear."""
         self._inbox: asyncio.Queue[_Entry] = asyncio.Queue(INBOX_LIMIT)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -187,15 +190,19 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self._closed = False
         self._wind_timer()
-        handled = 0
         try:
             while True:
+                if self._untold and self._inbox.empty():
+                    self._tell(self._untold.popleft())
+                    await asyncio.sleep(0)  # news goes before the next
+                    continue
                 self._handle(await self._inbox.get())
-                handled += 1
-                if handled % EVENTS_BEFORE_A_BREATH == 0:
-                    await asyncio.sleep(0)
+                while self._untold and self._last - self._untold[0].at > LISTENERS_WAIT:
+                    self._tell(self._untold.popleft())
+                await asyncio.sleep(0)  # the switch sends what it was given
         finally:
             self._closed = True
+            self._tell_all()
             if self._timer is not None:
                 self._timer.cancel()
             self._release_askers()
@@ -228,8 +235,10 @@ class Runner:
             self._wind_timer()
             return
         refusal = self._carry_out(effects, now, entry.news)
-        if entry.asker is not None and not entry.asker.done():
-            entry.asker.set_result(refusal)
+        if entry.asker is not None:
+            self._tell_all()
+            if not entry.asker.done():
+                entry.asker.set_result(refusal)
         self._wind_timer()
 
     def _carry_out(
@@ -237,7 +246,6 @@ class Runner:
     ) -> RequestRefused | None:
         refusal = None
         cause = self._cause(news) if effects else None
-        told: list[Recorded] = []
         commands: list[Command] = []
         for effect in effects:
             if isinstance(effect, Fact):
@@ -246,7 +254,7 @@ class Runner:
                 cause = None  # it is written down once, with the first of its facts
                 if self._ledger is not None:
                     self._ledger(recorded)
-                told.append(recorded)
+                self._untold.append(recorded)
             elif isinstance(effect, RequestRefused):
                 refusal = effect
             else:
@@ -257,8 +265,6 @@ class Runner:
             except Exception:  # one call's edge: its command queue is gone, the others' are not
                 logger.warning("the switch did not take %s", type(command).__name__, exc_info=True,
                                extra={"call_id": command.call})
-        for recorded in told:
-            self._tell(recorded)
         return refusal
 
     def _cause(self, news: Event | _Reload | CallServedElsewhere) -> Cause:
@@ -267,6 +273,10 @@ class Runner:
         digest, began = floor_digest(news.floor), not self._opened
         self._opened = True
         return FloorOpened(digest) if began else FloorTakenUp(digest)
+
+    def _tell_all(self) -> None:
+        while self._untold:
+            self._tell(self._untold.popleft())
 
     def _tell(self, recorded: Recorded) -> None:
         for listener in self._listeners:
