@@ -21,6 +21,7 @@ from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.app.rendering import LANGUAGE_COOKIE
 from tests.browser.conftest import Desktop
 from tests.browser.desk_house import DeskHouse
+from tests.support.waiting import eventually
 
 KIM = AgentId("kim")
 LEE = AgentId("lee")
@@ -53,7 +54,7 @@ async def test_the_pop_is_on_the_screen_before_the_phone_is_answered(house: Hous
     await ring(house[0])
 
     caller = page.locator("#caller")
-    await expect(caller).to_contain_text("홍길동", timeout=1_000)
+    await expect(caller).to_contain_text("홍길동")
     for told in ("정보화담당관실", "20190001", "본관 3층 312호", "PC-0312", "그램 16", "010-1234-5678", "VPN"):
         await expect(caller).to_contain_text(told)
     await expect(page.locator("#tickets")).to_contain_text("재택근무 중 VPN 접속이 10분마다 끊김")
@@ -79,8 +80,11 @@ async def test_an_agent_works_a_call_with_the_keyboard_alone(house: House, deskt
     await page.keyboard.press("Alt+3")
     await expect(page.locator("#next-word")).to_have_text("식사")
     await page.keyboard.press("F10")
-    await expect(page.locator("#hang-up")).to_be_visible()
-    assert house[0].hung_up == [C1]
+
+    async def hung_up() -> list[CallId]:
+        return house[0].hung_up
+
+    assert await eventually(hung_up) == [C1]
     await house[0].news(CallerHungUp(C1))
     await expect(word).to_have_text("후처리")
     await page.keyboard.press("F2")
