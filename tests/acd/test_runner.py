@@ -9,6 +9,7 @@ import pytest
 
 from changgu.acd.agent_state import NotReadyReason
 from changgu.acd.commands import Command, Farewell, HangUpCaller
+from changgu.acd.distribution import Distribution
 from changgu.acd.engine import Effect, Engine, HalfDecided, RequestRefused
 from changgu.acd.event_json import FloorOpened
 from changgu.acd.events import (
@@ -285,13 +286,13 @@ async def test_what_the_engine_made_true_before_it_failed_is_written_down_all_th
     assert floor.runner.failed_events == 1
 
 
-def test_an_engine_that_fails_half_way_says_what_is_true_already() -> None:
-    class Torn(Engine):
-        def _distribute(self, now: Instant) -> None:
-            raise AssertionError("a fault of ours")
+def test_an_engine_that_fails_half_way_says_what_is_true_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_distribution: Distribution, _now: Instant) -> None:
+        raise AssertionError("a fault of ours")
 
-    engine = Torn(Floor((Queue(QueueName("pc"), "PC"),), ()))
+    engine = Engine(Floor((Queue(QueueName("pc"), "PC"),), ()))
     engine.handle(dial("c1"), T0)
+    monkeypatch.setattr(Distribution, "run", fails)
     with pytest.raises(HalfDecided) as half:
         engine.handle(CallArrived(CallId("c1"), QueueName("pc")), T0)
     written = [effect for effect in half.value.effects if isinstance(effect, CallQueued)]
