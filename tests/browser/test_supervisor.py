@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from changgu.acd.agent_state import AgentState
 from changgu.acd.commands import RingAgent
@@ -148,3 +148,28 @@ async def test_a_reload_of_the_desktop_changes_nothing_for_the_agent(house: Hous
 
     await eventually(gone)
     assert house[0].engine.agents[KIM].state is AgentState.READY  # within the grace
+
+
+@pytest.mark.parametrize("width", [700, 400])
+async def test_on_a_narrow_window_the_actions_are_in_sight_and_work(house: House, floor: Page, width: int) -> None:
+    """The table is wider than the window; nobody should have to find out that it can be moved sideways."""
+    await floor.set_viewport_size({"width": width, "height": 900})
+    await house[0].news(PhoneReachable(KIM), AgentReady(KIM))
+    row = floor.locator("#agents tr", has_text="김상담").first
+    await expect(row.locator("td").first).to_contain_text("대기")
+    opener = row.get_by_role("button", name="조치: kim")
+
+    async def in_sight(one: Locator) -> bool:
+        box = await one.bounding_box()
+        return box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
+
+    await opener.scroll_into_view_if_needed()
+    scrolled = await floor.locator(".floor-agents").evaluate("table => table.parentElement.scrollLeft")
+    assert scrolled == 0
+    assert await in_sight(opener), await opener.bounding_box()
+    await opener.click()
+    training = floor.locator(".floor-panel").get_by_role("button", name="교육")
+    assert await in_sight(training), await training.bounding_box()
+    await training.click()
+    await expect(floor.locator("#said")).to_contain_text("김상담")
+    await expect(row.locator("td").first).to_contain_text("교육")
