@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from changgu.ivr_flows.checks import Finding, Staff, check, menu_depths
 from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.loader import Beside, inspect
 from changgu.ivr_flows.nodes import (
     Choice,
     ChooseLanguage,
@@ -36,6 +37,7 @@ from changgu.ivr_flows.nodes import (
 )
 from changgu.ivr_flows.opening_hours import Calendar, period
 from changgu.ivr_flows.problems import Severity
+from changgu.ivr_flows.service import LANGUAGES, sentences
 from changgu.ivr_flows.session import OWN_PROMPTS
 
 SAID = (NamedPrompt("said"),)
@@ -306,3 +308,37 @@ def _warnings(tree: Flow) -> list[tuple[str | None, str]]:
     found: list[Finding] = check(tree, None, {})
     assert all(finding.severity is Severity.WARNING for finding in found)
     return [(finding.node, finding.field) for finding in found]
+
+
+HEAD = "flow: main\ntitle: t\nstart: a\nperson: op\nnodes:\n  op: {kind: to_queue, say: to_person, queue: q}\n"
+CALLED = "flow: s\ntitle: t\nstart: x\nparameters: {}\nnodes:\n  r: {kind: return}\n"
+
+
+def said_of(tree: str, called: str) -> list[tuple[str, str]]:
+    """File and English words of all that is wrong with a tree and the sub-flow it calls."""
+    catalogues = {language: sentences(language) for language in LANGUAGES}
+    report = inspect(HEAD + tree, "main.yaml", None, catalogues, None, Beside({"s": CALLED + called}))
+    return [(problem.file, problem.en) for problem in report.problems]
+
+
+def test_a_sub_flow_is_translated_where_the_flow_that_calls_it_offers_languages() -> None:
+    choice = "  a: {kind: choose_language, say: choose_language, languages: {1: ko, 2: en}, next: b}\n"
+    call = "  b: {kind: sub_flow, flow: s, next: op}\n"
+    text = "  x: {kind: say, say: {ko: 안녕하십니까}, next: r}\n"
+    assert said_of(choice + call, text) == [
+        ("s.yaml", "this sentence has no translation into en: write {ko: …, en: …}")
+    ]
+    assert said_of(call.replace("b:", "a:"), text) == []
+
+
+def test_menus_of_a_sub_flow_count_with_those_before_it() -> None:
+    before = (
+        "  a: {kind: menu, say: services_person, keys: {1: b, 0: op}}\n"
+        "  b: {kind: menu, say: services_person, keys: {1: c, 0: op}}\n"
+        "  c: {kind: sub_flow, flow: s, next: op}\n"
+    )
+    first = "  x: {kind: menu, say: services_person, keys: {1: y}}\n"
+    second = "  y: {kind: menu, say: services_person, keys: {1: r}}\n"
+    told = ("main.yaml", "with the menus of 's' it is 4 levels; callers get lost beyond 3")
+    assert said_of(before, first + second) == [told]
+    assert said_of(before, first.replace("1: y", "1: r")) == []

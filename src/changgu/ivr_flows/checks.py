@@ -7,7 +7,9 @@ from changgu.ivr_flows.checks_of_words import missing_sentences, unheard_words, 
 from changgu.ivr_flows.findings import Finding, error, warning
 from changgu.ivr_flows.flow import PERSON_KEY, Flow
 from changgu.ivr_flows.graph import (
+    answered_before,
     circles,
+    deepest_menu,
     menu_depths,
     reached,
     silent_ways,
@@ -52,18 +54,19 @@ def check(
     staff: Staff | None = None,
     *,
     vocabulary: Mapping[str, Collection[str]] | None = None,
+    languages: Collection[str] = (),
 ) -> list[Finding]:
     """Every finding about this flow itself; its sub-flows are checked each for themselves.
 
     `queues`: names known to the site (None: not known here, not checked; so for `staff`, and for `vocabulary`, the
     words that the recogniser knows by language); `catalogues`: language → names of prompts that have a sentence in
-    it, or name → sentence.
+    it, or name → sentence; `languages`: between which a caller may have chosen before they come here.
     """
     return [
         *(finding for find in _STRUCTURE for finding in find(flow)),
         *_unknown_queues(flow, queues),
         *_unknown_staff(flow, staff),
-        *missing_sentences(flow, catalogues),
+        *missing_sentences(flow, catalogues, languages),
         *untold_person(flow, catalogues),
         *unset_values(flow),
         *unheard_words(flow, vocabulary),
@@ -282,6 +285,17 @@ def _too_deep(flow: Flow) -> Iterator[Finding]:
                 f"{depth}단계 메뉴입니다. {DEEPEST_MENU}단계를 넘으면 이용자가 길을 잃습니다.",
                 f"menu at level {depth}; callers get lost beyond {DEEPEST_MENU}",
             )  # fmt: skip
+    for name, before in answered_before(flow).items():
+        node = flow.nodes[name]
+        called = flow.flows.get(node.flow) if isinstance(node, SubFlow) else None
+        if isinstance(node, SubFlow) and called is not None and before:
+            depth = before + deepest_menu(called, flow.flows, frozenset({node.flow}))
+            if depth > DEEPEST_MENU:
+                yield warning(
+                    name, "flow",
+                    f"'{node.flow}'의 메뉴까지 {depth}단계입니다. {DEEPEST_MENU}단계를 넘으면 이용자가 길을 잃습니다.",
+                    f"with the menus of '{node.flow}' it is {depth} levels; callers get lost beyond {DEEPEST_MENU}",
+                )  # fmt: skip
 
 
 def _too_wide(flow: Flow) -> Iterator[Finding]:

@@ -44,15 +44,18 @@ TELLS_OF_ZERO = {
 """How a sentence says that 0 is the person's key."""
 
 
-def missing_sentences(flow: Flow, catalogues: Mapping[str, Collection[str]]) -> Iterator[Finding]:
-    """Prompts without a sentence, in each of the site's languages."""
+def missing_sentences(
+    flow: Flow, catalogues: Mapping[str, Collection[str]], languages: Collection[str] = ()
+) -> Iterator[Finding]:
+    """Prompts without a sentence, in each of the site's languages; texts without a translation into those between
+    which a caller can choose, here or, by `languages`, in the flows around this one."""
     kinds = {type(node) for node in flow.nodes.values()}
     needed: list[Said] = [*OWN_PROMPTS, *(prompt for kind in kinds for prompt in PROMPTS_OF.get(kind, ()))]
     if TicketStatus in kinds:
         needed += [*map(NamedPrompt, ANSWER_PROMPTS), *digit_pieces("0123456789")]
     if CollectDigits in kinds:
         needed += digit_pieces("0123456789")
-    spoken_here = _languages(flow)
+    spoken_here = languages_chosen(flow) | set(languages)
     for language, names in catalogues.items():
         for name, node in flow.nodes.items():
             for prompt in said_at(node):
@@ -72,7 +75,7 @@ def missing_sentences(flow: Flow, catalogues: Mapping[str, Collection[str]]) -> 
                     )  # fmt: skip
 
 
-def _languages(flow: Flow) -> set[str]:
+def languages_chosen(flow: Flow) -> set[str]:
     """Languages between which a caller can choose; none where there is no choice."""
     chosen = (node.languages.values() for node in flow.nodes.values() if isinstance(node, ChooseLanguage))
     return {language for languages in chosen for language in languages}

@@ -102,6 +102,21 @@ def circles(flow: Flow, ways: Callable[[Flow, NodeName], Ways]) -> Iterator[tupl
 
 def menu_depths(flow: Flow) -> dict[NodeName, int]:
     """How many menus a caller has answered, at the least, when they hear each menu, itself counted."""
+    return {name: menus + 1 for name, menus in answered_before(flow).items() if isinstance(flow.nodes[name], Menu)}
+
+
+def deepest_menu(flow: Flow, others: Mapping[str, Flow], inside: frozenset[str] = frozenset()) -> int:
+    """How many menus lie one after the other in a flow with the sub-flows that it calls; `others`: those by name."""
+    deepest = max(menu_depths(flow).values(), default=0)
+    for name, before in answered_before(flow).items():
+        node = flow.nodes[name]
+        if isinstance(node, SubFlow) and node.flow in others and node.flow not in inside:
+            deepest = max(deepest, before + deepest_menu(others[node.flow], others, inside | {node.flow}))
+    return deepest
+
+
+def answered_before(flow: Flow) -> dict[NodeName, int]:
+    """Every node that is reached from the start → how many menus of this flow are answered, at the least, before."""
     depths: dict[NodeName, int] = {}
     level = [flow.start]
     seen: set[NodeName] = set()
@@ -115,8 +130,8 @@ def menu_depths(flow: Flow) -> dict[NodeName, int]:
             if node is None or name in seen:
                 continue
             seen.add(name)
+            depths[name] = depth
             if isinstance(node, Menu):
-                depths[name] = depth + 1
                 answered += list(node.keys.values())
             else:
                 ahead.extend(ways_on(node).values())

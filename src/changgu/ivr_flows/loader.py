@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 
 from changgu.ivr_flows.calendar_reader import CalendarReader
 from changgu.ivr_flows.checks import Staff, check
+from changgu.ivr_flows.checks_of_words import languages_chosen
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.flow_reader import FlowReader
 from changgu.ivr_flows.menu_set import MenuSet
@@ -91,9 +92,12 @@ def inspect(
     if flow is not None:
         others, unread, readers = _sub_flows(flow, beside)
         flow = replace(flow, flows=others, calendars=beside.calendars)
+        languages = {language for one in (flow, *others.values()) for language in languages_chosen(one)}
         for at, one in ((reader, flow), *((readers[name], sub) for name, sub in others.items())):
             whole = replace(one, flows=others, calendars=beside.calendars)
-            for finding in check(whole, queues, catalogues, staff, vocabulary=beside.vocabulary):
+            for finding in check(
+                whole, queues, catalogues, staff, vocabulary=beside.vocabulary, languages=languages
+            ):  # fmt: skip
                 place = at.where(finding.node, finding.field)
                 problems.append(Problem(at.file, place, finding.severity, finding.ko, finding.en))
         problems += unread
