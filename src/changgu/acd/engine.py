@@ -154,8 +154,8 @@ class Engine:
         state = self._state
         try:
             self._deciders[type(event)](event, now)
-            while state.fresh or state.returned:
-                self._distribution.run(now)
+            if state.fresh or state.returned:
+                self._distribute(now)
         except Exception as fault:
             raise HalfDecided(effects) from fault
         return effects
@@ -180,8 +180,7 @@ class Engine:
             self._wishes.wish(AgentSignedOut(agent.login), now)
             if agent.state is AgentState.LOGGED_OUT:
                 self._hand.part_with(agent, now)
-        while self._state.fresh or self._state.returned:
-            self._distribution.run(now)
+        self._distribute(now)
         return effects
 
     def next_deadline(self) -> Instant | None:
@@ -237,6 +236,10 @@ class Engine:
     def recently_ended(self, call: CallId) -> bool:
         """Whether this call is known to be over."""
         return call in self._state.ended
+
+    def _distribute(self, now: Instant) -> None:
+        while self._state.fresh or self._state.returned:
+            self._distribution.run(now)
 
     # Limits
 
