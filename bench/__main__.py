@@ -14,6 +14,7 @@ from typing import Any
 
 from bench import goals
 from bench.figures import kept, machine, machine_line
+from changgu.app import compiled
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -38,7 +39,7 @@ ORDER = (
 def main(words: Sequence[str] | None = None) -> int:
     """Run one measurement; the exit status."""
     words = list(sys.argv[1:] if words is None else words)
-    about = machine()
+    about = {**machine(), "engine": "compiled" if compiled.use() else "read"}
     if words[:1] == ["estimate"]:
         return _estimate(words[1:], about)
     given = _read(words)

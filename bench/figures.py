@@ -77,7 +77,7 @@ def machine_line(about: Mapping[str, Any]) -> str:
     """The machine in one line."""
     return (
         f"{about['date']}, {about['processor']}, {about['cores']} cores, load at the start {about['load_at_start']}, "
-        f"Python {about['python']}"
+        f"Python {about['python']}, the engine {about['engine']}"
     )
 
 

@@ -19,7 +19,7 @@ from changgu.acd.simulate_profiles import Dice, a_floor
 from changgu.acd.store import FloorStore
 from changgu.acd.strategies import STRATEGIES
 from changgu.acd.what_if import with_strategy
-from changgu.app import past_commands
+from changgu.app import compiled, past_commands
 from changgu.app.desk_commands import desk_settings, note, with_database
 from changgu.app.floor_keeper import rules_of_the_site
 from changgu.app.joins import NOT_DIALLED
@@ -84,6 +84,13 @@ def describe(data: DataOption = None, config: ConfigOption = None) -> None:
     for mistake in wrong:
         note(f"{FILE_NAME}:{mistake.line}: {mistake.ko} · {mistake.en}")
     typer.echo(commented_out(text) if wrong else text, nl=False)
+
+
+@app.command("compile")
+def compile_engine() -> None:
+    """엔진을 기계어로 만듭니다. Compile the engine: nearly twice as fast; the desk uses it from its next start."""
+    note("1~2분 걸립니다 · this takes a minute or two")
+    typer.echo(str(compiled.build()))
 
 
 @app.command()

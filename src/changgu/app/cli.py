@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from changgu import __version__
+from changgu.app import compiled
 from changgu.app.options import ConfigOption, DataOption, settings_from
 from changgu.app.settings import SettingsError, describe
 from changgu.ground.csv_rows import RowErrors
@@ -116,6 +117,7 @@ def port_range(written: str) -> tuple[int, int]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a trouble of the person's making is said in both languages, without a traceback."""
     words = sys.argv[1:] if arguments is None else arguments
+    compiled.use()
     try:
         command_line(all_commands=list(words[:1]) != ["up"])(args=arguments, prog_name="changgu")
     except RowErrors as wrong:
