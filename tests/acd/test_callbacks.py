@@ -1,6 +1,7 @@
 """Promises to call back: kept in the place the caller had, never two dials at once (lessons 24-27)."""
 
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -36,7 +37,7 @@ from changgu.acd.facts import (
     PersonAnswered,
 )
 from changgu.acd.identity import CallbackId, CallId, QueueName
-from changgu.acd.queues import CallbackRules, Destination, First, Overflow, Queue, Way
+from changgu.acd.queues import CallbackRules, Destination, First, Overflow, Queue, Rules, Way
 from tests.support.floor import HELPDESK, Floor, a_queue, an_agent, seconds
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -347,3 +348,23 @@ def test_a_caller_sent_to_a_call_back_at_the_door_keeps_skills_and_priority_also
 
     assert [(one.priority, one.skills) for one in lived] == [(2, frozenset({"vpn"}))]
     assert later == lived
+
+
+def test_nobody_is_called_back_on_a_holiday_unless_the_queue_says_so() -> None:
+    rules, quiet = CallbackRules(opens=time(9), closes=time(20)), {date(2026, 11, 20), date(2026, 11, 21)}
+    assert next_hour_to_call(at(10), rules, SEOUL, quiet) == at(9, day=22)
+    assert next_hour_to_call(at(21, day=19), rules, SEOUL, quiet) == at(9, day=22)
+    assert next_hour_to_call(at(8, day=22), rules, SEOUL, quiet) == at(9, day=22)
+    assert next_hour_to_call(at(10), replace(rules, on_holidays=True), SEOUL, quiet) == at(10)
+
+
+def test_a_promise_made_before_a_holiday_is_kept_on_the_next_day() -> None:
+    """Who asks on the eve of Chuseok does not want the telephone to ring on its morning."""
+    evening, holiday = at(20, 30, day=19), Rules(holidays=frozenset({date(2026, 11, 20)}))
+    floor = Floor("alice", queues=[Queue(HELPDESK, "helpdesk", callbacks=CallbackRules())], now=evening, rules=holiday)
+    floor.ready("alice")
+    (booked,) = of(CallbackBooked, asked(floor))
+    assert booked.due_at == at(9, day=21)
+
+    assert of(RingAgent, floor.wait(at(8, 59, day=21) - evening)) == []
+    assert len(of(RingAgent, floor.wait(60))) == 1

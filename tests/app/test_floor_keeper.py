@@ -3,8 +3,9 @@
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -73,7 +74,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 async def test_without_a_file_the_floor_is_the_lists_in_the_desks_own_zone(desk: Desk) -> None:
     await desk.keeper.read()
     listed = await desk.store.load_floor()
-    assert desk.keeper.floor == replace(listed, rules=replace(listed.rules, zone="Asia/Tokyo"))
+    floor = desk.keeper.floor
+    assert floor == replace(listed, rules=replace(listed.rules, zone="Asia/Tokyo", holidays=floor.rules.holidays))
 
 
 async def test_rules_lie_over_the_lists_from_the_start(desk: Desk) -> None:
@@ -237,3 +239,21 @@ def test_the_difference_of_two_floors_names_what_came_what_went_and_what_is_anot
         "agent.alice.queues: helpdesk, network → network",
     ]
     assert differences(after, after) == []
+
+
+async def test_the_holidays_of_the_sites_calendar_are_kept_by_call_backs_too(desk: Desk) -> None:
+    year = datetime.now(ZoneInfo("Asia/Tokyo")).year
+    await desk.keeper.read()
+    assert date(year, 12, 25) in desk.keeper.floor.rules.holidays
+    assert date(year + 2, 1, 1) in desk.keeper.floor.rules.holidays
+
+    desk.menu.parent.mkdir()
+    table = f"days: {{{year}-12-24: 창립기념일, {year}-12-25: {{name: 성탄절, working: true}}}}"
+    (desk.menu.parent / "calendars.yaml").write_text(
+        f"version: '1'\ncalendars:\n  desk:\n    week: {{mon-fri: 09:00-18:00}}\n    holidays: KR\n    {table}\n",
+        encoding="utf-8",
+    )
+    assert await desk.keeper.reload()
+    kept = desk.keeper.floor.rules.holidays
+    assert date(year, 12, 24) in kept
+    assert date(year, 12, 25) not in kept

@@ -53,7 +53,7 @@ class CallbackDesk:
             placed_at = min(placed_at, origin.placed_at)
             priority, skills = priority or origin.priority, skills or origin.needs
         earliest = now if event.not_before is None else max(now, event.not_before)
-        due_at = next_hour_to_call(earliest, state.queue(event.queue).callbacks, state.zone)
+        due_at = next_hour_to_call(earliest, state.queue(event.queue).callbacks, state.zone, state.rules.holidays)
         self._hand.note(
             CallbackBooked(
                 event.callback, event.number, event.queue, due_at, placed_at, priority, skills, event.call
@@ -78,7 +78,7 @@ class CallbackDesk:
             self._hand.note(CallbackClosed(record.callback, CallbackEnd.GIVEN_UP, "no_such_queue"), now)
             return
         rules = state.queue(record.queue).callbacks
-        hour = next_hour_to_call(now, rules, state.zone)
+        hour = next_hour_to_call(now, rules, state.zone, state.rules.holidays)
         if hour > now:
             self._hand.note(CallbackAttempted(record.callback, record.attempts, hour, "hours"), now)
             return
@@ -100,12 +100,13 @@ class CallbackDesk:
             self._hand.note(CallbackClosed(record.callback, CallbackEnd.GIVEN_UP), now)
             return
         earliest = now if cause == "hours" else now + rules.retry_after.total_seconds()
-        due_at = next_hour_to_call(earliest, rules, self._state.zone)
+        due_at = next_hour_to_call(earliest, rules, self._state.zone, self._state.rules.holidays)
         self._hand.note(CallbackAttempted(record.callback, attempts, due_at, cause), now)
 
     def too_late(self, call: CallRecord, now: Instant) -> bool:
         """Whether the person of an attempt may not be dialled any more today."""
-        return too_late(now, self._state.queue(call.queue).callbacks, self._state.zone)
+        state = self._state
+        return too_late(now, state.queue(call.queue).callbacks, state.zone, state.rules.holidays)
 
     def hours_over(self, call: CallRecord, now: Instant) -> None:
         """Too late in the day for an attempt that no agent was free for."""

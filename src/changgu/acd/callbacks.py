@@ -1,18 +1,24 @@
 """When somebody may be called back, and with what place in the queue (lessons 24-27)."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from changgu.acd.identity import CallbackId, CallId, Instant
 from changgu.acd.queues import CallbackRules
 
 
-def next_hour_to_call(at: Instant, rules: CallbackRules, zone: ZoneInfo) -> Instant:
+def next_hour_to_call(
+    at: Instant, rules: CallbackRules, zone: ZoneInfo, holidays: Collection[date] = ()
+) -> Instant:  # fmt: skip
     """`at`, or the next opening when nobody may be dialled then."""
     local = datetime.fromtimestamp(at, UTC).astimezone(zone)
-    if rules.opens <= local.time() < rules.closes:
+    quiet = () if rules.on_holidays else holidays
+    if rules.opens <= local.time() < rules.closes and local.date() not in quiet:
         return at
     day = local.date() if local.time() < rules.opens else local.date() + timedelta(days=1)
+    while day in quiet:
+        day += timedelta(days=1)
     return datetime.combine(day, rules.opens, zone).timestamp()
 
 
@@ -22,9 +28,9 @@ def last_moment(at: Instant, rules: CallbackRules, zone: ZoneInfo) -> Instant:
     return datetime.combine(local.date(), rules.closes, zone).replace(fold=1).timestamp()
 
 
-def too_late(at: Instant, rules: CallbackRules, zone: ZoneInfo) -> bool:
+def too_late(at: Instant, rules: CallbackRules, zone: ZoneInfo, holidays: Collection[date] = ()) -> bool:
     """Whether nobody may be dialled any more."""
-    return next_hour_to_call(at, rules, zone) > at
+    return next_hour_to_call(at, rules, zone, holidays) > at
 
 
 def person_key(number: str) -> str:

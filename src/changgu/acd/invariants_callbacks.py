@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 def insist_on_hours(watch: Watch, queue: QueueName | None, now: Instant, about: object) -> None:
     """Nobody is dialled too early or too late in the day."""
     rules = watch.books.queue(queue).callbacks
-    there = datetime.fromtimestamp(now, ZoneInfo(watch.floor.rules.zone)).time()
-    insist(rules.opens <= there < rules.closes, "nobody is called back outside the hours", (about, there))
+    there = datetime.fromtimestamp(now, ZoneInfo(watch.floor.rules.zone))
+    insist(rules.opens <= there.time() < rules.closes, "nobody is called back outside the hours", (about, there))
+    quiet = there.date() in watch.floor.rules.holidays and not rules.on_holidays
+    insist(not quiet, "nobody is called back on a holiday", (about, there))
 
 
 def a_promise_is_one_persons(watch: Watch, fact: CallbackBooked, now: Instant) -> None:

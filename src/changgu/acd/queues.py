@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -120,6 +120,8 @@ class CallbackRules:
     opens: time = time(9, 0)
     closes: time = time(20, 0)
     """Nobody is dialled outside these hours of the desk's day."""
+    on_holidays: bool = False
+    """Whether people are called back on the site's holidays as well (`Rules.holidays`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,8 @@ class Rules:
     """Share of callers who are to be answered within what they are told."""
     zone: str = "Asia/Seoul"
     """The desk's day, for call-back hours."""
+    holidays: frozenset[date] = frozenset()
+    """The site's holidays, on which nobody is called back; those of its calendar for some years ahead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ QUEUE_ELSEWHERE = dict.fromkeys(("name", "title", "number", "ticket", "record"),
 RELAX = ("after", "drop", "lower", "open")
 OVERFLOW = ("when", "limit", "to")
 ANNOUNCE = ("first_after", "every", "position", "estimate", "comfort")
-CALLBACK = ("first", "advantage", "attempts", "retry_after", "ring_limit", "opens", "closes")
+CALLBACK = ("first", "advantage", "attempts", "retry_after", "ring_limit", "opens", "closes", "on_holidays")
 
 PHONE_KEYS = frozenset("0123456789*#")
 WHENS = {when.value: when for when in Departure if when is not Departure.KEY}
@@ -336,6 +336,7 @@ def _callbacks(table: Table | None, old: CallbackRules) -> CallbackRules:
         ring_limit=table.length("ring_limit", old.ring_limit, 5 * SECOND, 3 * MINUTE),
         opens=table.time_of_day("opens", old.opens),
         closes=table.time_of_day("closes", old.closes),
+        on_holidays=table.yes_or_no("on_holidays", old=old.on_holidays),
     )
     if len(table.notes.errors) == before and read.opens >= read.closes:
         key = "opens" if "opens" in table else "closes"

@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -36,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 ACCEPTED = "routing.accepted.toml"
 """The rules that were taken up last; written by the desk, never read while the site's own file is right."""
+
+CALENDAR = "desk"
+"""Whose holidays are kept by call-backs as well, in the site's table of opening hours."""
 
 NOT_TAKEN_UP = "적용하지 못했습니다. 기록(log)에 까닭이 있습니다 · could not be taken up, the log says more"
 
@@ -308,7 +313,8 @@ def routing_report(settings: Settings, listed: Floor, flow: Flow | None, file: P
 
     Without a menu (None) its nodes are not checked. Raises `RoutingErrors` for a file that cannot be read as text.
     """
-    zoned = replace(listed, rules=replace(listed.rules, zone=settings.desk.time_zone))
+    rules = replace(listed.rules, zone=settings.desk.time_zone, holidays=holidays_of(settings))
+    zoned = replace(listed, rules=rules)
     if file is None:
         return RoutingReport(routing.FILE_NAME, zoned, (), ())
     try:
@@ -326,6 +332,16 @@ def routing_report(settings: Settings, listed: Floor, flow: Flow | None, file: P
         prompts=menus.sentences(settings.desk.language, settings.data / "prompts"),
         straight_on={str(node): queue for node, queue in straight_on},
     )
+
+
+def holidays_of(settings: Settings) -> frozenset[date]:
+    """The holidays of the site's calendar, of this year and the next two: all the days on which it does not work."""
+    calendar = beside_menus(settings).calendars.get(CALENDAR)
+    if calendar is None:
+        return frozenset()
+    first = date(datetime.now(ZoneInfo(settings.desk.time_zone)).year, 1, 1)
+    days = (first + timedelta(days=number) for number in range((first.replace(year=first.year + 3) - first).days))
+    return frozenset(day for day in days if calendar.holiday_on(day))
 
 
 def rules_of_the_site(settings: Settings, listed: Floor, file: Path | None = None) -> RoutingReport:
