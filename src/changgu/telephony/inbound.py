@@ -45,7 +45,7 @@ from changgu.ivr_flows.session import (
     start,
 )
 from changgu.ivr_flows.session import Event as VisitEvent
-from changgu.telephony.admission import Admission, Verdict
+from changgu.telephony.admission import Admission, Door, Verdict
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriConflict, AriLate, AriNotFound, AriNotOurs, AriTrouble
 from changgu.telephony.ari.messages import (
@@ -161,9 +161,7 @@ class Inbound:
         )
         self._handed_over: set[CallId] = set()
         """Callers whose channel went on in the PBX's own dialplan, until the ACD wants them hung up."""
-        self._turned_away: dict[CallId, Verdict] = {}
-        """Refused, and not known to be gone."""
-        self._refused_in_a_row = 0
+        self._door = Door(desk.admission)
         self.failed = 0
         """Calls that ended because their task failed."""
 
@@ -232,32 +230,11 @@ class Inbound:
         call = CallId(channel.id)
         if self.knows(call):
             return
-        verdict = self._verdict()
+        refused = not self._door.lets_in(call, len(self._visitors), self._conversations())
         visitor = self._register(channel, dialled)
-        refused = verdict is not Verdict.ADMITTED
         self._post(CallerDialledIn(call, visitor.identity.number, dialled, since, turned_away=refused))
-        if refused:
-            self._turned_away[call] = verdict  # the ACD counts them, and has them hung up on
-        else:
+        if not refused:  # whoever is, is counted by the ACD, which has them hung up on
             self._answer_and_serve(visitor)
-
-    def _verdict(self) -> Verdict:
-        """Whether one more caller is taken on; whoever waits already, here or in a plain queue, keeps their place."""
-        admission = self._desk.admission
-        if admission is None:
-            return Verdict.ADMITTED
-        unserved = len(self._visitors) - len(self._turned_away) - self._conversations()
-        told = sum(verdict is Verdict.TOLD for verdict in self._turned_away.values())
-        verdict = admission.verdict(unserved, told)
-        if verdict is Verdict.ADMITTED:
-            if self._refused_in_a_row:
-                logger.warning("the desk takes callers again; %d were refused", self._refused_in_a_row)
-            self._refused_in_a_row = 0
-        else:
-            if not self._refused_in_a_row:
-                logger.warning("the desk is full: %d callers are in the menu or wait, others are refused", unserved)
-            self._refused_in_a_row += 1
-        return verdict
 
     def take_back(self, channel: Channel, queue: QueueName) -> None:
         """A caller comes back from the shadow queue, in which they waited while we were away: no menu again.
@@ -329,7 +306,7 @@ class Inbound:
     def left(self, call: CallId) -> None:
         """The caller's leg is gone, whoever ended it. Heard twice, it is reported once."""
         visitor = self._visitors.pop(call, None)
-        self._turned_away.pop(call, None)
+        self._door.gone(call)
         if visitor is None:
             return
         if visitor.handed_over:
@@ -367,7 +344,7 @@ class Inbound:
     def forget(self, call: CallId) -> None:
         """The caller is gone, and whoever found out has reported it."""
         visitor = self._visitors.pop(call, None)
-        self._turned_away.pop(call, None)
+        self._door.gone(call)
         if visitor is not None:
             self._settle(visitor, tell=False)
 
@@ -394,7 +371,7 @@ class Inbound:
 
     async def say_farewell(self, call: CallId, farewell: Farewell) -> bool:
         """Apologise to a caller; whether they are to be hung up on now."""
-        visitor, verdict = self._visitors.get(call), self._turned_away.get(call)
+        visitor, verdict = self._visitors.get(call), self._door.verdict_on(call)
         language = (visitor.language if visitor is not None else None) or self._desk.language
         prompts = farewell_prompts(language, farewell)
         if verdict is Verdict.BUSY:
