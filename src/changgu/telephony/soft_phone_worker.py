@@ -29,6 +29,9 @@ import pjsua2 as pj
 ENDINGS = {"busy": 486, "decline": 603, "hang_up": 200}
 """SIP status by order; 200 is a plain hang-up once the call is up."""
 
+FAREWELL = 1.0
+"""Seconds within which the PBX must have heard that calls and registrations end."""
+
 
 def tell(news: str, **details: Any) -> None:
     """Say one piece of news to the parent."""
@@ -167,6 +170,20 @@ class _House:
         if call is not None and call.getInfo().state < pj.PJSIP_INV_STATE_CONFIRMED:
             call.answer(_answer(200))
 
+    def leave(self, endpoint: Any) -> None:
+        """End all calls, sign all phones out and hear the PBX agree; the library itself waits a second in any case."""
+        endpoint.hangupAllCalls()
+        for line in self.lines.values():
+            if line.getInfo().regIsActive:
+                line.setRegistration(False)
+        latest = time.monotonic() + FAREWELL
+        while (self.calls or any(line.getInfo().regIsActive for line in self.lines.values())) and (
+            time.monotonic() < latest
+        ):
+            endpoint.libHandleEvents(10)
+            self.finished.clear()
+        endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG)
+
     def obey(self, order: dict[str, Any]) -> None:
         match order["do"]:
             case "account":
@@ -244,8 +261,7 @@ def main() -> None:
         orders = [json.loads(line) for line in lines if line.strip()]
         for order in orders:
             if order["do"] == "quit":
-                endpoint.hangupAllCalls()
-                endpoint.libDestroy()
+                house.leave(endpoint)
                 return
             try:
                 house.obey(order)
