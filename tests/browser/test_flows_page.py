@@ -24,8 +24,9 @@ from changgu.ivr_flows.nodes import Menu, NodeName
 from changgu.ivr_flows.publishing import api, pages
 from changgu.ivr_flows.publishing.hours import api as hours_api
 from changgu.ivr_flows.publishing.notices import mark_of
+from changgu.ivr_flows.service import shipped_menu
 from tests.browser.conftest import Launch
-from tests.ivr_flows.menu_house import MenuHouse
+from tests.ivr_flows.menu_house import BOSS, MenuHouse
 
 PICTURES = os.environ.get("CHANGGU_PICTURES", "")
 """A folder for screenshots, for whoever wants to look at the pages."""
@@ -266,6 +267,46 @@ async def test_a_notice_is_typed_heard_put_on_the_air_and_counted(opened: Opened
     assert opened.front.house.notices.now("queue:network") == []
 
 
+async def test_a_sub_flow_and_the_sentences_of_a_version_are_edited_and_figures_stand_node_by_node(
+    opened: Opened,
+) -> None:
+    house = opened.front.house
+    (house.folder / "menus").mkdir()
+    office = shipped_menu("office").read_text("utf-8").replace("flow: office", "flow: main")
+    (house.folder / "menus" / "main.yaml").write_text(office, "utf-8")
+    assert await house.keeper.reload()
+    for number in range(7):
+        opened.front.call(f"o{number}", "greeting", "language", "hours", "services", "identify", "identify/ask_pin")
+
+    page = await opened.page("/flows")
+    row = page.locator("#by-node tbody tr", has_text="identify/ask_pin")
+    await expect(row.locator("td")).to_have_text(["7", "0", "0", "7", "0", "100.0 %"])
+    await expect(page.locator("[data-node=services]")).to_contain_text("들어옴 119")  # of both versions
+    await expect(page.locator("[data-node=greeting]")).to_be_in_viewport()
+    await opened.picture(page, "flows-office-1920")
+
+    await page.select_option("#part", "identify")
+    await expect(page.locator("[data-node=ask_pin]")).to_contain_text("들어옴 7 · 끊음 7")
+    await page.locator("[data-node=ask_pin]").click()
+    await page.get_by_text("날마다 보기").click()
+    await expect(page.locator("#panel table tbody td").nth(1)).to_have_text("7")
+    await page.fill("#f-max", "6")
+    await page.get_by_role("button", name="초안에 저장").click()
+    await expect(page.locator("#said")).to_contain_text("초안에 저장했습니다")
+    await expect(page.locator("#part")).to_have_value("identify")
+    assert "max: 6" in (await house.versions.working_draft()).menu.flows["identify"]
+
+    await page.get_by_text("안내문 문장 보기·고치기").click()
+    await page.get_by_label("greeting (ko)", exact=True).fill("반갑습니다. 새 창구입니다.")
+    await page.get_by_role("button", name="초안에: greeting (ko)").click()
+    await expect(page.locator("#said")).to_contain_text("greeting: 초안에 저장했습니다.")
+    draft = await house.versions.working_draft()
+    assert draft.menu.sentences["ko"]["greeting"] == "반갑습니다. 새 창구입니다."
+    await page.get_by_role("button", name="방송하기").click()
+    await expect(page.locator("#on-air")).to_have_text("버전 3")
+    assert house.versions.current("1000").flow.sentences["ko"]["greeting"] == "반갑습니다. 새 창구입니다."
+
+
 async def test_a_holiday_is_declared_on_the_page_of_opening_hours(opened: Opened) -> None:
     page = await opened.page("/flows")
     await page.get_by_role("link", name="근무시간·휴일").click()
@@ -294,11 +335,22 @@ async def test_a_holiday_is_declared_on_the_page_of_opening_hours(opened: Opened
     await expect(page.locator("#said")).to_contain_text("09:00-18:00처럼")
 
 
+@pytest.mark.parametrize(("language", "across"), [("en", 390), ("ko", 700)])
 @pytest.mark.parametrize("path", ["/flows", "/notices", "/flows/hours"])
-async def test_the_pages_fit_a_telephone(opened: Opened, path: str) -> None:
-    page = await opened.page(path, "en", 390, 844)
+async def test_the_pages_fit_a_telephone(opened: Opened, path: str, language: str, across: int) -> None:
+    house = opened.front.house
+    until = house.now() + timedelta(hours=2)
+    for text in ("내부망에 장애가 있어 복구하고 있습니다.", "오늘 18시부터 20시까지 행정 시스템을 점검합니다."):
+        await house.notices.put_on_air(
+            {"ko": text, "en": "We know of it."}, ["queue:network"], None, until, BOSS, house.menu.places()
+        )
+    page = await opened.page(path, language, across, 844)
     if path == "/flows":
         await page.locator("[data-node=services]").click()
     width = await page.evaluate("document.documentElement.scrollWidth")
-    await opened.picture(page, f"{path[1:].replace('/', '-')}-390")
-    assert width <= 390
+    await opened.picture(page, f"{path[1:].replace('/', '-')}-{across}")
+    assert width <= across
+    if path == "/notices" and across == 700:  # how many heard it, and the button, without scrolling sideways
+        box = await page.locator("#notices tbody tr").first.get_by_role("button").bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= across

@@ -404,9 +404,9 @@ def build_router(
             days=[DayOut(day=day, figures=figures_out(figures)) for day, figures in picture.days.items()],
         )  # fmt: skip
 
-    @router.get("/flows/{flow}/paths/{node}", summary="One node, day by day and version by version")
+    @router.get("/flows/{flow}/paths/{node:path}", summary="One node, day by day and version by version")
     async def get_node_paths(
-        flow: str = Path(max_length=64), node: str = Path(max_length=64), first: date | None = None,
+        flow: str = Path(max_length=64), node: str = Path(max_length=130), first: date | None = None,
         last: date | None = None, actor: Actor = supervisor,
     ) -> list[NodeDayOut]:  # fmt: skip
         known(flow)

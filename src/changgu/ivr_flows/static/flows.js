@@ -1,6 +1,7 @@
 // The menu: its tree with callers' figures, one node at a time as a form, the text, versions and who put them on the air.
 
 import { api, el, lang } from "/static/api.js";
+import { hearButton } from "/static/ivr_flows/listen.js";
 import { NodeForm } from "/static/ivr_flows/node_form.js";
 import { drawTree } from "/static/ivr_flows/tree.js";
 
@@ -39,23 +40,77 @@ async function attempt(button, work) {
 }
 
 const isDraft = () => tree.version === 0;
+const inPart = (start) => (tree?.part ? `${start}part=${encodeURIComponent(tree.part)}` : "");
+/** Callers' figures of what is drawn: nodes of a sub-flow are counted as `flow/node`. */
+const figuresHere = () => {
+  const before = tree.part ? `${tree.part}/` : "";
+  return Object.fromEntries(Object.entries(paths.nodes).filter(([name]) => name.startsWith(before)).map(([name, one]) => [name.slice(before.length), one]));
+};
 
 // ---- the tree
 
 function show(next) {
+  const other = !tree || tree.version !== next.version || tree.part !== next.part;
   tree = next;
   if (!tree.nodes.some(({ name }) => name === chosen)) chosen = null;
   draw();
+  if (other) toTheStart();
+}
+
+/** A tall tree is shown from its first node on, not from an empty corner. */
+function toTheStart() {
+  const place = $("tree");
+  const first = place.querySelector(`[data-node="${CSS.escape(tree.start)}"]`);
+  if (!first) return;
+  const [box, frame] = [first.getBoundingClientRect(), place.getBoundingClientRect()];
+  place.scrollTop += box.top - frame.top - (frame.height - box.height) / 2;
+  place.scrollLeft += box.left - frame.left - 12;
 }
 
 function draw() {
-  drawTree($("tree"), tree, paths.nodes, words, chosen, lang, choose);
+  drawTree($("tree"), tree, figuresHere(), words, chosen, lang, choose);
   drawProblems();
+  drawParts();
+  drawByNode();
+  drawSentences();
   $("text").value = tree.text;
   $("text").readOnly = !isDraft();
   for (const id of ["save-text", "add-node", "publish-now", "anew"]) $(id).disabled = !isDraft();
   $("draft-state").textContent = isDraft() ? (tree.revision ? fill(words.draft_changed, { by: tree.by, at: moment(tree.at), base: tree.base }) : words.draft_same) : words.read_only;
   drawNode();
+}
+
+function drawParts() {
+  const parts = $("part");
+  parts.hidden = !tree.parts.length;
+  parts.replaceChildren(el("option", { value: "" }, words.main_tree), ...tree.parts.map((name) => el("option", { value: name }, name)));
+  parts.value = tree.part;
+}
+
+function drawByNode() {
+  const rows = Object.entries(paths.nodes).sort(([, one], [, other]) => other.entered - one.entered).map(([name, one]) => {
+    const here = tree.nodes.some((node) => (tree.part ? `${tree.part}/${node.name}` : node.name) === name);
+    const named = here ? el("button", { type: "button", class: "fl-link" }, name) : name;
+    if (here) named.addEventListener("click", () => choose(tree.part ? name.slice(tree.part.length + 1) : name));
+    return el("tr", {}, el("th", { scope: "row" }, named), ...[one.entered, one.left, one.contained, one.hung_up, one.failed, percent(one.drop_out)].map((value) => el("td", { class: "num" }, String(value))));
+  });
+  $("by-node").tBodies[0].replaceChildren(...rows);
+  $("no-nodes").hidden = rows.length > 0;
+}
+
+function drawSentences() {
+  const names = [...new Set(Object.values(tree.sentences).flatMap((said) => Object.keys(said)))].sort();
+  $("sentence-list").replaceChildren(...names.map((name) => el("fieldset", { class: "fl-sentence", disabled: !isDraft() }, el("legend", {}, name), ...Object.keys(tree.sentences).map((language) => {
+    const text = el("textarea", { lang: language, rows: 2, "aria-label": `${name} (${language})` });
+    text.value = tree.sentences[language][name] ?? "";
+    const heard = hearButton(el("button", { type: "button", class: "button small" }, `▶ ${words.hear}`), () => text.value, () => language, tell);
+    const save = el("button", { type: "button", class: "button small", "aria-label": `${words.save_sentence}: ${name} (${language})` }, words.save_sentence);
+    save.addEventListener("click", () => attempt(save, async () => {
+      show(await api(`${home}/draft/sentences/${language}/${encodeURIComponent(name)}`, { method: "PUT", body: { text: text.value, revision: tree.revision } }));
+      tell(fill(words.saved, { node: name }));
+    }));
+    return el("div", { class: "fl-area" }, text, el("div", { class: "actions" }, heard, save));
+  }))));
 }
 
 function choose(name) {
@@ -83,7 +138,7 @@ function drawNode() {
   const node = tree.nodes.find(({ name }) => name === chosen);
   $("node-title").textContent = node ? node.name : words.choose_node;
   if (!node) return $("node").replaceChildren();
-  const own = paths.nodes[node.name];
+  const own = figuresHere()[node.name];
   const figures = own ? el("p", { class: "fl-figures" }, ...[["entered", own.entered], ["left", own.left], ["hung_up_here", own.hung_up], ["failed_here", own.failed]].map(([word, times]) => el("span", {}, `${words[word]} `, el("b", {}, String(times)))), el("span", {}, percent(own.drop_out))) : null;
   const problems = tree.problems.filter((problem) => problem.node === node.name).map((problem) => el("p", { class: problem.severity === "error" ? "problem" : "hint" }, problem[lang]));
   const days = own ? el("details", {}, el("summary", {}, words.each_day), el("div", { class: "table-wrap" })) : null;
@@ -95,19 +150,19 @@ function drawNode() {
   whole.addEventListener("submit", (event) => {
     event.preventDefault();
     attempt(save, async () => {
-      show(await api(`${home}/draft/nodes/${encodeURIComponent(node.name)}`, { method: "PUT", body: { fields: form.read(), revision: tree.revision } }));
+      show(await api(`${home}/draft/nodes/${encodeURIComponent(node.name)}`, { method: "PUT", body: { fields: form.read(), revision: tree.revision, part: tree.part } }));
       tell(fill(words.saved, { node: node.name }));
     });
   });
   remove.addEventListener("click", () => attempt(remove, async () => {
-    show(await api(`${home}/draft/nodes/${encodeURIComponent(node.name)}?revision=${tree.revision}`, { method: "DELETE" }));
+    show(await api(`${home}/draft/nodes/${encodeURIComponent(node.name)}?revision=${tree.revision}${inPart("&")}`, { method: "DELETE" }));
     tell(fill(words.deleted, { node: node.name }));
   }));
   $("node").replaceChildren(...[figures, days, ...problems, whole].filter(Boolean));
 }
 
 async function drawDays(name, place) {
-  const rows = await api(`${home}/paths/${encodeURIComponent(name)}?${period()}`);
+  const rows = await api(`${home}/paths/${encodeURIComponent(tree.part ? `${tree.part}/${name}` : name)}?${period()}`);
   const table = el("table", { class: "table" }, el("thead", {}, el("tr", {}, ...["", words.version_n.replace("{n}", ""), words.entered, words.left, words.hung_up_here, words.failed_here].map((word) => el("th", {}, word)))));
   const body = el("tbody");
   for (const { day, version, figures } of rows) body.append(el("tr", {}, el("th", { scope: "row" }, day), ...[version, figures.entered, figures.left, figures.hung_up, figures.failed].map((value) => el("td", { class: "num" }, String(value)))));
@@ -123,7 +178,7 @@ $("add-node").addEventListener("click", () => {
   whole.addEventListener("submit", (event) => {
     event.preventDefault();
     attempt(make, async () => {
-      const next = await api(`${home}/draft/nodes/${encodeURIComponent(name.value)}`, { method: "PUT", body: { fields: { kind: kind.value }, revision: tree.revision } });
+      const next = await api(`${home}/draft/nodes/${encodeURIComponent(name.value)}`, { method: "PUT", body: { fields: { kind: kind.value }, revision: tree.revision, part: tree.part } });
       chosen = name.value;
       show(next);
     });
@@ -134,7 +189,7 @@ $("add-node").addEventListener("click", () => {
 });
 
 $("save-text").addEventListener("click", ({ target }) => attempt(target, async () => {
-  show(await api(`${home}/draft`, { method: "PUT", body: { text: $("text").value, revision: tree.revision } }));
+  show(await api(`${home}/draft`, { method: "PUT", body: { text: $("text").value, revision: tree.revision, part: tree.part } }));
   tell(fill(words.saved, { node: words.draft }));
 }));
 
@@ -205,14 +260,17 @@ function takeFlow(next) {
   $("versions").tBodies[0].replaceChildren(...rows);
 }
 
-async function lookAt(number) {
-  show(await api(number ? `${home}/versions/${number}` : `${home}/draft`));
+async function lookAt(number, part = "") {
+  const of = part ? `?part=${encodeURIComponent(part)}` : "";
+  show(await api((number ? `${home}/versions/${number}` : `${home}/draft`) + of));
   $("shown").value = String(number);
   await readPaths();
   draw();
 }
 
 $("shown").addEventListener("change", () => attempt(null, () => lookAt(Number($("shown").value))));
+
+$("part").addEventListener("change", () => attempt(null, () => lookAt(tree.version, $("part").value)));
 
 $("publish").addEventListener("submit", (event) => {
   event.preventDefault();
