@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import ConnectCall, PlayMusicOnHold
@@ -228,7 +229,7 @@ def test_an_agent_who_rings_for_a_call_back_is_looked_for() -> None:
 
 
 def test_new_callers_are_told_of_in_the_order_in_which_they_came() -> None:
-    first, second = replace(caller("a"), created_at=5.0), replace(caller("b"), created_at=4.0)
+    first, second = structs.replace(caller("a"), created_at=5.0), structs.replace(caller("b"), created_at=4.0)
     assert [channel.id for channel, _ in compare([], snapshot(first, second)).newcomers] == ["b", "a"]
 
 

@@ -117,6 +117,7 @@ async def test_a_conversation_with_its_evidence_is_left_alone() -> None:
         pbx.channels["c1"] = FakeChannel("c1", "inbound,1000")
         pbx.channels["offer-7-c1"] = FakeChannel("offer-7-c1", "agent,7,c1,alice")
         pbx.bridges["call-c1"] = {"c1", "offer-7-c1"}
+        await pbx.until_asked("GET", "channels", times=2)  # the start is over
         asked = len(pbx.asked)
         await Watchdog(house.telephony.reconciler, again=0).look()
         assert house.posted == []
