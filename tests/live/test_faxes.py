@@ -1,6 +1,7 @@
-"""A fax machine calls the desk's fax number: over T.38 and over G.711 the pages come out as they went in."""
+"""A fax machine calls the fax number, or the menu: over T.38 and G.711 the pages come out as they went in."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,11 +10,20 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from changgu.acd.events import Event, MenuEnded
+from changgu.acd.identity import CallId
+from changgu.acd.records import CallView
 from changgu.asterisk_conf.plan import PbxFloor, Trunk
 from changgu.asterisk_conf.render import render
+from changgu.ivr_flows.loader import load
+from changgu.ivr_flows.nodes import Prompt
+from changgu.telephony.ari.stream import AriAddress
 from changgu.telephony.fax import Fax, FaxFolder
+from changgu.telephony.inbound import Desk
+from changgu.telephony.numbers import NumberPlan
 from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.pbx_packages import install
+from changgu.telephony.service import Telephony
 from tests.support.fax_pages import black_bars, write_fax
 from tests.support.private_pbx import SECRET, plan_of
 from tests.support.service import free_ports
@@ -21,7 +31,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-FAX_NUMBER, SENDER = "1009", "0215771000"
+FAX_NUMBER, MENU_NUMBER, SENDER = "1009", "1000", "0215771000"
 PAGES = 2
 LONGEST_FAX = 150.0
 
@@ -55,6 +65,7 @@ class Line:
         contact = f"sip:127.0.0.1:{sip}"
         self.plan = replace(
             plan_of(folder, "faxes", rtp_first=23400), sip_port=sip, fax_folder=str(self.faxes), fax_number=FAX_NUMBER,
+            desk_numbers=(MENU_NUMBER,),
             trunks=(Trunk("t38", ("127.0.0.1",), contact), Trunk("audio", ("127.0.0.9",), contact)),
         )  # fmt: skip
         self.pbx = PrivatePbx(install(print), self.plan, say=print)
@@ -66,19 +77,20 @@ class Line:
         files["pjsip_phones.conf"] += WITHOUT_T38
         await self.pbx.start(files)
 
-    async def send(self, trunk: str) -> str:
+    async def send(self, trunk: str, number: str = FAX_NUMBER) -> str:
         """Send over this trunk; what the machine says of it when it is over."""
         async with httpx.AsyncClient(auth=(self.plan.ari_user, SECRET)) as ari:
             answer = await ari.post(
                 f"http://127.0.0.1:{self.plan.ari_port}/ari/channels",
                 params={
-                    "endpoint": f"PJSIP/{FAX_NUMBER}@trunk-{trunk}", "context": "machine", "extension": "send",
+                    "endpoint": f"PJSIP/{number}@trunk-{trunk}", "context": "machine", "extension": "send",
                     "priority": "1", "callerId": SENDER,
                 },
             )  # fmt: skip
             assert answer.status_code == 200, answer.text
 
         said = self.folder / f"trunk-{trunk}.mode"
+        said.unlink(missing_ok=True)
 
         async def over() -> bool:
             return said.exists() and bool(said.read_text()) and bool(list(self.faxes.glob("*.fax")))
@@ -111,4 +123,73 @@ async def test_a_fax_comes_out_as_it_went_in(line: Line, trunk: str, said: str) 
     (kept,) = cabinet.kept
     assert (kept.pages, kept.complete, kept.caller) == (PAGES, True, SENDER)
     assert kept.pdf.startswith(b"%PDF-")
+    assert list(line.faxes.iterdir()) == []
+
+
+MENU = """
+flow: f
+start: fax
+person: operator
+nodes:
+  operator: {kind: to_queue, queue: pc}
+  fax: {kind: receive_fax, queue: network}
+"""
+
+
+class Silence:
+    """A desk that says nothing."""
+
+    async def playlist(self, prompts: Sequence[Prompt], language: str) -> list[str]:
+        return []
+
+
+class Nothing:
+    """Knows no ticket."""
+
+    async def look_up(self, kind: str, argument: str, asker: str) -> Mapping[str, str] | None:
+        return None
+
+
+class NoCalls:
+    """Nobody was here before."""
+
+    def __init__(self) -> None:
+        self.calls: dict[CallId, CallView] = {}
+
+    def recently_ended(self, call: CallId) -> bool:
+        return False
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def posted(line: Line) -> AsyncIterator[list[Event]]:
+    """A desk whose menu takes faxes for `network`; what it tells the ACD."""
+    told: list[Event] = []
+    menu, numbers = load(MENU, "f.yaml", None, {}, None, None), NumberPlan(MENU_NUMBER, {})
+    plan = line.plan
+    telephony = Telephony(
+        AriAddress("127.0.0.1", plan.ari_port, plan.ari_user, plan.ari_password, plan.application),
+        desk=Desk(lambda: numbers, lambda dialled: menu, short_greeting=(), takes_faxes=True),
+        voice=Silence(), look_ups=Nothing(), post=told.append, calls=NoCalls(),
+    )  # fmt: skip
+    running = asyncio.create_task(telephony.run())
+    await telephony.ari.wait_connected(10)
+    await asyncio.wait_for(telephony.reconciler.done.wait(), 10)
+    yield told
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("trunk", "said"), [("t38", "SUCCESS T38"), ("audio", "SUCCESS audio")])
+async def test_a_fax_that_the_menu_takes_is_for_whom_the_menu_says(
+    line: Line, posted: list[Event], trunk: str, said: str
+) -> None:
+    """CTI-11: a `receive_fax` node on a real call."""
+    assert await line.send(trunk, MENU_NUMBER) == said
+
+    cabinet = Cabinet()
+    assert await FaxFolder(line.faxes, cabinet).look() == 1
+    (kept,) = cabinet.kept
+    assert (kept.queue, kept.pages, kept.complete, kept.caller) == ("network", PAGES, True, SENDER)
+    ends = [event for event in posted if isinstance(event, MenuEnded)]
+    assert [(event.call, event.served) for event in ends] == [(kept.call, True)], "self-service like any other"
     assert list(line.faxes.iterdir()) == []

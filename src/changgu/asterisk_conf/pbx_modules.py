@@ -92,6 +92,7 @@ MODULES = (
     "func_logic",
     "func_strings",
     "app_playback",
+    "app_system",
     "app_queue",
 )
 
