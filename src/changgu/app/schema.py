@@ -19,6 +19,7 @@ ROOMS_WITH_TABLES = (
     "changgu.ticketing.store",
     "changgu.ticketing.intake.store",
     "changgu.ticketing.self_service.store",
+    "changgu.ticketing.self_service.resets.store",
     "changgu.ticketing.surveys.store",
     "changgu.recordings.store",
     "changgu.screenpop.store",
