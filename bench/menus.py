@@ -84,6 +84,9 @@ OPERATOR = """  operator:
 """
 AUDIBLE_GAP = 0.06
 """Seconds between two packets after which a telephone has nothing left to play."""
+SLOWEST_KEY = 140_000_000
+"""Nanoseconds from a key's first packet to the first that tells its end, which should be 100 ms apart: beyond 150 ms of
+nothing Asterisk ends a key by itself, and it would not be the key that is timed."""
 DIAL_RATE = 25.0
 
 
@@ -303,7 +306,7 @@ def figures(heard: npt.NDArray[Any], walkers: Sequence[Walker], prompts: Prompts
     pressed_to: list[float] = []
     let_go_to: list[float] = []
     gaps: list[npt.NDArray[np.int64]] = []
-    unheard = lost = 0
+    unheard = lost = slow = 0
     whose = prompts.menu_of(heard["digest"])
     for walker in walkers:
         if walker.line.to is None:
@@ -316,9 +319,12 @@ def figures(heard: npt.NDArray[Any], walkers: Sequence[Walker], prompts: Prompts
             if not press.ended or not len(first):
                 unheard += 1
                 continue
+            steady &= (at[:-1] >= at[first[0]]) | (at[1:] < press.began)
+            if press.ended - press.began > SLOWEST_KEY:
+                slow += 1
+                continue
             pressed_to.append((at[first[0]] - press.began) / 1e6)
             let_go_to.append((at[first[0]] - press.ended) / 1e6)
-            steady &= (at[:-1] >= at[first[0]]) | (at[1:] < press.began)
         step = (sequence[1:] - sequence[:-1]) % 65536
         lost += int(((step - 1) * (step < 1000) * steady).sum())
         gaps.append((at[1:] - at[:-1])[steady & (step == 1)])
@@ -327,6 +333,7 @@ def figures(heard: npt.NDArray[Any], walkers: Sequence[Walker], prompts: Prompts
         "callers": float(len(walkers)),
         "keys": float(len(let_go_to)),
         "keys without a prompt": float(unheard),
+        "keys that our phones were too slow for": float(slow),
         **{f"let go to sound {name}, ms": value for name, value in spread(let_go_to).items()},
         "let go to sound, longest, ms": max(let_go_to),
         **{f"pressed to sound {name}, ms": value for name, value in spread(pressed_to).items()},

@@ -184,9 +184,10 @@ class RtpLine:
         self._pieces["length"][rows] = 12 + SAMPLES
         for row, (frames, first) in list(self.voices.items()):
             packets["sound"][row] = frames[(first + self._frames) % len(frames)]
-        while self.presses:
+        for _ in range(len(self.presses)):
             row, press = self.presses.popleft()
-            self._pressing[row] = press
+            if self._pressing.setdefault(row, press) is not press:
+                self.presses.append((row, press))  # one finger, one key
         over = [row for row, press in self._pressing.items() if self._key(row, press)]
         messages = self._messages[rows]
         sent = _libc.sendmmsg(self._socket.fileno(), ctypes.c_void_p(messages.ctypes.data), len(rows), 0)

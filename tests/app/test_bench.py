@@ -271,6 +271,14 @@ def test_a_key_after_which_nothing_new_was_heard_is_told() -> None:
     assert (found["keys"], found["keys without a prompt"]) == (1, 1)
 
 
+def test_a_key_that_the_measuring_program_was_kept_from_sending_is_counted_but_not_timed() -> None:
+    slow = Press("2", began=int(1e6), ended=int(300e6))
+    walker = _walker(("2", slow), ("1", Press("1", began=int(400e6), ended=int(500e6))))
+    found = menus.figures(_heard((203, 0, 2), (223, 1, 2), (505, 2, 1), (525, 3, 1)), [walker], _prompts())
+    assert (found["keys"], found["keys that our phones were too slow for"]) == (1, 1)
+    assert found["let go to sound p50, ms"] == 5
+
+
 def test_mu_law_is_that_of_the_pbx() -> None:
     """Beside values read off an Asterisk that played them."""
     linear = np.array([-252, -172, -284, -116, -4, -2172, 0, 32767, -32768], np.int16)

@@ -118,7 +118,7 @@ class CallBook:
                 self._read.notify_all()
             await asyncio.sleep(0.1)
 
-    async def row_of(self, caller: OneCaller, is_so: Callable[[Row], bool], within: float = 30) -> Row:
+    async def row_of(self, caller: OneCaller, is_so: Callable[[Row], bool], within: float = 60) -> Row:
         """Wait until there is one call of a caller and its row is as wanted."""
         found: list[Row] = []
         try:
@@ -133,7 +133,7 @@ class CallBook:
             raise AssertionError(f"{caller.number}: {seen} after {within} s") from None
 
     async def rows_of(
-        self, callers: Sequence[OneCaller], is_so: Callable[[Row], bool], within: float = 30
+        self, callers: Sequence[OneCaller], is_so: Callable[[Row], bool], within: float = 60
     ) -> list[Row]:
         """The same for all."""
         return await asyncio.gather(*(self.row_of(one, is_so, within) for one in callers))
