@@ -46,7 +46,7 @@ from changgu.recordings.service import Recordings
 from changgu.recordings.store import RecordingStore
 from changgu.telephony.diversions import Message
 from changgu.telephony.fax import Fax
-from changgu.telephony.ivr_messages import NotSent
+from changgu.telephony.ivr_messages import MaybeSent, NotSent
 from changgu.telephony.survey import Invitation
 from changgu.ticketing.entries import NewTicket
 from changgu.ticketing.intake.service import Intake
@@ -80,9 +80,13 @@ class Outbox:
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, str]] = []
         self.refuses: dict[str, Exception] = {}
+        self.keeps = ""
+        """A way that takes the message and does not say so."""
 
     async def send(self, kind: str, to: str, text: str, subject: str) -> None:
         if kind in self.refuses:
+            if kind == self.keeps:
+                self.sent.append((kind, to, text))
             raise self.refuses[kind]
         self.sent.append((kind, to, text))
 
@@ -398,3 +402,45 @@ async def test_mail_is_the_way_when_sms_is_not(house: House, trouble: Exception)
     house.outbox.refuses["mail"] = trouble
     with pytest.raises(NotSent):
         await house.resets.send(park.id, KIM)
+
+
+async def test_a_short_employee_number_gets_its_pin_among_many_telephones_that_contain_it(house: House) -> None:
+    for colleague in range(60):
+        await house.directory.create(
+            PersonWritten({"name": f"김동료{colleague:02}"}, [NumberWritten(f"02-2110-{colleague:04}")]), "kim"
+        )
+    written = PersonWritten({"name": "홍길동", "employee_number": "2110"}, [NumberWritten("010-1234-5678")])
+    hong = await house.directory.create(written, "kim")
+
+    assert await RegisteredPeople(house.directory).by_numbers("2110", PHONE) == hong.id
+    assert await PinPeople(house.directory).at_number("2110") == [hong.id]
+
+
+async def test_a_pin_is_keyed_with_an_employee_number_that_is_also_somebody_elses_extension(house: House) -> None:
+    written = PersonWritten({"name": "홍길동", "employee_number": "3456"}, [NumberWritten("010-1234-5678")])
+    hong = await house.directory.create(written, "kim")
+    other = await house.directory.create(PersonWritten({"name": "김내선"}, [NumberWritten("3456")]), "kim")
+    sending = asyncio.create_task(house.resets.run())
+
+    assert await house.look_ups.look_up("pin_reset", f"3456 {PHONE}", "0299999999") == {"asked": "yes"}
+    await house.resets.settled()
+    sending.cancel()
+    told = await house.look_ups.look_up("caller_check", f"3456 {await sent_pin(house)}", PHONE)
+
+    assert told == {"person": str(hong.id), "one_time": "yes"}
+    assert not (await house.service.standing(other.id)).wrong_in_a_row
+
+
+async def test_an_sms_that_may_have_gone_out_is_called_sent_and_its_pin_is_good(house: House) -> None:
+    """Or whoever asks gets one SMS after another that does not work, and no limit counts them."""
+    written = PersonWritten(
+        {"name": "박메일", "employee_number": "20200001", "email": "park@example.org"}, [NumberWritten("010-2222-3333")]
+    )
+    park = await house.directory.create(written, "kim")
+    house.outbox.keeps = "sms"
+    house.outbox.refuses["sms"] = MaybeSent("모름", "nobody knows")
+
+    sent = await house.resets.send(park.id, KIM)
+
+    assert (sent.way, [way for way, _, _ in house.outbox.sent]) == ("sms", ["sms"])
+    assert (await house.service.caller_check(park.id, await sent_pin(house))).is_confirmed

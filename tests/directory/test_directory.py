@@ -181,3 +181,21 @@ async def test_an_employee_number_belongs_to_one_person(directory: Directory) ->
 async def test_a_person_who_is_not_there_is_not_found(directory: Directory, person_id: int) -> None:
     with pytest.raises(NotFound):
         await directory.get(person_id)
+
+
+async def test_an_employee_number_is_one_persons_however_many_telephones_contain_it(directory: Directory) -> None:
+    for colleague in range(60):
+        await add(directory, f"김동료{colleague:02}", f"02-2110-{colleague:04}", employee_number=f"92110{colleague:02}")
+    hong = await add(directory, "홍길동", employee_number="2110")
+
+    assert await directory.by_employee_number("2110") == hong
+    assert await directory.by_employee_number(" 2110 ") == hong
+    assert [await directory.by_employee_number(other) for other in ("211", "", "21100", "2110%")] == [None] * 4
+
+
+async def test_the_employee_number_of_a_merged_record_leads_to_the_one_that_was_kept(directory: Directory) -> None:
+    kept, gone = await add(directory, "홍길동"), await add(directory, "홍길동", employee_number="2110")
+
+    merged = await directory.merge(kept.id, gone.id, "kim")
+
+    assert await directory.by_employee_number("2110") == merged

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from changgu.ground.database import Database
 
@@ -99,3 +101,20 @@ async def test_a_new_database_is_its_owners_alone(tmp_path: Path) -> None:
         await session.execute(text("CREATE TABLE t (n INTEGER)"))
         assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
     await database.close()
+
+
+async def test_a_refusal_of_the_database_does_not_repeat_what_was_written(tmp_path: Path) -> None:
+    """Its text goes to the log: neither callers' numbers nor hashes of PINs stand there."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'desk.sqlite'}")
+    async with database.transaction() as session:
+        await session.execute(text("CREATE TABLE t (n TEXT UNIQUE)"))
+    wrong, values = text("INSERT INTO t VALUES (:n), (:n)"), {"n": "01012345678"}
+
+    with pytest.raises(IntegrityError) as one:
+        async with database.transaction() as session:
+            await session.execute(wrong, values)
+    with pytest.raises(IntegrityError) as other:
+        await database.in_one_go(lambda connection: connection.execute(wrong, values))
+    await database.close()
+
+    assert [values["n"] in str(refusal.value) for refusal in (one, other)] == [False, False]

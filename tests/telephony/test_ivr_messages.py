@@ -9,7 +9,7 @@ import pytest
 
 from changgu.app.sending import SendingSettings, messengers
 from changgu.ground.trouble import BadInput
-from changgu.telephony.ivr_messages import MailServer, Messages, NotSent, SmsGateway
+from changgu.telephony.ivr_messages import MailServer, MaybeSent, Messages, NotSent, SmsGateway
 
 
 class MailBox:
@@ -111,6 +111,35 @@ async def test_an_sms_is_posted_to_the_gateway() -> None:
     assert json.loads(asked[0].content) == {"to": "01012345678", "text": "접수 1234567"}
     assert asked[0].headers["authorization"] == "Bearer abc"
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("trouble", "maybe"),
+    [(httpx.ReadTimeout("late"), True), (httpx.WriteTimeout("late"), True), (httpx.ReadError("cut"), True),
+     (httpx.RemoteProtocolError("cut"), True), (httpx.ConnectTimeout("away"), False),
+     (httpx.ConnectError("away"), False)],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+async def test_after_the_gateway_was_told_nobody_knows_whether_the_sms_goes_out(
+    trouble: httpx.TransportError, maybe: bool
+) -> None:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        raise trouble
+
+    messages = Messages(None, SmsGateway("https://sms.example/send", "abc"), httpx.MockTransport(answer))
+
+    with pytest.raises(MaybeSent if maybe else httpx.TransportError) as said:
+        await messages.send("sms", "01012345678", "x", "")
+
+    assert isinstance(said.value, MaybeSent) is maybe
+
+
+def test_the_gateways_token_and_pins_are_sent_over_an_encrypted_line_or_not_out_of_the_house() -> None:
+    for good in ("https://sms.example/send", "http://127.0.0.1:9000/sms", "http://localhost/sms", ""):
+        assert SendingSettings(sms_url=good).sms_url == good
+    for wrong in ("http://sms.example/send", "http://10.0.0.5/sms", "ftp://127.0.0.1", "sms.example", "https://"):
+        with pytest.raises(ValueError, match="https://"):
+            SendingSettings(sms_url=wrong)
 
 
 def test_who_sends_is_said_in_the_settings(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from changgu.app.sending import TOKEN_VARIABLE, SendingSettings, messengers
 from changgu.directory.numbers import Numbering
 from changgu.ground.trouble import BadInput
-from changgu.telephony.ivr_messages import Messages, NotSent
+from changgu.telephony.ivr_messages import MaybeSent, Messages, NotSent
 from changgu.telephony.twilio_sms import TwilioAccount, TwilioAway, TwilioRefusal, TwilioSms
 
 ACCOUNT = "AC" + "0" * 32
@@ -170,6 +170,7 @@ async def test_whoever_does_not_answer_in_time_is_not_asked_twice(api: MessagesA
         await asyncio.to_thread(service.send, "+821012345678", "x")
     api.silent.set()
 
+    assert isinstance(away.value, MaybeSent)
     assert "제때" in away.value.ko
     assert "in time" in away.value.en
 
@@ -180,8 +181,10 @@ async def test_a_line_that_nobody_takes_is_said_so(data: Path) -> None:
     closed.server_close()
     service = TwilioSms(TwilioAccount(ACCOUNT, TOKEN, "+15005550006", address=address))
 
-    with pytest.raises(TwilioAway):
+    with pytest.raises(NotSent, match="reached") as trouble:
         await asyncio.to_thread(service.send, "+821012345678", "x")
+
+    assert not isinstance(trouble.value, MaybeSent), "nothing went out, and mail may be tried"
 
 
 async def test_extensions_words_and_long_texts_are_never_posted(api: MessagesApi, data: Path) -> None:

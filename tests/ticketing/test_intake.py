@@ -308,6 +308,25 @@ async def test_a_fax_is_destroyed_when_its_time_is_over_and_its_ticket_stays(
     assert list(tmp_path.rglob("*.pdf")) == [await intake.document(new.message)]
 
 
+async def test_a_fax_that_cannot_be_destroyed_keeps_no_other(
+    intake: Intake, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    stuck = await intake.open_fax_ticket(CALL, LEE, NETWORK, PDF, 1)
+    other = await intake.open_fax_ticket(CallId("later"), LEE, NETWORK, PDF, 1)
+    file = await intake.document(stuck.message)
+    file.unlink()
+    file.mkdir()  # what is no file cannot be unlinked
+
+    clock.pass_by(hours=1)
+    assert await intake.purge(clock()) == 1
+
+    assert f"message {stuck.message}" in caplog.text
+    with pytest.raises(NotFound):
+        await intake.document(other.message)
+    file.rmdir()
+    assert await intake.purge(clock()) == 1, "tried again the next time"
+
+
 async def test_a_part_that_cannot_be_reached_keeps_no_other_from_being_destroyed(clock: Clock) -> None:
     told: list[datetime] = []
 

@@ -202,9 +202,24 @@ async def test_what_cannot_be_sent_leaves_the_old_pin(desk: Desk) -> None:
     assert (last.by, last.outcome, last.way) == ("caller", Outcome.NOT_SENT, "")
     assert (await desk.service.caller_check(LEE, old)).is_confirmed
     desk.post.refuses = None
-    assert await desk.resets.ask(EMPLOYEE, PHONE, PHONE) is Asked.ACCEPTED, "what was not sent does not count"
+    assert await desk.resets.ask(EMPLOYEE, PHONE, PHONE) is Asked.ACCEPTED
     await desk.resets.settled()
     assert len(desk.post.sent) == 1
+
+
+async def test_what_could_not_be_sent_counts_too_because_some_of_it_goes_out(desk: Desk) -> None:
+    desk.post.refuses = Conflict("거절", "refused")
+    for turn in range(SENT_A_DAY):
+        await desk.resets.ask(EMPLOYEE, PHONE, f"call-{turn}")
+        await desk.resets.settled()
+    desk.post.refuses = None
+
+    assert await desk.resets.ask(EMPLOYEE, PHONE, "another call") is Asked.ACCEPTED
+    await desk.resets.settled()
+
+    assert not desk.post.sent
+    assert [said for _, said in await desk.outcomes()] == ["not_sent"] * SENT_A_DAY + ["too_many"]
+    assert (await desk.resets.send(LEE, KIM)).way == "sms", "the desk still sends"
 
 
 async def test_a_wish_that_the_desk_did_not_live_to_meet_is_said_to_be_unmet(

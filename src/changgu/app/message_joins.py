@@ -272,12 +272,11 @@ class PinPeople:
         self._directory = directory
 
     async def at_number(self, number: str) -> Sequence[int]:
-        """Everybody whose telephone or 사번 this is."""
-        found = [person.id for person in await self._directory.find_by_number(number)]
-        if found:
-            return found
-        named = await self._directory.search(number, 50) if number.strip() else []
-        return [person.id for person in named if person.employee_number == number]
+        """Whose 사번 this is, else everybody whose telephone it is: an extension may look like another's 사번."""
+        employee = await self._directory.by_employee_number(number)
+        if employee is not None:
+            return [employee.id]
+        return [person.id for person in await self._directory.find_by_number(number)]
 
     async def ids_of(self, person: int) -> Sequence[int]:
         """All ids by which this person has ever been known."""

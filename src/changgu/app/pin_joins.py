@@ -7,7 +7,7 @@ from changgu.directory.numbers import NumberKind
 from changgu.directory.person import CERTAIN, PersonCard
 from changgu.directory.service import Directory
 from changgu.ground.trouble import Conflict, Trouble
-from changgu.telephony.ivr_messages import NotSent
+from changgu.telephony.ivr_messages import MaybeSent, NotSent
 from changgu.telephony.ivr_player import Messengers
 from changgu.ticketing.self_service.resets.limits import ONE_TIME_FOR, SentTo, covered
 
@@ -34,13 +34,10 @@ class RegisteredPeople:
     async def by_numbers(self, employee: str, mobile: str) -> int | None:
         """The one person with this 사번 whose mobile number this is."""
         canonical = self._directory.numbering.canonical(mobile)
-        if not employee.strip() or canonical is None:
+        if canonical is None:
             return None
-        named = await self._directory.search(employee, 50)
-        found = [person for person in named if person.employee_number == employee]
-        if len(found) != 1 or canonical not in _mobiles(found[0]):
-            return None
-        return found[0].id
+        person = await self._directory.by_employee_number(employee)
+        return person.id if person is not None and canonical in _mobiles(person) else None
 
 
 class MessagedPins:
@@ -52,7 +49,7 @@ class MessagedPins:
         self._desk = desk
 
     async def deliver(self, person: int, pin: str) -> SentTo:
-        """By the first way that takes it; raises what the last one said."""
+        """By the first way that takes it, or that may have; raises what the last one said."""
         card = await self._directory.get(person)
         ways = [("sms", number) for number in _mobiles(card)[:1]] + ([("mail", card.email)] if card.email else [])
         refused: Trouble = Conflict(
@@ -64,15 +61,21 @@ class MessagedPins:
         for way, to in ways:
             try:
                 await self._messages.send(way, to, text, SUBJECTS[language])
+            except MaybeSent as doubt:  # it may be read: then it has to be good, and a second one is one too many
+                logger.warning("a PIN for person %d may have gone out by %s: %s %s", person, way, doubt.ko, doubt.en)
+                return self._sent(way, to)
             except Trouble as trouble:
                 refused = trouble
             except Exception as trouble:  # the other system's edge: the next way, and the old PIN stays
                 name = type(trouble).__name__
                 refused = NotSent(f"보내지 못했습니다({name}).", f"it could not be sent ({name})")
             else:
-                return SentTo(way, covered(self._directory.numbering.display(to) if way == "sms" else to))
+                return self._sent(way, to)
             logger.warning("a PIN for person %d was not sent by %s: %s %s", person, way, refused.ko, refused.en)
         raise refused
+
+    def _sent(self, way: str, to: str) -> SentTo:
+        return SentTo(way, covered(self._directory.numbering.display(to) if way == "sms" else to))
 
 
 def _mobiles(person: PersonCard) -> list[str]:

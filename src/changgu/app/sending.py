@@ -41,17 +41,11 @@ def _sender(value: str) -> str:
     return value
 
 
-def _url(value: str) -> str:
-    if value and not value.startswith(("https://", "http://")):
-        raise UnusableValue("http:// 또는 https:// 주소로 쓰십시오", f"not an http or https address: {value}")
-    return value
-
-
-def _relay(value: str) -> str:
+def _encrypted(value: str) -> str:
     if value and not is_private_enough(value):
         raise UnusableValue(
-            "https:// 주소로 쓰십시오. 토큰을 그리로 보냅니다",
-            "must begin with https://, because the token is sent there",
+            "https:// 주소로 쓰십시오(이 컴퓨터 안이면 http://도 됩니다). 토큰과 문자를 그리로 보냅니다",
+            "must begin with https:// (or stay within this computer): the token and what is written are sent there",
         )
     return value
 
@@ -88,7 +82,7 @@ class SendingSettings(Group):
         "문자를 보내는 길. gateway: sms_url로 POST, twilio: Twilio",
         "How SMS leave: gateway: a POST to sms_url; twilio: over Twilio",
     )
-    sms_url: Annotated[str, AfterValidator(_url)] = option(
+    sms_url: Annotated[str, AfterValidator(_encrypted)] = option(
         "",
         "문자 게이트웨이 주소. to와 text를 JSON으로 POST합니다. 토큰은 DATA/sms.token. 비우면 문자를 보내지 않습니다",
         "Where an SMS is posted as JSON with to and text; its token is in DATA/sms.token; empty: none is sent",
@@ -113,7 +107,7 @@ class SendingSettings(Group):
     twilio_edge: Annotated[str, Field(pattern=r"^[a-z0-9-]{0,32}$")] = option(
         "", "Twilio 접속 지점(예: singapore)", "Twilio's edge, such as singapore"
     )
-    twilio_address: Annotated[str, AfterValidator(_relay)] = option(
+    twilio_address: Annotated[str, AfterValidator(_encrypted)] = option(
         "", "Twilio에 이르는 사내 중계 주소. 비우면 Twilio에 직접", "The house's relay to Twilio; empty: Twilio itself"
     )
 

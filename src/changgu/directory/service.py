@@ -98,6 +98,13 @@ class Directory:
         async with self._database.transaction() as session:
             return await store.ids_of(session, person_id)
 
+    async def by_employee_number(self, number: str) -> PersonCard | None:
+        """The one person with exactly this 사번; None when it is nobody's."""
+        wanted = clean_line(number)
+        async with self._database.transaction() as session:
+            found = await store.by_employee_numbers(session, [wanted] if wanted else [])
+        return store.card_of(found[wanted], self.numbering) if wanted in found else None
+
     async def search(self, text: str, limit: int = 20) -> list[PersonCard]:
         """People by words of name, department, 사번, title, mail or computer, or by a number or a part of one."""
         return list((await self.page(text, limit)).items)

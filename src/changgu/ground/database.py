@@ -73,13 +73,14 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine: AsyncEngine = create_async_engine(url)
+        # Parameters are callers' numbers and hashes of PINs: the text of an error goes to the log.
+        self.engine: AsyncEngine = create_async_engine(url, hide_parameters=True)
         self._plain: Engine | None = None
         if self.engine.dialect.name == "sqlite":
             _furnish(self.engine.sync_engine)
             _Turns(self.engine.sync_engine)
             if self.engine.url.database not in (None, "", ":memory:"):
-                self._plain = create_engine(self.engine.url.set(drivername="sqlite"))
+                self._plain = create_engine(self.engine.url.set(drivername="sqlite"), hide_parameters=True)
                 _furnish(self._plain)
         self._workers = _workers()
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)

@@ -36,6 +36,10 @@ class NotSent(Trouble):
     status = 502
 
 
+class MaybeSent(NotSent):
+    """Who delivers was told and gave no answer: whether the message goes out is not known. It is not sent again."""
+
+
 class MailSecurity(StrEnum):
     """How the line to the mail server is encrypted."""
 
@@ -96,7 +100,7 @@ class Messages:
         self._texters = _Threads("sms", SMS_AT_ONCE)
 
     async def send(self, kind: str, to: str, text: str, subject: str) -> None:
-        """By `sms` or `mail`. Raises `NotSent`, and what smtplib and httpx raise."""
+        """By `sms` or `mail`. Raises `NotSent`, of it `MaybeSent`, and what smtplib and httpx raise."""
         match kind, self._mail, self._sms:
             case "mail", MailServer() as server, _ if ADDRESS.fullmatch(to):
                 await self._mailers.run(lambda: _post(server, to, text, subject))
@@ -113,10 +117,20 @@ class Messages:
                 raise NotSent("이 주소나 번호로는 보낼 수 없습니다.", f"no {kind} can be sent there")
 
     async def _to_gateway(self, gateway: SmsGateway, number: str, text: str) -> None:
+        import httpx  # with the first message: a start must not wait for it
+
         heads = {"Authorization": f"Bearer {gateway.token}"} if gateway.token else {}
         async with await asyncio.to_thread(client, self._transport) as pool:
             posted = {"to": number, "text": text}
-            answer = await pool.post(gateway.url, json=posted, headers=heads, timeout=LIMIT)
+            try:
+                answer = await pool.post(gateway.url, json=posted, headers=heads, timeout=LIMIT)
+            except (httpx.ConnectTimeout, httpx.ConnectError, httpx.PoolTimeout):
+                raise  # it was not told
+            except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError) as trouble:
+                name = type(trouble).__name__
+                raise MaybeSent(
+                    f"문자 게이트웨이가 답하지 않았습니다({name}).", f"the gateway did not answer ({name})"
+                ) from trouble
         if not answer.is_success:
             raise NotSent(
                 f"문자 게이트웨이가 거절했습니다({answer.status_code}).", f"the gateway said {answer.status_code}"

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from changgu.telephony.ivr_messages import LIMIT, NotSent
+from changgu.telephony.ivr_messages import LIMIT, MaybeSent, NotSent
 
 if TYPE_CHECKING:
     from twilio.http.http_client import TwilioHttpClient
@@ -51,7 +51,7 @@ class TwilioRefusal(NotSent):
 _STATUSES: Mapping[int, int] = {HTTPStatus.UNAUTHORIZED: 20003, HTTPStatus.TOO_MANY_REQUESTS: 20429}
 
 
-class TwilioAway(NotSent):
+class TwilioAway(MaybeSent):
     """No answer of Twilio's came in time. Whether the message goes out is not known, so it is not sent again."""
 
 
@@ -79,8 +79,11 @@ class TwilioSms:
         self._client: Client | None = None
 
     def send(self, number: str, text: str) -> None:
-        """One message; Twilio has accepted it when this returns. Raises `TwilioRefusal` and `TwilioAway`."""
-        from requests import RequestException, Timeout
+        """One message; Twilio has accepted it when this returns.
+
+        Raises `TwilioRefusal`, `TwilioAway`, and `NotSent` when no line to Twilio could be had.
+        """
+        from requests import ConnectTimeout, RequestException, Timeout
         from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 
         if len(text) > LONGEST:
@@ -95,11 +98,12 @@ class TwilioSms:
         except (TwilioRestException, TwilioServiceException) as refusal:  # its text holds the number
             raise TwilioRefusal(refusal.code or refusal.status, refusal.status) from None
         except Timeout as trouble:
-            raise TwilioAway("Twilio가 제때 답하지 않았습니다.", "Twilio did not answer in time") from trouble
+            away = NotSent if isinstance(trouble, ConnectTimeout) else TwilioAway
+            raise away("Twilio가 제때 답하지 않았습니다.", "Twilio did not answer in time") from trouble
         except (RequestException, TwilioException, ValueError, TypeError) as trouble:  # not JSON, or not what it sends
             name = type(trouble).__name__
             ko, en = f"Twilio와 통신하지 못했습니다({name}).", f"Twilio could not be reached ({name})"
-            raise TwilioAway(ko, en) from trouble
+            raise (NotSent if _found_no_line(trouble) else TwilioAway)(ko, en) from trouble
 
     def _made(self) -> "Client":
         """Loading it takes a second: in the thread that sends, at the first message."""
@@ -113,6 +117,16 @@ class TwilioSms:
             http_client=_Relay(line, one.address) if one.address else line,
             environment={"": ""},  # not empty, or it would read this computer's: settings alone say where it goes
         )  # fmt: skip
+
+
+def _found_no_line(trouble: Exception) -> bool:
+    """Nothing can have gone out: the computer was not found, took no call, or was not whom its certificate says."""
+    from requests.exceptions import SSLError
+    from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+    why = trouble.args[0] if trouble.args else None
+    no_line = isinstance(why, MaxRetryError) and isinstance(why.reason, NewConnectionError)
+    return no_line or isinstance(trouble, SSLError)
 
 
 class _Relay:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Callable
@@ -31,6 +32,8 @@ from changgu.ticketing.intake.store import MessageRow
 from changgu.ticketing.number import TicketNumber
 from changgu.ticketing.service import Tickets
 from changgu.ticketing.ticket import Ticket
+
+logger = logging.getLogger(__name__)
 
 LARGEST_FILE = 50 * 1024 * 1024
 """Bytes of an attached file."""
@@ -246,16 +249,25 @@ class Intake:
     # The time that is over
 
     async def purge(self, before: datetime) -> int:
-        """Destroy the documents of faxes that came before this moment; how many. Their tickets stay."""
+        """Destroy the documents of faxes that came before this moment; how many. Their tickets stay.
+
+        One that cannot be destroyed keeps no other, and is tried again the next time.
+        """
         async with self._database.transaction() as session:
             over = await store.documents_before(session, before)
+        count = 0
         for id, name in over:
             path = (self._folder / name).resolve()
-            if path.is_relative_to(self._folder):
-                await asyncio.to_thread(path.unlink, missing_ok=True)
+            try:
+                if path.is_relative_to(self._folder):
+                    await asyncio.to_thread(path.unlink, missing_ok=True)
+            except OSError as trouble:
+                logger.warning("the fax of message %d could not be destroyed: %s", id, trouble.strerror)
+                continue
             async with self._database.transaction() as session:
                 await store.without_document(session, id)
-        return len(over)
+            count += 1
+        return count
 
     def _write(self, name: str, content: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

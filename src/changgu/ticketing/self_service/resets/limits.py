@@ -11,7 +11,7 @@ CHOOSE_WITHIN = timedelta(minutes=10)
 ASKED_FROM_A_NUMBER = 5
 """From one telephone or call in an hour, right or wrong: then it is refused."""
 SENT_A_DAY = 3
-"""To one person in 24 hours when callers ask; more are not sent, and whoever asks is not told."""
+"""Tried for one person in 24 hours when callers ask; more are not sent, and whoever asks is not told."""
 
 
 class Asked(StrEnum):

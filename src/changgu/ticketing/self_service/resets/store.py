@@ -42,10 +42,13 @@ async def asked_from(session: AsyncSession, source: str, before: int, now: datet
 
 
 async def sent_to(session: AsyncSession, person: int, before: int, now: datetime) -> int:
-    """PINs that callers had sent to this person within a day, and those under way, before this wish."""
+    """PINs that callers asked for and that went, are under way or were tried, to this person within a day, before this.
+
+    What was not taken over counts: some of it goes out all the same, and who delivers is not asked without end.
+    """
     query = select(func.count()).where(
         ResetRow.person == person, ResetRow.id < before, ResetRow.at > now - DAY, ResetRow.source != "",
-        ResetRow.outcome.in_((Outcome.WAITING, Outcome.SENT)),
+        ResetRow.outcome.in_((Outcome.WAITING, Outcome.SENT, Outcome.NOT_SENT)),
     )  # fmt: skip
     return await session.scalar(query) or 0
 
