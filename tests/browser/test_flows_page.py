@@ -298,7 +298,7 @@ async def test_a_sub_flow_and_the_sentences_of_a_version_are_edited_and_figures_
 
     await page.get_by_text("안내문 문장 보기·고치기").click()
     await page.get_by_label("greeting (ko)", exact=True).fill("반갑습니다. 새 창구입니다.")
-    await page.get_by_role("button", name="초안에: greeting (ko)").click()
+    await page.get_by_role("button", name="초안에 저장: greeting (ko)").click()
     await expect(page.locator("#said")).to_contain_text("greeting: 초안에 저장했습니다.")
     draft = await house.versions.working_draft()
     assert draft.menu.sentences["ko"]["greeting"] == "반갑습니다. 새 창구입니다."
@@ -312,7 +312,7 @@ async def test_a_holiday_is_declared_on_the_page_of_opening_hours(opened: Opened
     await page.get_by_role("link", name="근무시간·휴일").click()
     await page.wait_for_selector("body[data-loaded]")
     await expect(page.locator("#desk-mon")).to_have_value("09:00-18:00")
-    await page.get_by_role("button", name="날 더하기").click()
+    await page.get_by_role("button", name="날짜 추가").click()
     day = (opened.front.house.now() + timedelta(days=20)).strftime("%Y-%m-%d")
     row = page.locator(".fl-days tbody tr").first
     await row.get_by_label("날짜").fill(day)

@@ -1,13 +1,14 @@
 """The table of opening hours and holidays in the browser: changed at once, with who and when, and never lost again."""
 
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from changgu.acd.queues import Floor
 from changgu.app.access import AccessGate
 from changgu.app.accounts import Accounts
 from changgu.app.rendering import SitePages
@@ -18,9 +19,9 @@ from changgu.ivr_flows.loader import read_calendars
 from changgu.ivr_flows.publishing.hours.api import build_router
 from changgu.ivr_flows.publishing.versions import How
 from tests.app.whole_desk import Healthy
-from tests.ivr_flows.menu_house import BOSS, MenuHouse
+from tests.ivr_flows.menu_house import BOSS, DEPUTY, SEOUL, MenuHouse
 from tests.ivr_flows.test_flows_api import Door
-from tests.ivr_flows.test_whole_versions import HOURS, OFFICE, holiday, office
+from tests.ivr_flows.test_whole_versions import HOURS, OFFICE, WITH_A_HOLIDAY, holiday, office
 
 FOUNDED = {"day": "2026-12-24", "name": "창립기념일", "kind": "holiday", "hours": []}
 SHORTER = OFFICE.replace("longest: 180", "longest: 60")
@@ -103,11 +104,107 @@ async def test_a_draft_and_a_schedule_do_not_bring_the_old_table_back(
 async def test_a_schedule_with_a_table_of_its_own_keeps_it_and_that_is_said(
     client: httpx.AsyncClient, house: MenuHouse
 ) -> None:
-    assert (await declare(client, FOUNDED)).status_code == 200
     saved = await house.versions.save_draft(SHORTER, 0, BOSS)
     await house.versions.publish(saved.revision, "", house.clock.replace(day=3), BOSS)
+    (house.folder / "menus" / "calendars.yaml").write_text(WITH_A_HOLIDAY, "utf-8")
+    assert await house.keeper.reload()
+    assert (await declare(client, {**FOUNDED, "day": "2026-12-31"})).json()["scheduled_otherwise"] == [2]
+
+
+async def test_a_table_that_was_a_mistake_does_not_come_back_once_it_is_rolled_back(
+    client: httpx.AsyncClient, house: MenuHouse
+) -> None:
+    saved = await house.versions.save_draft(SHORTER, 0, BOSS)
+    tomorrow = house.clock.replace(day=3)
+    await house.versions.publish(saved.revision, "내일부터", tomorrow, BOSS)
+    assert (await declare(client, FOUNDED)).status_code == 200
+
+    await house.versions.roll_back(1, "잘못 넣음", DEPUTY)
+
+    (ahead,) = house.versions.history.ahead(house.clock)
+    assert (ahead.version, ahead.effective_at, ahead.note, ahead.by) == (5, tomorrow, "내일부터", "boss")
+    draft = await house.versions.working_draft()
+    assert draft.menu.calendars == HOURS
+    assert "longest: 60" in draft.menu.text
+    house.clock = tomorrow
+    assert await house.keeper.reload()
+    assert (house.versions.current("1000").version, holiday(house.versions.current("1000").flow)) == (5, "")
+
+
+async def test_rolling_back_the_tree_alone_leaves_the_draft_alone(house: MenuHouse) -> None:
+    saved = await house.versions.save_draft(SHORTER, 0, BOSS)
+    await house.versions.publish(saved.revision, "", None, BOSS)
+    before = await house.versions.working_draft()
+    await house.versions.roll_back(1, "", DEPUTY)
+    assert await house.versions.working_draft() == before
+
+
+async def test_who_changed_the_table_when_tells_of_a_roll_back_too(client: httpx.AsyncClient, house: MenuHouse) -> None:
+    assert (await declare(client, FOUNDED)).status_code == 200
+    house.wind(hours=1)
+    await house.versions.roll_back(1, "잘못 넣음", BOSS)
+    house.wind(hours=1)
+    saved = await house.versions.save_draft(SHORTER, 0, BOSS)  # its table is the same
+    await house.versions.publish(saved.revision, "", None, BOSS)
+
+    changes = (await table(client))["changes"]
+
+    site = str(house.folder / "menus" / "main.yaml")
+    assert [(one["version"], one["by"], one["note"]) for one in changes] == [
+        (1, "boss", "잘못 넣음"), (2, "deputy", "임시공휴일"), (1, site, ""),
+    ]  # fmt: skip
+    assert changes[0]["at"] == "2026-03-02T01:00:00Z"
+
+
+async def test_call_backs_keep_a_holiday_that_was_declared_in_the_browser(
+    client: httpx.AsyncClient, house: MenuHouse
+) -> None:
+    next_year = date(datetime.now(SEOUL).year + 1, 12, 24)
+    told: list[Floor] = []
+    house.keeper.tell([told.append])
+    assert next_year not in house.keeper.floor.rules.holidays
+
+    assert (await declare(client, {**FOUNDED, "day": str(next_year)})).status_code == 200
+
+    assert next_year in house.keeper.floor.rules.holidays
+    assert next_year in told[-1].rules.holidays  # the running desk has taken it up
     await house.versions.roll_back(1, "", BOSS)
-    assert (await declare(client, {**FOUNDED, "day": "2026-12-31"})).json()["scheduled_otherwise"] == [3]
+    assert next_year not in told[-1].rules.holidays
+
+
+LONG = "창립기념일 " * 12
+ODD = f"""\
+version: "2026-11"
+calendars:
+  desk:
+    week:
+      mon-fri: [{", ".join(f"{hour:02}:00-{hour:02}:50" for hour in range(8, 18))}]
+    lunch: 12:00-12:50
+    days:
+      2026-12-24: {LONG.strip()}
+      2026-07-17: {{name: "", working: true}}
+"""
+
+
+async def test_a_table_of_the_site_that_the_form_could_not_have_written_is_shown(
+    client: httpx.AsyncClient, house: MenuHouse
+) -> None:
+    (house.folder / "menus" / "calendars.yaml").write_text(ODD, "utf-8")
+    assert await house.keeper.reload()
+
+    shown = await client.get("/main/hours")
+
+    assert shown.status_code == 200
+    desk = shown.json()["calendars"]["desk"]
+    assert ([one["name"] for one in desk["days"]], len(desk["week"][0])) == (["", LONG.strip()], 10)
+
+
+async def test_the_sites_name_for_its_table_outlives_a_save(client: httpx.AsyncClient, house: MenuHouse) -> None:
+    (house.folder / "menus" / "calendars.yaml").write_text(HOURS.replace('version: "1"', 'version: "2026-11"'), "utf-8")
+    assert await house.keeper.reload()
+    assert (await declare(client, FOUNDED)).status_code == 200
+    calendars, _ = read_calendars(house.versions.history.versions[-1].menu.calendars, "calendars.yaml")
+    assert calendars["desk"].version == "2026-11"
 
 
 async def test_who_looked_at_an_older_version_does_not_overwrite_the_newer(client: httpx.AsyncClient) -> None:
@@ -127,6 +224,11 @@ async def test_who_looked_at_an_older_version_does_not_overwrite_the_newer(clien
         ({"days": [{**FOUNDED, "day": "2026-02-30"}]}, ""),
         ({"lunch": []}, "lunch"),  # the menu has a way for lunch, which would never be taken
         ({"week": [[]] * 7}, "open"),
+        ({"week": [[f"{hour:02}:00-{hour:02}:30" for hour in range(9, 18)]] + [["09:00-18:00"]] * 6}, "at most 8"),
+        ({"lunch": [f"12:{minute:02}-12:{minute + 1:02}" for minute in range(9)]}, "at most 8"),
+        ({"days": [{**FOUNDED, "name": " "}]}, "2026-12-24"),
+        ({"days": [{**FOUNDED, "name": "가" * 61}]}, "2026-12-24"),
+        ({"days": [{**FOUNDED, "day": str(date.fromordinal(739000 + n))} for n in range(501)]}, "at most 500"),
     ],
 )
 async def test_a_table_that_cannot_be_is_refused_and_changes_nothing(

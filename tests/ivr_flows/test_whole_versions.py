@@ -11,7 +11,7 @@ from changgu.ground.database import Database
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.menu_set import worded
 from changgu.ivr_flows.nodes import CollectDigits, NamedPrompt, NodeName
-from changgu.ivr_flows.publishing.store import VersionRow
+from changgu.ivr_flows.publishing.store import DraftRow, VersionRow
 from changgu.ivr_flows.publishing.versions import How
 from changgu.ivr_flows.service import shipped_menu
 from changgu.ivr_flows.session import Visit, start
@@ -166,6 +166,67 @@ async def test_versions_of_an_older_changgu_are_given_what_lies_beside_them(
     (tmp_path / "menus" / "calendars.yaml").write_text(WITH_A_HOLIDAY, "utf-8")
     assert await again.keeper.reload()
     assert holiday(again.versions.current("1000").flow) == "창립기념일"
+
+
+async def test_the_draft_of_an_older_changgu_is_given_what_lies_beside_it(tmp_path: Path, database: Database) -> None:
+    before = await office(tmp_path, database)
+    shorter = OFFICE.replace("longest: 180", "longest: 60")
+    saved = await before.versions.save_draft(shorter, 0, BOSS)
+    async with database.transaction() as session:
+        await session.execute(update(VersionRow).values(beside=None, own_files=None))
+        await session.execute(update(DraftRow).values(beside=None))
+
+    again = MenuHouse(tmp_path, database)
+    again.clock = before.clock
+    await again.open()
+
+    draft = await again.versions.working_draft()
+    assert (draft.revision, draft.base, draft.by, draft.at) == (saved.revision, saved.base, "boss", saved.at)
+    assert (draft.menu.text, dict(draft.menu.flows), draft.menu.calendars) == (shorter, {"identify": IDENTIFY}, HOURS)
+    assert draft.menu.sentences["en"]["ask_pin"]
+    assert await publish_part(again, "identify", LONGER_PIN) == 2
+    assert longest_pin(again.versions.current("1000").flow) == 6
+
+
+async def test_a_draft_of_an_older_changgu_that_has_mistakes_can_be_mended_sub_flow_and_all(
+    tmp_path: Path, database: Database
+) -> None:
+    before = await office(tmp_path, database)
+    await before.versions.save_draft(OFFICE.replace("longest: 180", "longest: never"), 0, BOSS)
+    async with database.transaction() as session:
+        await session.execute(update(DraftRow).values(beside=None))
+
+    again = MenuHouse(tmp_path, database)
+    again.clock = before.clock
+    await again.open()
+
+    draft = await again.versions.working_draft()
+    assert "longest: never" in draft.menu.text
+    saved = await again.versions.save_draft(LONGER_PIN, draft.revision, BOSS, "identify")
+    assert (saved.menu.flows["identify"], saved.menu.calendars) == (LONGER_PIN, HOURS)
+
+
+async def test_a_sentence_that_is_edited_in_a_file_does_not_undo_a_roll_back(
+    tmp_path: Path, database: Database
+) -> None:
+    house = await office(tmp_path, database)
+    (tmp_path / "menus" / "main.yaml").write_text(OFFICE.replace("longest: 180", "longest: 15"), "utf-8")
+    assert await house.keeper.reload()
+    await house.versions.roll_back(1, "너무 짧음", BOSS)
+
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "ko.toml").write_text('goodbye = "안녕히 가십시오."\n', "utf-8")
+    assert await house.keeper.reload()
+
+    last = house.versions.history.versions[-1]
+    assert (last.number, last.menu.text) == (3, OFFICE)
+    assert last.menu.sentences["ko"]["goodbye"] == "안녕히 가십시오."
+    assert await house.keeper.reload()  # and not at the next start either
+    assert len(house.versions.history.versions) == 3
+
+    (tmp_path / "menus" / "main.yaml").write_text(OFFICE.replace("longest: 180", "longest: 90"), "utf-8")
+    assert await house.keeper.reload()
+    assert "longest: 90" in house.versions.history.versions[-1].menu.text
 
 
 async def test_the_name_of_the_files_tells_the_sites_own_from_what_is_shipped(tmp_path: Path) -> None:

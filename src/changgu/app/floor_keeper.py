@@ -40,7 +40,7 @@ ACCEPTED = "routing.accepted.toml"
 """The rules that were taken up last; written by the desk, never read while the site's own file is right."""
 
 CALENDAR = "desk"
-"""Whose holidays are kept by call-backs as well, in the site's table of opening hours."""
+"""Whose holidays are kept by call-backs as well, in the table of opening hours."""
 
 NOT_TAKEN_UP = "적용하지 못했습니다. 기록(log)에 까닭이 있습니다 · could not be taken up, the log says more"
 
@@ -311,9 +311,11 @@ class FloorKeeper:
 def routing_report(settings: Settings, listed: Floor, flow: Flow | None, file: Path | None) -> RoutingReport:
     """A file of routing rules laid over the lists of queues and agents; without a file, the lists with the desk's zone.
 
-    Without a menu (None) its nodes are not checked. Raises `RoutingErrors` for a file that cannot be read as text.
+    Without a menu (None) its nodes are not checked, and holidays are those of the site's file. Raises `RoutingErrors`
+    for a file that cannot be read as text.
     """
-    rules = replace(listed.rules, zone=settings.desk.time_zone, holidays=holidays_of(settings))
+    holidays = holidays_of(settings, flow)
+    rules = replace(listed.rules, zone=settings.desk.time_zone, holidays=holidays)
     zoned = replace(listed, rules=rules)
     if file is None:
         return RoutingReport(routing.FILE_NAME, zoned, (), ())
@@ -334,9 +336,13 @@ def routing_report(settings: Settings, listed: Floor, flow: Flow | None, file: P
     )
 
 
-def holidays_of(settings: Settings) -> frozenset[date]:
-    """The holidays of the site's calendar, of this year and the next two: all the days on which it does not work."""
-    calendar = beside_menus(settings).calendars.get(CALENDAR)
+def holidays_of(settings: Settings, flow: Flow | None) -> frozenset[date]:
+    """The holidays of the menu's calendar, of this year and the next two: all the days on which the desk does not work.
+
+    Without a menu, those of the site's file.
+    """
+    calendars = flow.calendars if flow is not None else beside_menus(settings).calendars
+    calendar = calendars.get(CALENDAR)
     if calendar is None:
         return frozenset()
     first = date(datetime.now(ZoneInfo(settings.desk.time_zone)).year, 1, 1)

@@ -153,7 +153,7 @@ class FlowVersions:
         now = self.history.in_force(self._now())
         files = await self._read_files(required=now is None)
         if files is not None:
-            await self._complete_older_versions(files, report)
+            await self._complete_what_is_older(files, report)
         news = self.history.brought(files, self._now()) if files is not None else None
         if files is not None and news is not None:
             found = await asyncio.to_thread(report, news, files.name)
@@ -182,8 +182,9 @@ class FlowVersions:
             logger.error("%s", unread)
             return None
 
-    async def _complete_older_versions(self, files: MenuFiles, report: Callable[[MenuSet, str], Report]) -> None:
-        """Versions of an older changgu were read with the files as they are: from now on they carry what they need."""
+    async def _complete_what_is_older(self, files: MenuFiles, report: Callable[[MenuSet, str], Report]) -> None:
+        """Versions of an older changgu were read with the files as they are: from now on they carry what they need.
+        Its draft, be it fit or not, carries what the version has that it was begun from."""
         older = [one for one in self.history.versions if not one.is_whole]
         last = self.history.last_from_a_file()
         for version in older:
@@ -193,6 +194,11 @@ class FlowVersions:
             await self._store.complete(self.name, version.number, menu, files.own_parts() if taken else {})
         if older:
             self.history = await self._store.history(self.name)
+        draft = await self._store.draft(self.name)
+        if draft is not None and not draft.is_whole:
+            menu = replace(self.history.version(draft.base).menu, text=draft.menu.text)
+            found = await asyncio.to_thread(report, menu, self._label(None))
+            await self._store.complete_draft(self.name, draft.revision, found.menu or menu)
 
     def _newest_that_serves(self, report: Callable[[MenuSet, str], Report]) -> MenuText:
         """At the start of a desk that was open with it, or with what was on the air before."""
@@ -338,7 +344,7 @@ class FlowVersions:
                 )
             return published
 
-    async def publish_hours(self, seen: int, calendars: str, note: str, actor: Actor) -> Version:
+    async def publish_hours(self, seen: VersionNumber, calendars: str, note: str, actor: Actor) -> Version:
         """Put another table of opening hours on the air, the menu being as it is; raises `FlowErrors` and `Conflict`.
 
         `seen`: the version on the air that was looked at. The draft, and schedules that had the same table as that
@@ -361,12 +367,24 @@ class FlowVersions:
                 raise Conflict("지금 쓰이는 것과 같습니다.", "It is what is on the air already.")
             await self._put_on_air(Wish(report.menu, How.HOURS, actor.login, note))
             published = self.history.versions[-1]
-            await self._hours_ahead(before.calendars, calendars, published.number, actor)
-            draft = await self._store.draft(self.name)
-            if draft is not None and draft.menu.calendars in ("", before.calendars):
-                base = published.number if draft.base == seen else draft.base
-                await self._keep_draft(replace(draft.menu, calendars=calendars), draft.revision, base, actor)
+            await self._hours_elsewhere(before.calendars, published, actor, seen)
             return published
+
+    async def _hours_elsewhere(
+        self, before: str, now: Version, actor: Actor, seen: VersionNumber | None = None
+    ) -> None:
+        """The draft, and schedules that had the table of before, get the one that is on the air now.
+
+        A draft that was begun from `seen` goes on from the version on the air, which differs in nothing else.
+        """
+        after = now.menu.calendars
+        if after == before:
+            return
+        await self._hours_ahead(before, after, now.number, actor)
+        draft = await self._store.draft(self.name)
+        if draft is not None and draft.menu.calendars == before:
+            base = now.number if draft.base == seen else draft.base
+            await self._keep_draft(replace(draft.menu, calendars=after), draft.revision, base, actor)
 
     async def _hours_ahead(self, before: str, after: str, number: VersionNumber, actor: Actor) -> None:
         """Versions never change: a schedule with the table of before is withdrawn for one with the new table."""
@@ -384,14 +402,20 @@ class FlowVersions:
         self._news.set()
 
     async def roll_back(self, number: int, note: str, actor: Actor) -> Version:
-        """Put an older version on the air again; raises `Conflict` when the desk cannot be served with it any more."""
+        """Put an older version on the air again; raises `Conflict` when the desk cannot be served with it any more.
+
+        When its table of hours is another, the draft and schedules that had the one of before go back to it, too: a
+        table that was a mistake must not return with the next menu.
+        """
         note = within(clean_line(note), LONGEST_NOTE, "note")
         async with self._turn:
             version = self.history.may_roll_back(number, self._now())
             report = await self.check(version.menu)
             if report.flow is None:
                 raise FlowErrors(report.errors)
+            before = self._menu_on_air()
             await self._put_on_air(Wish(version.menu, How.ROLLED_BACK, actor.login, note, version.number))
+            await self._hours_elsewhere(before.calendars, version, actor)
             return version
 
     async def withdraw(self, id: int, actor: Actor) -> Publication:

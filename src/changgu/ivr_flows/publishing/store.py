@@ -177,7 +177,7 @@ class FlowStore:
             if row is None:
                 return None
             menu = _menu(row.text, row.beside)
-            return Draft(menu, row.revision, VersionNumber(row.base), row.by, row.at)
+            return Draft(menu, row.revision, VersionNumber(row.base), row.by, row.at, row.beside is not None)
 
     async def save_draft(
         self, flow: str, menu: MenuSet, revision: int, base: VersionNumber, by: str, at: datetime
@@ -197,6 +197,13 @@ class FlowStore:
             row.text, row.beside = menu.text, _beside(menu)
             row.revision, row.base, row.by, row.at = revision + 1, base, by, at
             return Draft(menu, revision + 1, base, by, at)
+
+    async def complete_draft(self, flow: str, revision: int, menu: MenuSet) -> None:
+        """Write down beside the draft of an older changgu what it needs; one that was changed meanwhile stays."""
+        async with self._database.transaction() as session:
+            row = await session.get(DraftRow, flow)
+            if row is not None and row.revision == revision:
+                row.beside = _beside(menu)
 
 
 class CountStore:

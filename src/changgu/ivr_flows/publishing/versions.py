@@ -98,6 +98,8 @@ class Draft:
     """The version it was begun from."""
     by: str
     at: datetime
+    is_whole: bool = True
+    """False: it was written down by an older changgu without what lies beside its tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +152,13 @@ class History:
         """What the files are to put on the air; None while there is nothing new in them.
 
         What the site has changed of its own since it was last taken up goes on the air, and nothing else that
-        supervisors wrote is undone by it. What comes with changgu is news only while nothing else has been on the air.
+        supervisors wrote or rolled back is undone by it. What comes with changgu is news only while nothing else has
+        been on the air.
         """
         now, last = self.in_force(at), self.last_from_a_file()
         if now is None or last is None:
             return files.menu
-        if all(one.origin for one in self.versions):  # nobody has written anything here
+        if all(one.how is How.FILE for one in self.publications):  # nobody has decided anything here
             if files.name.startswith(SHIPPED) and any(not one.origin.startswith(SHIPPED) for one in self.versions):
                 return None
             return files.menu if files.menu.like(last.menu).digest() != last.menu.digest() else None

@@ -12,7 +12,7 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    """Go to this shape; what lies beside older versions is written down when the desk opens next."""
+    """Go to this shape; what lies beside older versions and the draft is written down when the desk opens next."""
     op.add_column("flow_versions", sa.Column("beside", sa.JSON(), nullable=True))
     op.add_column("flow_versions", sa.Column("own_files", sa.JSON(), nullable=True))
     op.add_column("flow_drafts", sa.Column("beside", sa.JSON(), nullable=True))
