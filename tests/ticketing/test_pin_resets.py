@@ -80,16 +80,82 @@ async def desk(database: Database, tickets: Tickets, clock: Clock) -> AsyncItera
 
 
 async def test_the_pin_that_was_sent_is_good_for_one_call(desk: Desk) -> None:
-    old = await desk.service.issue_pin(LEE, KIM)
+    await desk.service.issue_pin(LEE, KIM)
     assert await desk.resets.ask(EMPLOYEE, PHONE, ELSEWHERE) is Asked.ACCEPTED
     await desk.resets.settled()
 
     ((person, pin),) = desk.post.sent
     assert person == LEE
-    assert not (await desk.service.caller_check(LEE, old)).is_confirmed or old == pin
     first = await desk.service.caller_check(EMPLOYEE, pin, PHONE)
     assert (first.is_confirmed, first.person, first.one_time) == (True, LEE, True)
     assert (await desk.service.caller_check(EMPLOYEE, pin, PHONE)).result is CheckResult.WRONG
+
+
+async def test_a_strangers_wish_leaves_the_pin_that_works(desk: Desk) -> None:
+    """Employee and mobile numbers stand on visiting cards: whoever knows both must not take a PIN away."""
+    chosen = await desk.service.issue_pin(LEE, KIM)
+    await desk.resets.ask(EMPLOYEE, PHONE, ELSEWHERE)
+    await desk.resets.settled()
+    await desk.resets.ask(EMPLOYEE, PHONE, ELSEWHERE)
+    await desk.resets.settled()
+
+    check = await desk.service.caller_check(LEE, chosen, PHONE)
+    assert (check.is_confirmed, check.one_time) == (True, False)
+    assert not (await desk.service.caller_check(LEE, desk.post.sent[0][1])).is_confirmed, "the second replaced it"
+    desk.clock.pass_by(seconds=ONE_TIME_FOR.total_seconds())
+    assert (await desk.service.caller_check(LEE, chosen, PHONE)).is_confirmed
+    standing = await desk.service.standing(LEE)
+    assert (standing.set_by, standing.good_until) == ("kim", None), "one that has ended is not shown in its place"
+
+
+async def test_whoever_uses_the_pin_that_was_sent_has_the_old_one_no_more(desk: Desk) -> None:
+    chosen = await desk.service.issue_pin(LEE, KIM)
+    await desk.resets.send(LEE, KIM)
+
+    assert (await desk.service.caller_check(LEE, desk.post.sent[0][1])).one_time
+
+    assert (await desk.service.caller_check(LEE, chosen)).result is CheckResult.WRONG
+
+
+async def test_a_pin_chosen_by_telephone_or_by_the_desk_is_the_only_one(desk: Desk) -> None:
+    old = await desk.service.issue_pin(LEE, KIM)
+    await desk.resets.send(LEE, KIM)
+    assert await desk.service.choose_by_telephone(EMPLOYEE, old, "271931")
+
+    for gone in (old, desk.post.sent[0][1]):
+        assert not (await desk.service.caller_check(LEE, gone)).is_confirmed
+    await desk.resets.send(LEE, KIM)
+    new = await desk.service.issue_pin(LEE, KIM)
+    assert not (await desk.service.caller_check(LEE, desk.post.sent[1][1])).is_confirmed
+    assert (await desk.service.caller_check(LEE, new)).is_confirmed
+    await desk.service.remove_pin(LEE)
+    assert not (await desk.service.standing(LEE)).is_set
+
+
+async def test_a_pin_that_is_sent_gives_no_further_guesses_at_the_one_beside_it(desk: Desk) -> None:
+    """Else a stranger who knows two numbers of somebody's asks for one after the other, and guesses on."""
+    chosen = await desk.service.issue_pin(LEE, KIM)
+    for _ in range(10):
+        await desk.service.caller_check(LEE, "0")
+        desk.clock.pass_by(seconds=1000)
+
+    await desk.resets.ask(EMPLOYEE, PHONE, ELSEWHERE)
+    await desk.resets.settled()
+
+    assert not (await desk.service.caller_check(LEE, chosen)).is_confirmed, "it is locked"
+    assert (await desk.service.caller_check(LEE, desk.post.sent[0][1])).is_confirmed
+
+
+async def test_guesses_at_a_pin_that_was_sent_count_for_both(desk: Desk) -> None:
+    chosen = await desk.service.issue_pin(LEE, KIM)
+    await desk.resets.send(LEE, KIM)
+    for _ in range(3):
+        await desk.service.caller_check(LEE, "0")
+
+    assert (await desk.service.caller_check(LEE, chosen)).result is CheckResult.PAUSED
+    desk.clock.pass_by(seconds=1000)
+    assert (await desk.service.caller_check(LEE, chosen)).is_confirmed
+    assert (await desk.service.standing(LEE)).wrong_in_a_row == 0
 
 
 async def test_of_two_calls_at_once_one_is_heard(desk: Desk) -> None:

@@ -97,35 +97,52 @@ class SelfService:
         persons = await self._people.ids_of(one) if one is not None else []
         async with self._database.transaction() as session:
             guess = await store.begin_guess(session, one, source, at)
-            before = await store.guesses_before(session, guess, one, source, at)
-            refused = refusal(before, at)
-            if refused is not None:
+            kept, sent = await store.pins_of(session, persons)
+            if kept is not None and sent is not None and not _is_good(sent, at, choosing):
+                sent = None
+            open_ones, left, refused = [], 0, None
+            for row in [kept, sent] if kept and sent else [kept or sent]:  # each has its own guesses left
+                before = await store.guesses_before(session, guess, one, source, at, row)
+                closed = refusal(before, at)
+                if closed is None:
+                    open_ones.append(row)
+                    left = max(left, guesses_left(before.wrong_in_a_row + 1))
+                elif refused is not CheckResult.PAUSED:
+                    refused = closed
+            if refused is not None and not open_ones:
                 await store.forget_guess(session, guess)
                 return CallerCheck(refused)
-            row = await store.pin_of(session, persons)
-            hashed = row.hashed if row and _is_good(row, at, choosing) else None
-        wrong = CallerCheck(CheckResult.WRONG, guesses_left=guesses_left(before.wrong_in_a_row + 1))
-        if not await self._is_right(hashed, pin) or row is None:
+        wrong = CallerCheck(CheckResult.WRONG, guesses_left=left)
+        row = await self._right_one([one for one in open_ones if one and _is_good(one, at, choosing)], pin)
+        if row is None:
             return wrong
         one_time = row.good_until is not None
         async with self._database.transaction() as session:
-            if one_time and not choosing and not await store.use_up(session, row.person, row.hashed, at):
-                return wrong  # two calls at once with the same one: one of them is heard
+            if one_time and not choosing:
+                if not await store.use_up(session, row.person, row.hashed, at):
+                    return wrong  # two calls at once with the same one: one of them is heard
+                await store.drop_pins(session, persons, sent=False)
             await store.was_right(session, guess)
         return CallerCheck(CheckResult.CONFIRMED, one, one_time, guesses_left(0))
 
-    async def _is_right(self, hashed: str | None, pin: str) -> bool:
+    async def _right_one(self, rows: Sequence[PinRow], pin: str) -> PinRow | None:
+        """The one whose PIN this is. Looks at two always, so that the time tells nobody how many there are."""
         keyed = self._keyed(pin[:LONGEST_GUESS])
+        hashes = [row.hashed for row in rows]
 
-        def verify() -> bool:
+        def verify() -> list[bool]:
             if not self._nobodys:  # made here: neither a start nor a call waits for it
                 self._nobodys = self._hasher.hash(secrets.token_hex(8))
-            try:
-                return self._hasher.verify(hashed or self._nobodys, keyed)
-            except (VerificationError, InvalidHashError):
-                return False
+            return [self._is_right(hashed, keyed) for hashed in [*hashes, self._nobodys, self._nobodys][:2]]
 
-        return await asyncio.to_thread(verify) and hashed is not None
+        right = await asyncio.to_thread(verify)
+        return next((row for row, is_it in zip(rows, right, strict=False) if is_it), None)
+
+    def _is_right(self, hashed: str, keyed: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, keyed)
+        except (VerificationError, InvalidHashError):
+            return False
 
     def _keyed(self, pin: str) -> str:
         return hmac.new(self._key, pin.encode(), hashlib.sha256).hexdigest()
@@ -158,7 +175,7 @@ class SelfService:
                 continue
 
     async def set_one_time(self, person: int, pin: str, by: str) -> None:
-        """This one was sent to them: good for one check within `ONE_TIME_FOR`; the old one is gone."""
+        """This one was sent to them: good for one check within `ONE_TIME_FOR`; the one they have is so until then."""
         await self._set(person, pin, by, self._now() + ONE_TIME_FOR)
 
     async def choose_by_telephone(self, person: int | str, pin: str, new: str, number: str | None = None) -> bool:
@@ -194,10 +211,11 @@ class SelfService:
         await self._people.known_numbers(person)
         persons = await self._people.ids_of(person)
         async with self._database.transaction() as session:
-            row = await store.pin_of(session, persons)
+            kept, sent = await store.pins_of(session, persons)
+            row = kept if kept and not (sent and _is_good(sent, self._now(), choosing=False)) else sent
             if row is None:
                 return PinStanding(False)
-            wrong, last = await store.wrong_in_a_row(session, person)
+            wrong, last = await store.wrong_in_a_row(session, person, row)
         state = refusal(Guesses(wrong, last), self._now())
         return PinStanding(True, row.set_at, row.set_by, wrong, row.good_until, row.used_at, state)
 
@@ -205,10 +223,10 @@ class SelfService:
         hashed = await asyncio.to_thread(self._hasher.hash, self._keyed(pin))
         persons = await self._people.ids_of(person)
         async with self._database.transaction() as session:
-            await store.drop_pins(session, persons)
+            await store.drop_pins(session, persons, kept=good_until is None)
             session.add(
                 PinRow(
-                    person=person, hashed=hashed, set_at=self._now(), set_by=by[:64],
+                    person=person if good_until is None else -person, hashed=hashed, set_at=self._now(), set_by=by[:64],
                     guesses_from=await store.newest_guess(session), good_until=good_until,
                 )
             )  # fmt: skip

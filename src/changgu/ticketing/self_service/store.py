@@ -1,6 +1,7 @@
 """Where callers' PINs (hashes only), guesses and wishes to be called back about a ticket are kept.
 
-Tables: `caller_pins` (one per person), `pin_guesses` (each guess, right or wrong), `ticket_callback_wishes`.
+Tables: `caller_pins` (one per person, and one that was sent beside it), `pin_guesses` (each guess, right or wrong),
+`ticket_callback_wishes`.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ class PinRow(Base):
 
     __tablename__ = "caller_pins"
     person: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Below zero (minus the id) for one that was sent: it stands beside the one they have until it is used."""
     hashed: Mapped[str] = mapped_column(String(200))
     set_at: Mapped[datetime] = mapped_column(UtcDateTime)
     set_by: Mapped[str] = mapped_column(String(64))
@@ -58,25 +60,26 @@ async def begin_guess(session: AsyncSession, person: int | None, number: str, at
     return row.id
 
 
-async def guesses_before(session: AsyncSession, id: int, person: int | None, number: str, now: datetime) -> Guesses:
-    """What there was before the guess with this id."""
+async def guesses_before(
+    session: AsyncSession, id: int, person: int | None, number: str, now: datetime, pin: PinRow | None
+) -> Guesses:
+    """What there was before the guess with this id, against this PIN."""
     from_number = 0
     if number:  # withheld is no telephone: it must not be closed to everybody
         counted = select(func.count()).where(
             GuessRow.number == number, GuessRow.id < id, ~GuessRow.right, GuessRow.at > now - NUMBER_WINDOW
         )
         from_number = await session.scalar(counted) or 0
-    wrong, last = await wrong_in_a_row(session, person, before=id)
+    wrong, last = await wrong_in_a_row(session, person, pin, before=id)
     return Guesses(wrong, last, from_number)
 
 
 async def wrong_in_a_row(
-    session: AsyncSession, person: int | None, *, before: int | None = None
+    session: AsyncSession, person: int | None, pin: PinRow | None, *, before: int | None = None
 ) -> tuple[int, datetime | None]:
-    """Wrong guesses since the last right one or the last new PIN, and when the last of them was made."""
+    """Wrong guesses since the last right one or since this PIN was set, and when the last of them was made."""
     if person is None:
         return 0, None
-    pin = await session.get(PinRow, person)
     right = select(func.max(GuessRow.id)).where(GuessRow.person == person, GuessRow.right)
     since = max(pin.guesses_from if pin else 0, await session.scalar(right) or 0)
     query = select(func.count(), func.max(GuessRow.at)).where(
@@ -94,7 +97,7 @@ async def was_right(session: AsyncSession, id: int) -> None:
 
 
 async def use_up(session: AsyncSession, person: int, hashed: str, at: datetime) -> bool:
-    """The PIN that was good for one check has been used; False when somebody was faster."""
+    """The PIN that was good for one check has been used; False when somebody was faster. `person` as in its row."""
     query = update(PinRow).where(PinRow.person == person, PinRow.hashed == hashed, PinRow.used_at.is_(None))
     return await session.scalar(query.values(used_at=at).returning(PinRow.person)) is not None
 
@@ -112,7 +115,7 @@ async def purge_guesses(session: AsyncSession, before: datetime) -> int:
     """
     later, pin = aliased(GuessRow), aliased(PinRow)
     over = exists().where(later.person == GuessRow.person, later.right, later.id > GuessRow.id)
-    held = exists().where(pin.person == GuessRow.person, pin.guesses_from < GuessRow.id)
+    held = exists().where(func.abs(pin.person) == GuessRow.person, pin.guesses_from < GuessRow.id)
     newest = select(func.max(aliased(GuessRow).id)).scalar_subquery()
     gone = await session.scalars(
         delete(GuessRow).where(GuessRow.at < before, over | ~held, GuessRow.id < newest).returning(GuessRow.id)
@@ -127,12 +130,19 @@ async def newest_guess(session: AsyncSession) -> int:
     return await session.scalar(select(func.max(GuessRow.id))) or 0
 
 
-async def drop_pins(session: AsyncSession, persons: Sequence[int]) -> None:
-    """The PINs of a person who is known by these ids are gone."""
-    await session.execute(delete(PinRow).where(PinRow.person.in_(persons)))
+async def drop_pins(session: AsyncSession, persons: Sequence[int], *, kept: bool = True, sent: bool = True) -> None:
+    """The PINs of a person who is known by these ids are gone: the one they keep, and the one that was sent."""
+    query = delete(PinRow).where(func.abs(PinRow.person).in_(persons))
+    if not (kept and sent):
+        query = query.where(PinRow.good_until.is_(None) if kept else PinRow.good_until.is_not(None))
+    await session.execute(query)
 
 
-async def pin_of(session: AsyncSession, persons: Sequence[int]) -> PinRow | None:
-    """The newest PIN of a person who is known by these ids."""
-    query = select(PinRow).where(PinRow.person.in_(persons)).order_by(PinRow.set_at.desc()).limit(1)
-    return await session.scalar(query)
+async def pins_of(session: AsyncSession, persons: Sequence[int]) -> tuple[PinRow | None, PinRow | None]:
+    """The newest PIN that a person who is known by these ids keeps, and the newest that was sent to them."""
+    query = select(PinRow).where(func.abs(PinRow.person).in_(persons)).order_by(PinRow.set_at.desc())
+    rows = (await session.scalars(query)).all()
+    return (
+        next((row for row in rows if row.good_until is None), None),
+        next((row for row in rows if row.good_until is not None), None),
+    )
