@@ -16,7 +16,7 @@ from changgu.acd.events import CallbackAsked
 from changgu.acd.facts import CallEnded, Ender, Outcome, Recorded
 from changgu.acd.identity import CallId, QueueName
 from changgu.app import schema
-from changgu.app.flow_joins import NoticeLookUps
+from changgu.app.flow_joins import NoticeLookUps, tell_of_missing_hours
 from changgu.app.joins import MenuLookUps
 from changgu.app.message_joins import (
     FaxTickets,
@@ -444,3 +444,17 @@ async def test_an_sms_that_may_have_gone_out_is_called_sent_and_its_pin_is_good(
 
     assert (sent.way, [way for way, _, _ in house.outbox.sent]) == ("sms", ["sms"])
     assert (await house.service.caller_check(park.id, await sent_pin(house))).is_confirmed
+
+
+def test_settings_that_name_no_opening_hours_are_said_in_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    known = {"desk": Calendar("Asia/Seoul", {})}
+    tell_of_missing_hours("desk", "desk", known)
+    tell_of_missing_hours("", "", known)
+    assert not caplog.records
+
+    tell_of_missing_hours("dsek", "weekdays", known)
+
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    for said in ('messages.alert_hours = "dsek"', "day and night", 'surveys.calendar = "weekdays"', "Monday to Friday"):
+        assert said in record.getMessage()

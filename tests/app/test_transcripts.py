@@ -10,7 +10,7 @@ from changgu.app.message_joins import VoicemailTickets
 from changgu.app.transcripts import TRIES, Transcripts
 from changgu.telephony.diversions import Message
 from changgu.telephony.speech.listening import Transcript
-from changgu.telephony.speech.recogniser import Unreadable
+from changgu.telephony.speech.recogniser import GaveUp, Unreadable
 from changgu.ticketing.intake.messages import TicketMessage
 from tests.app.test_message_joins import CALL, NETWORK, PHONE, House, house, sound
 
@@ -22,12 +22,13 @@ class Machine:
 
     def __init__(self) -> None:
         self.files: list[Path] = []
-        self.hears: Transcript | type[Unreadable] | None = Transcript(("프린터가", "안", "됩니다"), (0.9, 0.5, 0.4))
+        words = Transcript(("프린터가", "안", "됩니다"), (0.9, 0.5, 0.4))
+        self.hears: Transcript | type[Unreadable | GaveUp] | None = words
 
     async def transcribe(self, file: Path) -> Transcript | None:
         self.files.append(file)
-        if self.hears is Unreadable:
-            raise Unreadable(str(file))
+        if self.hears in (Unreadable, GaveUp):
+            raise self.hears(str(file))
         assert self.hears is None or isinstance(self.hears, Transcript)
         return self.hears
 
@@ -77,9 +78,9 @@ async def test_a_message_is_listened_to_once_and_silence_is_said_to_be_silence(h
     assert (found.transcript, found.transcript_confidence) == ("", 0.0)
 
 
-@pytest.mark.parametrize("hears", [None, Unreadable])
-async def test_what_cannot_be_heard_now_is_tried_a_few_times_and_what_cannot_be_read_once(
-    house: House, hears: type[Unreadable] | None
+@pytest.mark.parametrize("hears", [GaveUp, Unreadable])
+async def test_what_ends_the_machine_is_tried_a_few_times_and_what_cannot_be_read_once(
+    house: House, hears: type[Unreadable | GaveUp]
 ) -> None:
     machine = Machine()
     machine.hears = hears
@@ -89,8 +90,23 @@ async def test_what_cannot_be_heard_now_is_tried_a_few_times_and_what_cannot_be_
     for _ in range(TRIES + 2):
         await made.write_down(machine.transcribe)
 
-    assert len(machine.files) == (TRIES if hears is None else 1)
+    assert len(machine.files) == (TRIES if hears is GaveUp else 1)
     assert (await message(house)).transcript == ""
+
+
+async def test_a_machine_that_is_not_ready_uses_up_no_try(house: House) -> None:
+    """Messages that come fast make it look again at once: three times within minutes is not seven days."""
+    machine = Machine()
+    ready, machine.hears = machine.hears, None
+    await left(house)
+    made = transcripts(house, machine)
+    for _ in range(TRIES + 2):
+        assert await made.write_down(machine.transcribe) == 0
+
+    machine.hears = ready
+
+    assert await made.write_down(machine.transcribe) == 1
+    assert (await message(house)).transcript == "프린터가 안 됩니다"
 
 
 async def test_without_a_recogniser_nothing_is_written_down(house: House) -> None:

@@ -68,6 +68,7 @@ UNREACHED = {
     "callback_there": "the same for a number that was keyed",
     "identify/ask_new_pin": "for whoever was sent a PIN by SMS: nothing sends messages here",
     "identify/easy_pin": "the same", "identify/pin_changed": "the same",
+    "identify/pin_not_changed": "the same",
     "identify/reset_asked": "the same", "identify/reset_paused": "the same",
 }  # fmt: skip
 """Why nobody is hung up on there."""

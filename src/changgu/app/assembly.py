@@ -29,7 +29,7 @@ from changgu.acd.store import CallStore, FloorStore
 from changgu.app.accounts import Accounts
 from changgu.app.fact_log import FactLog
 from changgu.app.floor_keeper import FloorKeeper
-from changgu.app.flow_joins import DeskMenu, MenuFacts, MenuVoice, NoticeLookUps
+from changgu.app.flow_joins import DeskMenu, MenuFacts, MenuVoice, NoticeLookUps, tell_of_missing_hours
 from changgu.app.generated_secrets import GeneratedSecrets
 from changgu.app.joins import (
     NOT_DIALLED,
@@ -303,8 +303,8 @@ class Service:
         self._past_answers = past.tail
         self._lost_unheard = self.lost_calls.restore(past.today)
         keeper.prepare(lambda floor, _flow: self.set_ups.keep_floor(floor))
-        keeper.tell([self.runner.configure, self.feed.configure, self._phones_changed, self._tell_of_closed_ways])
-        self._tell_of_closed_ways(keeper.floor)
+        keeper.tell([self.runner.configure, self.feed.configure, self._phones_changed, self._tell_of_slips])
+        self._tell_of_slips(keeper.floor)
 
     async def run(self) -> None:
         """Everything that runs, until cancelled; one part's failure ends the service, a call's ends that call."""
@@ -435,7 +435,11 @@ class Service:
         queues = (queue.number for queue in self.keeper.floor.queues if queue.number)
         return self.settings.outside.plan(desk.extensions, (desk.number, *desk.other_numbers, *queues))
 
-    def _tell_of_closed_ways(self, floor: Floor) -> None:
+    def _tell_of_slips(self, floor: Floor) -> None:
+        if self.keeper.flow is not None:
+            tell_of_missing_hours(
+                self.settings.messages.alert_hours, self.settings.surveys.calendar, self.keeper.flow.calendars
+            )
         for queue, to, why in unreachable_destinations(self.dial_plan(), floor):
             logger.warning("queue %s leads to %s, which is not dialled: %s", queue, to, " · ".join(NOT_DIALLED[why]))
 

@@ -21,6 +21,7 @@ from changgu.ground.database import moment
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.loader import Report
 from changgu.ivr_flows.menu_set import MenuSet
+from changgu.ivr_flows.opening_hours import Calendar
 from changgu.ivr_flows.publishing.callers.service import Counts, Notices
 from changgu.ivr_flows.publishing.counts import End
 from changgu.ivr_flows.publishing.notices import DESK, QUEUE, SERVICE, marked
@@ -171,3 +172,17 @@ class MenuFacts:
                 self._answered.discard(call)
             case _:
                 return
+
+
+def tell_of_missing_hours(alert_hours: str, calendar: str, known: Mapping[str, Calendar]) -> None:
+    """One warning when settings name opening hours that the menu in force does not have: a slip changes what is meant.
+
+    `alert_hours` and `calendar` as in the settings `messages.alert_hours` and `surveys.calendar`.
+    """
+    named = {
+        f'messages.alert_hours = "{alert_hours}" (밤낮없이 셉니다 · counts day and night)': alert_hours,
+        f'surveys.calendar = "{calendar}" (월~금 · from Monday to Friday)': calendar,
+    }
+    missing = [said for said, name in named.items() if name and name not in known]
+    if missing:
+        logger.warning("그런 근무시간표가 없습니다 · there are no such opening hours: %s", "; ".join(missing))

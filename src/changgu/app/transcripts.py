@@ -14,7 +14,7 @@ from changgu.ground.trouble import NotFound
 from changgu.recordings.service import Recordings
 from changgu.recordings.store import RecordingStore
 from changgu.telephony.speech.listening import Transcript
-from changgu.telephony.speech.recogniser import Unreadable
+from changgu.telephony.speech.recogniser import GaveUp, Unreadable
 from changgu.ticketing.intake.service import Intake
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 600.0
 """Seconds after which it looks for messages again that could not be written down."""
 TRIES = 3
-"""For one message while the desk is open."""
+"""For one message while the desk is open; a machine that is not ready uses up none."""
 NOT_OLDER = timedelta(days=7)
 
 
@@ -66,9 +66,12 @@ class Transcripts:
             file = self._recordings.file_of(kept) if kept is not None else None
             if file is None or self._tries[call] >= TRIES:
                 continue
-            self._tries[call] += 1
             try:
                 heard = await transcribe(file)
+            except GaveUp as trouble:
+                self._tries[call] += 1
+                logger.warning("a message could not be written down: %s", trouble, extra={"call_id": call})
+                continue
             except Unreadable:
                 logger.warning("a message cannot be listened to by a machine", extra={"call_id": call})
                 heard = Transcript()
@@ -79,7 +82,7 @@ class Transcripts:
             except NotFound:
                 logger.info("a message that was written down is gone", extra={"call_id": call})
                 continue
-            del self._tries[call]
+            self._tries.pop(call, None)
             count += 1
         return count
 

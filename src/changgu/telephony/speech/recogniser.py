@@ -76,6 +76,10 @@ class Unreadable(Exception):
     """There is no sound in a file, or no telephone's."""
 
 
+class GaveUp(Exception):
+    """Whoever listened to a message did not get to its end."""
+
+
 class Line:
     """The connection to one process."""
 
@@ -238,8 +242,8 @@ class Recognisers:
         """The words of a recording (WAV, 8 kHz, mono, 16 bit), and how sure each is; none for silence.
 
         One at a time, in a process of its own that takes only what is left of the processor: no question waits for it,
-        and no place of theirs is taken. None when there is nobody to do it, or they failed: again later. Raises
-        `Unreadable` for what is no such file.
+        and no place of theirs is taken. None when there is nobody to do it: again later. Raises `GaveUp` when
+        they did not get to its end, and `Unreadable` for what is no such file.
         """
         self.wake()
         async with self._one_transcript:
@@ -257,8 +261,7 @@ class Recognisers:
                     while (news := await line.news()).get("news") == "alive":
                         pass
             except (WorkerGone, TimeoutError) as trouble:
-                logger.warning("a message could not be written down: %s", trouble or "too slow")
-                return None
+                raise GaveUp(str(trouble) or "too slow") from trouble
             finally:
                 line.close(kill=True)
         match news:
