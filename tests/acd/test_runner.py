@@ -161,6 +161,23 @@ async def test_news_without_end_keeps_nobody_from_hearing_it() -> None:
     assert words(floor) == 2 * DECIDED + HEARD + DECIDED + 2 * HEARD
 
 
+async def test_whoever_the_switch_asks_hears_of_twenty_ends_before_it_hangs_up_on_anybody() -> None:
+    """A survey after the call: whoever is to be asked has to be known when the caller would be hung up on (SAT-02)."""
+    floor = Floorful()
+    floor.runner = Runner(
+        floor.engine, floor.clock, floor.do, [floor.listener("board")], 1, ledger=floor.listener("ledger"),
+        advisers=[floor.listener("survey")],
+    )  # fmt: skip
+    async with floor.running():
+        for number in range(20):
+            floor.runner.post(dial(f"c{number}"))
+        await floor.settle()
+    ended = [at for at, word in enumerate(words(floor)) if word == ("survey", "CallEnded")]
+    hung_up = [at for at, word in enumerate(words(floor)) if word == ("switch", "HangUpCaller")]
+    assert len(ended) == len(hung_up) == 20
+    assert all(before < after for before, after in zip(ended, hung_up, strict=True))
+
+
 async def test_whoever_asked_is_answered_after_all_have_heard() -> None:
     floor = Floorful()
     async with floor.running():

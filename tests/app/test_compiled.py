@@ -30,6 +30,14 @@ def test_what_was_built_is_used_and_what_was_not_is_read(tmp_path: Path) -> None
     assert asked(built) == ["True", ".so {'vpn': 7, 'mail': 1}"]
     assert asked(built, "import changgu.acd.lines; ") == ["False", ".py {'vpn': 7, 'mail': 1}"]
     assert list(built.parent.iterdir()) == [built]
+    built.parent.chmod(0o770)
+    assert asked(built)[0] == "False", "others may write there"
+    built.parent.chmod(0o700)
+    with next(built.rglob("*.so")).open("ab") as cut:
+        cut.truncate(100)
+    assert asked(built) == ["False", ".py {'vpn': 7, 'mail': 1}"], "a file that was cut short stops nobody"
+    assert compiled.build(built, ["skills"]) == built
+    assert asked(built)[0] == "True"
 
 
 def test_an_edited_line_has_another_place(tmp_path: Path) -> None:

@@ -57,6 +57,38 @@ async def test_credentials_travel_in_the_header_and_never_in_the_address(line: L
     assert "secret" not in line.pbx.address.websocket_url
 
 
+@pytest.mark.parametrize("how", ["close", "abort"])
+async def test_a_line_that_ends_with_its_last_news_is_set_up_anew_though_a_caller_insists(
+    line: Line, how: str
+) -> None:
+    """The news is heard after the end of the line: whoever then asks again and again must let it be noticed."""
+    answered = asyncio.Event()
+    attempts = 0
+    insisting: list[asyncio.Task[None]] = []
+
+    async def insist() -> None:
+        nonlocal attempts
+        while not answered.is_set():
+            attempts += 1
+            assert attempts < 1000, "the loop is never left to anybody else"
+            try:
+                await line.ari.request("GET", path("channels"))
+                answered.set()
+            except AriAway:
+                await line.stream.wait_connected(5)
+
+    def hear(event: AriEvent) -> None:
+        insisting.append(asyncio.create_task(insist()))
+
+    line.stream._hear = hear
+    socket = line.pbx._socket
+    assert socket is not None
+    await line.pbx.call_in("c1")
+    getattr(socket.transport, how)()
+    await asyncio.wait_for(answered.wait(), 10)
+    await asyncio.gather(*insisting)
+
+
 async def test_the_event_filter_is_the_first_thing_said(line: Line) -> None:
     first = line.pbx.asked[0]
 

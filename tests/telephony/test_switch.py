@@ -52,13 +52,14 @@ CONNECT = ConnectCall(ALICE, CALL, OFFER)
 class FakeCallers:
     """Callers who are all called the same."""
 
+    on_the_line: bool = True
     gone: list[CallId] = field(default_factory=list)
     released: list[CallId] = field(default_factory=list)
     farewells: list[tuple[CallId, Farewell]] = field(default_factory=list)
     diverted: list[Divert] = field(default_factory=list)
 
     def identity(self, call: CallId) -> CallerIdentity | None:
-        return CallerIdentity("01012345678", "김민수", "1000")
+        return CallerIdentity("01012345678", "김민수", "1000") if self.on_the_line else None
 
     def left(self, call: CallId) -> None:
         self.gone.append(call)
@@ -69,9 +70,9 @@ class FakeCallers:
     def divert(self, command: Divert) -> None:
         self.diverted.append(command)
 
-    async def say_farewell(self, call: CallId, farewell: Farewell) -> bool:
+    async def say_farewell(self, call: CallId, farewell: Farewell) -> str | None:
         self.farewells.append((call, farewell))
-        return True
+        return None
 
 
 @dataclass
@@ -283,6 +284,20 @@ class HastyAri(Ari):
         self, method: str, uri: str, *, body: Any = None, deadline: float = 0.1, **query: Value
     ) -> Any:
         return await super().request(method, uri, body=body, deadline=0.1, **query)
+
+
+async def test_a_caller_who_is_gone_when_they_are_to_be_joined_is_no_conversation(board: Board) -> None:
+    """The bound of callers at one time counts those who talk as served: nobody may count so for ever."""
+    board.callers.on_the_line = False
+    board.switch.do(CONNECT)
+    assert board.switch.conversations == 0
+    await board.until_idle()
+    board.callers.on_the_line = True
+    board.pbx.refuse("POST", "addChannel", 400, times=2)
+    board.switch.do(CONNECT)
+    assert board.switch.conversations == 1
+    await board.until_idle()
+    assert board.switch.conversations == 0
 
 
 async def test_a_hang_up_without_a_reply_is_asked_for_again(board: Board) -> None:

@@ -110,7 +110,8 @@ class Runner:
     `do` takes a command without waiting (the switch owns a queue per call). `listeners` hear each fact once, in
     the order given, and return at once (whoever needs time owns a bounded queue); one that raises is logged and
     the others go on. Whoever asked is answered after all have heard. `ledger` hears first, and is the exception: a
-    floor that cannot write down what it does must stop rather than forget, so its exception ends `run`.
+    floor that cannot write down what it does must stop rather than forget, so its exception ends `run`. `advisers`
+    hear before the switch acts, which asks them: like listeners, but with the ledger.
     `first_seq` is the number of the next fact: the ledger's last number plus one.
     """
 
@@ -123,11 +124,13 @@ class Runner:
         first_seq: int,
         *,
         ledger: Callable[[Recorded], None] | None = None,
+        advisers: Sequence[Callable[[Recorded], None]] = (),
     ) -> None:
         self.engine = engine
         self._clock = clock
         self._do = do
         self._ledger = ledger
+        self._advisers = tuple(advisers)
         self._listeners = tuple(listeners)
         self._next_seq = first_seq
         self._untold: deque[Recorded] = deque()
@@ -193,12 +196,12 @@ class Runner:
         try:
             while True:
                 if self._untold and self._inbox.empty():
-                    self._tell(self._untold.popleft())
+                    self._tell(self._untold.popleft(), self._listeners)
                     await asyncio.sleep(0)  # news goes before the next
                     continue
                 self._handle(await self._inbox.get())
                 while self._untold and self._last - self._untold[0].at > LISTENERS_WAIT:
-                    self._tell(self._untold.popleft())
+                    self._tell(self._untold.popleft(), self._listeners)
                 await asyncio.sleep(0)  # the switch sends what it was given
         finally:
             self._closed = True
@@ -230,8 +233,10 @@ class Runner:
             logger.exception("the engine failed at %s", type(entry.news).__name__, extra={"call_id": call})
             if isinstance(trouble, HalfDecided):  # what is true in memory must be true in the ledger
                 self._carry_out(trouble.effects, now, entry.news)
-            if entry.asker is not None and not entry.asker.done():
-                entry.asker.set_exception(trouble)
+            if entry.asker is not None:
+                self._tell_all()
+                if not entry.asker.done():
+                    entry.asker.set_exception(trouble)
             self._wind_timer()
             return
         refusal = self._carry_out(effects, now, entry.news)
@@ -254,6 +259,7 @@ class Runner:
                 cause = None  # it is written down once, with the first of its facts
                 if self._ledger is not None:
                     self._ledger(recorded)
+                self._tell(recorded, self._advisers)
                 self._untold.append(recorded)
             elif isinstance(effect, RequestRefused):
                 refusal = effect
@@ -276,10 +282,11 @@ class Runner:
 
     def _tell_all(self) -> None:
         while self._untold:
-            self._tell(self._untold.popleft())
+            self._tell(self._untold.popleft(), self._listeners)
 
-    def _tell(self, recorded: Recorded) -> None:
-        for listener in self._listeners:
+    @staticmethod
+    def _tell(recorded: Recorded, listeners: Sequence[Callable[[Recorded], None]]) -> None:
+        for listener in listeners:
             try:
                 listener(recorded)
             except Exception:  # a listener's edge: routing goes on without it

@@ -288,7 +288,6 @@ class Service:
             self.recordings.hear,
             self.ticket_opener.hear,
             self.ticket_callbacks.hear,
-            self.survey_desk.hear,
             self.feed.hear,
             self.queue_log_writer.hear,
             self.shadow_queues.hear,
@@ -296,8 +295,9 @@ class Service:
             self.menu_facts.hear,
         )
         self.runner = Runner(
-            self.engine, clock, self.telephony.do, self.listeners, past.last_seq + 1, ledger=self.ledger.hear
-        )
+            self.engine, clock, self.telephony.do, self.listeners, past.last_seq + 1, ledger=self.ledger.hear,
+            advisers=[self.survey_desk.hear],  # the switch asks it before it hangs up on somebody
+        )  # fmt: skip
         self.pages_open = asyncio.Event()
         """To be set once pages are answered."""
         self._past_answers = past.tail

@@ -2,13 +2,17 @@
 
 The source is what it is, typed Python; mypyc makes C of it, and the C compiler of this computer the rest. What was
 built is found by a digest of all sources of the ACD and of this Python, so an edited line or a new Python is never
-served by old machine code: the source is then read as if nothing had been built.
+served by old machine code: the source is then read as if nothing had been built. The same holds for machine code that
+is not as it was built, or that others than its owner may write.
 """
 
 import hashlib
 import importlib.util
+import logging
 import os
+import platform
 import shutil
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -20,7 +24,11 @@ from types import ModuleType
 
 from changgu.ground.trouble import BadInput
 
+logger = logging.getLogger(__name__)
+
 SOURCE = Path(__file__).parent.parent.parent
+SEAL = "sha256"
+"""File with the digest of what was built."""
 
 PARTS = (
     "callback_desk", "callbacks", "deadlines", "distribution", "engine", "floor_state", "hand", "handling_times",
@@ -51,8 +59,8 @@ def place(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def digest(source: Path = SOURCE) -> str:
-    """Names this source and this Python."""
-    of_all = hashlib.sha256(f"{sys.version} {_SUFFIX} {PARTS}".encode())
+    """Names this source, this Python and this system."""
+    of_all = hashlib.sha256(f"{sys.version} {_SUFFIX} {platform.libc_ver()} {PARTS}".encode())
     for path in sorted((source / "changgu" / "acd").glob("*.py")):
         of_all.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return of_all.hexdigest()[:32]
@@ -83,17 +91,42 @@ def use(folder: Path | None = None) -> bool:
     folder = folder or place()
     if not folder.is_dir() or any(f"changgu.acd.{part}" in sys.modules for part in PARTS):
         return False
+    try:
+        why_not = _why_not(folder)
+    except OSError as trouble:
+        why_not = str(trouble)
+    if why_not:
+        logger.warning("the compiled engine in %s is not used, the source is: %s", folder, why_not)
+        return False
     sys.meta_path.insert(0, _Finder(folder))
     return True
+
+
+def _why_not(folder: Path) -> str:
+    """Why this machine code is not to be trusted; nothing when it is."""
+    for one in (folder.parent, folder):
+        there = one.stat()
+        if there.st_uid not in (0, os.getuid()) or there.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return f"{one} can be written by others"
+    return "" if (folder / SEAL).read_text() == _seal(folder) else "it is not as it was built"
+
+
+def _seal(folder: Path) -> str:
+    built = hashlib.sha256()
+    for path in sorted(folder.rglob(f"*{_SUFFIX}")):
+        built.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return built.hexdigest()
 
 
 def build(folder: Path | None = None, parts: Sequence[str] = PARTS) -> Path:
     """Builds the machine code of this source for this Python; takes a minute or two. Raises `BadInput`."""
     folder = folder or place()
     if folder.is_dir():
-        return folder
+        if (folder / SEAL).is_file() and (folder / SEAL).read_text() == _seal(folder):
+            return folder
+        shutil.rmtree(folder)
     _insist_on_tools()
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.parent) as scratch:
         built = Path(scratch) / "built"
         modules = [str(SOURCE / "changgu" / "acd" / f"{part}.py") for part in parts]
@@ -104,6 +137,8 @@ def build(folder: Path | None = None, parts: Sequence[str] = PARTS) -> Path:
         if done.returncode != 0:
             why = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
             raise BadInput(f"엔진을 컴파일하지 못했습니다.\n{why}", f"The engine could not be compiled.\n{why}")
+        (built / SEAL).write_text(_seal(built))
+        built.chmod(0o700)
         built.rename(folder)  # whole or not at all
     return folder
 

@@ -54,6 +54,9 @@ LONGEST_NUMBER = 15
 ONE_KEY = WaitDigits(1, 6.0, 1.0, ends_at_once="")
 A_NUMBER = WaitDigits(LONGEST_NUMBER, 10.0, 5.0, terminator="#", ends_at_once="")
 
+ASK_AGAIN = 1.0
+"""Seconds until the PBX is asked again for what it could not tell."""
+
 OUTSIDE_RING_LIMIT = 40
 """Seconds for which an outside number rings."""
 
@@ -130,6 +133,8 @@ class Diversions:
         """By the name of the leg."""
         self._past: set[str] = set()
         """Legs to outside numbers from before we began, which are still up."""
+        self._ended: set[str] | None = None
+        """Channels that ended since we began to ask which are up; None: nobody asks."""
 
     async def serve(self, visitor: Visitor, divert: Divert) -> None:
         """Do what the command asks, to its end. A menu is not for us: `inbound` walks it."""
@@ -473,13 +478,21 @@ class Diversions:
 
     async def _find_outside(self) -> bool:
         """Those who were put through before we began count as well, until their legs end."""
-        try:
-            there = {channel["id"] for channel in await self._ari.request("GET", path("channels"))}
-        except AriTrouble as trouble:
-            logger.info("could not ask for calls outside: %s", trouble)
-            return False
-        self._past = {name for name in there if call_of_outside(name) is not None and name not in self._outside}
-        return True
+        while True:
+            ended = self._ended = set()
+            try:
+                there = {channel["id"] for channel in await self._ari.request("GET", path("channels"))}
+            except AriAway:
+                self._ended = None
+                return False  # asked again when the line is up again
+            except AriTrouble as trouble:
+                logger.warning("could not ask for calls outside: %s", trouble)
+                await asyncio.sleep(ASK_AGAIN)
+                continue
+            outside = {name for name in there if call_of_outside(name) is not None}
+            self._past = outside - self._outside.keys() - ended
+            self._ended = None
+            return True
 
     async def _reach(self, call: CallId, way: Dialable, outside: _Outside) -> bool:
         """Whether the caller and the outside number hear each other."""
@@ -518,6 +531,8 @@ class Diversions:
 
     def _outside_destroyed(self, leg: str) -> None:
         self._past.discard(leg)
+        if self._ended is not None:
+            self._ended.add(leg)
         outside = self._outside.get(leg)
         if outside is not None:
             outside.destroyed = True

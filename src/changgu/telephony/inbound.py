@@ -73,6 +73,9 @@ SHORT_GREETING: tuple[Prompt, ...] = (NamedPrompt("greeting"), NamedPrompt("reco
 """What a caller hears, to its end, who dialled a queue's own number."""
 
 
+RETRY = 0.05
+"""Seconds until a caller who could not be answered is answered again."""
+
 LONGEST_LOOK_UP = 0.15
 """Seconds after which a caller is queued without what the house knows of them."""
 
@@ -369,16 +372,15 @@ class Inbound:
         if tell:
             self._post(came_to or CallerHungUp(call))
 
-    async def say_farewell(self, call: CallId, farewell: Farewell) -> bool:
-        """Apologise to a caller; whether they are to be hung up on now."""
+    async def say_farewell(self, call: CallId, farewell: Farewell) -> str | None:
+        """Apologise to a caller who is then hung up on; with what reason, if with any."""
         visitor, verdict = self._visitors.get(call), self._door.verdict_on(call)
         language = (visitor.language if visitor is not None else None) or self._desk.language
         prompts = farewell_prompts(language, farewell)
         if verdict is Verdict.BUSY:
-            await self._drop(call, "busy")
-            return False
+            return "busy"
         if visitor is None or not prompts:
-            return True
+            return None
         if visitor.task is not None and visitor.task is not asyncio.current_task():
             visitor.task.cancel()
         try:
@@ -389,7 +391,7 @@ class Inbound:
             await self._player.say(visitor.handset, prompts, language, interruptible=False)
         except Exception as trouble:  # the last thing said to one caller: whatever fails here, the call ends anyway
             logger.warning("a farewell could not be said: %r", trouble, extra={"call_id": call})
-        return True
+        return None
 
     # ---- one caller's way ------------------------------------------------------------------------------------------
 
@@ -564,19 +566,20 @@ class Inbound:
                 await self._ari.request("POST", path("channels", call, "answer"))
                 return
             except (AriAway, AriLate):
+                await asyncio.sleep(RETRY)  # the line may not know yet that it is down
                 with suppress(AriAway):
                     await self._ari.wait_connected(RECONNECT_LIMIT)
             except (AriNotFound, AriNotOurs, AriConflict) as trouble:
                 logger.info("the caller left before they were answered: %s", trouble, extra={"call_id": call})
                 return
-            except AriTrouble:
+            except Exception:  # one call's edge: whoever cannot be answered is hung up on, and nobody else
                 self.failed += 1
                 logger.exception("a caller could not be answered", extra={"call_id": call})
                 await self._drop(call)
                 return
 
-    async def _drop(self, call: CallId, reason: str | None = None) -> None:
+    async def _drop(self, call: CallId) -> None:
         try:
-            await self._ari.request("DELETE", path("channels", call), reason=reason)
+            await self._ari.request("DELETE", path("channels", call))
         except AriTrouble as trouble:
             logger.debug("nothing left to hang up: %s", trouble, extra={"call_id": call})

@@ -91,7 +91,7 @@ class Callers(Protocol):
         """The caller is about to be hung up on: their end is no news."""
         ...
 
-    async def say_farewell(self, call: CallId, farewell: Farewell) -> bool:
+    async def say_farewell(self, call: CallId, farewell: Farewell) -> str | None:
         """Apologise before the call is ended; whether it is to be ended then."""
         ...
 
@@ -247,7 +247,7 @@ class Switch:
             case StopRinging(_, call, offer) | HangUpAgent(_, call, offer):
                 if leg := self._legs.get(agent_leg(offer, call)):
                     leg.withdrawn = True
-            case ConnectCall(_, call, offer):
+            case ConnectCall(_, call, offer) if self._callers.identity(call) is not None:
                 self._chosen[call] = agent_leg(offer, call)
             case DialPerson() if self._people is not None:
                 self._people.expect(command)
@@ -324,6 +324,7 @@ class Switch:
                     self._post(RingFailed(agent, call, offer, failure.value))
             case ConnectCall(agent, _, offer):
                 logger.warning("caller and agent could not be joined: %s", trouble, extra={"call_id": call})
+                self._chosen.pop(call, None)
                 self._post(ConnectFailed(agent, call, offer, _cause_of(trouble)))
             case DialPerson() if self._people is not None:
                 self._people.failed(call, trouble)
@@ -460,11 +461,11 @@ class Switch:
             self._sound.forget(call)
             if self._parting is not None and not await self._parting(call):
                 return
+            reason = None
         else:
             await self._silence(call)
-            if not await self._callers.say_farewell(call, farewell):
-                return
-        if await self._tolerating_gone("DELETE", path("channels", call)):
+            reason = await self._callers.say_farewell(call, farewell)
+        if await self._tolerating_gone("DELETE", path("channels", call), reason):
             self._callers.left(call)
             if self._people is not None:
                 self._people.forget(call)
@@ -474,9 +475,9 @@ class Switch:
             self._bridges.discard(call)
             await self._tolerating_gone("DELETE", path("bridges", bridge_of(call)))
 
-    async def _tolerating_gone(self, method: str, uri: str) -> bool:
+    async def _tolerating_gone(self, method: str, uri: str, reason: str | None = None) -> bool:
         """Whether the thing was gone already, which is what we wanted or what we shall be told."""
-        return await _tolerating(self._ari.request(method, uri), f"{method} {uri}")
+        return await _tolerating(self._ari.request(method, uri, reason=reason), f"{method} {uri}")
 
     async def _end_for_good(self, leg: str, reason: str | None = None) -> bool:
         """End an agent's leg; whether it was gone already. It is asked behind the request that rings it: an order to

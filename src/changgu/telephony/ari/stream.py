@@ -333,6 +333,8 @@ class AriStream:
         except TimeoutError:
             raise AriLate(f"{method} {uri}: no reply within {deadline:.1f} s") from None
         except ConnectionClosed:
+            # Before the reader knows: whoever asks again until the line is up would never let it know.
+            self._up.clear()
             raise AriAway("the line to Asterisk dropped") from None
         finally:
             self._replies.pop(number, None)
