@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import Agent, Destination, Floor, Queue, Way
 from changgu.acd.routing import RoutingErrors
 from changgu.acd.store import FloorStore
-from changgu.app.floor_keeper import FloorKeeper
+from changgu.app.floor_keeper import MENU_CHANGED, FloorKeeper
 from changgu.app.reloaded import last
 from changgu.app.settings import Settings
 from changgu.ground.database import Base, Database
@@ -223,6 +224,20 @@ async def test_what_a_reload_changed_or_why_it_did_not_can_be_read_by_whoever_as
     assert len(refused.lines) == 1
     assert refused.lines[0].startswith(f"{desk.file}:1:queue.nowhere: ")
     assert refused.at > taken.at
+
+
+async def test_a_reload_that_changed_only_the_menu_says_so(desk: Desk) -> None:
+    await desk.keeper.read()
+    assert await desk.keeper.reload()
+    unchanged = desk.keeper.last
+    shipped = (files("changgu.ivr_flows") / "menus" / "main.yaml").read_text(encoding="utf-8")
+    desk.menu.parent.mkdir(exist_ok=True)
+    desk.menu.write_text(shipped.replace("title: ", "title: 새로운 ", 1), encoding="utf-8")
+    assert await desk.keeper.reload()
+
+    assert unchanged is not None
+    assert desk.keeper.last is not None
+    assert (unchanged.lines, desk.keeper.last.lines) == ((), (MENU_CHANGED,))
 
 
 def test_the_difference_of_two_floors_names_what_came_what_went_and_what_is_another() -> None:

@@ -42,6 +42,7 @@ ACCEPTED = "routing.accepted.toml"
 CALENDAR = "desk"
 """Whose holidays are kept by call-backs as well, in the table of opening hours."""
 
+MENU_CHANGED = "음성 메뉴: 트리, 운영시간 또는 문장 · the voice menu: tree, hours or sentences"
 NOT_TAKEN_UP = "적용하지 못했습니다. 기록(log)에 까닭이 있습니다 · could not be taken up, the log says more"
 
 RECORDING_NOTICE = NamedPrompt("recording_notice")
@@ -157,9 +158,10 @@ class FloorKeeper:
         `last` says what was changed, or why nothing was.
         """
         async with self._turn:  # a signal and a supervisor may ask at once
-            before, self._why_not = self.floor, (NOT_TAKEN_UP,)
+            before, menu, self._why_not = self.floor, self.flow, (NOT_TAKEN_UP,)
             if await self._reload():
-                self.last = Reloaded(taken_up=True, lines=tuple(differences(before, self.floor)))
+                changed = differences(before, self.floor) + ([MENU_CHANGED] if self.flow != menu else [])
+                self.last = Reloaded(taken_up=True, lines=tuple(changed))
             else:
                 self.last = Reloaded(taken_up=False, lines=self._why_not)
             try:
