@@ -99,7 +99,7 @@ async def test_a_visitor_reaches_an_agent_through_the_menu_and_a_ticket_remains(
     visitor = await visitor_in_the_menu(chromium, service)
     await visitor.keyboard.press("2")
 
-    await expect(agent.locator("#stage-word")).to_have_text("전화가 왔습니다", timeout=20_000)
+    await expect(agent.locator("#stage-word")).to_have_text("전화가 왔습니다", timeout=45_000)
     await expect(agent.locator("#caller")).to_contain_text("네트워크")
     await agent.wait_for_selector("#answer:enabled")
     await agent.keyboard.press("F4")

@@ -1,6 +1,7 @@
 """The web server's shape: every router, the pages' frame, how trouble is answered, which headers guard it."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -130,6 +131,9 @@ def build_app(
     return app
 
 
+_CONVERTER = re.compile(r":[a-z]+\}")
+
+
 class DescribedApi(FastAPI):
     """FastAPI whose description also says how to come in, and which role each operation needs."""
 
@@ -143,7 +147,8 @@ class DescribedApi(FastAPI):
         for route in iter_route_contexts(self.routes):
             role = _role_of(getattr(route, "dependant", None))
             for method in route.methods or ():
-                operation = described["paths"].get(route.path, {}).get(method.lower())
+                written = _CONVERTER.sub("}", route.path or "")  # `{node:path}` is `{node}` in the description
+                operation = described["paths"].get(written, {}).get(method.lower())
                 if operation is not None and role is not None:
                     operation["x-role"] = role.value
                     operation["security"] = [{"bearer": []}]
