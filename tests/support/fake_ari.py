@@ -183,8 +183,7 @@ class FakeAri:
     async def _serve(self, socket: ServerConnection) -> None:
         assert socket.request is not None
         self.authorizations.append(socket.request.headers.get("Authorization"))
-        if parse_qsl(urlsplit(socket.request.path).query) == [("app", APP)]:
-            self._socket = socket
+        self._socket = socket
         try:
             async for frame in socket:
                 await self._answer(socket, json.loads(frame))

@@ -8,7 +8,6 @@ other. Somebody whom we called back is on the line like a caller.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Protocol, assert_never
@@ -72,9 +71,6 @@ logger = logging.getLogger(__name__)
 SHORT_GREETING: tuple[Prompt, ...] = (NamedPrompt("greeting"), NamedPrompt("recording_notice"))
 """What a caller hears, to its end, who dialled a queue's own number."""
 
-
-RETRY = 0.05
-"""Seconds until a caller who could not be answered is answered again."""
 
 LONGEST_LOOK_UP = 0.15
 """Seconds after which a caller is queued without what the house knows of them."""
@@ -237,7 +233,7 @@ class Inbound:
         visitor = self._register(channel, dialled)
         self._post(CallerDialledIn(call, visitor.identity.number, dialled, since, turned_away=refused))
         if not refused:  # whoever is, is counted by the ACD, which has them hung up on
-            self._answer_and_serve(visitor)
+            self._begin(visitor, self._visit(visitor))
 
     def take_back(self, channel: Channel, queue: QueueName) -> None:
         """A caller comes back from the shadow queue, in which they waited while we were away: no menu again.
@@ -262,7 +258,7 @@ class Inbound:
         call = CallId(channel.id)
         if not self.knows(call):
             visitor = self._register(channel, dialled)
-            self._answer_and_serve(visitor)
+            self._begin(visitor, self._visit(visitor))
 
     def reached(self, channel: Channel, person: Person) -> None:
         """Somebody whom we called picked up."""
@@ -401,14 +397,6 @@ class Inbound:
         visitor = self._visitors[call] = Visitor(identity, Handset(call))
         return visitor
 
-    def _answer_and_serve(self, visitor: Visitor) -> None:
-        # Nobody waits for the answer: the PBX serves requests in their order, so the first sound comes after it, and
-        # an agent's phone rings at once where there is nothing to say before.
-        if self._tasks is None:
-            raise RuntimeError("Inbound.run is not running")
-        self._tasks.create_task(self._answer(visitor.handset.call))
-        self._begin(visitor, self._visit(visitor))
-
     def _begin(self, visitor: Visitor, visit: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:
             raise RuntimeError("Inbound.run is not running")
@@ -435,6 +423,7 @@ class Inbound:
     async def _visit(self, visitor: Visitor) -> None:
         call, identity, language = visitor.handset.call, visitor.identity, self._desk.language
         visitor.known = self._look_up(visitor)
+        await self._answer(call)
         match self._desk.numbers().destination(identity.dialled):
             case ToQueueDirectly(queue):
                 await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=False)
@@ -561,22 +550,12 @@ class Inbound:
             return Standing()
 
     async def _answer(self, call: CallId) -> None:
-        while self.knows(call):
+        while True:
             try:
                 await self._ari.request("POST", path("channels", call, "answer"))
                 return
             except (AriAway, AriLate):
-                await asyncio.sleep(RETRY)  # the line may not know yet that it is down
-                with suppress(AriAway):
-                    await self._ari.wait_connected(RECONNECT_LIMIT)
-            except (AriNotFound, AriNotOurs, AriConflict) as trouble:
-                logger.info("the caller left before they were answered: %s", trouble, extra={"call_id": call})
-                return
-            except Exception:  # one call's edge: whoever cannot be answered is hung up on, and nobody else
-                self.failed += 1
-                logger.exception("a caller could not be answered", extra={"call_id": call})
-                await self._drop(call)
-                return
+                await self._ari.wait_connected(RECONNECT_LIMIT)
 
     async def _drop(self, call: CallId) -> None:
         try:

@@ -365,7 +365,7 @@ class Switch:
                 assert_never(command)
 
     async def _end_leg(self, leg: str, reason: str | None = None) -> None:
-        if await self._end_for_good(leg, reason):
+        if await self._tolerating_gone("DELETE", path("channels", leg), reason):
             self.forget(leg)  # its end was told while nobody listened, or is about to be
 
     async def _dial(self, command: DialPerson) -> None:
@@ -395,7 +395,7 @@ class Switch:
             # Yet to be called; or found in the PBX only a moment from now, after we were away.
             shown = caller_id(self._number_of(command.call))
         try:
-            await self._ari.ask_for_leg(
+            await self._ari.request(
                 "POST",
                 path("channels"),
                 endpoint=f"PJSIP/agent-{command.agent}",
@@ -409,7 +409,7 @@ class Switch:
             )
         except AriLate:
             # The effect is unknown while the line is up: make sure that nothing rings, then say that it failed.
-            await self._end_for_good(channel)
+            await self._tolerating_gone("DELETE", path("channels", channel))
             raise
         except AriConflict:
             logger.info("the agent's leg exists already", extra={"call_id": command.call})
@@ -477,12 +477,12 @@ class Switch:
 
     async def _tolerating_gone(self, method: str, uri: str, reason: str | None = None) -> bool:
         """Whether the thing was gone already, which is what we wanted or what we shall be told."""
-        return await _tolerating(self._ari.request(method, uri, reason=reason), f"{method} {uri}")
-
-    async def _end_for_good(self, leg: str, reason: str | None = None) -> bool:
-        """End an agent's leg; whether it was gone already. It is asked behind the request that rings it: an order to
-        end what is not there yet would be lost."""
-        return await _tolerating(self._ari.ask_for_leg("DELETE", path("channels", leg), reason=reason), f"end {leg}")
+        try:
+            await self._ari.request(method, uri, reason=reason)
+        except (AriNotFound, AriNotOurs, AriConflict) as trouble:
+            logger.debug("%s %s: %s", method, uri, trouble)
+            return isinstance(trouble, AriNotFound)
+        return False
 
     # ---- news from the PBX -----------------------------------------------------------------------------------------
 
@@ -541,15 +541,6 @@ def _next_commands(queue: deque[_Task]) -> list[_Task]:
     while queue and isinstance(taken[-1], _AT_ONCE) and isinstance(queue[0], (*_AT_ONCE, ConnectCall)):
         taken.append(queue.popleft())
     return taken
-
-
-async def _tolerating(request: Coroutine[Any, Any, object], what: str) -> bool:
-    try:
-        await request
-    except (AriNotFound, AriNotOurs, AriConflict) as trouble:
-        logger.debug("%s: %s", what, trouble)
-        return isinstance(trouble, AriNotFound)
-    return False
 
 
 async def _in_order(*requests: Coroutine[Any, Any, object]) -> None:

@@ -62,14 +62,9 @@ class Ari:
     async def request(
         self, method: str, uri: str, *, body: Any = None, deadline: float = DEADLINE, **query: Value
     ) -> Any:
-        """Ask over the websocket; `uri` from `path()`. Requests are served one after the other, in their order."""
+        """Ask over the websocket; `uri` from `path()`."""
         reply = await self._stream.send(method, uri, query_of(query), body, deadline)
         return orjson.loads(reply.body) if reply.body else None
-
-    async def ask_for_leg(self, method: str, uri: str, **query: Value) -> None:
-        """The same about an agent's leg that is to be rung or ended, over a websocket of its own: in the order of such
-        requests, and behind no other."""
-        await self._stream.send(method, uri, query_of(query), None, DEADLINE, legs=True)
 
     async def blocking(
         self, method: str, uri: str, *, body: Any = None, deadline: float = BLOCKING_DEADLINE, **query: Value

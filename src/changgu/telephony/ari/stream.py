@@ -1,13 +1,9 @@
-"""The line to Asterisk: websockets for its news and our requests, kept up for as long as the service runs.
+"""The line to Asterisk: one websocket for its news and our requests, kept up for as long as the service runs.
 
-A *reader* does nothing but take frames off its socket: Asterisk cuts a listener that stalls for
-`websocket_write_timeout`. The *dispatcher* parses them and hands them on, in order. `run` connects, sets the event
-filter, says so to `on_connected`, and connects again when the line drops. Events are not kept for us while we are away,
-so whoever listens has to look at what is there after each `on_connected`.
-
-Asterisk answers the requests of one websocket one after the other, and waits in each for the channel to obey. So there
-are two: agents' phones are rung over the second, behind nobody's answer, bridge or prompt. The loss of either is the
-loss of the line.
+Three tasks share the work. The *reader* does nothing but take frames off the socket: Asterisk cuts a listener
+that stalls for `websocket_write_timeout`. The *dispatcher* parses them and hands them on, in order. `run` connects,
+sets the event filter, says so to `on_connected`, and connects again when the line drops. Events are not kept for us
+while we are away, so whoever listens has to look at what is there after each `on_connected`.
 """
 
 import asyncio
@@ -69,15 +65,7 @@ class AriAddress:
     @property
     def websocket_url(self) -> str:
         """The event websocket of our application."""
-        return self._websocket_url(self.app)
-
-    @property
-    def legs_url(self) -> str:
-        """The second websocket, of an application that has no calls and so no news."""
-        return self._websocket_url(f"{self.app}-legs")
-
-    def _websocket_url(self, app: str) -> str:
-        return f"{'wss' if self.tls else 'ws'}://{self.host}:{self.port}/ari/events?{urlencode({'app': app})}"
+        return f"{'wss' if self.tls else 'ws'}://{self.host}:{self.port}/ari/events?{urlencode({'app': self.app})}"
 
     @property
     def http_url(self) -> str:
@@ -104,7 +92,6 @@ class AriStream:
         self._on_connected = on_connected
         self._on_lost = on_lost
         self._socket: ClientConnection | None = None
-        self._legs: ClientConnection | None = None
         self._replies: dict[str, asyncio.Future[RestResponse]] = {}
         self._http: httpx.AsyncClient | None = None
         self._numbers = itertools.count(1)
@@ -131,15 +118,12 @@ class AriStream:
         except TimeoutError:
             raise AriAway("not connected to Asterisk") from None
 
-    async def send(
-        self, method: str, uri: str, query: Query, body: Any, deadline: float, *, legs: bool = False
-    ) -> RestResponse:
-        """One REST request over the websocket, or over the one for agents' legs. Waits for the line within the same
-        deadline."""
+    async def send(self, method: str, uri: str, query: Query, body: Any, deadline: float) -> RestResponse:
+        """One REST request over the websocket. Waits for the line within the same deadline."""
         loop = asyncio.get_running_loop()
         latest = loop.time() + deadline
         await self.wait_connected(deadline)
-        return await self._ask(method, uri, query, body, max(0.05, latest - loop.time()), legs=legs)
+        return await self._ask(method, uri, query, body, max(0.05, latest - loop.time()))
 
     async def drop(self) -> None:
         """Give the present connection up; a new one is set up at once."""
@@ -159,7 +143,7 @@ class AriStream:
         pause = FIRST_RETRY
         while True:
             try:
-                sockets = await self._open()
+                socket = await self._open()
             except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ConnectionClosed) as trouble:
                 logger.log(
                     logging.DEBUG if pause < LONGEST_RETRY else logging.WARNING,
@@ -168,7 +152,7 @@ class AriStream:
                 await asyncio.sleep(pause)
                 pause = min(LONGEST_RETRY, pause * 2)
                 continue
-            came_up = await self._listen(*sockets)
+            came_up = await self._listen(socket)
             if self.replaced:
                 # Taking it back would be answered in kind, and each would answer the other's callers.
                 logger.error("this desk stands back from Asterisk until it is started again")
@@ -176,19 +160,9 @@ class AriStream:
             pause = FIRST_RETRY if came_up else min(LONGEST_RETRY, pause * 2)
             await asyncio.sleep(pause)
 
-    async def _open(self) -> tuple[ClientConnection, ...]:
-        socket = await self._connect(self._address.websocket_url)
-        if not self._address.rest_over_websocket:
-            return (socket,)
-        try:
-            return socket, await self._connect(self._address.legs_url)
-        except BaseException:
-            await socket.close()
-            raise
-
-    async def _connect(self, url: str) -> ClientConnection:
+    async def _open(self) -> ClientConnection:
         return await connect(
-            url,
+            self._address.websocket_url,
             additional_headers={"Authorization": self._address.authorization},
             user_agent_header="changgu",
             compression=None,
@@ -201,12 +175,11 @@ class AriStream:
             max_queue=None,
         )
 
-    async def _listen(self, socket: ClientConnection, legs: ClientConnection | None = None) -> bool:
+    async def _listen(self, socket: ClientConnection) -> bool:
         """Serve one connection to its end; whether it ever came up."""
-        self._socket, self._legs = socket, legs or socket
+        self._socket = socket
         frames: asyncio.Queue[str | bytes | None] = asyncio.Queue(FRAMES_KEPT)
-        sockets = (socket,) if legs is None else (socket, legs)
-        tasks = [asyncio.create_task(self._read(one, frames), name="ari-reader") for one in sockets]
+        reader = asyncio.create_task(self._read(socket, frames), name="ari-reader")
         dispatcher = asyncio.create_task(self._dispatch(frames), name="ari-dispatcher")
         came_up = closing = False
         try:
@@ -225,16 +198,15 @@ class AriStream:
             raise
         finally:
             self._up.clear()
-            self._socket = self._legs = None
-            tasks.append(dispatcher)
-            for task in tasks:
+            self._socket = None
+            for task in (reader, dispatcher):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(reader, dispatcher, return_exceptions=True)
             for reply in self._replies.values():
                 if not reply.done():
                     reply.set_exception(AriAway("the line to Asterisk dropped before it replied"))
             self._replies.clear()
-            await asyncio.gather(*(one.close() for one in sockets))
+            await socket.close()
             if came_up:
                 if closing:
                     logger.info("the ARI connection is closed")
@@ -279,10 +251,8 @@ class AriStream:
             except Exception:  # one event's edge: the line carries everybody's news
                 logger.exception("an event could not be handled: %s", type(message).__name__)
 
-    async def _ask(
-        self, method: str, uri: str, query: Query, body: Any, deadline: float, *, legs: bool = False
-    ) -> RestResponse:
-        socket = self._legs if legs else self._socket
+    async def _ask(self, method: str, uri: str, query: Query, body: Any, deadline: float) -> RestResponse:
+        socket = self._socket
         if socket is None:
             raise AriAway("not connected to Asterisk")
         self.requests += 1
