@@ -12,6 +12,9 @@ PING_EVERY = 10.0
 """Seconds between the questions by which open pages are found alive, and within which they must answer."""
 PAGES_LIMIT = 5
 """Seconds that open pages and downloads may take to end."""
+KEPT_OPEN = 75
+"""Seconds for which an idle connection stays open: longer than clients and proxies (60 s is usual) keep theirs, so that it is never
+closed just as the next question is on its way."""
 
 
 class PageServer(uvicorn.Server):
@@ -28,6 +31,7 @@ class PageServer(uvicorn.Server):
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=PAGES_LIMIT,
+            timeout_keep_alive=KEPT_OPEN,
         )
         config.load()  # imports what speaks HTTP: here, where nobody waits for it, and not on the loop
         super().__init__(config)
