@@ -1,5 +1,6 @@
 """The board says what happened today, and nothing else."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -361,6 +362,37 @@ def test_a_board_rebuilt_from_the_ledger_is_the_board_that_lived(seed: int, step
     board.turn_to(traffic.now)
 
     assert Board(floor, SEOUL, traffic.now, ledger).snapshot() == board.snapshot()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), steps=st.integers(20, 300))
+def test_the_heads_are_a_count_of_the_agents_rows_also_when_agents_leave_the_floor_and_come_back(
+    seed: int, steps: int
+) -> None:
+    whole = example_floor(8)
+    fewer = Floor(whole.queues, whole.agents[3:])
+    traffic = Traffic(whole, seed, datetime(2026, 11, 21, 23, 40, tzinfo=SEOUL).timestamp())
+    board = Board(whole, SEOUL, traffic.now)
+    facts = [*traffic.sign_everybody_in()]
+    for step in range(steps):
+        for one in facts:
+            board.fold(one)
+        if step == steps // 3:
+            board.configure(fewer)
+        if step == 2 * steps // 3:
+            board.configure(whole)
+        shown = board.snapshot()
+        rows, totals = shown["agents"].values(), shown["totals"]
+        counted = Counter(row["state"] for row in rows)
+        assert {state: number for state, number in totals["states"].items() if number} == counted
+        assert totals["reasons"] == Counter(row["reason"] for row in rows if row["state"] == "not_ready")
+        assert totals["overdue"] == sum(row["overdue"] for row in rows)
+        assert (totals["agents"], totals["signed_in"]) == (len(rows), len(rows) - counted["logged_out"])
+        for name, queue in shown["queues"].items():
+            states = [row["state"] for row in rows if name in row["queues"]]
+            assert queue["agents_ready"] == states.count("ready")
+            assert queue["agents_signed_in"] == len(states) - states.count("logged_out")
+        facts = traffic.step()
 
 
 @settings(max_examples=60, deadline=None)

@@ -46,7 +46,7 @@ def described_messages() -> str:
         "One snapshot: type, seq, at, queues by name, agents by login, totals. Rates are fractions, times ISO-8601 in "
         "UTC, durations seconds; null where nothing has happened yet.\n\n"
         "A WebSocket to the same address, from our own pages or with a bearer token, gets this snapshot and then "
-        "deltas of the same form, at most ten a second: seq runs on by one, a queue or agent that changed is there in "
+        "deltas of the same form, at most five a second: seq runs on by one, a queue or agent that changed is there in "
         "full, one that has gone is null, totals is empty when nothing in it changed. An empty delta every 5 s says "
         "that the line is alive. After a gap in seq, connect again.\n\n"
         f"{figures}"

@@ -1,6 +1,6 @@
 """Sends the board to every screen: everything once, then only what changed, numbered so that a gap is noticed.
 
-`hear` is called for every fact and only marks what changed; ten times a second at most the changes become one message,
+`hear` is called for every fact and only marks what changed; five times a second at most the changes become one message,
 encoded once for all screens. A screen that reads too slowly loses its backlog and gets a fresh snapshot; one that reads
 nothing for ten seconds is cut off. Nobody waits for a screen.
 """
@@ -21,9 +21,10 @@ from changgu.wallboard.times import iso
 
 logger = logging.getLogger(__name__)
 
-SHORTEST_PAUSE = 0.1
-"""Seconds between two messages: ten a second are as many as an eye can use."""
-BACKLOG = 20
+SHORTEST_PAUSE = 0.2
+"""Seconds between two messages. What comes after quiet is shown at once, and no figure is older than this and its way
+to the screen: a quarter of a second. Twice as often cost twice as much, all day, and no eye saw more."""
+BACKLOG = 10
 """Messages that may wait for one screen: two busy seconds."""
 SEND_LIMIT = 10.0
 """Seconds after which a screen that takes nothing is cut off."""

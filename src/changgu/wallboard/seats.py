@@ -1,7 +1,9 @@
 """What every agent is doing and has done today, folded from the facts."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import fsum
 from typing import Protocol
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
@@ -73,6 +75,15 @@ class _Seat:
     """Of the contact in hand, spent in states already left."""
 
 
+@dataclass(slots=True)
+class _Heads:
+    """How many agents of the floor are in each state, away for each reason, and away for too long."""
+
+    states: dict[AgentState, int] = field(default_factory=lambda: dict.fromkeys(AgentState, 0))
+    reasons: Counter[NotReadyReason] = field(default_factory=Counter)
+    overdue: int = 0
+
+
 QueueOf = Callable[[CallId], QueueName | None]
 """The queue of a call that is under way."""
 
@@ -89,7 +100,9 @@ class Seats:
     def __init__(self) -> None:
         self._seats: dict[AgentId, _Seat] = {}
         self._people: dict[AgentId, tuple[str, frozenset[QueueName]]] = {}
-        self._members: dict[QueueName, list[AgentId]] = {}
+        self._heads = _Heads()
+        self._ready: Counter[QueueName] = Counter()
+        self._signed_in: Counter[QueueName] = Counter()
 
     @property
     def people(self) -> Iterable[AgentId]:
@@ -99,10 +112,7 @@ class Seats:
     def configure(self, floor: Floor) -> None:
         """Show these agents from now on."""
         self._people = {agent.login: (agent.name, agent.queues) for agent in floor.agents}
-        self._members = {}
-        for agent in floor.agents:
-            for queue in agent.queues:
-                self._members.setdefault(queue, []).append(agent.login)
+        self._count_all()
 
     def queues_of(self, login: AgentId) -> frozenset[QueueName]:
         """The queues that an agent serves; none when they are not on the floor."""
@@ -116,6 +126,7 @@ class Seats:
             seat.since = view.since or None  # the engine's 0 stands for "has never moved"
             seat.wish, seat.phone = view.requested, view.phone_reachable
             self._hand(seat, view.call, queue_of)
+        self._count_all()
 
     def fold(
         self, fact: Fact, at: Instant, day_start: Instant, queue_of: QueueOf
@@ -131,7 +142,9 @@ class Seats:
             case DesktopStateChanged():
                 self._seat(fact.agent).desktop = fact.present
             case ReasonLimitPassed():
+                self._count(fact.agent, -1)
                 self._seat(fact.agent).overdue = True
+                self._count(fact.agent, 1)
             case WrapUpExtended():
                 self._seat(fact.agent).wrap_up_until = fact.until
             case _:
@@ -157,9 +170,11 @@ class Seats:
                 seat.handled += 1
                 seat.handled_seconds += seat.contact_seconds
                 seat.contact_seconds = 0.0
+        self._count(fact.agent, -1)
         seat.state, seat.reason, seat.since = fact.after, fact.reason, at
         seat.by, seat.why = fact.by, fact.why
         seat.overdue, seat.wrap_up_until = False, None
+        self._count(fact.agent, 1)
         self._hand(seat, fact.call if fact.after not in RESTING else None, queue_of)
         if fact.after in RESTING:
             seat.wish = None
@@ -197,26 +212,43 @@ class Seats:
 
     def serving(self, queue: QueueName) -> tuple[int, int]:
         """How many agents of a queue are ready, and how many are signed in."""
-        states = [self._seats[login].state for login in self._members.get(queue, ()) if login in self._seats]
-        signed_in = sum(1 for state in states if state is not AgentState.LOGGED_OUT)
-        return sum(1 for state in states if state is AgentState.READY), signed_in
+        return self._ready[queue], self._signed_in[queue]
 
     def heads(self) -> tuple[dict[str, int], dict[str, int], int]:
         """How many agents are in each state, away for each reason, and away for too long."""
-        states = {state.value: 0 for state in AgentState}
-        reasons: dict[str, int] = {}
-        overdue = 0
-        for seat in self._all():
-            states[seat.state.value] += 1
-            overdue += seat.overdue
-            if seat.state is AgentState.NOT_READY and seat.reason is not None:
-                reasons[seat.reason.value] = reasons.get(seat.reason.value, 0) + 1
-        return states, reasons, overdue
+        heads = self._heads
+        return (
+            {state.value: count for state, count in heads.states.items()},
+            {reason.value: count for reason, count in heads.reasons.items() if count},
+            heads.overdue,
+        )
 
     def handling_time(self) -> float | None:
         """The average of all agents on the floor."""
-        seats = self._all()
-        return kpi.average_handling_time(sum(one.handled_seconds for one in seats), sum(one.handled for one in seats))
+        seats = [seat for login, seat in self._seats.items() if seat.handled and login in self._people]
+        seconds = fsum(seat.handled_seconds for seat in seats)  # the same in whichever order they sit
+        return kpi.average_handling_time(seconds, sum(seat.handled for seat in seats))
 
-    def _all(self) -> list[_Seat]:
-        return [self._seats.get(login) or _Seat() for login in self._people]
+    # Several times a second the heads are shown, of hundreds of agents of whom one has moved: only that one is counted.
+
+    def _count_all(self) -> None:
+        self._heads = _Heads()
+        self._ready.clear()
+        self._signed_in.clear()
+        for login in self._people:
+            self._count(login, 1)
+
+    def _count(self, login: AgentId, by: int) -> None:
+        """Count an agent as they stand, or with -1 no longer so."""
+        if login not in self._people:
+            return
+        seat, heads = self._seat(login), self._heads
+        heads.states[seat.state] += by
+        heads.overdue += by * seat.overdue
+        if seat.state is AgentState.NOT_READY and seat.reason is not None:
+            heads.reasons[seat.reason] += by
+        for queue in self.queues_of(login):
+            if seat.state is AgentState.READY:
+                self._ready[queue] += by
+            if seat.state is not AgentState.LOGGED_OUT:
+                self._signed_in[queue] += by
