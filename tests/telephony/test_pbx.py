@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -96,6 +97,24 @@ async def test_a_reload_that_was_cut_short_is_made_up_for(pbx: PrivatePbx, plan:
     await PrivatePbx(release, plan, say=print).start(render(plan, LARGER))
 
     assert "agent-bob" in await endpoints(plan)
+
+
+async def test_a_pbx_answers_unless_it_hangs_or_does_not_know_us(
+    pbx: PrivatePbx, plan: PbxPlan, release: PbxRelease
+) -> None:
+    assert pbx.pid is not None
+    assert await pbx.answers(5)
+    assert not await PrivatePbx(release, replace(plan, ari_password=SECRET[::-1]), say=print).answers(5)
+
+    os.kill(pbx.pid, signal.SIGSTOP)
+    try:
+        assert not await pbx.answers(0.5)
+    finally:
+        os.kill(pbx.pid, signal.SIGCONT)
+    assert await pbx.answers(5)
+
+    await pbx.stop()
+    assert not await pbx.answers(5)
 
 
 async def test_the_pbx_is_a_session_of_its_own_so_that_it_outlives_us(pbx: PrivatePbx) -> None:
