@@ -29,7 +29,7 @@ from changgu.telephony.ari.errors import AriNotOurs, AriTrouble
 from changgu.telephony.ari.stream import AriAddress, AriStream
 from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
 from changgu.telephony.pbx_packages import install
-from tests.support.service import free_ports
+from tests.support.ports import free_ports
 
 SECRET = "only-for-this-measurement"
 KINDS = ("rtp", "audiosocket", "websocket")

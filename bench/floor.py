@@ -21,7 +21,8 @@ from changgu.acd.queues import Agent, Queue, TicketPolicy
 from changgu.acd.store import FloorStore
 from changgu.app import schema
 from changgu.telephony.pbx_packages import PbxRelease, architecture_of, default_folder, installed
-from tests.support.service import Changgu, free_ports
+from tests.support.ports import free_ports
+from tests.support.service import Changgu
 from tests.support.waiting import eventually
 
 QUEUE = "bench"

@@ -20,7 +20,7 @@ from bench.floor import BenchFloor, queue_named
 from bench.sip_phones import Leg, SipPhones, Sound, Speaking
 from bench.sipp_phones import SippRun, number_of
 from changgu.acd.identity import QueueName
-from tests.support.service import free_ports
+from tests.support.ports import free_ports
 from tests.support.waiting import eventually
 
 MANY, HEARD = "many", "heard"

@@ -28,7 +28,7 @@ from changgu.asterisk_conf.plan import PbxFloor, PbxPlan
 from changgu.asterisk_conf.render import render
 from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
 from changgu.telephony.pbx_packages import install
-from tests.support.service import free_ports
+from tests.support.ports import free_ports
 
 SECRET = "only-for-this-measurement"
 NUMBERS = {"inbound": "2001", "outbound": "2002", "guarded": "2003"}

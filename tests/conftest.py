@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-ALONE = ("live", "browser")
-"""Folders whose tests all start a PBX, ring phones or draw pages. Elsewhere a module is marked `alone` by itself."""
+REAL = ("live", "browser")
+"""Folders whose tests all start a PBX, ring phones or draw pages. Elsewhere a module is marked by itself."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,8 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Before any are left out by `-m`."""
     here = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here) and item.path.relative_to(here).parts[0] in ALONE:
-            item.add_marker(pytest.mark.alone)
+        in_folder = item.path.is_relative_to(here) and item.path.relative_to(here).parts[0] in REAL
+        if in_folder or item.get_closest_marker("alone"):
+            item.add_marker(pytest.mark.real)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

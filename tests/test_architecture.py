@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ALONE
+from tests.conftest import REAL as REAL_FOLDERS
 
 TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "src"
@@ -164,12 +164,13 @@ def test_every_test_folder_is_a_package() -> None:
     assert [str(folder) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
 
 
-def test_what_is_real_goes_alone() -> None:
-    """Two PBXs, or a PBX beside all processors at work, are too much for phones that keep time."""
+def test_what_is_real_is_marked() -> None:
+    """A PBX beside all processors at work is too much for phones that keep time."""
     for path in TESTS.rglob("test_*.py"):
-        if path.parent.name not in ALONE:
+        if path.parent.name not in REAL_FOLDERS:
             marks = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("pytestmark")]
-            assert any("alone" in line for line in marks) == bool(imports(path) & REAL), path.relative_to(TESTS)
+            marked = any("mark.real" in line or "mark.alone" in line for line in marks)
+            assert marked == bool(imports(path) & REAL), path.relative_to(TESTS)
 
 
 def test_the_free_phones_never_reach_the_service() -> None:

@@ -12,7 +12,7 @@ from tests.support.loaded_floor import LoadedFloor, inversions, moment
 from tests.support.nursery import Nursery
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 AGENTS = 6
 MOST = 24

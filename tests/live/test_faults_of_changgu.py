@@ -14,7 +14,7 @@ from tests.support.loaded_floor import LoadedFloor, inversions, moment, talks
 from tests.support.nursery import Nursery
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900)]
 
 KILLS = 50
 SEED = 20260301

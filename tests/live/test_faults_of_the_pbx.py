@@ -14,7 +14,7 @@ from tests.support.loaded_floor import LoadedFloor, inversions, moment, talks
 from tests.support.nursery import Nursery
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
 STILL = 8.0
 """Seconds for which the PBX stands still: longer than the line waits for a sign of life."""

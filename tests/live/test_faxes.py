@@ -25,8 +25,8 @@ from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.pbx_packages import install
 from changgu.telephony.service import Telephony
 from tests.support.fax_pages import black_bars, write_fax
+from tests.support.ports import free_ports
 from tests.support.private_pbx import SECRET, plan_of
-from tests.support.service import free_ports
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

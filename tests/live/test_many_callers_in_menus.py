@@ -16,7 +16,7 @@ from tests.support.many_callers import CallBook, ManyCallers, OneCaller
 from tests.support.service import Changgu
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
 LISTENED_TO, CALLERS = 2, 30
 STRANGERS = 12

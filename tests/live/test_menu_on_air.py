@@ -16,7 +16,7 @@ from tests.support.many_callers import CallBook, ManyCallers, OneCaller, path_of
 from tests.support.service import Changgu
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 
 CALLS, RATE = 200, 20.0
 THINKING = 3.0

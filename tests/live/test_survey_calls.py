@@ -8,7 +8,8 @@ import pytest_asyncio
 
 from changgu.telephony.soft_phone import SoftPhones
 from tests.support.desk import Desk
-from tests.support.service import Changgu, free_ports
+from tests.support.ports import free_ports
+from tests.support.service import Changgu
 from tests.support.tones import write_tone
 from tests.support.waiting import eventually
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from changgu.telephony.soft_phone import SoftPhones
+from tests.support.ports import in_this_lane
 from tests.support.service import Changgu
 from tests.support.tones import tone_seconds
 from tests.support.waiting import eventually
@@ -29,7 +30,7 @@ PEOPLE = """employee_number,name,department,title,email,location,computer_id,pho
 20190002,성춘향,총무과,사무관,sung@example.go.kr,별관 2층,PC-0002,010-2222-3333;02-2100-7777
 20190003,이몽룡,총무과,주무관,lee@example.go.kr,별관 2층,PC-0003,010-4444-5555;02-2100-7777
 """
-FIXED_PORT = 25061
+FIXED_PORT = in_this_lane(25061)
 SENTENCES = """greeting = "안녕하세요."
 recording_notice = "녹음됩니다."
 machine_voice = "기계입니다."

@@ -19,7 +19,8 @@ from changgu.acd.queues import Agent, Queue, TicketPolicy
 from changgu.acd.store import FloorStore
 from changgu.app import schema
 from tests.support.nursery import Nursery
-from tests.support.service import Changgu, free_ports
+from tests.support.ports import free_ports
+from tests.support.service import Changgu
 from tests.support.waiting import eventually
 
 QUEUES = ("helpdesk", "network")

@@ -9,7 +9,7 @@ from changgu.asterisk_conf.plan import PbxFloor, PbxPlan
 from changgu.asterisk_conf.render import render
 from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
 from changgu.telephony.pbx_packages import install
-from tests.support.service import free_ports
+from tests.support.ports import free_ports, in_this_lane
 
 SECRET = "only-for-this-test"
 
@@ -17,6 +17,7 @@ SECRET = "only-for-this-test"
 def plan_of(folder: Path, name: str, rtp_first: int, **more: Any) -> PbxPlan:
     """On free ports of loopback, with two hundred for sound; `more` is whatever else a `PbxPlan` can be told."""
     sip, ari, ami = free_ports(3)
+    rtp_first = in_this_lane(rtp_first)
     return PbxPlan(
         folders=pbx_folders(folder / "pbx", install(print)), system_name=name,
         entity_id=f"02:00:00:00:{sip >> 8:02x}:{sip & 255:02x}", ari_password=SECRET, ami_password=SECRET, sip_port=sip,

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -13,30 +12,11 @@ from typing import Any
 
 import httpx
 
+from tests.support.ports import free_ports, in_this_lane
 from tests.support.waiting import eventually
 from tests.support.witness import Witness
 
 READY_WITHIN = 90.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nobody listens on, all different."""
-    held: list[socket.socket] = []
-    while len(held) < count:
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        udp.bind(("127.0.0.1", 0))
-        tcp = socket.socket()
-        try:
-            tcp.bind(("127.0.0.1", udp.getsockname()[1]))
-        except OSError:
-            udp.close()
-            continue
-        tcp.close()
-        held.append(udp)
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 class Changgu:
@@ -47,7 +27,7 @@ class Changgu:
         self.data = folder / "data"
         self.config = config
         self.web, self.sip, self.ari, self.ami = free_ports(4)
-        self.rtp = rtp
+        self.rtp = in_this_lane(rtp[0]), in_this_lane(rtp[1])
         self.process: asyncio.subprocess.Process | None = None
         self.said: list[str] = []
         self.token = ""

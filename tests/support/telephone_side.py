@@ -27,8 +27,8 @@ from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.pbx_packages import install
 from changgu.telephony.service import Telephony
 from changgu.telephony.soft_phone import SoftPhones
+from tests.support.ports import free_ports
 from tests.support.private_pbx import SECRET, plan_of
-from tests.support.service import free_ports
 from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ, write_tone
 from tests.support.waiting import eventually
 from tests.support.wire_phone import WirePhone

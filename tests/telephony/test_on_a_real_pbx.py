@@ -45,7 +45,7 @@ from tests.support.telephone_room import DESK_NUMBER, MENU_HERTZ, PBX_FLOOR, Roo
 from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ, longest_break, tone_seconds, tone_share, write_tone
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 ALICE, BOB = AgentId("alice"), AgentId("bob")
 WAV_HEADER = 44

@@ -20,7 +20,7 @@ from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
 from changgu.telephony.pbx_packages import MINIMUM_PRIVATE, PbxRelease, PbxUnavailable, install
 from tests.support.private_pbx import SECRET, plan_of, running
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.real
 
 
 async def until(condition: Callable[[], bool], what: str, limit: float = 20) -> None:

@@ -19,7 +19,7 @@ from tests.support.private_pbx import SECRET, plan_of, running
 from tests.support.sipp import Caller, Sipp
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 FLOOR = PbxFloor(
     (agent_phone("alice", "register", SECRET),),

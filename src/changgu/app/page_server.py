@@ -13,8 +13,8 @@ PING_EVERY = 10.0
 PAGES_LIMIT = 5
 """Seconds that open pages and downloads may take to end."""
 KEPT_OPEN = 75
-"""Seconds for which an idle connection stays open: longer than clients and proxies (60 s is usual) keep theirs, so that it is never
-closed just as the next question is on its way."""
+"""Seconds for which an idle connection stays open: longer than clients and proxies (60 s is usual) keep theirs, so that
+it is never closed just as the next question is on its way."""
 
 
 class PageServer(uvicorn.Server):
