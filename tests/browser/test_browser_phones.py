@@ -17,6 +17,8 @@ from tests.browser.conftest import CLEAN, Launch, hears
 from tests.browser.desk_house import DeskHouse, open_house
 from tests.support.private_pbx import SECRET, plan_of, running
 
+pytestmark = pytest.mark.alone  # two browsers with sound
+
 VISITOR_HERTZ, AGENT_HERTZ = 440.0, 1000.0
 FLOOR = PbxFloor((agent_phone("choi", "browser", SECRET),), (ShadowQueue("network", "1002", ("choi",)),))
 

@@ -11,6 +11,8 @@ from tests.browser.conftest import CLEAN, Launch, hears
 from tests.support.service import Changgu
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.alone  # two browsers with sound
+
 VISITOR_HERTZ, AGENT_HERTZ = 440.0, 1000.0
 PASSWORD = "browser-agent-2026"
 QUEUES = """name,title,number,strategy,ring_seconds,wrap_up_seconds,ticket,record

@@ -14,7 +14,7 @@ from tests.support.loaded_floor import LoadedFloor, inversions, moment, talks
 from tests.support.nursery import Nursery
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 STILL = 8.0
 """Seconds for which the PBX stands still: longer than the line waits for a sign of life."""
@@ -58,6 +58,7 @@ async def healthy(floor: LoadedFloor) -> bool:
     return (await floor.service.http.get("/healthz")).status_code == 200
 
 
+@pytest.mark.alone
 async def test_answer_and_hang_up_in_the_same_instant_have_one_outcome(floor: LoadedFloor) -> None:
     """F17, R9: callers hang up within a quarter of a second of the moment in which the agent picks up."""
     patient = await floor.callers("1002", [0.5], rate=1)
@@ -82,6 +83,7 @@ async def test_answer_and_hang_up_in_the_same_instant_have_one_outcome(floor: Lo
     await floor.nothing_is_left()
 
 
+@pytest.mark.alone
 async def test_a_storm_of_callers_leaves_conversations_alone_and_loses_nobody_silently(floor: LoadedFloor) -> None:
     """F24, R13: ten times as many as agents can serve, all at once; some give up, nobody is forgotten."""
     before = await known(floor)

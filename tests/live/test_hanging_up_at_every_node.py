@@ -24,7 +24,7 @@ from tests.support.many_callers import CallBook, ManyCallers, OneCaller, Row, pa
 from tests.support.service import Changgu
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TAKES_NO_TIME = Condition | LookUp | OpeningHours | Return | SetValue | SubFlow
 """Nobody can be at such a node: the next one follows in the same moment, or the answer of our own database."""

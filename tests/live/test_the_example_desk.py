@@ -9,7 +9,7 @@ import pytest_asyncio
 from tests.support.service import Changgu
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
