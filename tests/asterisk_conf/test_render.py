@@ -21,6 +21,7 @@ from changgu.asterisk_conf.plan import (
 )
 from changgu.asterisk_conf.render import FILES, FOR_EXISTING, RELOADS, NumberError, reloads_for, render
 from changgu.telephony.dial_plan import Dialable, DialPlan
+from changgu.telephony.legs import LEG_VARIABLE, PICKED_UP
 
 SECRET = "not-a-real-secret"
 FOLDERS = Folders("/d/etc", "/d/var", "/d/spool", "/d/run", "/d/log", "/pbx/modules", "/pbx/data", "/pbx/sbin")
@@ -132,6 +133,21 @@ def test_a_caller_whom_changgu_cannot_take_goes_to_the_plain_queue_of_that_numbe
     assert section(text, "returned")[:2] == [
         "exten => helpdesk,1,QueueLog(helpdesk,${UNIQUEID},NONE,RETURNED)",
         "same => n,Stasis(changgu,returned,helpdesk)",
+    ]
+
+
+def test_an_agent_who_picks_up_while_changgu_is_away_waits_for_it_for_half_a_minute() -> None:
+    """Otherwise the phone of an agent who was quick would go dead in their hand, and the call would be missed."""
+    text = render(PLAN, FLOOR)["dialplan.conf"]
+    assert PICKED_UP == ("picked-up", "agent")
+    assert section(text, "picked-up") == [
+        f"exten => agent,1,Stasis(changgu,${{{LEG_VARIABLE}}})",
+        'same => n,GotoIf($["${STASISSTATUS}" = "SUCCESS"]?done)',
+        "same => n,Set(TRIES=$[0${TRIES} + 1])",
+        "same => n,GotoIf($[${TRIES} > 30]?done)",
+        "same => n,MusicOnHold(default,1)",
+        "same => n,Goto(1)",
+        "same => n(done),Hangup()",
     ]
 
 

@@ -245,8 +245,12 @@ class FakeAri:
                     return 409, {"message": "exists"}
                 if asked.query.get("originator", channel) not in {*self.channels, channel}:
                     return 400, {"message": "Provided originator channel was not found"}
-                self.channels[channel] = FakeChannel(channel, asked.query["appArgs"], "", "Ringing", in_stasis=False)
+                args = asked.body["variables"]["CHANGGU_LEG"] if asked.body else asked.query["appArgs"]
+                self.channels[channel] = FakeChannel(channel, args, "", "Ringing", in_stasis=False)
                 return 200, {}
+            case "POST", ["applications", _, "subscription"]:
+                known = asked.query["eventSource"].removeprefix("channel:") in self.channels
+                return (200, {}) if known else (422, {"message": "Event source does not exist"})
             case "DELETE", ["channels", channel] if channel in self.channels:
                 after.append(self.hang_up(channel))
                 return 204, None

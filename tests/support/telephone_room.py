@@ -36,10 +36,11 @@ AGENTS = (AgentId("alice"), AgentId("bob"))
 QUEUES = (("helpdesk", "1001"), ("network", "1002"), ("pc", "1003"), ("application", "1004"), ("account", "1005"))
 MENU_HERTZ = 300
 DESK_NUMBER = "1000"
+RING_SECONDS = 3
 
 FLOOR = Floor(
     queues=tuple(
-        Queue(QueueName(name), name, number, ring_limit=timedelta(seconds=3), wrap_up=timedelta(seconds=0.5))
+        Queue(QueueName(name), name, number, ring_limit=timedelta(seconds=RING_SECONDS), wrap_up=timedelta(seconds=0.5))
         for name, number in QUEUES
     ),
     agents=tuple(Agent(login, login, frozenset(QueueName(name) for name, _ in QUEUES)) for login in AGENTS),
@@ -103,6 +104,7 @@ class Room:
             AriAddress("127.0.0.1", plan.ari_port, plan.ari_user, plan.ari_password, plan.application),
             desk=Desk(lambda: numbers, lambda dialled: menu, short_greeting=()),
             voice=ToneVoice(folder), look_ups=KnownTickets(), post=self.post, calls=self.engine, shadow=self.keeper,
+            legs_wait=True,
         )  # fmt: skip
         self.posted: list[Event] = []
         self._first_fact = len(self.ledger)
@@ -134,10 +136,12 @@ class Room:
         parts: list[Callable[[], Any]] = [
             self.runner.run, self.ami.run, self.keeper.run, self.phones.run, self.queue_log.run, self.telephony.run,
         ]  # fmt: skip
+        self.runner.hold_deadlines()
         self._tasks += [asyncio.create_task(part()) for part in parts]
         await self.telephony.ari.wait_connected(10)
         await self.ami.wait_connected(10)
         await asyncio.wait_for(self.telephony.reconciler.done.wait(), 10)
+        self.runner.release_deadlines()
         return self
 
     async def __aexit__(self, *_: object) -> None:

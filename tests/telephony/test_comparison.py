@@ -99,6 +99,16 @@ def test_a_phone_that_was_picked_up_meanwhile_is_told() -> None:
     assert findings.events == [AgentAnswered(ALICE, CALL, OFFER)]
 
 
+def test_an_agent_who_picked_up_while_nobody_was_there_is_on_the_way() -> None:
+    """The dialplan keeps them with music, and asks for us every second."""
+    waiting = Channel(LEG, "PJSIP/agent-alice-1", "Up", "", "", "agent", "MusicOnHold", "default,1")
+
+    findings = found(CallState.OFFERED, snapshot(caller(), waiting))
+
+    assert findings.events == [AgentAnswered(ALICE, CALL, OFFER)]
+    assert findings.legs == [LegFound(PURPOSE, answered=True, bridged=False, joined=False, is_here=False)]
+
+
 def test_an_offer_whose_leg_is_gone_came_to_nothing() -> None:
     assert found(CallState.OFFERED, snapshot(caller())).events == [RingFailed(ALICE, CALL, OFFER, "gone")]
 

@@ -41,7 +41,7 @@ from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.recorder import AGENT, CALLER, MixMonitorRecorder
 from changgu.telephony.soft_phone import SoftPhones
 from tests.support.private_pbx import SECRET, plan_of, running
-from tests.support.telephone_room import DESK_NUMBER, MENU_HERTZ, PBX_FLOOR, Room
+from tests.support.telephone_room import DESK_NUMBER, MENU_HERTZ, PBX_FLOOR, RING_SECONDS, Room
 from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ, longest_break, tone_seconds, tone_share, write_tone
 from tests.support.waiting import eventually
 
@@ -147,7 +147,7 @@ async def test_a_queues_own_number_needs_no_menu_and_few_requests(room: Room, ph
     spent = room.telephony.stream.requests - before
 
     assert (await room.fact(CallQueued)).queue == "pc"
-    assert spent <= 6, "answer, originate, bridge, addChannel, and two deletes"
+    assert spent <= 7, "answer, originate, subscription to the leg, bridge, addChannel, and two deletes"
 
 
 async def test_keys_pressed_before_the_menu_ends_are_kept(room: Room, phones: Phones) -> None:
@@ -394,8 +394,8 @@ async def test_after_a_restart_what_was_missed_is_made_up_for(
         gone = (await first.fact(CallQueued, where=lambda fact: fact.call != offer.call)).call
     await phones.hang_up("gone")
     await phones.ended("gone")
-    await phones.soft.order(do="answer", call="alice-1")
-    await phones.ended("alice-1")  # nobody listens, so the PBX drops the agent's leg; the caller waits on
+    await phones.soft.order(do="hang_up", call="alice-1")
+    await phones.ended("alice-1")
     async with Room(plan, tmp_path, first.ledger) as second:
         await second.fact(CallEnded, call=gone, outcome=Outcome.ABANDONED_IN_QUEUE)
         await second.fact(OfferEnded, call=offer.call, offer=offer.offer, cause="gone")
@@ -407,6 +407,33 @@ async def test_after_a_restart_what_was_missed_is_made_up_for(
         await phones.hang_up("c1")
         await second.fact(CallEnded, call=offer.call)
         await second.nothing_is_left()
+
+
+async def test_an_agent_who_picks_up_while_changgu_is_away_has_the_caller_when_it_is_back(
+    pbx: PrivatePbx, plan: PbxPlan, phones: Phones, tmp_path: Path
+) -> None:
+    """Their leg waits in the dialplan, with music, also beyond the ring limit; nothing is counted as missed."""
+    async with Room(plan, tmp_path) as first:
+        await phones.agent(ALICE, answer_after=None)
+        await first.ready(ALICE)
+        await phones.caller("c1", "1001")
+        offer = await first.fact(CallOffered)
+        await phones.soft.expect("incoming", line="alice")
+    await phones.soft.order(do="answer", call="alice-1")
+    await phones.soft.expect("answered", call="alice-1")
+    await asyncio.sleep(RING_SECONDS)
+    async with Room(plan, tmp_path, first.ledger) as second:
+        answered = await second.fact(CallAnswered, call=offer.call)
+        assert (answered.agent, answered.offer) == (ALICE, offer.offer)
+        await second.fact(CallConnected, call=offer.call, within=3)
+        assert not any(isinstance(fact, OfferEnded | CallOffered) for fact in second.facts)
+        await asyncio.sleep(1)  # both hear each other for so long
+        await phones.hang_up("c1")
+        await second.fact(CallEnded, call=offer.call, outcome=Outcome.ANSWERED)
+        await phones.ended("alice-1")
+        await second.nothing_is_left()
+    assert tone_seconds(tmp_path / "alice-1.wav", CALLER_HERTZ) >= 0.7
+    assert tone_seconds(tmp_path / "c1.wav", AGENT_HERTZ) >= 0.7
 
 
 async def test_a_caller_in_the_menu_hears_it_again_after_a_restart(

@@ -434,6 +434,68 @@ async def test_a_hold_from_before_a_restart_is_ended_by_the_phones_key(board: Bo
     await board.until_posted(CallResumed(ALICE, CALL))
 
 
+@pytest.fixture
+async def away(board: Board) -> AsyncIterator[Board]:
+    """The board of a PBX with our dialplan, where legs wait for us."""
+    board.switch = Switch(board.ari, board.callers, board.posted.append, legs_wait=True)
+    board.control = CallControl(board.ari, board.switch, board.posted.append)
+    running = asyncio.create_task(board.switch.run())
+    yield board
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_leg_that_may_wait_for_us_goes_through_our_dialplan_and_is_listened_to(away: Board) -> None:
+    away.switch.do(RING)
+    heard = await away.pbx.until_asked("POST", "subscription")
+
+    rung = next(asked for asked in away.pbx.asked if asked.path == "channels")
+    assert rung.query | {"timeout": ""} == {
+        "endpoint": "PJSIP/agent-alice", "context": "picked-up", "extension": "agent", "priority": "1",
+        "channelId": LEG, "callerId": '"김민수" <01012345678>', "timeout": "", "originator": "c1",
+    }  # fmt: skip
+    assert rung.body == {"variables": {"CHANGGU_LEG": "agent,7,c1,alice"}}
+    assert heard.query == {"eventSource": f"channel:{LEG}"}
+
+
+async def test_a_phone_that_said_no_before_it_was_listened_to_has_failed(away: Board) -> None:
+    away.pbx.refuse("POST", "subscription", 422)
+    away.switch.do(RING)
+
+    await away.until_posted(RingFailed(ALICE, CALL, OFFER, "error"))
+
+
+async def test_whoever_left_as_the_phone_was_to_ring_is_not_the_agents_fault_there_either(away: Board) -> None:
+    del away.pbx.channels[CALL]
+    away.switch.do(RING)
+    await away.pbx.until_asked("POST", "subscription")
+    await away.until_idle()
+
+    assert away.callers.gone == [CALL]
+    assert away.posted == []
+
+
+async def test_an_agent_who_is_on_their_way_to_us_is_joined_once_they_are_here(away: Board) -> None:
+    away.pbx.channels[LEG] = FakeChannel(LEG, "agent,7,c1,alice", in_stasis=False)
+    away.switch.adopt(AgentLeg(OFFER, CALL, ALICE), answered=True, bridged=False, joined=False, is_here=False)
+    away.switch.do(CONNECT)
+    await away.ari.request("GET", "channels")
+    assert "POST bridges/call-c1/addChannel" not in away.requests()
+    await away.pbx.start(LEG)
+    await away.until_posted(PartiesConnected(ALICE, CALL, OFFER))
+
+    assert AgentAnswered(ALICE, CALL, OFFER) not in away.posted, "the comparison has told"
+
+
+async def test_an_agent_who_gave_up_on_their_way_is_waited_for_no_longer(away: Board) -> None:
+    away.pbx.channels[LEG] = FakeChannel(LEG, "agent,7,c1,alice", in_stasis=False)
+    away.switch.adopt(AgentLeg(OFFER, CALL, ALICE), answered=True, bridged=False, joined=False, is_here=False)
+    away.switch.do(CONNECT)
+    await away.pbx.hang_up(LEG, stasis_end=False)
+
+    await away.until_posted(AgentHungUp(ALICE, CALL, OFFER), ConnectFailed(ALICE, CALL, OFFER, "congestion"))
+
+
 async def test_an_agent_hangs_up_from_the_desktop(board: Board) -> None:
     await board.talking()
     await board.control.hang_up(ALICE, CALL)

@@ -266,6 +266,7 @@ class Service:
                 surveys=MenuSurveys(self.surveys),
             ),
             speech=settings.speech.plan(),
+            legs_wait=settings.pbx.kind == "private" or bool(settings.pbx.configuration_folder),
         )
         self.transcripts = Transcripts(
             self.intake, self.recording_store, self.recordings,

@@ -78,6 +78,8 @@ class LegFound:
     """The call's bridge exists."""
     joined: bool
     """Caller and agent are in it."""
+    is_here: bool = True
+    """Under our control, or ringing; not so while it waits for us in the dialplan, picked up while we were away."""
 
 
 @dataclass(slots=True)
@@ -191,13 +193,14 @@ def _compare_leg(leg: AgentLeg, view: CallView, snapshot: Snapshot, found: Findi
         return
     bridge = snapshot.bridges.get(bridge_of(view.call))
     joined = bridge is not None and {view.call, name} <= bridge
+    is_here = isinstance(snapshot.ours(channel), AgentLeg)
     if view.state is CallState.OFFERED:
-        answered = isinstance(snapshot.ours(channel), AgentLeg)
-        found.legs.append(LegFound(leg, answered, bridge is not None, joined))
+        answered = is_here or channel.state == "Up"
+        found.legs.append(LegFound(leg, answered, bridge is not None, joined, is_here or not answered))
         if answered:
             found.events.append(AgentAnswered(leg.agent, leg.call, leg.offer))
         return
-    found.legs.append(LegFound(leg, answered=True, bridged=bridge is not None, joined=joined))
+    found.legs.append(LegFound(leg, answered=True, bridged=bridge is not None, joined=joined, is_here=is_here))
     if not joined and view.state is not CallState.HELD and view.reached:
         found.commands.append(ConnectCall(leg.agent, leg.call, leg.offer))
     elif joined and view.state is CallState.CONNECTING:

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 
+PICKED_UP = ("picked-up", "agent")
+"""Context and extension of an agent's leg that is answered, in the dialplan that changgu writes: it leads to us, at
+once or when we are back."""
+
+LEG_VARIABLE = "CHANGGU_LEG"
+"""The channel variable in which that dialplan finds what the leg is for (`stasis_args`)."""
+
 _LEG = re.compile(r"offer-(?P<offer>[0-9]{1,18})-(?P<call>.+)")
 _BRIDGE = "call-"
 _OUTSIDE = "outside-"

@@ -214,7 +214,9 @@ class Reconciler:
             else:
                 self._inbound.adopt(channel, view.dialled)
         for found in findings.legs:
-            self._switch.adopt(found.leg, answered=found.answered, bridged=found.bridged, joined=found.joined)
+            self._switch.adopt(
+                found.leg, answered=found.answered, bridged=found.bridged, joined=found.joined, is_here=found.is_here
+            )
         for event in findings.events:
             self._post(event)
         music = [command for command in commands if isinstance(command, PlayMusicOnHold)]

@@ -6,7 +6,7 @@ When many phones ring for one call, they are rung at once, and whoever answers i
 others are in.
 
 Requests for a call that is answered at once: originate, bridge, addChannel (with both legs), and at the end one leg
-and the bridge. One that waits costs two more, for the music.
+and the bridge. One that waits costs two more, for the music; one more is for legs that may wait for us (`legs_wait`).
 """
 
 import asyncio
@@ -41,6 +41,7 @@ from changgu.acd.events import (
 )
 from changgu.acd.identity import CallId
 from changgu.ivr_flows.nodes import NamedPrompt
+from changgu.telephony.agent_legs import OnTheirWay, ring
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import (
     AriAway,
@@ -57,7 +58,7 @@ from changgu.telephony.callbacks import PersonCalls
 from changgu.telephony.handset import CallerIdentity
 from changgu.telephony.hangup_cause import RingFailure, ring_failure
 from changgu.telephony.ivr_player import Voice
-from changgu.telephony.legs import AgentLeg, agent_leg, bridge_of, purpose, stasis_args
+from changgu.telephony.legs import AgentLeg, agent_leg, bridge_of, purpose
 from changgu.telephony.numbers import caller_id
 from changgu.telephony.queue_experience import QueueExperience
 
@@ -138,12 +139,14 @@ class Switch:
         voice: Voice | None = None, language: str = "ko",
         number_of: Callable[[CallId], str | None] = lambda call: None,
         parting: Callable[[CallId], Awaitable[bool]] | None = None,
-        language_of: Callable[[CallId], str | None] = lambda call: None,
+        language_of: Callable[[CallId], str | None] = lambda call: None, legs_wait: bool = False,
     ) -> None:  # fmt: skip
         """`people` dials those who are to be called back; without it nobody is. `voice` says what waiting callers are
         told; without it they hear music. `number_of` is the number of a call whose caller is not on the line. Before a
         caller is hung up on without a word, `parting` may ask them something, and says whether to hang up.
-        `language_of` is the language that a caller chose; `language`, the desk's, where they did not."""
+        `language_of` is the language that a caller chose; `language`, the desk's, where they did not. `legs_wait`: the
+        PBX has our dialplan, in which agents who pick up while we are away wait for us."""
+        self._legs_wait = legs_wait
         self._ari = ari
         self._callers = callers
         self._post = post
@@ -156,6 +159,7 @@ class Switch:
         """Of many legs that were answered, the one that the caller was to be joined with."""
         self._ringback: set[str] = set()
         """Legs of agents who hear it ring, while somebody is called back for them."""
+        self._on_their_way = OnTheirWay()
         self._bridges: set[CallId] = set()
         self._waiting: dict[CallId, deque[_Task]] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -203,12 +207,15 @@ class Switch:
         """Whether a command of this call is under way or waits its turn."""
         return call in self._waiting
 
-    def adopt(self, leg: AgentLeg, *, answered: bool, bridged: bool, joined: bool) -> None:
+    def adopt(self, leg: AgentLeg, *, answered: bool, bridged: bool, joined: bool, is_here: bool = True) -> None:
         """A leg that the PBX has, after a gap in the news; what we know already stays.
 
-        `bridged`: the call's bridge exists; `joined`: caller and agent are in it.
+        `bridged`: the call's bridge exists; `joined`: caller and agent are in it; not `is_here`: it was picked up
+        while we were away, and is on its way to us.
         """
         known = self._legs.setdefault(agent_leg(leg.offer, leg.call), _Leg(leg))
+        if answered and not known.answered and not is_here:
+            self._on_their_way.expect(agent_leg(leg.offer, leg.call))
         known.answered = known.answered or answered
         if bridged:
             self._bridges.add(leg.call)
@@ -221,6 +228,7 @@ class Switch:
         """A leg that the PBX no longer has; whoever found out has reported it."""
         leg = self._legs.pop(channel, None)
         self._ringback.discard(channel)
+        self._on_their_way.settled(channel)
         if leg is not None and leg.purpose.call in self._bridges:
             self._enqueue(leg.purpose.call, _DropBridge(leg.purpose.call))
 
@@ -395,15 +403,13 @@ class Switch:
             # Yet to be called; or found in the PBX only a moment from now, after we were away.
             shown = caller_id(self._number_of(command.call))
         try:
-            await self._ari.request(
-                "POST",
-                path("channels"),
+            await ring(
+                self._ari,
+                leg.purpose,
+                waits_for_us=self._legs_wait,
                 endpoint=f"PJSIP/agent-{command.agent}",
-                app=self._ari.app,
-                appArgs=stasis_args(leg.purpose),
-                channelId=channel,
-                callerId=shown,
-                timeout=int(command.ring_limit.total_seconds()) + RING_SAFETY,
+                caller_id=shown,
+                ring_limit=int(command.ring_limit.total_seconds()) + RING_SAFETY,
                 # Ties the two together, and fails for a caller who has just left. Who is yet to be called has no leg.
                 originator=None if command.outbound and caller is None else command.call,
             )
@@ -423,6 +429,7 @@ class Switch:
 
     async def _connect(self, command: ConnectCall) -> None:
         bridge, leg = bridge_of(command.call), agent_leg(command.offer, command.call)
+        await self._on_their_way.wait(leg)
         # The PBX serves the line in order: all is sent at once, so the two hear each other one round trip from now.
         steps: list[Coroutine[Any, Any, object]] = []
         if leg in self._ringback:
@@ -507,6 +514,7 @@ class Switch:
     def _answered(self, arrived: AgentLeg) -> None:
         # Also when the offer was withdrawn meanwhile: the ACD knows, and asks us to hang up.
         leg = self._legs.setdefault(agent_leg(arrived.offer, arrived.call), _Leg(arrived))
+        self._on_their_way.settled(agent_leg(arrived.offer, arrived.call))
         if not leg.answered:
             leg.answered = True
             self._post(AgentAnswered(arrived.agent, arrived.call, arrived.offer))
@@ -515,6 +523,7 @@ class Switch:
         leg = self._legs.pop(channel, None)
         if leg is not None:
             self._ringback.discard(channel)
+            self._on_their_way.settled(channel)
             self._leg_gone(leg.purpose, ring_failure(cause, sip), answered=leg.answered, withdrawn=leg.withdrawn)
             return
         self._forget_call(CallId(channel))
