@@ -1,6 +1,9 @@
 """How a change of the floor is taken up while calls go on: whole, or not at all."""
 
+import asyncio
+import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -16,7 +19,7 @@ from changgu.acd.queues import Agent, Destination, Floor, Queue, Way
 from changgu.acd.routing import RoutingErrors
 from changgu.acd.store import FloorStore
 from changgu.app.floor_keeper import MENU_CHANGED, FloorKeeper
-from changgu.app.reloaded import last
+from changgu.app.reloaded import Reloaded, answer_to, asking
 from changgu.app.settings import Settings
 from changgu.ground.database import Base, Database
 from changgu.ivr_flows.flow import Flow
@@ -207,14 +210,18 @@ async def test_rules_that_were_never_right_open_no_desk(desk: Desk) -> None:
 
 
 async def test_what_a_reload_changed_or_why_it_did_not_can_be_read_by_whoever_asked_for_it(desk: Desk) -> None:
+    data = desk.file.parent
     await desk.keeper.read()
     desk.file.write_text(RULES, encoding="utf-8")
-    assert await desk.keeper.reload()
-    taken = last(desk.file.parent)
+    with asking(data) as wish:
+        assert answer_to(data, wish) is None
+        assert await desk.keeper.reload()
+        taken = answer_to(data, wish)
 
     desk.file.write_text("[queue.nowhere]\npriority = 4\n", encoding="utf-8")
-    assert not await desk.keeper.reload()
-    refused = last(desk.file.parent)
+    with asking(data) as wish:
+        assert not await desk.keeper.reload()
+        refused = answer_to(data, wish)
 
     assert taken is not None
     assert refused is not None
@@ -223,7 +230,56 @@ async def test_what_a_reload_changed_or_why_it_did_not_can_be_read_by_whoever_as
     assert "queue.network.priority: 0 → 3" in taken.lines
     assert len(refused.lines) == 1
     assert refused.lines[0].startswith(f"{desk.file}:1:queue.nowhere: ")
-    assert refused.at > taken.at
+    assert list((data / "reloads").iterdir()) == [], "whoever has been told leaves nothing behind"
+
+
+async def test_who_asks_while_a_reload_goes_on_is_told_of_the_next_one(desk: Desk) -> None:
+    """A supervisor's mistake is not the answer to a colleague who has put it right meanwhile."""
+    data = desk.file.parent
+    await desk.keeper.read()
+    under_way, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(floor: Floor, flow: Flow) -> None:
+        under_way.set()
+        await go_on.wait()
+
+    desk.keeper.prepare(slowly)
+    desk.file.write_text("[queue.network]\npriority = 4\n", encoding="utf-8")
+    with asking(data) as mine, contextlib.ExitStack() as later:
+        first = asyncio.create_task(desk.keeper.reload())
+        await under_way.wait()
+        desk.file.write_text("[queue.network]\npriority = 5\n", encoding="utf-8")
+        theirs = later.enter_context(asking(data))
+        second = asyncio.create_task(desk.keeper.reload())
+        go_on.set()
+        assert await first
+        assert await second
+        told = answer_to(data, mine), answer_to(data, theirs)
+
+    assert [one.lines for one in told if one is not None] == [
+        ("queue.network.priority: 0 → 4",), ("queue.network.priority: 4 → 5",)
+    ]  # fmt: skip
+
+
+async def test_two_who_ask_before_one_reload_are_both_told_of_it(desk: Desk) -> None:
+    data = desk.file.parent
+    await desk.keeper.read()
+    desk.file.write_text("[queue.network]\npriority = 4\n", encoding="utf-8")
+    with asking(data) as one, asking(data) as other:
+        assert await desk.keeper.reload()
+        told = answer_to(data, one)
+        assert told == answer_to(data, other) == Reloaded(taken_up=True, lines=("queue.network.priority: 0 → 4",))
+
+
+async def test_answers_that_nobody_fetched_are_thrown_away(desk: Desk) -> None:
+    data = desk.file.parent
+    await desk.keeper.read()
+    with asking(data):
+        left = data / "reloads" / "0123.json"
+        left.write_text("{}", encoding="utf-8")
+        os.utime(left, (0, 0))
+        assert await desk.keeper.reload()
+        assert not left.exists()
 
 
 async def test_a_reload_that_changed_only_the_menu_says_so(desk: Desk) -> None:

@@ -9,7 +9,7 @@ import pytest
 from changgu.app.cli import main
 from changgu.app.data_folder import DataFolder, DeskKind
 from changgu.app.demo.organisation import organisation
-from changgu.app.reloaded import Reloaded, keep
+from changgu.app.reloaded import Reloaded, answer, take_wishes
 
 AGENTS = "login,name,queues,skills\nalice,김지은,network;helpdesk,vpn:7;english\nbob,박준호,network;helpdesk,vpn\n"
 
@@ -167,7 +167,7 @@ def test_a_reload_says_what_was_changed_or_refused_with_file_line_and_sentence(t
         Reloaded(taken_up=False, lines=("routing.toml:2:queue.x: 없는 대기열입니다. (no such queue)",)),
         Reloaded(taken_up=True),
     ])  # fmt: skip
-    before = signal.signal(signal.SIGHUP, lambda *_: keep(typed.folder, next(answers)))
+    before = signal.signal(signal.SIGHUP, lambda *_: answer(typed.folder, take_wishes(typed.folder), next(answers)))
     try:
         with DataFolder(typed.folder, DeskKind.REAL):
             told, refused, nothing = typed("reload"), typed("reload"), typed("reload")
@@ -177,4 +177,5 @@ def test_a_reload_says_what_was_changed_or_refused_with_file_line_and_sentence(t
     assert told == (0, "queue.network.priority: 0 → 3\n적용했습니다 · taken up\n", "")
     assert refused[:2] == (1, "routing.toml:2:queue.x: 없는 대기열입니다. (no such queue)\n")
     assert "everything is as it was" in refused[2]
+    assert list((typed.folder / "reloads").iterdir()) == []
     assert nothing[:2] == (0, "적용했습니다 · taken up: 바뀐 것이 없습니다 · nothing has changed\n")

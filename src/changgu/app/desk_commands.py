@@ -16,10 +16,10 @@ from changgu.acd.imports import read_agents, read_queues
 from changgu.acd.store import FloorStore
 from changgu.app import schema
 from changgu.app.accounts import Accounts
-from changgu.app.data_folder import DeskKind, claim, tell_running_service
+from changgu.app.data_folder import DeskKind, claim, running_service, tell_running_service
 from changgu.app.floor_keeper import rules_of_the_site
 from changgu.app.options import ConfigOption, DataOption, settings_from
-from changgu.app.reloaded import last
+from changgu.app.reloaded import answer_to, asking
 from changgu.app.running import as_running
 from changgu.app.settings import Settings
 from changgu.asterisk_conf.plan import endpoint_name
@@ -63,26 +63,32 @@ RELOAD_LIMIT = 60.0
 def reload(data: DataOption = None, config: ConfigOption = None) -> None:
     """고친 규칙·메뉴를 적용합니다. Have the running desk take up its changed rules and menu; says what changed."""
     settings = desk_settings(data, config)
-    before = last(settings.data)
-    if not tell_running_service(settings.data):
-        raise NotFound(
-            f"{settings.data}에서 실행 중인 changgu가 없습니다. 다음에 열 때 적용됩니다.",
-            f"No changgu runs with {settings.data}; the change is taken up when it is opened.",
-        )
-    until = time.monotonic() + RELOAD_LIMIT
-    while (now := last(settings.data)) == before:
-        if time.monotonic() > until:
-            raise Conflict(
-                "창구가 아직 답하지 않았습니다. 기록(log)을 보십시오.", "The desk has not answered yet; see its log."
-            )
-        time.sleep(0.1)
-    assert now is not None
+    if running_service(settings.data) is None:
+        raise _nobody_runs(settings.data)
+    with asking(settings.data) as wish:
+        if not tell_running_service(settings.data):
+            raise _nobody_runs(settings.data)
+        until = time.monotonic() + RELOAD_LIMIT
+        while (now := answer_to(settings.data, wish)) is None:
+            if time.monotonic() > until:
+                raise Conflict(
+                    "창구가 아직 답하지 않았습니다. 기록(log)을 보십시오.",
+                    "The desk has not answered yet; see its log.",
+                )
+            time.sleep(0.1)
     for line in now.lines:
         typer.echo(line)
     if not now.taken_up:
         note("적용하지 않았습니다. 지금까지의 규칙이 그대로 쓰입니다 · not taken up: everything is as it was")
         raise typer.Exit(1)
     typer.echo("적용했습니다 · taken up" + ("" if now.lines else ": 바뀐 것이 없습니다 · nothing has changed"))
+
+
+def _nobody_runs(data: Path) -> NotFound:
+    return NotFound(
+        f"{data}에서 실행 중인 changgu가 없습니다. 다음에 열 때 적용됩니다.",
+        f"No changgu runs with {data}; the change is taken up when it is opened.",
+    )
 
 
 def desk_settings(data: Path | None, config: Path | None) -> Settings:

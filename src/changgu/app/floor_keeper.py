@@ -18,7 +18,7 @@ from changgu.acd.queues import Floor, Queue
 from changgu.acd.routing import RoutingErrors, RoutingReport, inspect_routing
 from changgu.acd.skills import levels
 from changgu.acd.store import FloorStore
-from changgu.app.reloaded import Reloaded, keep
+from changgu.app.reloaded import Reloaded, answer, take_wishes
 from changgu.app.settings import Settings
 from changgu.ground.csv_rows import RowError
 from changgu.ivr_flows import service as menus
@@ -159,16 +159,26 @@ class FloorKeeper:
         """
         async with self._turn:  # a signal and a supervisor may ask at once
             before, menu, self._why_not = self.floor, self.flow, (NOT_TAKEN_UP,)
+            wishes = await self._wishes()
             if await self._reload():
                 changed = differences(before, self.floor) + ([MENU_CHANGED] if self.flow != menu else [])
                 self.last = Reloaded(taken_up=True, lines=tuple(changed))
             else:
                 self.last = Reloaded(taken_up=False, lines=self._why_not)
-            try:
-                await asyncio.to_thread(keep, self._settings.data, self.last)
-            except OSError as trouble:
-                logger.warning("what became of the reload could not be written down: %s", trouble)
+            if wishes:
+                try:
+                    await asyncio.to_thread(answer, self._settings.data, wishes, self.last)
+                except OSError as trouble:
+                    logger.warning("what became of the reload could not be told: %s", trouble)
             return self.last.taken_up
+
+    async def _wishes(self) -> tuple[str, ...]:
+        """Who asked for what is read from now on; who asks later is told of the next reload."""
+        try:
+            return await asyncio.to_thread(take_wishes, self._settings.data)
+        except OSError as trouble:
+            logger.warning("who asked for the reload could not be read: %s", trouble)
+            return ()
 
     async def _reload(self) -> bool:
         try:

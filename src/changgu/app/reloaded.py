@@ -1,11 +1,18 @@
-"""What became of the last reload, kept beside the data so that the command that asked for it can say so."""
+"""Who asks the open desk to take up changes, and what each of them is told: files beside the data."""
 
+import contextlib
 import json
+import secrets
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-FILE = "reloaded.json"
+FOLDER = "reloads"
+ASKED, ANSWER = ".asked", ".json"
+
+KEPT = 3600.0
+"""Seconds after which an answer that nobody fetched is thrown away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,24 +21,50 @@ class Reloaded:
 
     taken_up: bool
     lines: tuple[str, ...] = ()
-    at: int = 0
-    """Nanoseconds since the epoch; tells one reload from the next."""
 
 
-def keep(data: Path, reloaded: Reloaded) -> None:
-    """Write it down; raises OSError."""
-    new = (data / FILE).with_suffix(".new")
-    new.write_text(
-        json.dumps({"taken_up": reloaded.taken_up, "lines": reloaded.lines, "at": time.time_ns()}, ensure_ascii=False),
-        encoding="utf-8",
-    )
-    new.replace(data / FILE)
+@contextlib.contextmanager
+def asking(data: Path) -> Iterator[str]:
+    """Ask for a reload under a name of one's own; whoever gives up leaves nothing behind. Raises OSError.
 
-
-def last(data: Path) -> Reloaded | None:
-    """The last one of this data folder."""
+    What was changed before is part of the reload that takes the wish; then tell the service (`tell_running_service`).
+    """
+    folder, wish = data / FOLDER, secrets.token_hex(8)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / f"{wish}{ASKED}").touch(mode=0o600)
     try:
-        told = json.loads((data / FILE).read_text(encoding="utf-8"))
-        return Reloaded(bool(told["taken_up"]), tuple(map(str, told["lines"])), int(told["at"]))
-    except (OSError, ValueError, KeyError):  # never reloaded, or of another version
+        yield wish
+    finally:
+        for ending in (ASKED, ANSWER):
+            (folder / f"{wish}{ending}").unlink(missing_ok=True)
+
+
+def answer_to(data: Path, wish: str) -> Reloaded | None:
+    """What became of a wish; None: nothing yet."""
+    try:
+        told = json.loads((data / FOLDER / f"{wish}{ANSWER}").read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return None
+    return Reloaded(bool(told["taken_up"]), tuple(map(str, told["lines"])))
+
+
+def take_wishes(data: Path) -> tuple[str, ...]:
+    """The names of all who ask now: the reload that begins is theirs. Raises OSError."""
+    wishes = tuple(sorted(file.stem for file in (data / FOLDER).glob(f"*{ASKED}")))
+    for wish in wishes:
+        (data / FOLDER / f"{wish}{ASKED}").unlink(missing_ok=True)
+    return wishes
+
+
+def answer(data: Path, wishes: tuple[str, ...], reloaded: Reloaded) -> None:
+    """Tell those who asked what became of it; raises OSError."""
+    folder = data / FOLDER
+    told = json.dumps({"taken_up": reloaded.taken_up, "lines": reloaded.lines}, ensure_ascii=False)
+    for wish in wishes:
+        new = folder / f"{wish}.new"
+        new.write_text(told, encoding="utf-8")
+        new.replace(folder / f"{wish}{ANSWER}")
+    for left in folder.glob(f"*{ANSWER}"):
+        with contextlib.suppress(FileNotFoundError):  # fetched at this moment
+            if time.time() - left.stat().st_mtime > KEPT:
+                left.unlink()
