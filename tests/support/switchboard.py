@@ -223,14 +223,23 @@ class Switchboard:
 
 @asynccontextmanager
 async def open_switchboard(
-    survey: AfterCall | None = None, *, menu: Flow = MENU, helpers: Helpers | None = None
+    survey: AfterCall | None = None, *, menu: Flow = MENU, helpers: Helpers | None = None, looked: bool = True
 ) -> AsyncIterator[Switchboard]:
-    """A switchboard that runs; `survey` asks callers whose conversation is over."""
+    """A switchboard that runs; `survey` asks callers whose conversation is over.
+
+    `looked`: the PBX has been asked, as after each start, what goes on there.
+    """
     async with FakeAri() as pbx:
         board = Switchboard(pbx, survey=survey, menu=menu, helpers=helpers or Helpers())
         parts = (board.stream.run(), board.switch.run(), board.inbound.run())
         running = [asyncio.create_task(part) for part in parts]
         await board.stream.wait_connected()
+        if looked:
+            await board.inbound.after_gap()
+            await pbx.until_asked("GET", "channels")
+            await pbx.until_asked("GET", "recordings/stored")
+            await board.all_heard()
+            pbx.asked.clear()
         yield board
         for task in running:
             task.cancel()

@@ -10,6 +10,7 @@ from changgu.acd.events import CallArrived, CallbackAsked, CallerHungUp, Event, 
 from changgu.acd.facts import Outcome
 from changgu.acd.identity import CallId, QueueName
 from changgu.acd.queues import Destination, Way
+from changgu.telephony import diversions
 from changgu.telephony.callbacks import callback_id
 from changgu.telephony.dial_plan import DialPlan
 from tests.support.fake_ari import FakeChannel
@@ -37,6 +38,14 @@ def divert(way: Way, name: str = "") -> Divert:
 
 def asked(number: str) -> CallbackAsked:
     return CallbackAsked(callback_id(CALL, number), number, PC, CALL)
+
+
+async def ready_to_go_out(board: Switchboard) -> None:
+    """A caller waits, and the PBX is asked in vain who is outside."""
+    await board.caller_waits()
+    board.posted.clear()
+    await board.inbound.after_gap()
+    await board.pbx.until_asked("GET", "channels")
 
 
 async def ends_as(board: Switchboard, *events: Event) -> None:
@@ -422,6 +431,42 @@ async def test_a_talk_outside_from_before_a_restart_counts_among_those_that_may_
 
     await ends_as(board, BACK)
     assert "POST channels" not in board.requests()
+
+
+async def test_nobody_is_put_through_before_it_is_known_how_many_are() -> None:
+    """The PBX does not tell at the first asking: one more caller waits for it, rather than being one too many."""
+    async with open_switchboard(looked=False) as board:
+        board.plan = replace(PLAN, most_at_once=1)
+        board.pbx.channels["outside-c0"] = FakeChannel("outside-c0", "outside,c0")
+        board.pbx.refuse("GET", "channels", 500)
+        await ready_to_go_out(board)
+        board.do(divert(Way.NUMBER, "021234567"))
+
+        await ends_as(board, BACK)
+        assert "POST channels" not in board.requests()
+
+
+async def test_whoever_waits_to_be_put_through_is_once_it_is_known_that_few_are() -> None:
+    async with open_switchboard(looked=False) as board:
+        board.plan = replace(PLAN, most_at_once=1)
+        board.pbx.refuse("GET", "channels", 500)
+        await ready_to_go_out(board)
+        board.do(divert(Way.NUMBER, "021234567"))
+
+        await board.pbx.until_asked("POST", "channels")
+        assert board.said() == []
+
+
+async def test_a_pbx_that_never_tells_who_is_outside_puts_nobody_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diversions, "COUNTED_WITHIN", 0.2)
+    async with open_switchboard(looked=False) as board:
+        board.pbx.refuse("GET", "channels", 500, times=100)
+        await ready_to_go_out(board)
+        board.do(divert(Way.NUMBER, "021234567"))
+
+        await board.until_posted(BACK)
+        assert board.said() == ["number_failed"]
+        assert "POST channels" not in board.requests()
 
 
 # ---- the menu -------------------------------------------------------------------------------------------------------

@@ -57,6 +57,9 @@ A_NUMBER = WaitDigits(LONGEST_NUMBER, 10.0, 5.0, terminator="#", ends_at_once=""
 ASK_AGAIN = 1.0
 """Seconds until the PBX is asked again for what it could not tell."""
 
+COUNTED_WITHIN = 5.0
+"""Seconds for which a caller waits until it is known who was put through before we were started."""
+
 OUTSIDE_RING_LIMIT = 40
 """Seconds for which an outside number rings."""
 
@@ -135,6 +138,8 @@ class Diversions:
         """Legs to outside numbers from before we began, which are still up."""
         self._ended: set[str] | None = None
         """Channels that ended since we began to ask which are up; None: nobody asks."""
+        self._counted = asyncio.Event()
+        """Set once the PBX has told who was put through before we began: until then there may be any number."""
 
     async def serve(self, visitor: Visitor, divert: Divert) -> None:
         """Do what the command asks, to its end. A menu is not for us: `inbound` walks it."""
@@ -451,6 +456,10 @@ class Diversions:
         if isinstance(way, Refusal):
             logger.warning("a caller cannot be put through outside: %s", way.value, extra={"call_id": call})
             return False
+        if not await self._know_who_is_outside():
+            logger.warning("a caller is not put through outside: the PBX has not told how many are",
+                           extra={"call_id": call})  # fmt: skip
+            return False
         if (others := self.outside_now) >= self._plan().most_at_once:
             logger.warning("a caller is not put through outside: %d are, as many as may be", others,
                            extra={"call_id": call})  # fmt: skip
@@ -476,6 +485,14 @@ class Diversions:
         """How many callers talk with outside numbers, or are about to."""
         return len(self._past) + sum(not outside.over for outside in self._outside.values())
 
+    async def _know_who_is_outside(self) -> bool:
+        try:
+            async with asyncio.timeout(COUNTED_WITHIN):
+                await self._counted.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def _find_outside(self) -> bool:
         """Those who were put through before we began count as well, until their legs end."""
         while True:
@@ -492,6 +509,7 @@ class Diversions:
             outside = {name for name in there if call_of_outside(name) is not None}
             self._past = outside - self._outside.keys() - ended
             self._ended = None
+            self._counted.set()
             return True
 
     async def _reach(self, call: CallId, way: Dialable, outside: _Outside) -> bool:
