@@ -111,6 +111,8 @@ MATRIX: Mapping[tuple[str, str], Role | None] = {
     ("POST", "/api/v1/tickets/{number}/actions"): AGENT,
     ("POST", "/api/v1/tickets/{number}/callbacks"): AGENT,
     # the floor
+    ("GET", "/api/v1/outgoing-messages"): SUPERVISOR,
+    ("GET", "/messages/outgoing"): SUPERVISOR,
     ("GET", "/floor"): SUPERVISOR,
     # the menu and notices
     ("GET", "/flows"): SUPERVISOR,

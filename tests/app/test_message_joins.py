@@ -51,6 +51,7 @@ from changgu.telephony.survey import Invitation
 from changgu.ticketing.entries import NewTicket
 from changgu.ticketing.intake.service import Intake
 from changgu.ticketing.lifecycle import Move
+from changgu.ticketing.outbox.service import Outbox
 from changgu.ticketing.self_service.resets.service import PinResets
 from changgu.ticketing.self_service.service import SelfService
 from changgu.ticketing.service import Tickets
@@ -74,7 +75,7 @@ class NoRecorder:
         raise AssertionError("nothing is recorded here")
 
 
-class Outbox:
+class Post:
     """Takes what is sent; `refuses` names the ways that do not."""
 
     def __init__(self) -> None:
@@ -83,12 +84,16 @@ class Outbox:
         self.keeps = ""
         """A way that takes the message and does not say so."""
 
-    async def send(self, kind: str, to: str, text: str, subject: str) -> None:
+    async def send(self, kind: str, to: str, text: str, subject: str) -> str:
         if kind in self.refuses:
             if kind == self.keeps:
                 self.sent.append((kind, to, text))
             raise self.refuses[kind]
         self.sent.append((kind, to, text))
+        return ""
+
+    async def arrived(self, kind: str, receipt: str) -> None:
+        return None
 
 
 class House:
@@ -112,11 +117,12 @@ class House:
             hasher=PasswordHasher(1, 8, 1),
         )  # fmt: skip
         self.at = MONDAY
-        self.outbox = Outbox()
+        self.post = Post()
+        self.outbox = Outbox(database, self.post, self.now)
         desk = DeskSettings(name="서비스데스크", number="1000")
         self.resets = PinResets(
             database, self.service, RegisteredPeople(self.directory),
-            MessagedPins(self.directory, self.outbox, desk), self.now,
+            MessagedPins(self.directory, self.post, desk), self.outbox, self.now,
         )  # fmt: skip
         further = SelfServiceLookUps(self.directory, self.service, self.resets, SEOUL, self.now).sources
         self.look_ups = MenuLookUps(self.tickets, SEOUL, self.now, further)
@@ -343,22 +349,22 @@ class SilentVoice:
 
 async def sent_pin(house: House) -> str:
     """The last one that went out."""
-    found = re.search(r"[0-9]{6}", house.outbox.sent[-1][2])
+    found = re.search(r"[0-9]{6}", house.post.sent[-1][2])
     assert found
     return found[0]
 
 
 async def test_a_forgotten_pin_goes_to_the_registered_mobile_and_is_chosen_anew(house: House) -> None:
     lee = await house.lee()
-    sending = asyncio.create_task(house.resets.run())
+    sending = asyncio.create_task(house.outbox.run())
 
     assert await house.look_ups.look_up("pin_reset", "20210417 01012345678", "0299999999") == {"asked": "yes"}
     assert await house.look_ups.look_up("pin_reset", "20210417 01099999999", "0299999999") == {"asked": "yes"}
     assert await house.look_ups.look_up("pin_reset", "", "0299999999") == {"asked": "yes"}
-    await house.resets.settled()
+    await house.outbox.settled()
     sending.cancel()
 
-    ((way, to, text),) = house.outbox.sent
+    ((way, to, text),) = house.post.sent
     assert (way, to) == ("sms", "+821012345678")
     assert "서비스데스크" in text
     pin = await sent_pin(house)
@@ -384,7 +390,7 @@ async def test_a_number_that_only_called_or_that_others_have_gets_no_pin(house: 
     with pytest.raises(Conflict, match="neither"):
         await house.resets.send(lee.id, KIM)
     assert await RegisteredPeople(house.directory).by_numbers("20210417", PHONE) is None
-    assert not house.outbox.sent
+    assert not house.post.sent
 
 
 @pytest.mark.parametrize("trouble", [NotSent("거절", "refused"), TimeoutError(), OSError("broken")])
@@ -393,13 +399,13 @@ async def test_mail_is_the_way_when_sms_is_not(house: House, trouble: Exception)
         {"name": "박메일", "employee_number": "20200001", "email": "park@example.org"}, [NumberWritten("010-2222-3333")]
     )
     park = await house.directory.create(written, "kim")
-    house.outbox.refuses["sms"] = trouble
+    house.post.refuses["sms"] = trouble
 
     sent = await house.resets.send(park.id, KIM)
 
     assert (sent.way, sent.to) == ("mail", "p***@example.org")
     assert (await house.service.caller_check(park.id, await sent_pin(house))).is_confirmed
-    house.outbox.refuses["mail"] = trouble
+    house.post.refuses["mail"] = trouble
     with pytest.raises(NotSent):
         await house.resets.send(park.id, KIM)
 
@@ -420,10 +426,10 @@ async def test_a_pin_is_keyed_with_an_employee_number_that_is_also_somebody_else
     written = PersonWritten({"name": "홍길동", "employee_number": "3456"}, [NumberWritten("010-1234-5678")])
     hong = await house.directory.create(written, "kim")
     other = await house.directory.create(PersonWritten({"name": "김내선"}, [NumberWritten("3456")]), "kim")
-    sending = asyncio.create_task(house.resets.run())
+    sending = asyncio.create_task(house.outbox.run())
 
     assert await house.look_ups.look_up("pin_reset", f"3456 {PHONE}", "0299999999") == {"asked": "yes"}
-    await house.resets.settled()
+    await house.outbox.settled()
     sending.cancel()
     told = await house.look_ups.look_up("caller_check", f"3456 {await sent_pin(house)}", PHONE)
 
@@ -437,12 +443,12 @@ async def test_an_sms_that_may_have_gone_out_is_called_sent_and_its_pin_is_good(
         {"name": "박메일", "employee_number": "20200001", "email": "park@example.org"}, [NumberWritten("010-2222-3333")]
     )
     park = await house.directory.create(written, "kim")
-    house.outbox.keeps = "sms"
-    house.outbox.refuses["sms"] = MaybeSent("모름", "nobody knows")
+    house.post.keeps = "sms"
+    house.post.refuses["sms"] = MaybeSent("모름", "nobody knows")
 
     sent = await house.resets.send(park.id, KIM)
 
-    assert (sent.way, [way for way, _, _ in house.outbox.sent]) == ("sms", ["sms"])
+    assert (sent.way, [way for way, _, _ in house.post.sent]) == ("sms", ["sms"])
     assert (await house.service.caller_check(park.id, await sent_pin(house))).is_confirmed
 
 

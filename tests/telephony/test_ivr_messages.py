@@ -9,14 +9,15 @@ import pytest
 
 from changgu.app.sending import SendingSettings, messengers
 from changgu.ground.trouble import BadInput
-from changgu.telephony.ivr_messages import MailServer, MaybeSent, Messages, NotSent, SmsGateway
+from changgu.telephony.ivr_messages import MailServer, MaybeSent, Messages, NotSent, NotYetSent, SmsGateway
 
 
 class MailBox:
-    """Speaks as much of RFC 5321 as a sender needs."""
+    """Speaks as much of RFC 5321 as a sender needs; `answers` are others than usual, None for a line that breaks."""
 
-    def __init__(self) -> None:
+    def __init__(self, **answers: str | None) -> None:
         self.lines: list[str] = []
+        self.answers = answers
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 ready\r\n")
@@ -29,6 +30,12 @@ class MailBox:
             else:
                 data = line.upper().startswith("DATA")
                 answer = "354 go on" if data else "221 bye" if line.upper().startswith("QUIT") else "250 ok"
+            word = "KEPT" if answer == "250 kept" else line.split(" ")[0].strip().upper()
+            if answer and word in self.answers:
+                answer = self.answers[word] or ""
+                data = data and answer.startswith("354")
+                if not answer:
+                    break
             if answer:
                 writer.write(f"{answer}\r\n".encode())
         writer.close()
@@ -51,6 +58,29 @@ async def test_a_mail_is_handed_to_the_houses_server() -> None:
             await messages.send("mail", wrong, "", "")
     with pytest.raises(NotSent):
         await messages.send("sms", "01012345678", "", "")
+
+
+@pytest.mark.parametrize(
+    ("answers", "raised"),
+    [({"QUIT": "421 closing"}, None), ({"QUIT": None}, None), ({"RCPT": "450 greylisted"}, NotYetSent),
+     ({"DATA": "452 full"}, NotYetSent), ({"KEPT": "554 no"}, NotSent), ({"KEPT": None}, MaybeSent)],
+    ids=["bids no farewell", "is gone after it", "greylists", "is full", "does not like it", "breaks at the end"],
+)  # fmt: skip
+async def test_what_a_mail_server_says_decides_whether_a_mail_is_sent_again(
+    answers: dict[str, str | None], raised: type[NotSent] | None
+) -> None:
+    box = MailBox(**answers)
+    server = await asyncio.start_server(box.serve, "127.0.0.1", 0)
+    messages = Messages(MailServer("127.0.0.1", server.sockets[0].getsockname()[1], "desk@example.org"), None)
+
+    try:
+        assert (await messages.send("mail", "lee@example.org", "x", "")).endswith("@example.org>")
+        said = None
+    except NotSent as trouble:
+        said = type(trouble)
+    server.close()
+
+    assert said is raised
 
 
 async def test_a_mail_server_that_does_not_answer_keeps_two_callers_and_no_other() -> None:
@@ -128,7 +158,7 @@ async def test_after_the_gateway_was_told_nobody_knows_whether_the_sms_goes_out(
 
     messages = Messages(None, SmsGateway("https://sms.example/send", "abc"), httpx.MockTransport(answer))
 
-    with pytest.raises(MaybeSent if maybe else httpx.TransportError) as said:
+    with pytest.raises(MaybeSent if maybe else NotYetSent) as said:
         await messages.send("sms", "01012345678", "x", "")
 
     assert isinstance(said.value, MaybeSent) is maybe

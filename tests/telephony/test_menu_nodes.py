@@ -471,7 +471,8 @@ class Post:
     trouble: Exception | None = None
     sent: list[tuple[str, str, str, str]] = field(default_factory=list)
 
-    async def send(self, kind: str, to: str, text: str, subject: str) -> None:
+    async def send(self, kind: str, to: str, text: str, subject: str, call: str) -> None:
+        assert call == CALL
         if self.trouble is not None:
             raise self.trouble
         self.sent.append((kind, to, text, subject))

@@ -18,9 +18,11 @@ from changgu.directory.numbers import Numbering
 from changgu.ground.trouble import BadInput
 from changgu.telephony.ivr_messages import MaybeSent, Messages, NotSent
 from changgu.telephony.twilio_sms import TwilioAccount, TwilioAway, TwilioRefusal, TwilioSms
+from changgu.ticketing.outbox.outgoing import Arrival, TakenLater
 
 ACCOUNT = "AC" + "0" * 32
 SERVICE = "MG" + "1" * 32
+SID = "SM" + "2" * 32
 TOKEN = "a token that nobody is told"
 
 
@@ -30,6 +32,9 @@ class MessagesApi:
     def __init__(self) -> None:
         self.posted: list[tuple[str, str, dict[str, str]]] = []
         self.refusals: list[tuple[int, bytes]] = []
+        self.asked: list[str] = []
+        self.message: dict[str, object] = {}
+        """What is said of a message that was sent."""
         self.silent = threading.Event()
         self.silent.set()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -57,6 +62,15 @@ class MessagesApi:
                 with suppress(ConnectionError):  # whoever asked has gone
                     self.wfile.write(body)
 
+            def do_GET(self) -> None:
+                api.asked.append(self.path)
+                status, body = api.refusals.pop(0) if api.refusals else (200, orjson.dumps(api.message))
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
             def log_message(self, format: str, *args: object) -> None:
                 """Nothing: the test says what matters."""
 
@@ -64,7 +78,7 @@ class MessagesApi:
 
 
 def _accepted(form: dict[str, str]) -> bytes:
-    said = {"sid": "SM" + "2" * 32, "status": "queued", "to": form["To"], "body": form["Body"], "num_segments": "1"}
+    said = {"sid": SID, "status": "queued", "to": form["To"], "body": form["Body"], "num_segments": "1"}
     return orjson.dumps(said | {"account_sid": ACCOUNT, "direction": "outbound-api", "error_code": None})
 
 
@@ -99,8 +113,9 @@ def sender(api: MessagesApi, data: Path, **options: str) -> Messages:
 
 
 async def test_an_sms_reaches_twilio_with_its_country_code(api: MessagesApi, data: Path) -> None:
-    await sender(api, data).send("sms", "010-1234-5678", "접수 1030039 처리 중입니다.", "")
+    receipt = await sender(api, data).send("sms", "010-1234-5678", "접수 1030039 처리 중입니다.", "")
 
+    assert receipt == SID
     ((path, who, form),) = api.posted
     assert path == f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
     assert who == "Basic " + b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
@@ -137,6 +152,50 @@ async def test_every_refusal_says_what_to_do(
     assert refused.value.code == code
     for told in (refused.value.ko, refused.value.en, *(record.getMessage() for record in caplog.records)):
         assert not [secret for secret in ("1012345678", "481516", TOKEN, ACCOUNT) if secret in told]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "arrival", "said"),
+    [
+        ("queued", None, Arrival.UNKNOWN, ""), ("sent", None, Arrival.UNKNOWN, ""),
+        ("delivered", None, Arrival.DELIVERED, ""),
+        ("undelivered", 30003, Arrival.UNDELIVERED, "the handset is off or cannot be reached (Twilio 30003)"),
+        ("failed", 30005, Arrival.UNDELIVERED, "the number does not exist, or no more (Twilio 30005)"),
+        ("canceled", None, Arrival.UNDELIVERED, "it could not be delivered (Twilio canceled)"),
+    ],
+)  # fmt: skip
+async def test_twilio_is_asked_whether_an_sms_arrived(
+    api: MessagesApi, data: Path, status: str, code: int | None, arrival: Arrival, said: str
+) -> None:
+    api.message = {"sid": SID, "status": status, "error_code": code, "to": "+821012345678", "account_sid": ACCOUNT}
+
+    found = await sender(api, data).arrived("sms", SID)
+
+    assert found is not None
+    assert (found.arrival, found.en) == (arrival, said)
+    assert api.asked == [f"/2010-04-01/Accounts/{ACCOUNT}/Messages/{SID}.json"]
+    assert await sender(api, data).arrived("mail", "<1@example.org>") is None
+
+
+async def test_whoever_is_asked_and_does_not_know_the_sms_tells_no_number(api: MessagesApi, data: Path) -> None:
+    api.refuses(404, 20404, "The requested resource of +821012345678 was not found")
+
+    with pytest.raises(NotSent) as refused:
+        await sender(api, data).arrived("sms", SID)
+
+    assert "1012345678" not in refused.value.ko + refused.value.en
+
+
+@pytest.mark.parametrize(("status", "code", "later"), [(429, 20429, True), (503, 20503, True), (400, 21211, False)])
+async def test_twilio_that_takes_nothing_for_now_is_asked_later(
+    api: MessagesApi, data: Path, status: int, code: int, later: bool
+) -> None:
+    api.refuses(status, code, "no")
+
+    with pytest.raises(NotSent) as refused:
+        await sender(api, data).send("sms", "01012345678", "x", "")
+
+    assert isinstance(refused.value, TakenLater) is later
 
 
 async def test_the_next_message_goes_out_after_a_refusal(api: MessagesApi, data: Path) -> None:

@@ -23,6 +23,10 @@ from changgu.ticketing.intake import pages as message_pages
 from changgu.ticketing.intake.messages import Waiting
 from changgu.ticketing.intake.service import Intake
 from changgu.ticketing.lifecycle import Move
+from changgu.ticketing.outbox import api as outgoing_api
+from changgu.ticketing.outbox import pages as outgoing_pages
+from changgu.ticketing.outbox.outgoing import Arrival, Receipt
+from changgu.ticketing.outbox.service import Outbox
 from changgu.ticketing.self_service import api as pin_api
 from changgu.ticketing.self_service import pages as pin_pages
 from changgu.ticketing.self_service.resets.limits import SentTo
@@ -74,6 +78,18 @@ class Post:
         return SentTo("sms", "010-****-5678")
 
 
+class Deliverer:
+    """Takes SMS, and no mail."""
+
+    async def send(self, kind: str, to: str, text: str, subject: str) -> str:
+        if kind == "mail":
+            raise Conflict("메일 서버가 받는 주소를 거절했습니다(550).", "the mail server refused the recipient (550)")
+        return "SM1"
+
+    async def arrived(self, kind: str, receipt: str) -> Receipt | None:
+        return Receipt(Arrival.DELIVERED)
+
+
 class House:
     """Everything behind the doors, over a real database."""
 
@@ -87,11 +103,14 @@ class House:
             queue=lambda: NETWORK, now=clock, hasher=PasswordHasher(1, 8, 1),
         )  # fmt: skip
         self.post = Post()
-        self.resets = PinResets(database, self.service, Nobody(), self.post, clock)
+        self.outbox = Outbox(database, Deliverer(), clock)
+        self.resets = PinResets(database, self.service, Nobody(), self.post, self.outbox, clock)
         self.site = Site()
         gate, pages = self.site.gate, self.site.pages
         self.site.open([
-            message_api.build_router(gate, self.intake), message_pages.build_pages(gate, pages, self.intake),
+            outgoing_api.build_router(gate, self.outbox), outgoing_pages.build_pages(gate, pages, self.outbox),
+            message_api.build_router(gate, self.intake),
+            message_pages.build_pages(gate, pages, self.intake, self.outbox.failed_lately),
             pin_api.build_router(gate, self.service, self.resets),
             pin_pages.build_pages(gate, pages, self.service, self.resets),
             survey_api.build_router(gate, self.surveys),
@@ -254,3 +273,26 @@ async def test_a_pin_that_cannot_be_sent_says_why_on_the_page(house: House, agen
     assert "등록된 번호가 없습니다." in page.text
     assert (await agent.post("/api/v1/people/7/pin/send")).status_code == 409
     assert (await agent.post("/people/8/pin/send")).status_code == 404
+
+
+async def test_supervisors_see_what_went_to_callers_and_what_did_not(house: House) -> None:
+    await house.outbox.send("sms", "01012345678", "접수 1030039는 처리 중입니다.", "", "pbx-1.7")
+    with pytest.raises(Conflict):
+        await house.outbox.send("mail", "lee@example.org", "<b>접수</b>", "접수")
+    house.clock.pass_by(seconds=11)
+    await house.outbox.settled()
+
+    async with house.site.visitor("supervisor") as park, house.site.visitor() as kim:
+        page = (await park.get("/messages/outgoing")).text
+        for said in ("문자", "도착함", "SM1", "/calls/pbx-1.7", "보내지 못함", "(550)", "&lt;b&gt;접수"):
+            assert said in page
+        failed = (await park.get("/messages/outgoing?view=failed")).text
+        assert "lee@example.org" in failed
+        assert "01012345678" not in failed
+        told = (await park.get("/api/v1/outgoing-messages")).json()
+        assert [(one["state"], one["arrival"]) for one in told["items"]] == [
+            ("refused", "unknown"), ("sent", "delivered")
+        ]  # fmt: skip
+        assert "접수" not in str(told)
+        assert "보내지 못함 1" in (await park.get("/messages")).text
+        assert "/messages/outgoing" not in (await kim.get("/messages")).text

@@ -10,6 +10,9 @@ from sqlalchemy import select
 
 from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput, Conflict, NotFound, Trouble
+from changgu.ticketing.outbox.outgoing import Purpose, State, TakenLater
+from changgu.ticketing.outbox.service import Outbox
+from changgu.ticketing.outbox.store import OutgoingRow
 from changgu.ticketing.self_service.pin import CheckResult
 from changgu.ticketing.self_service.resets.limits import (
     ASKED_FROM_A_NUMBER,
@@ -42,11 +45,17 @@ class Post:
     def __init__(self) -> None:
         self.sent: list[tuple[int, str]] = []
         self.refuses: Trouble | None = None
+        self.told = asyncio.Event()
+        self.hangs: asyncio.Event | None = None
+        """Until it is set, nobody hears that a PIN was taken."""
 
     async def deliver(self, person: int, pin: str) -> SentTo:
         if self.refuses is not None:
             raise self.refuses
         self.sent.append((person, pin))
+        self.told.set()
+        if self.hangs is not None:
+            await self.hangs.wait()
         return SentTo("sms", "010-****-5678")
 
 
@@ -56,7 +65,8 @@ class Desk(Room):
     def __init__(self, database: Database, tickets: Tickets, clock: Clock) -> None:
         super().__init__(database, tickets, clock)
         self.post = Post()
-        self.resets = PinResets(database, self.service, Registry(), self.post, clock)
+        self.outbox = Outbox(database, None, clock)
+        self.resets = PinResets(database, self.service, Registry(), self.post, self.outbox, clock)
 
     async def outcomes(self) -> list[tuple[int | None, str]]:
         async with self.database.transaction() as session:
@@ -67,7 +77,7 @@ class Desk(Room):
 @asynccontextmanager
 async def open_desk(database: Database, tickets: Tickets, clock: Clock) -> AsyncIterator[Desk]:
     made = Desk(database, tickets, clock)
-    sending = asyncio.create_task(made.resets.run())
+    sending = asyncio.create_task(made.outbox.run())
     yield made
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
@@ -82,7 +92,7 @@ async def desk(database: Database, tickets: Tickets, clock: Clock) -> AsyncItera
 async def test_the_pin_that_was_sent_is_good_for_one_call(desk: Desk) -> None:
     await desk.service.issue_pin(LEE, KIM)
     assert await desk.resets.ask(EMPLOYEE, PHONE, ELSEWHERE) is Asked.ACCEPTED
-    await desk.resets.settled()
+    await desk.outbox.settled()
 
     ((person, pin),) = desk.post.sent
     assert person == LEE
@@ -95,9 +105,9 @@ async def test_a_strangers_wish_leaves_the_pin_that_works(desk: Desk) -> None:
     """Employee and mobile numbers stand on visiting cards: whoever knows both must not take a PIN away."""
     chosen = await desk.service.issue_pin(LEE, KIM)
     await desk.resets.ask(EMPLOYEE, PHONE, ELSEWHERE)
-    await desk.resets.settled()
+    await desk.outbox.settled()
     await desk.resets.ask(EMPLOYEE, PHONE, ELSEWHERE)
-    await desk.resets.settled()
+    await desk.outbox.settled()
 
     check = await desk.service.caller_check(LEE, chosen, PHONE)
     assert (check.is_confirmed, check.one_time) == (True, False)
@@ -140,7 +150,7 @@ async def test_a_pin_that_is_sent_gives_no_further_guesses_at_the_one_beside_it(
         desk.clock.pass_by(seconds=1000)
 
     await desk.resets.ask(EMPLOYEE, PHONE, ELSEWHERE)
-    await desk.resets.settled()
+    await desk.outbox.settled()
 
     assert not (await desk.service.caller_check(LEE, chosen)).is_confirmed, "it is locked"
     assert (await desk.service.caller_check(LEE, desk.post.sent[0][1])).is_confirmed
@@ -210,7 +220,7 @@ async def test_a_wrong_pin_chooses_nothing_and_counts_as_a_guess(desk: Desk) -> 
 async def test_a_stranger_hears_what_the_owner_hears_and_nothing_is_sent(desk: Desk) -> None:
     for employee, mobile in ((EMPLOYEE, "01099999999"), ("20219999", PHONE), ("", "")):
         assert await desk.resets.ask(employee, mobile, f"call-{employee}{mobile}") is Asked.ACCEPTED
-    await desk.resets.settled()
+    await desk.outbox.settled()
 
     assert not desk.post.sent
     assert await desk.outcomes() == [(None, "wrong")] * 3
@@ -223,21 +233,21 @@ async def test_one_telephone_asks_a_few_times_in_an_hour_right_or_wrong(desk: De
     assert await desk.resets.ask(EMPLOYEE, PHONE, PHONE) is Asked.ACCEPTED
     desk.clock.pass_by(seconds=3700)
     assert await desk.resets.ask(EMPLOYEE, PHONE, ELSEWHERE) is Asked.ACCEPTED
-    await desk.resets.settled()
+    await desk.outbox.settled()
 
     assert len(desk.post.sent) == 2
 
 
 async def test_nobody_is_flooded_and_the_desk_can_still_send(desk: Desk) -> None:
     asked = await asyncio.gather(*(desk.resets.ask(EMPLOYEE, PHONE, f"call-{turn}") for turn in range(6)))
-    await desk.resets.settled()
+    await desk.outbox.settled()
 
     assert set(asked) == {Asked.ACCEPTED}
     assert len(desk.post.sent) == SENT_A_DAY
     assert (await desk.resets.send(LEE, KIM)).to == "010-****-5678"
     desk.clock.pass_by(seconds=timedelta(hours=25).total_seconds())
     await desk.resets.ask(EMPLOYEE, PHONE, "another call")
-    await desk.resets.settled()
+    await desk.outbox.settled()
     assert len(desk.post.sent) == SENT_A_DAY + 2
 
 
@@ -249,7 +259,7 @@ async def test_a_locked_pin_is_opened_by_a_new_one(desk: Desk) -> None:
     assert (await desk.service.standing(LEE)).state is CheckResult.LOCKED
 
     await desk.resets.ask(EMPLOYEE, PHONE, PHONE)
-    await desk.resets.settled()
+    await desk.outbox.settled()
 
     assert (await desk.service.caller_check(LEE, desk.post.sent[0][1])).is_confirmed
 
@@ -261,7 +271,7 @@ async def test_what_cannot_be_sent_leaves_the_old_pin(desk: Desk) -> None:
     with pytest.raises(Conflict):
         await desk.resets.send(LEE, KIM)
     assert await desk.resets.ask(EMPLOYEE, PHONE, PHONE) is Asked.ACCEPTED
-    await desk.resets.settled()
+    await desk.outbox.settled()
 
     last = await desk.resets.last(LEE)
     assert last is not None
@@ -269,7 +279,7 @@ async def test_what_cannot_be_sent_leaves_the_old_pin(desk: Desk) -> None:
     assert (await desk.service.caller_check(LEE, old)).is_confirmed
     desk.post.refuses = None
     assert await desk.resets.ask(EMPLOYEE, PHONE, PHONE) is Asked.ACCEPTED
-    await desk.resets.settled()
+    await desk.outbox.settled()
     assert len(desk.post.sent) == 1
 
 
@@ -277,32 +287,87 @@ async def test_what_could_not_be_sent_counts_too_because_some_of_it_goes_out(des
     desk.post.refuses = Conflict("거절", "refused")
     for turn in range(SENT_A_DAY):
         await desk.resets.ask(EMPLOYEE, PHONE, f"call-{turn}")
-        await desk.resets.settled()
+        await desk.outbox.settled()
     desk.post.refuses = None
 
     assert await desk.resets.ask(EMPLOYEE, PHONE, "another call") is Asked.ACCEPTED
-    await desk.resets.settled()
+    await desk.outbox.settled()
 
     assert not desk.post.sent
     assert [said for _, said in await desk.outcomes()] == ["not_sent"] * SENT_A_DAY + ["too_many"]
     assert (await desk.resets.send(LEE, KIM)).way == "sms", "the desk still sends"
 
 
-async def test_a_wish_that_the_desk_did_not_live_to_meet_is_said_to_be_unmet(
+async def test_a_wish_that_the_desk_did_not_live_to_meet_is_met_when_it_is_back(
     database: Database, tickets: Tickets, clock: Clock
 ) -> None:
     before = Desk(database, tickets, clock)
     await before.resets.ask(EMPLOYEE, PHONE, PHONE)
 
     async with open_desk(database, tickets, clock) as after:
-        await after.resets.ask(EMPLOYEE, PHONE, PHONE)
-        await after.resets.settled()
+        await after.outbox.settled()
 
-    assert await after.outcomes() == [(LEE, "not_sent"), (LEE, "sent")]
+    assert await after.outcomes() == [(LEE, "sent")]
+    ((_, pin),) = after.post.sent
+    assert (await after.service.caller_check(LEE, pin)).is_confirmed
+
+
+async def test_a_pin_whose_sending_was_cut_short_is_sent_anew_because_the_first_one_is_not_good(
+    database: Database, tickets: Tickets, clock: Clock
+) -> None:
+    before = Desk(database, tickets, clock)
+    before.post.hangs = asyncio.Event()
+    await before.resets.ask(EMPLOYEE, PHONE, PHONE)
+    await before.outbox.look_once()
+    await asyncio.wait_for(before.post.told.wait(), 5)
+
+    async with open_desk(database, tickets, clock) as after:
+        await after.outbox.settled()
+        ((_, first),), ((_, second),) = before.post.sent, after.post.sent
+
+        assert not (await after.service.caller_check(LEE, first)).is_confirmed
+        assert (await after.service.caller_check(LEE, second)).is_confirmed
+        (kept,), _ = await after.outbox.page()
+        assert (kept.state, kept.tries, kept.text) == (State.SENT, 2, "")
+
+
+async def test_an_agent_who_was_cut_off_asks_again_themselves(
+    database: Database, tickets: Tickets, clock: Clock
+) -> None:
+    before = Desk(database, tickets, clock)
+    before.post.hangs = asyncio.Event()
+    asking = asyncio.create_task(before.resets.send(LEE, KIM))
+    await asyncio.wait_for(before.post.told.wait(), 5)
+    asking.cancel()
+
+    async with open_desk(database, tickets, clock) as after:
+        await after.outbox.settled()
+
+    assert (after.post.sent, await after.outcomes()) == ([], [(LEE, "not_sent")])
+
+
+async def test_a_pin_that_nobody_takes_now_is_tried_again_and_never_kept_readable(desk: Desk) -> None:
+    desk.post.refuses = TakenLater("나중에", "later")
+    await desk.resets.ask(EMPLOYEE, PHONE, PHONE)
+    await desk.outbox.settled()
+    last = await desk.resets.last(LEE)
+    assert last is not None
+    assert last.outcome is Outcome.WAITING
+
+    desk.post.refuses = None
+    desk.clock.pass_by(seconds=6)
+    await desk.outbox.settled()
+
+    ((_, pin),) = desk.post.sent
+    assert (await desk.service.caller_check(LEE, pin)).is_confirmed
+    async with desk.database.transaction() as session:
+        kept = (await session.execute(select(OutgoingRow.__table__))).mappings().all()
+    assert len(kept) == 1
+    assert pin not in str(kept)
 
 
 async def test_without_a_way_to_send_the_desk_says_so(desk: Desk) -> None:
-    alone = PinResets(desk.database, desk.service, Registry(), None, desk.clock)
+    alone = PinResets(desk.database, desk.service, Registry(), None, Outbox(desk.database, None), desk.clock)
     assert not alone.can_send
     assert await alone.ask(EMPLOYEE, PHONE, PHONE) is Asked.UNAVAILABLE
     with pytest.raises(Conflict, match="sending"):
@@ -316,7 +381,8 @@ async def test_more_wishes_than_can_wait_are_the_desks_work(
 ) -> None:
     idle = Desk(database, tickets, clock)
     for turn in range(MOST_WAITING):
-        idle.resets._waiting.put_nowait((turn, LEE))
+        async with database.transaction() as session:
+            await idle.outbox.ask(session, Purpose.PIN, turn, LEE, "caller")
 
     assert await idle.resets.ask(EMPLOYEE, PHONE, PHONE) is Asked.UNAVAILABLE
 

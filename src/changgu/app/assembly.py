@@ -92,6 +92,7 @@ from changgu.telephony.watchdog import Watchdog
 from changgu.ticketing.intake.messages import Waiting
 from changgu.ticketing.intake.runner import Expiry, UnansweredWatch
 from changgu.ticketing.intake.service import Intake
+from changgu.ticketing.outbox.service import Outbox
 from changgu.ticketing.runner import TicketOpener
 from changgu.ticketing.self_service.resets.service import PinResets
 from changgu.ticketing.self_service.runner import TicketCallbacks
@@ -164,7 +165,8 @@ class Service:
         self.intake.tell(self.unanswered.look)
         self.surveys = Surveys(database, self.tickets)
         self.survey_desk = SurveyDesk(self.surveys)
-        self.messengers = messengers(settings.sending, settings.data, self.directory.numbering.canonical)
+        post = messengers(settings.sending, settings.data, self.directory.numbering.canonical)
+        self.outbox = Outbox(database, post)
         self.self_service = SelfService(
             database, self.tickets, PinPeople(self.directory), secrets.pin_key.encode(),
             book=lambda asked: self.runner.post(asked), dialable=dialable(self.dial_plan),
@@ -173,12 +175,12 @@ class Service:
         )  # fmt: skip
         self.pin_resets = PinResets(
             database, self.self_service, RegisteredPeople(self.directory),
-            MessagedPins(self.directory, self.messengers, settings.desk) if self.messengers else None,
+            MessagedPins(self.directory, post, settings.desk) if post else None, self.outbox,
         )  # fmt: skip
         self.expiry = Expiry(
             settings.messages.days, zone,
             {"faxes": self.intake.purge, "guesses at PINs": self.self_service.purge,
-             "wishes for a PIN": self.pin_resets.purge},
+             "wishes for a PIN": self.pin_resets.purge, "messages to callers": self.outbox.purge},
         )  # fmt: skip
         self.ticket_callbacks = TicketCallbacks(self.self_service, self.tickets)
         self.ticket_opener = TicketOpener(self.tickets, self.who_called, keeper.queue, self._facts_after)
@@ -262,8 +264,8 @@ class Service:
             calls=self.engine,
             shadow=self.shadow_queues,
             helpers=Helpers(
-                web=WebLookUps(credentials=web_credentials(settings.data)), messengers=self.messengers,
-                surveys=MenuSurveys(self.surveys),
+                web=WebLookUps(credentials=web_credentials(settings.data)),
+                messengers=self.outbox if post else None, surveys=MenuSurveys(self.surveys),
             ),
             speech=settings.speech.plan(),
             legs_wait=settings.pbx.kind == "private" or bool(settings.pbx.configuration_folder),
@@ -316,7 +318,7 @@ class Service:
                     self.ledger, self.runner, self.screen_pop, self.recordings, self.ticket_opener, self.feed,
                     self.ami, self.queue_log_writer, self.cel_writer, self.shadow_queues, self.agent_phones,
                     self.telephony, self.watchdog, self.shadow_reader, self.flow_versions, self.notices,
-                    self.flow_counts, self.unanswered, self.ticket_callbacks, self.pin_resets,
+                    self.flow_counts, self.unanswered, self.ticket_callbacks, self.outbox,
                     self.expiry, self.transcripts, self.faxes,
                 ):  # fmt: skip
                     tasks.create_task(part.run(), name=type(part).__name__)

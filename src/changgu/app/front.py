@@ -53,6 +53,8 @@ from changgu.ticketing import api as ticket_api
 from changgu.ticketing import pages as ticket_pages
 from changgu.ticketing.intake import api as message_api
 from changgu.ticketing.intake import pages as message_pages
+from changgu.ticketing.outbox import api as outgoing_api
+from changgu.ticketing.outbox import pages as outgoing_pages
 from changgu.ticketing.self_service import api as pin_api
 from changgu.ticketing.self_service import pages as pin_pages
 from changgu.ticketing.surveys import api as survey_api
@@ -119,8 +121,10 @@ def build_front(service: Service) -> FastAPI:
                 TicketCalls(service.calls, lambda: keeper.floor), service.intake, service.surveys,
                 service.self_service,
             ),
+            outgoing_api.build_router(gate, service.outbox),
+            outgoing_pages.build_pages(gate, pages, service.outbox),
             message_api.build_router(gate, service.intake),
-            message_pages.build_pages(gate, pages, service.intake),
+            message_pages.build_pages(gate, pages, service.intake, service.outbox.failed_lately),
             pin_api.build_router(gate, service.self_service, service.pin_resets),
             pin_pages.build_pages(gate, pages, service.self_service, service.pin_resets),
             survey_api.build_router(gate, service.surveys),

@@ -8,7 +8,8 @@ from changgu.directory.person import CERTAIN, PersonCard
 from changgu.directory.service import Directory
 from changgu.ground.trouble import Conflict, Trouble
 from changgu.telephony.ivr_messages import MaybeSent, NotSent
-from changgu.telephony.ivr_player import Messengers
+from changgu.ticketing.outbox.outgoing import TakenLater
+from changgu.ticketing.outbox.service import Post
 from changgu.ticketing.self_service.resets.limits import ONE_TIME_FOR, SentTo, covered
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ class RegisteredPeople:
 class MessagedPins:
     """SMS to the person's own mobile, else mail to their address. Answers `…resets.service.PinPost`."""
 
-    def __init__(self, directory: Directory, messages: Messengers, desk: "DeskSettings") -> None:
+    def __init__(self, directory: Directory, messages: Post, desk: "DeskSettings") -> None:
         self._directory = directory
         self._messages = messages
         self._desk = desk
 
     async def deliver(self, person: int, pin: str) -> SentTo:
-        """By the first way that takes it, or that may have; raises what the last one said."""
+        """By the first way that takes it, or that may have; raises what the last one said, `TakenLater` if one did."""
         card = await self._directory.get(person)
         ways = [("sms", number) for number in _mobiles(card)[:1]] + ([("mail", card.email)] if card.email else [])
         refused: Trouble = Conflict(
@@ -59,8 +60,9 @@ class MessagedPins:
         language = self._desk.language
         text = TEXTS[language].format(desk=self._desk.name, pin=pin, hours=HOURS, number=self._desk.number)
         for way, to in ways:
+            before = refused
             try:
-                await self._messages.send(way, to, text, SUBJECTS[language])
+                receipt = await self._messages.send(way, to, text, SUBJECTS[language])
             except MaybeSent as doubt:  # it may be read: then it has to be good, and a second one is one too many
                 logger.warning("a PIN for person %d may have gone out by %s: %s %s", person, way, doubt.ko, doubt.en)
                 return self._sent(way, to)
@@ -70,12 +72,14 @@ class MessagedPins:
                 name = type(trouble).__name__
                 refused = NotSent(f"보내지 못했습니다({name}).", f"it could not be sent ({name})")
             else:
-                return self._sent(way, to)
+                return self._sent(way, to, receipt)
             logger.warning("a PIN for person %d was not sent by %s: %s %s", person, way, refused.ko, refused.en)
+            if isinstance(before, TakenLater):
+                refused = before
         raise refused
 
-    def _sent(self, way: str, to: str) -> SentTo:
-        return SentTo(way, covered(self._directory.numbering.display(to) if way == "sms" else to))
+    def _sent(self, way: str, to: str, receipt: str = "") -> SentTo:
+        return SentTo(way, covered(self._directory.numbering.display(to) if way == "sms" else to), receipt)
 
 
 def _mobiles(person: PersonCard) -> list[str]:

@@ -18,6 +18,7 @@ ROOMS_WITH_TABLES = (
     "changgu.directory.store",
     "changgu.ticketing.store",
     "changgu.ticketing.intake.store",
+    "changgu.ticketing.outbox.store",
     "changgu.ticketing.self_service.store",
     "changgu.ticketing.self_service.resets.store",
     "changgu.ticketing.surveys.store",

@@ -1,6 +1,7 @@
 """Sends what a menu writes to a caller: mail through the house's own server, SMS through a gateway or Twilio."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,11 +9,13 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from enum import StrEnum
+from http import HTTPStatus
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from changgu.ground.trouble import Trouble
 from changgu.telephony.ivr_web import client
+from changgu.ticketing.outbox.outgoing import MaybeTaken, Receipt, TakenLater
 
 if TYPE_CHECKING:
     import smtplib
@@ -26,6 +29,10 @@ MAILS_AT_ONCE = 2
 """Beyond that a caller is told at once that their mail could not be sent."""
 SMS_AT_ONCE = 4
 
+PASSING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+"""Answers that mean later again (RFC 9110). After 500, 502 and 504 something may have gone out: it is not repeated."""
+T = TypeVar("T")
+
 ADDRESS = re.compile(r"[^@\s<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,190}")
 NUMBER = re.compile(r"\+?[0-9]{8,15}")
 
@@ -36,7 +43,11 @@ class NotSent(Trouble):
     status = 502
 
 
-class MaybeSent(NotSent):
+class NotYetSent(NotSent, TakenLater):
+    """Who delivers could not be reached, or takes no more for now: nothing went out, and later something may."""
+
+
+class MaybeSent(NotSent, MaybeTaken):
     """Who delivers was told and gave no answer: whether the message goes out is not known. It is not sent again."""
 
 
@@ -78,13 +89,17 @@ class SmsGateway:
 class SmsService(Protocol):
     """A company that delivers SMS; called in a thread."""
 
-    def send(self, number: str, text: str) -> None:
-        """To a number with + and country code; raises `NotSent`."""
+    def send(self, number: str, text: str) -> str:
+        """To a number with + and country code; what the message is called there. Raises `NotSent`."""
+        ...
+
+    def arrived(self, receipt: str) -> Receipt:
+        """What is known of a message that was taken over; raises `NotSent` when nobody answers."""
         ...
 
 
 class Messages:
-    """Answers `telephony.ivr_player.Messengers`."""
+    """Answers `ticketing.outbox.service.Post`."""
 
     def __init__(
         self, mail: MailServer | None, sms: SmsGateway | SmsService | None,
@@ -99,22 +114,30 @@ class Messages:
         self._mailers = _Threads("mail", MAILS_AT_ONCE)
         self._texters = _Threads("sms", SMS_AT_ONCE)
 
-    async def send(self, kind: str, to: str, text: str, subject: str) -> None:
-        """By `sms` or `mail`. Raises `NotSent`, of it `MaybeSent`, and what smtplib and httpx raise."""
+    async def send(self, kind: str, to: str, text: str, subject: str) -> str:
+        """By `sms` or `mail`; a mail's Message-ID, Twilio's SID, '' of a gateway. Raises `NotSent`, or a kind of it."""
         match kind, self._mail, self._sms:
             case "mail", MailServer() as server, _ if ADDRESS.fullmatch(to):
-                await self._mailers.run(lambda: _post(server, to, text, subject))
+                return await self._mailers.run(lambda: _post(server, to, text, subject))
             case "sms", _, SmsGateway() as gateway if NUMBER.fullmatch(number := to.replace("-", "")):
                 await self._to_gateway(gateway, number, text)
+                return ""
             case "sms", _, None:
                 raise NotSent("문자를 보낼 곳이 설정되지 않았습니다.", "nothing sends SMS here")
             case "sms", _, service if service is not None and not isinstance(service, SmsGateway):
                 number = self._international(to) or ""
                 if not (number.startswith("+") and NUMBER.fullmatch(number)):
                     raise NotSent("문자를 받을 수 있는 번호가 아닙니다.", "not a number that takes SMS")
-                await self._texters.run(lambda: service.send(number, text))
+                return await self._texters.run(lambda: service.send(number, text))
             case _:
                 raise NotSent("이 주소나 번호로는 보낼 수 없습니다.", f"no {kind} can be sent there")
+
+    async def arrived(self, kind: str, receipt: str) -> Receipt | None:
+        """What a company that delivers SMS knows of one; None for mail and a gateway, which give no receipts."""
+        service = self._sms
+        if kind != "sms" or service is None or isinstance(service, SmsGateway):
+            return None
+        return await self._texters.run(lambda: service.arrived(receipt))
 
     async def _to_gateway(self, gateway: SmsGateway, number: str, text: str) -> None:
         import httpx  # with the first message: a start must not wait for it
@@ -124,15 +147,19 @@ class Messages:
             posted = {"to": number, "text": text}
             try:
                 answer = await pool.post(gateway.url, json=posted, headers=heads, timeout=LIMIT)
-            except (httpx.ConnectTimeout, httpx.ConnectError, httpx.PoolTimeout):
-                raise  # it was not told
+            except (httpx.ConnectTimeout, httpx.ConnectError, httpx.PoolTimeout) as trouble:
+                name = type(trouble).__name__
+                raise NotYetSent(
+                    f"문자 게이트웨이에 연결하지 못했습니다({name}).", f"the gateway could not be reached ({name})"
+                ) from trouble
             except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError) as trouble:
                 name = type(trouble).__name__
                 raise MaybeSent(
                     f"문자 게이트웨이가 답하지 않았습니다({name}).", f"the gateway did not answer ({name})"
                 ) from trouble
         if not answer.is_success:
-            raise NotSent(
+            refusal = NotYetSent if answer.status_code in PASSING else NotSent
+            raise refusal(
                 f"문자 게이트웨이가 거절했습니다({answer.status_code}).", f"the gateway said {answer.status_code}"
             )
 
@@ -145,17 +172,17 @@ class _Threads:
         self._free = BoundedSemaphore(at_once)
         self._name = name
 
-    async def run(self, work: Callable[[], None]) -> None:
+    async def run(self, work: Callable[[], T]) -> T:
         if not self._free.acquire(blocking=False):
-            raise NotSent(
+            raise NotYetSent(
                 "앞선 메시지를 아직 보내고 있습니다.", f"earlier messages are still before it ({self._name})"
             )
         posting = self._pool.submit(work)
         posting.add_done_callback(lambda _: self._free.release())  # not before: a caller who hangs up ends no thread
-        await asyncio.wrap_future(posting)
+        return await asyncio.wrap_future(posting)
 
 
-def _post(server: MailServer, to: str, text: str, subject: str) -> None:
+def _post(server: MailServer, to: str, text: str, subject: str) -> str:
     import smtplib  # in its own thread: a start must not wait for them
     import ssl
 
@@ -166,33 +193,49 @@ def _post(server: MailServer, to: str, text: str, subject: str) -> None:
     mail.set_content(text)
     try:
         trusted = ssl.create_default_context(cafile=server.authority or None)
+        line: smtplib.SMTP
         if server.security is MailSecurity.TLS:
-            with smtplib.SMTP_SSL(server.host, server.port, timeout=LIMIT, context=trusted) as line:
-                _hand_over(line, server, mail)
+            line = smtplib.SMTP_SSL(server.host, server.port, timeout=LIMIT, context=trusted)
         else:
-            with smtplib.SMTP(server.host, server.port, timeout=LIMIT) as line:
+            line = smtplib.SMTP(server.host, server.port, timeout=LIMIT)
+        try:
+            if server.security is not MailSecurity.TLS:
                 _encrypt(line, server, trusted)
-                _hand_over(line, server, mail)
+            _hand_over(line, server, mail)
+        finally:
+            with contextlib.suppress(smtplib.SMTPException, OSError):  # what was taken over is, however it parts
+                line.quit()
     except ssl.SSLError as trouble:
         raise NotSent(
             "메일 서버의 인증서를 믿을 수 없습니다(sending.mail_authority).",
             f"the mail server's certificate is not trusted (sending.mail_authority): {trouble.reason}",
         ) from trouble
     except smtplib.SMTPAuthenticationError as trouble:
-        raise NotSent(
+        raise _refusal(trouble.smtp_code)(
             f"메일 서버가 로그인을 거절했습니다({trouble.smtp_code}). mail_user와 mail.password를 보십시오.",
             f"the mail server refused the log-in ({trouble.smtp_code}): see sending.mail_user and DATA/mail.password",
         ) from None  # its text may hold what was sent
     except smtplib.SMTPRecipientsRefused as trouble:
         code = next((refused[0] for refused in trouble.recipients.values()), 0)
-        raise NotSent(
+        raise _refusal(code)(
             f"메일 서버가 받는 주소를 거절했습니다({code}).", f"the mail server refused the recipient ({code})"
         ) from None
+    except smtplib.SMTPResponseException as trouble:
+        raise _refusal(trouble.smtp_code)(
+            f"메일 서버가 받지 않았습니다({trouble.smtp_code}).",
+            f"the mail server could not be used ({trouble.smtp_code})",
+        ) from None
     except (smtplib.SMTPException, OSError) as trouble:
-        raise NotSent(
+        raise NotYetSent(
             f"메일 서버와 통신하지 못했습니다({type(trouble).__name__}).",
             f"the mail server could not be used ({type(trouble).__name__})",
         ) from trouble
+    return str(mail["Message-ID"])
+
+
+def _refusal(code: int) -> type[NotSent]:
+    """4yz is for now, 5yz for good (RFC 5321, 4.2.1)."""
+    return NotYetSent if HTTPStatus.BAD_REQUEST <= code < HTTPStatus.INTERNAL_SERVER_ERROR else NotSent
 
 
 def _encrypt(line: "smtplib.SMTP", server: MailServer, trusted: "ssl.SSLContext") -> None:
@@ -210,6 +253,13 @@ def _encrypt(line: "smtplib.SMTP", server: MailServer, trusted: "ssl.SSLContext"
 
 
 def _hand_over(line: "smtplib.SMTP", server: MailServer, mail: EmailMessage) -> None:
+    import smtplib
+
     if server.user:
         line.login(server.user, server.password)
-    line.send_message(mail)
+    try:
+        line.send_message(mail)
+    except smtplib.SMTPServerDisconnected as trouble:
+        raise MaybeSent(
+            "메일 서버가 메일을 받다가 끊겼습니다.", "the mail server went away while it took the mail"
+        ) from trouble

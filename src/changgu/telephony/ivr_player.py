@@ -61,8 +61,8 @@ LONGEST_SOUND = 300.0
 LOOK_UP_LIMIT = 5.0
 """Seconds that a caller waits in silence for another system."""
 
-MESSAGE_LIMIT = 5.0
-"""Seconds that a caller waits for a message to be taken over by those who deliver it."""
+MESSAGE_LIMIT = 6.0
+"""Seconds that a caller waits for a message to be kept and tried once (`ticketing.outbox.service.CALLER_WAITS`)."""
 
 RECONNECT_LIMIT = 30.0
 
@@ -106,8 +106,8 @@ class Recognisers(Protocol):
 class Messengers(Protocol):
     """Sends messages to callers."""
 
-    async def send(self, kind: str, to: str, text: str, subject: str) -> None:
-        """By `sms` or `mail`; any exception means that it was not sent."""
+    async def send(self, kind: str, to: str, text: str, subject: str, call: str) -> None:
+        """By `sms` or `mail`: sent, or kept to be sent. Any exception means neither."""
         ...
 
 
@@ -344,7 +344,7 @@ class IvrPlayer:
             return Failed("nobody sends messages here" if wait.to else "no number or address")
         try:
             async with asyncio.timeout(MESSAGE_LIMIT):
-                await self._helpers.messengers.send(wait.kind, wait.to, wait.text, wait.subject)
+                await self._helpers.messengers.send(wait.kind, wait.to, wait.text, wait.subject, handset.call)
         except Exception as trouble:  # the other system's edge: the flow says where the caller goes now
             why = f"{trouble.ko} {trouble.en}" if isinstance(trouble, Trouble) else type(trouble).__name__
             logger.warning("%s was not sent to a caller: %s", wait.kind, why, extra={"call_id": handset.call})

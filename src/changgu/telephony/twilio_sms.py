@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from changgu.telephony.ivr_messages import LIMIT, MaybeSent, NotSent
+from changgu.telephony.ivr_messages import LIMIT, PASSING, MaybeSent, NotSent, NotYetSent
+from changgu.ticketing.outbox.outgoing import Arrival, Receipt
 
 if TYPE_CHECKING:
     from twilio.http.http_client import TwilioHttpClient
@@ -33,6 +34,12 @@ REFUSALS: Mapping[int, tuple[str, str]] = {
     21614: ("받는 번호가 휴대전화가 아닙니다.", "the number is no mobile"),
     21617: ("문자가 너무 깁니다.", "the message is too long"),
     21703: ("메시징 서비스에 보내는 번호가 없습니다.", "the messaging service has no sender"),
+    30003: ("받는 전화가 꺼져 있거나 닿지 않습니다.", "the handset is off or cannot be reached"),
+    30004: ("받는 사람이나 통신사가 차단했습니다.", "the recipient or their carrier blocks it"),
+    30005: ("없는 번호입니다.", "the number does not exist, or no more"),
+    30006: ("문자를 받지 못하는 번호입니다(유선 등).", "the number takes no SMS, such as a landline"),
+    30007: ("통신사가 스팸으로 걸렀습니다.", "a carrier filtered it as spam"),
+    30008: ("통신사가 까닭 없이 전하지 못했습니다.", "a carrier could not deliver it and does not say why"),
 }
 """What Twilio's codes mean to a desk: https://www.twilio.com/docs/api/errors."""
 
@@ -49,6 +56,10 @@ class TwilioRefusal(NotSent):
 
 
 _STATUSES: Mapping[int, int] = {HTTPStatus.UNAUTHORIZED: 20003, HTTPStatus.TOO_MANY_REQUESTS: 20429}
+
+
+class TwilioBusy(TwilioRefusal, NotYetSent):
+    """Twilio takes nothing for now: later again."""
 
 
 class TwilioAway(MaybeSent):
@@ -78,10 +89,10 @@ class TwilioSms:
         self._limit = limit
         self._client: Client | None = None
 
-    def send(self, number: str, text: str) -> None:
-        """One message; Twilio has accepted it when this returns.
+    def send(self, number: str, text: str) -> str:
+        """One message; Twilio has accepted it when this returns its SID.
 
-        Raises `TwilioRefusal`, `TwilioAway`, and `NotSent` when no line to Twilio could be had.
+        Raises `TwilioRefusal`, of it `TwilioBusy`, `TwilioAway`, and `NotYetSent` when no line to Twilio could be had.
         """
         from requests import ConnectTimeout, RequestException, Timeout
         from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
@@ -92,18 +103,45 @@ class TwilioSms:
         sender = {"messaging_service_sid": self._account.service} if self._account.service else {}
         try:
             if sender:
-                client.messages.create(to=number, body=text, messaging_service_sid=self._account.service)
+                made = client.messages.create(to=number, body=text, messaging_service_sid=self._account.service)
             else:
-                client.messages.create(to=number, body=text, from_=self._account.sender)
+                made = client.messages.create(to=number, body=text, from_=self._account.sender)
         except (TwilioRestException, TwilioServiceException) as refusal:  # its text holds the number
-            raise TwilioRefusal(refusal.code or refusal.status, refusal.status) from None
+            said = TwilioBusy if refusal.status in PASSING else TwilioRefusal
+            raise said(refusal.code or refusal.status, refusal.status) from None
         except Timeout as trouble:
-            away = NotSent if isinstance(trouble, ConnectTimeout) else TwilioAway
+            away = NotYetSent if isinstance(trouble, ConnectTimeout) else TwilioAway
             raise away("Twilio가 제때 답하지 않았습니다.", "Twilio did not answer in time") from trouble
         except (RequestException, TwilioException, ValueError, TypeError) as trouble:  # not JSON, or not what it sends
             name = type(trouble).__name__
             ko, en = f"Twilio와 통신하지 못했습니다({name}).", f"Twilio could not be reached ({name})"
-            raise (NotSent if _found_no_line(trouble) else TwilioAway)(ko, en) from trouble
+            raise (NotYetSent if _found_no_line(trouble) else TwilioAway)(ko, en) from trouble
+        return made.sid if isinstance(made.sid, str) else ""
+
+    def arrived(self, receipt: str) -> Receipt:
+        """What the Message resource with this SID says (twilio.com/docs/messaging/api/message-resource).
+
+        Raises `NotSent` when Twilio does not answer, or not with a message.
+        """
+        from requests import RequestException
+        from twilio.base.exceptions import TwilioException
+
+        self._client = client = self._client or self._made()
+        try:
+            found = client.messages(receipt).fetch()
+        except (TwilioException, RequestException, ValueError, TypeError) as trouble:  # its text may hold the number
+            name = type(trouble).__name__
+            raise NotSent(f"Twilio가 답하지 않았습니다({name}).", f"Twilio did not answer ({name})") from None
+        match str(found.status):
+            case "delivered" | "read":
+                return Receipt(Arrival.DELIVERED)
+            case "undelivered" | "failed" | "canceled" as status:
+                code = found.error_code if isinstance(found.error_code, int) else 0
+                ko, en = REFUSALS.get(code) or ("전하지 못했습니다.", "it could not be delivered")
+                told = f"(Twilio {code or status})"
+                return Receipt(Arrival.UNDELIVERED, f"{ko} {told}", f"{en} {told}")
+            case _:  # under way; some carriers never say more than `sent`
+                return Receipt(Arrival.UNKNOWN)
 
     def _made(self) -> "Client":
         """Loading it takes a second: in the thread that sends, at the first message."""

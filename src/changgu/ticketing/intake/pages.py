@@ -1,5 +1,7 @@
 """The page of voice mail and fax: what came, who has it, and what nobody has replied to yet."""
 
+from collections.abc import Awaitable, Callable
+
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -15,8 +17,8 @@ from changgu.ticketing.ticket import STATE_NAMES
 PAGE = 50
 
 
-def build_pages(gate: Gate, pages: Pages, intake: Intake) -> APIRouter:
-    """The routes `/messages` and its form."""
+def build_pages(gate: Gate, pages: Pages, intake: Intake, unsent: Callable[[], Awaitable[int]]) -> APIRouter:
+    """The routes `/messages` and its form. `unsent` counts messages to callers that did not go out lately."""
     router = APIRouter(include_in_schema=False)
     agent = Depends(gate.require(Role.AGENT))
 
@@ -33,7 +35,8 @@ def build_pages(gate: Gate, pages: Pages, intake: Intake) -> APIRouter:
             request, "ticketing_messages.html", actor, messages=found, next=following, view=view, trouble=trouble,
             minutes=int(intake.waiting.limit.total_seconds() // 60), alert_at=intake.waiting.alert_at,
             audio=audio_address, document=document_address, kinds=KIND_NAMES, answers=ANSWER_NAMES,
-            states=STATE_NAMES, status_code=trouble.status if trouble else 200,
+            states=STATE_NAMES,
+            unsent=await unsent() if _oversees(actor) else None, status_code=trouble.status if trouble else 200,
         )  # fmt: skip
 
     @router.get("/messages")
@@ -56,3 +59,7 @@ def build_pages(gate: Gate, pages: Pages, intake: Intake) -> APIRouter:
         return RedirectResponse("/messages", 303)
 
     return router
+
+
+def _oversees(actor: Actor) -> bool:
+    return actor.role.rank >= Role.SUPERVISOR.rank

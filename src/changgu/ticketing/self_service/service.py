@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from changgu.acd.events import CallbackAsked
 from changgu.acd.identity import CallbackId, CallId, QueueName
@@ -174,9 +175,10 @@ class SelfService:
             except BadInput:
                 continue
 
-    async def set_one_time(self, person: int, pin: str, by: str) -> None:
-        """This one was sent to them: good for one check within `ONE_TIME_FOR`; the one they have is so until then."""
-        await self._set(person, pin, by, self._now() + ONE_TIME_FOR)
+    async def one_time(self, person: int, pin: str, by: str) -> Callable[[AsyncSession], Awaitable[None]]:
+        """This one was sent to them: good for one check within `ONE_TIME_FOR`, as soon as what is returned was called
+        with a transaction and that ends well; the PIN they have is good until then."""
+        return await self._ready(person, pin, by, self._now() + ONE_TIME_FOR)
 
     async def choose_by_telephone(self, person: int | str, pin: str, new: str, number: str | None = None) -> bool:
         """A caller sets a PIN of their own over the one they have, or that was sent to them; whether it is theirs now.
@@ -219,10 +221,18 @@ class SelfService:
         state = refusal(Guesses(wrong, last), self._now())
         return PinStanding(True, row.set_at, row.set_by, wrong, row.good_until, row.used_at, state)
 
-    async def _set(self, person: int, pin: str, by: str, good_until: datetime | None = None) -> None:
+    async def _set(self, person: int, pin: str, by: str) -> None:
+        keep = await self._ready(person, pin, by, None)
+        async with self._database.transaction() as session:
+            await keep(session)
+
+    async def _ready(
+        self, person: int, pin: str, by: str, good_until: datetime | None
+    ) -> Callable[[AsyncSession], Awaitable[None]]:
         hashed = await asyncio.to_thread(self._hasher.hash, self._keyed(pin))
         persons = await self._people.ids_of(person)
-        async with self._database.transaction() as session:
+
+        async def keep(session: AsyncSession) -> None:
             await store.drop_pins(session, persons, kept=good_until is None)
             session.add(
                 PinRow(
@@ -230,6 +240,8 @@ class SelfService:
                     guesses_from=await store.newest_guess(session), good_until=good_until,
                 )
             )  # fmt: skip
+
+        return keep
 
     # What is known of a ticket
 

@@ -34,7 +34,7 @@ class Outcome(StrEnum):
     WAITING = "waiting"
     SENT = "sent"
     NOT_SENT = "not_sent"
-    """Those who deliver did not take it, or the desk ended before; the old PIN stays."""
+    """Those who deliver did not take it; the old PIN stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class SentTo:
     """`sms` or `mail`."""
     to: str
     """For the eyes of the desk: the middle of it is covered."""
+    receipt: str = ""
+    """What whoever delivers calls it."""
 
 
 def covered(to: str) -> str:

@@ -1,22 +1,23 @@
 """Sends a new PIN to whoever forgot theirs: asked for by telephone with two numbers of theirs, or by the desk.
 
 What a caller is told does not depend on who exists: the PIN goes out behind their call, to the mobile number or mail
-address that the directory has, never to where the wish comes from and never spoken. A PIN that cannot be sent changes
-nothing: the old one stays.
+address that the directory has, never to where the wish comes from and never spoken. A wish is kept in the outbox and
+outlives the desk; its PIN is made when it is sent, and stands nowhere. One that cannot be sent changes nothing: the old
+one stays.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from changgu.ground.access import Actor
 from changgu.ground.database import Database
-from changgu.ground.trouble import Conflict, Trouble
+from changgu.ticketing.outbox.outgoing import Outgoing, Purpose, State, Taken
+from changgu.ticketing.outbox.service import Outbox, nothing_sends
 from changgu.ticketing.self_service.resets import store
 from changgu.ticketing.self_service.resets.limits import ASKED_FROM_A_NUMBER, SENT_A_DAY, Asked, Outcome, SentTo
 from changgu.ticketing.self_service.service import SelfService
@@ -59,18 +60,19 @@ class LastReset:
 
 
 class PinResets:
-    """`run` must be running for what callers ask; the desk's own are sent at once. Without `post` nothing is."""
+    """Wishes for a PIN, which the outbox sends. Without `post` nothing is. Answers `outbox.service.Errand`."""
 
     def __init__(
-        self, database: Database, service: SelfService, people: Registered, post: PinPost | None,
+        self, database: Database, service: SelfService, people: Registered, post: PinPost | None, outbox: Outbox,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         self._database = database
         self._service = service
         self._people = people
         self._post = post
+        self._outbox = outbox
         self._now = now
-        self._waiting: asyncio.Queue[tuple[int, int]] = asyncio.Queue(MOST_WAITING)
+        outbox.join(Purpose.PIN, self)
 
     @property
     def can_send(self) -> bool:
@@ -82,11 +84,13 @@ class PinResets:
 
         Returns before anything is sent, and alike for whoever exists and whoever does not.
         """
-        if self._post is None or self._waiting.full():
+        if self._post is None:
             return Asked.UNAVAILABLE
         person = await self._people.by_numbers(employee, mobile)
         source, now = source[-64:] or "unknown", self._now()
         async with self._database.transaction() as session:
+            if await self._outbox.waiting(session, Purpose.PIN) >= MOST_WAITING:
+                return Asked.UNAVAILABLE
             said = Outcome.WRONG if person is None else Outcome.WAITING
             wish = await store.begin(session, now, person, source, BY_CALLER, said)
             if await store.asked_from(session, source, wish, now) >= ASKED_FROM_A_NUMBER:
@@ -97,12 +101,8 @@ class PinResets:
             if await store.sent_to(session, person, wish, now) >= SENT_A_DAY:
                 await store.became(session, wish, Outcome.TOO_MANY)
                 return Asked.ACCEPTED
-        try:
-            self._waiting.put_nowait((wish, person))
-        except asyncio.QueueFull:
-            async with self._database.transaction() as session:
-                await store.became(session, wish, Outcome.NOT_SENT)
-            return Asked.UNAVAILABLE
+            await self._outbox.ask(session, Purpose.PIN, wish, person, BY_CALLER)
+        self._outbox.look()
         return Asked.ACCEPTED
 
     async def send(self, person: int, by: Actor) -> SentTo:
@@ -114,13 +114,13 @@ class PinResets:
             Trouble: whoever delivers did not take it; the old PIN stays.
         """
         if self._post is None:
-            raise Conflict(
-                "문자나 메일을 보낼 곳이 설정되지 않았습니다([sending]).", "nothing sends SMS or mail here ([sending])"
-            )
+            raise nothing_sends()
         await self._service.standing(person)
         async with self._database.transaction() as session:
             wish = await store.begin(session, self._now(), person, "", by.login, Outcome.WAITING)
-        return await self._deliver(self._post, wish, person, by.login)
+            message = await self._outbox.ask(session, Purpose.PIN, wish, person, by.login, at_once=True)
+        taken = await self._outbox.try_now(message)
+        return SentTo(taken.way, taken.to)
 
     async def last(self, person: int) -> LastReset | None:
         """The last one for this person; None when there was none."""
@@ -128,40 +128,31 @@ class PinResets:
             row = await store.newest(session, person)
         return LastReset(row.at, row.asked_by, Outcome(row.outcome), row.way) if row else None
 
-    async def run(self) -> None:
-        """Send what callers asked for, until cancelled."""
-        async with self._database.transaction() as session:
-            await store.end_waiting(session)
-        while True:
-            wish, person = await self._waiting.get()
-            try:
-                if self._post is not None:
-                    await self._deliver(self._post, wish, person, BY_CALLER)
-            except Trouble as trouble:  # one caller's edge: the next one's goes out
-                logger.warning("a new PIN was not sent to person %d: %s %s", person, trouble.ko, trouble.en)
-            except (SQLAlchemyError, OSError):
-                logger.exception("a new PIN was not sent to person %d", person)
-            finally:
-                self._waiting.task_done()
-
     async def purge(self, before: datetime) -> int:
         """Wishes from before this moment are forgotten; how many."""
         async with self._database.transaction() as session:
             return await store.purge(session, before)
 
-    async def settled(self) -> None:
-        """Wait until everything asked for so far has been dealt with."""
-        await self._waiting.join()
+    async def carry(self, message: Outgoing) -> Taken:
+        """Make a PIN and send it; it is good once that is noted. Raises what whoever delivers says."""
+        person = _person(message)
+        if self._post is None:
+            raise nothing_sends()
+        pin = await self._service.fresh_pin(person)
+        sent = await self._post.deliver(person, pin)
+        seal = await self._service.one_time(person, pin, message.asked_by)
+        logger.info("a new PIN went to person %d by %s, asked for by %s", person, sent.way, message.asked_by)
+        return Taken(sent.way, sent.to, sent.receipt, seal)
 
-    async def _deliver(self, post: PinPost, wish: int, person: int, by: str) -> SentTo:
-        sent = None
-        try:
-            pin = await self._service.fresh_pin(person)
-            sent = await post.deliver(person, pin)
-            await self._service.set_one_time(person, pin, by)
-        finally:
-            async with self._database.transaction() as session:
-                outcome = Outcome.SENT if sent else Outcome.NOT_SENT
-                await store.became(session, wish, outcome, sent.way if sent else "")
-        logger.info("a new PIN went to person %d by %s, asked for by %s", person, sent.way, by)
-        return sent
+    async def over(self, session: AsyncSession, message: Outgoing) -> None:
+        """The wish was met, or will not be."""
+        assert message.errand is not None
+        sent = message.state is State.SENT
+        await store.became(
+            session, message.errand, Outcome.SENT if sent else Outcome.NOT_SENT, message.way if sent else ""
+        )
+
+
+def _person(message: Outgoing) -> int:
+    assert message.person is not None
+    return message.person

@@ -58,12 +58,6 @@ async def became(session: AsyncSession, id: int, outcome: Outcome, way: str = ""
     await session.execute(update(ResetRow).where(ResetRow.id == id).values(outcome=outcome, way=way))
 
 
-async def end_waiting(session: AsyncSession) -> None:
-    """Wishes that still waited when the desk ended were not met."""
-    query = update(ResetRow).where(ResetRow.outcome == Outcome.WAITING)
-    await session.execute(query.values(outcome=Outcome.NOT_SENT))
-
-
 async def purge(session: AsyncSession, before: datetime) -> int:
     """Wishes from before this moment are gone; how many."""
     return len((await session.scalars(delete(ResetRow).where(ResetRow.at < before).returning(ResetRow.id))).all())

@@ -1,0 +1,1 @@
+"""Messages to callers: kept before the caller is told, sent with patience, and never lost without anybody seeing it."""
