@@ -138,6 +138,8 @@ class QueueLog:
         """The rows of one fact, in order; most facts have none or one."""
         at = recorded.at
         match recorded.fact:
+            case AgentStateChanged() as fact:  # the most frequent
+                return self._agent_moved(fact)
             case CallStarted(call=call, caller=caller, direction=direction, callback=callback):
                 self._visits[call] = _Visit(_field(caller or ""), direction, callback or "")
             case CallQueued() as fact:
@@ -157,8 +159,6 @@ class QueueLog:
                 return self._connected(fact, at)
             case CallEnded() as fact:
                 return self._ended(fact, at)
-            case AgentStateChanged() as fact:
-                return self._agent_moved(fact)
             case _:
                 pass
         return []
@@ -260,13 +260,13 @@ class QueueLog:
 
     def _agent_moved(self, fact: AgentStateChanged) -> list[QueueLogRow]:
         before, after = _pause(fact.before, None), _pause(fact.after, fact.reason)
+        if after is None and before is None and AgentState.LOGGED_OUT not in (fact.before, fact.after):
+            return []
         queues = sorted(self._queues_of(fact.agent))
         if fact.after is AgentState.LOGGED_OUT:
             return [_row(queue, "REMOVEMEMBER", NONE, fact.agent) for queue in queues]
         if fact.before is AgentState.LOGGED_OUT:
             return [_row(queue, "ADDMEMBER", NONE, fact.agent, "PAUSED" if after else "") for queue in queues]
-        if after is None and before is None:
-            return []
         event = "UNPAUSE" if after is None else "PAUSE"
         everywhere = _row(NONE, f"{event}ALL", NONE, fact.agent)
         said = [after or "", *([fact.by, fact.why] if fact.by and after else [])]
@@ -289,4 +289,6 @@ def _row(queue: str, event: str, callid: str, interface: str, *data: str | int) 
 
 def _field(text: str) -> str:
     """A caller chooses what stands in their number: nothing in it may look like our separators or a new header."""
+    if text.isprintable() and "|" not in text:
+        return text
     return "".join(" " if mark == "|" or not mark.isprintable() else mark for mark in text)

@@ -30,6 +30,9 @@ INBOX_LIMIT = 100_000
 LISTENERS_WAIT = 0.05
 """Seconds that a fact may wait for a pause in the news before the listeners hear it all the same."""
 
+LISTENERS_TURN = 0.0003
+"""Seconds for which listeners may hear facts before the loop looks for news again; one fact is always heard whole."""
+
 SHORTEST_TIMER = 0.001
 """Seconds; keeps a deadline that is due over and over from starving everything else."""
 
@@ -196,7 +199,7 @@ class Runner:
         try:
             while True:
                 if self._untold and self._inbox.empty():
-                    self._tell(self._untold.popleft(), self._listeners)
+                    self._tell_some()
                     await asyncio.sleep(0)  # news goes before the next
                     continue
                 self._handle(await self._inbox.get())
@@ -279,6 +282,14 @@ class Runner:
         digest, began = floor_digest(news.floor), not self._opened
         self._opened = True
         return FloorOpened(digest) if began else FloorTakenUp(digest)
+
+    def _tell_some(self) -> None:
+        """As many as there is time for, before the loop looks for news: looking costs as much as telling one."""
+        enough = time.monotonic() + LISTENERS_TURN
+        while self._untold and self._inbox.empty():
+            self._tell(self._untold.popleft(), self._listeners)
+            if time.monotonic() >= enough:
+                return
 
     def _tell_all(self) -> None:
         while self._untold:

@@ -80,6 +80,8 @@ class Directory:
     async def owners(self, raws: Collection[str]) -> dict[str, list[Owner]]:
         """Who has these numbers, each as the network wrote it; a number that nobody has is left out. Quick."""
         canonicals = {raw: canonical for raw in raws if (canonical := self.numbering.canonical(raw)) is not None}
+        if not canonicals:
+            return {}
         wanted = set(canonicals.values())
         found = await self._database.in_one_go(lambda database: store.owners(database, wanted))
         return {raw: found[canonical] for raw, canonical in canonicals.items() if canonical in found}

@@ -39,6 +39,10 @@ class Visit:
     notice_heard: bool = False
 
 
+HEARD = (CallStarted, MenuStepTaken, CallQueued, CallConnected)
+"""The facts that say something about it."""
+
+
 def advance(
     visit: Visit | None, fact: Fact, policy: Mapping[QueueName, bool], notice_nodes: frozenset[str]
 ) -> Visit | None:

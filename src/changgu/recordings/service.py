@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from changgu.acd.facts import CallConnected, CallEnded, CallStarted, MenuStepTaken, Recorded
 from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.ground.database import moment
-from changgu.recordings.consent import Decision, Visit, advance, decide
+from changgu.recordings.consent import HEARD, Decision, Visit, advance, decide
 from changgu.recordings.retention import Retention, due, purge_day
 from changgu.recordings.store import Leg, NewRecording, Recording, RecordingState, RecordingStore
 from changgu.recordings.wav import HEADER_BYTES, NoWav, Wav, look, mended
@@ -50,6 +50,9 @@ PURGE_EVERY = 3600.0
 """Seconds between looks for recordings whose time is over."""
 
 NONE: frozenset[str] = frozenset()
+
+FOLLOWED = (*HEARD, CallEnded)
+"""The facts that change what becomes of a conversation."""
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -145,9 +148,9 @@ class Recordings:
     def hear(self, recorded: Recorded) -> None:
         """Take a fact; returns at once."""
         fact = recorded.fact
-        call: CallId | None = getattr(fact, "call", None)
-        if call is None:
+        if not isinstance(fact, FOLLOWED):
             return
+        call = fact.call
         before = self._visits.get(call)
         visit = self._follow(recorded, call)
         if visit is None:

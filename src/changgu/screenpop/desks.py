@@ -173,12 +173,14 @@ class Desks:
 
     def at(self, agent: AgentId) -> Desk:
         """The desk of an agent, as it is now."""
-        return self.desks.get(agent, Desk(agent))
+        return self.desks.get(agent) or Desk(agent)
 
     def apply(self, recorded: Recorded) -> tuple[AgentId, ...]:
         """Take in one fact; the agents whose desks changed, mostly one or none."""
         at = recorded.at
         match recorded.fact:
+            case AgentStateChanged() as change:  # the most frequent
+                return self._put(_moved(self.at(change.agent), change, at))
             case CallStarted() | MenuStepTaken() | CallQueued():
                 self._before_any_desk(recorded)
                 return NOBODY
@@ -196,8 +198,6 @@ class Desks:
                 return self._change_call(agent, call, stage=Stage.TALKING, hold_since=None)
             case CallEnded(call=call, outcome=outcome):
                 return self._ended(call, outcome, at)
-            case AgentStateChanged() as change:
-                return self._put(_moved(self.at(change.agent), change, at))
             case NextStateRequested(agent=agent, state=state, reason=reason):
                 by, why = _asker(recorded.because)
                 return self._put(

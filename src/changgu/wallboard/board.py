@@ -16,6 +16,7 @@ from datetime import datetime, timedelta, tzinfo
 from datetime import time as wall_time
 
 from changgu.acd.facts import (
+    AgentStateChanged,
     CallConnected,
     CallEnded,
     CallOffered,
@@ -23,6 +24,7 @@ from changgu.acd.facts import (
     CallQueued,
     CallStarted,
     Direction,
+    Fact,
     OfferEnded,
     Outcome,
     ReasonLimitPassed,
@@ -168,6 +170,9 @@ class Board:
         """Take in one fact."""
         at, fact = recorded.at, recorded.fact
         self.turn_to(at)
+        if isinstance(fact, AgentStateChanged):  # the most frequent
+            self._move(fact, at)
+            return
         match fact:
             case CallStarted():
                 self._calls[fact.call] = _Call(fact.direction)
@@ -200,9 +205,12 @@ class Board:
             if queue is not None:
                 self._touch_queue(queue)
         if isinstance(fact, Seats.HEARS):
-            login = self._seats.fold(fact, at, self._day_start, self._queue_of)
-            if login is not None:
-                self._touch(login)
+            self._move(fact, at)
+
+    def _move(self, fact: Fact, at: Instant) -> None:
+        login = self._seats.fold(fact, at, self._day_start, self._queue_of)
+        if login is not None:
+            self._touch(login)
 
     def turn_to(self, now: Instant) -> bool:
         """Take in that time has passed: a target missed, a new day; True when that changed a figure."""

@@ -5,7 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -156,6 +156,8 @@ class Counts:
         self._now = now
         self._paths = Paths()
         self._waiting: Counter[tuple[date, Count]] = Counter()
+        self._day = date.min
+        self._day_begins = self._day_ends = datetime.min.replace(tzinfo=UTC)
 
     def reached(self, call: str, serving: Serving, node: str, at: datetime) -> None:
         """A caller came to a place."""
@@ -200,5 +202,13 @@ class Counts:
                 self._waiting.clear()
 
     def _count(self, counts: Iterable[Count], at: datetime) -> None:
-        day = at.astimezone(self._zone).date()
-        self._waiting.update((day, count) for count in counts)
+        for count in counts:
+            if not self._day_begins <= at < self._day_ends:
+                self._turn_to(at)
+            self._waiting[self._day, count] += 1
+
+    def _turn_to(self, at: datetime) -> None:
+        """The day of the site at this moment: looked up once a day and not at every step of a caller."""
+        self._day = at.astimezone(self._zone).date()
+        begins, ends = (datetime.combine(self._day + timedelta(days=days), time(), self._zone) for days in (0, 1))
+        self._day_begins, self._day_ends = begins.astimezone(UTC), ends.astimezone(UTC)
