@@ -119,6 +119,17 @@ def test_one_call_from_the_menu_to_the_end_of_its_wrap_up() -> None:
     assert floor.wait(0.001) == [change(ALICE, WRAP_UP, READY, C1)]
 
 
+def test_the_language_that_a_caller_chose_stays_theirs_and_is_found_again_in_the_facts() -> None:
+    floor = Floor("alice")
+    floor.dial("c1")
+
+    facts = floor.tell(CallArrived(C1, HELPDESK, language="en"))
+    assert facts[0] == CallQueued(C1, HELPDESK, 0, frozenset(), language="en")
+    assert floor.engine.calls[C1].language == "en"
+    rebuilt = Engine.restore(floor.plan, floor.history)
+    assert rebuilt.calls[C1].language == "en"
+
+
 def test_the_agent_hangs_up_first() -> None:
     floor = Floor("alice")
     floor.ready("alice")

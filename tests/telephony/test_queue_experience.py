@@ -72,7 +72,7 @@ def test_what_is_said_again_and_again_is_made_before_the_first_caller(language: 
 
 
 def test_comfort_messages_are_known_for_the_warm_up() -> None:
-    comfort = Announcements(comfort=("곧 연결됩니다.", "기다려 주셔서 감사합니다."))
+    comfort = Announcements(comfort=("곧 연결됩니다.", "please_wait", "기다려 주셔서 감사합니다."))
     floor = Floor((Queue(PC, "PC", announcements=comfort), Queue(QueueName("b"), "B", announcements=comfort)))
     assert comfort_sentences(floor) == ("곧 연결됩니다.", "기다려 주셔서 감사합니다.")
 
@@ -103,17 +103,21 @@ nodes:
 
 
 async def test_who_chose_english_in_the_menu_waits_and_is_sent_away_in_english(board: Switchboard) -> None:
-    """CTI-18: where one stands, how long it takes, and the farewell; a comfort message is a sentence of the desk's."""
+    """CTI-18: place, time and farewell; a comfort sentence is in the desk's language, one that is a prompt in theirs."""
     board.menu = load(LANGUAGES_OFFERED, "main.yaml", None, {})
     await board.pbx.call_in(CALL, "1000")
     await board.until_posted(MenuStepReached(CALL, "first"))
     await board.press("2")
-    await board.until_posted(CallArrived(CALL, PC))
+    await board.until_posted(CallArrived(CALL, PC, language="en"))
     board.do(PlayMusicOnHold(CALL, PC), THIRD)
     await board.until_said("wait_minutes_2")
     assert board.voice.spoken[-3:] == [
         ("ko", "잠시만 기다려 주십시오."), ("en", "position_3"), ("en", "wait_minutes_2"),
     ]  # fmt: skip
+
+    board.do(Announce(CALL, PC, comfort="please_wait"))
+    await board.until_said("please_wait")
+    assert board.voice.spoken[-1] == ("en", "please_wait")
 
     board.do(Divert(CALL, PC, Destination(Way.VOICEMAIL)))
     await board.until_said("voicemail_prompt")

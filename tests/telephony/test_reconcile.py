@@ -34,11 +34,11 @@ class FakeEngine:
     def recently_ended(self, call: CallId) -> bool:
         return call in self.over
 
-    def has(self, call: str, state: CallState, offer: int | None = None) -> None:
+    def has(self, call: str, state: CallState, offer: int | None = None, language: str = "") -> None:
         agent = ALICE if offer is not None else None
         self.calls[CallId(call)] = CallView(
             CallId(call), state, "010", "1000", QueueName("pc"), 0, frozenset(), 2e9, None, agent,
-            OfferId(offer) if offer is not None else None, None,
+            OfferId(offer) if offer is not None else None, None, language=language,
         )  # fmt: skip
 
 
@@ -123,6 +123,16 @@ async def test_orphans_are_hung_up_and_empty_bridges_deleted(pbx: FakeAri) -> No
         assert pbx.channels == {}
         assert pbx.bridges == {}
         assert house.posted == []
+
+
+@pytest.mark.parametrize(("language", "spoken"), [("en", "en"), ("", None)])
+async def test_who_waits_in_english_does_so_after_a_restart(pbx: FakeAri, language: str, spoken: str | None) -> None:
+    pbx.channels["c1"] = FakeChannel("c1", "inbound,1000")
+    house = House(pbx)
+    house.engine.has("c1", CallState.WAITING, language=language)
+    async with house.open():
+        assert house.telephony.inbound.knows(CallId("c1"))
+        assert house.telephony.inbound.language(CallId("c1")) == spoken
 
 
 async def test_a_new_caller_found_on_the_line_is_welcomed_once(pbx: FakeAri) -> None:

@@ -54,6 +54,8 @@ class CallArrived(Message, frozen=True):
     """Why the priority is what it is: `vip`, `repeat_caller`, `repeated_incident`."""
     since: Instant | None = None
     """When they began to wait, if that was before this news."""
+    language: str = ""
+    """In which they went on in the menu; empty: as before, which at first is the desk's own."""
 
 
 class MenuEnded(Message, frozen=True):

@@ -149,6 +149,8 @@ class CallQueued(Message, frozen=True):
     """Why the priority is what it is."""
     waits_for: AgentId | None = None
     """The one agent who may take the call until that wish lapses; decided on entry."""
+    language: str = ""
+    """In which they are spoken to; empty: in the desk's own."""
 
 
 class CallWidened(Message, frozen=True):

@@ -246,7 +246,7 @@ class FloorState:
             call.queued_at = at if call.callback is not None else call.placed_at
         call.priority, call.needs, call.skills = fact.priority, fact.skills, fact.skills
         call.named, call.last_agent, call.grounds = fact.agent, fact.last_agent, fact.grounds
-        call.wants = fact.waits_for
+        call.wants, call.language = fact.waits_for, fact.language
         call.reach = -1.0
         call.key = self._key(call)
         self.lines.of(call).add_caller(call)

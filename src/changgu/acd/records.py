@@ -91,6 +91,8 @@ class CallView:
     """The person is dialled before the phone of the agent who was offered this rings."""
     diverted: Departure | None = None
     """Why they left a queue, while something else is done for them."""
+    language: str = ""
+    """In which they are spoken to, once they came to a queue; empty: in the desk's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,7 @@ class CallRecord(Timed):
     reached: bool = True
     dials_first: bool = False
     diverted: Departure | None = None
+    language: str = ""
 
     @property
     def agent(self) -> AgentId | None:
@@ -249,6 +252,7 @@ class CallRecord(Timed):
             tuple((agent, offer) for offer, agent in self.offers.items()) if ringing else (),
             self.placed_at if queued else None, self.entered_at if queued else None,
             self.wants, self.opened, self.callback, self.reached, self.dials_first, self.diverted,
+            self.language,
         )  # fmt: skip
 
 

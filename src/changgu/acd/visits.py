@@ -93,7 +93,7 @@ class Visits:
             credit = credited(promise.placed_at, now, state.queue(event.queue).callbacks)
             placed_at = credit if placed_at is None else min(placed_at, credit)
             priority = max(priority, promise.priority)
-        wish = Wish(priority, event.skills, event.agent, event.last_agent, grounds)
+        wish = Wish(priority, event.skills, event.agent, event.last_agent, grounds, event.language or call.language)
         # Whoever sends them back need not remember what they came with.
         if came_back and not (event.priority or event.skills or event.agent):
             wish = Wish.of(call)

@@ -49,11 +49,12 @@ class Wish(Message, frozen=True):
     agent: AgentId | None = None
     last_agent: AgentId | None = None
     grounds: frozenset[str] = frozenset()
+    language: str = ""
 
     @classmethod
     def of(cls, call: CallRecord) -> Wish:
         """What a caller who waits brought."""
-        return cls(call.priority, call.needs, call.named, call.last_agent, call.grounds)
+        return cls(call.priority, call.needs, call.named, call.last_agent, call.grounds, call.language)
 
 
 class Waiting:
@@ -92,7 +93,7 @@ class Waiting:
         hand.note(
             CallQueued(
                 call.call, name, wish.priority, wish.skills, placed_at, entered_at, wish.agent, wish.last_agent,
-                wish.grounds, self._waits_for(queue, wish),
+                wish.grounds, self._waits_for(queue, wish), wish.language,
             ),
             now,
         )  # fmt: skip

@@ -155,7 +155,7 @@ def nameless_sentences(
     `catalogue`: the sentences that are known by name; of a version that says a name in other words, these words."""
     said = {}
     for number, language in enumerate(languages):
-        comfort = comfort_sentences(floor) if number == 0 else ()  # a queue has them in the desk's own language
+        comfort = comfort_sentences(floor) if number == 0 else ()  # a sentence is in the desk's own language
         named = (catalogue or {}).get(language, {})
         others = () if catalogue is None else (
             text for name, text in flow.sentences.get(language, {}).items() if named.get(name) != text

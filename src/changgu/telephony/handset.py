@@ -147,6 +147,8 @@ class Visitor:
     """The desk ends this call itself; the ACD need not be told that it has ended."""
     language: str | None = None
     """In which they went on in the menu; None: the desk's."""
+    known_language: str = ""
+    """The one that the ACD knows of; empty: the desk's."""
     known: asyncio.Task[Standing] | None = None
     """What the house knows of them, looked up while they are answered and hear the menu."""
     arrived: CallArrived | None = None

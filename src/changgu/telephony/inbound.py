@@ -248,10 +248,13 @@ class Inbound:
         self._post(CallerDialledIn(call, visitor.identity.number, visitor.identity.dialled, since))
         self._post(CallArrived(call, queue, since=since))
 
-    def adopt(self, channel: Channel, dialled: str) -> None:
-        """A caller whom the ledger knows is still on the line after we were away; nothing to do but to listen."""
+    def adopt(self, channel: Channel, dialled: str, language: str = "") -> None:
+        """A caller whom the ledger knows is still on the line after we were away; nothing to do but to listen.
+
+        `language` is the one that they are spoken to in, as the ledger has it; empty: the desk's."""
         if not self.knows(CallId(channel.id)):
-            self._register(channel, dialled)
+            visitor = self._register(channel, dialled)
+            visitor.language, visitor.known_language = language or None, language
 
     def greet_again(self, channel: Channel, dialled: str) -> None:
         """A caller who was in the menu when we went away: it starts again, once."""
@@ -516,9 +519,12 @@ class Inbound:
 
     async def _arrives(self, visitor: Visitor, arrived: CallArrived) -> None:
         known = await self._standing(visitor)
+        spoken, before = visitor.language or self._desk.language, visitor.known_language or self._desk.language
         visitor.arrived = msgspec.structs.replace(
-            arrived, priority=arrived.priority + known.priority, last_agent=known.last_agent, grounds=known.grounds
-        )
+            arrived, priority=arrived.priority + known.priority, last_agent=known.last_agent, grounds=known.grounds,
+            language="" if spoken == before else spoken,
+        )  # fmt: skip
+        visitor.known_language = spoken
         visitor.afterwards = None  # whatever they did in the menu: from here on they wait, and may give up
         self._post(visitor.arrived)
 

@@ -8,6 +8,7 @@ goes on, and left out when that takes too long.
 import asyncio
 import itertools
 import logging
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,9 @@ MUSIC_AFTER = 0.3
 TOO_LATE = 8.0
 """Seconds after which an announcement whose sound was not ready is out of date: others have been served meanwhile."""
 
+PROMPT_NAME = re.compile(r"[a-z][a-z0-9_]*")
+"""Of `prompts/*.toml`; no sentence looks like it."""
+
 Request = tuple[str, str]
 """Method and resource path."""
 
@@ -44,7 +48,7 @@ Later = Callable[[CallId, Callable[[], Coroutine[Any, Any, None]]], None]
 
 def announced(command: Announce, language: str) -> tuple[Prompt, ...]:
     """What is said: a comfort message, the place, the estimated wait, whatever of them there is."""
-    said: list[Prompt] = [TextPrompt(command.comfort)] if command.comfort else []
+    said: list[Prompt] = [_comfort(command.comfort)] if command.comfort else []
     if command.position is not None and command.position > 0:
         said.append(position_said(command.position, language))
     if command.promise is not None:
@@ -53,8 +57,14 @@ def announced(command: Announce, language: str) -> tuple[Prompt, ...]:
 
 
 def comfort_sentences(floor: Floor) -> tuple[str, ...]:
-    """Every comfort message of the floor, for the synthesiser's warm-up."""
-    return tuple(dict.fromkeys(text for queue in floor.queues for text in queue.announcements.comfort))
+    """Every comfort message of the floor that is a sentence, for the synthesiser's warm-up."""
+    texts = (text for queue in floor.queues for text in queue.announcements.comfort)
+    return tuple(dict.fromkeys(text for text in texts if isinstance(_comfort(text), TextPrompt)))
+
+
+def _comfort(text: str) -> Prompt:
+    """The name of a prompt has a sentence for each language; any other sentence has the desk's own."""
+    return NamedPrompt(text) if PROMPT_NAME.fullmatch(text) else TextPrompt(text)
 
 
 @dataclass(slots=True, eq=False)
@@ -98,13 +108,14 @@ class QueueExperience:
     def announce(self, command: Announce) -> None:
         """Say where the caller stands, in their language, then music again.
 
-        A queue's comfort message is one sentence, in the desk's own language, and is said in it to everybody.
+        A comfort message that is a sentence is in the desk's own language, and is said in it to everybody; one that
+        names a prompt is said in theirs, where it has been recorded or written in it.
         """
         theirs = self._language_of(command.call) or self._language
-        comfort, figures = announced(command, self._language)[:1] if command.comfort else (), announced(
-            msgspec.structs.replace(command, comfort=""), theirs
-        )  # fmt: skip
-        self._say(command.call, ((self._language, comfort), (theirs, figures)))
+        comfort: tuple[Prompt, ...] = (_comfort(command.comfort),) if command.comfort else ()
+        figures = announced(msgspec.structs.replace(command, comfort=""), theirs)
+        written = theirs if comfort and isinstance(comfort[0], NamedPrompt) else self._language
+        self._say(command.call, ((written, comfort), (theirs, figures)))
 
     def say(self, call: CallId, prompts: Sequence[Prompt]) -> None:
         """Say something to a caller who waits, in their language, then music (again)."""

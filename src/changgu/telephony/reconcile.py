@@ -212,7 +212,7 @@ class Reconciler:
             if view.call in restart_menu:
                 self._inbound.greet_again(channel, view.dialled)
             else:
-                self._inbound.adopt(channel, view.dialled)
+                self._inbound.adopt(channel, view.dialled, view.language)
         for found in findings.legs:
             self._switch.adopt(
                 found.leg, answered=found.answered, bridged=found.bridged, joined=found.joined, is_here=found.is_here
