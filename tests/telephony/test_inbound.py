@@ -168,7 +168,7 @@ async def test_a_queues_own_number_has_a_greeting_and_no_menu(lobby: Lobby) -> N
     await lobby.pbx.call_in(CALL, "1002")
     await lobby.until_posted(CallArrived(CALL, QueueName("network")))
 
-    assert lobby.said() == ["greeting", "recording_notice"]
+    assert lobby.said() == ["greeting", "machine_voice", "recording_notice"]
     assert not [event for event in lobby.posted if isinstance(event, MenuStepReached)]
 
 

@@ -160,14 +160,14 @@ async def test_who_dials_the_queue_itself_hears_it_too(room: Room, board: Board)
     board.put("desk")
     await room.pbx.call_in(CALL, "1002")
     await room.until_posted(CallArrived(CALL, QueueName("network")))
-    assert room.said() == ["greeting", "recording_notice", OUTAGE, OUTAGE]
+    assert room.said() == ["greeting", "machine_voice", "recording_notice", OUTAGE, OUTAGE]
 
 
 async def test_a_notice_for_everybody_and_for_the_queue_dialled_is_said_once(room: Room, board: Board) -> None:
     board.put("desk", "queue:network")
     await room.pbx.call_in(CALL, "1002")
     await room.until_posted(CallArrived(CALL, QueueName("network")))
-    assert room.said() == ["greeting", "recording_notice", OUTAGE]
+    assert room.said() == ["greeting", "machine_voice", "recording_notice", OUTAGE]
 
 
 async def test_a_notice_for_a_place_of_the_menu_is_said_before_what_is_said_there(room: Room, board: Board) -> None:

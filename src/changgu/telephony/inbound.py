@@ -68,8 +68,10 @@ from changgu.telephony.survey import AfterCall, Invitations, SurveyAsker
 
 logger = logging.getLogger(__name__)
 
-SHORT_GREETING: tuple[Prompt, ...] = (NamedPrompt("greeting"), NamedPrompt("recording_notice"))
-"""What a caller hears, to its end, who dialled a queue's own number."""
+SHORT_GREETING: tuple[Prompt, ...] = (
+    NamedPrompt("greeting"), NamedPrompt("machine_voice"), NamedPrompt("recording_notice")
+)  # fmt: skip
+"""What a caller hears, to its end, who dialled a queue's own number: like the menu, that a machine speaks, if one does."""
 
 
 LONGEST_LOOK_UP = 0.15
