@@ -94,6 +94,36 @@ async def test_a_phone_that_speaks_without_us_cannot_be_rung_until_it_is_done() 
         await running
 
 
+async def test_phones_that_have_only_just_hung_up_do_not_have_all_phones_looked_at_every_second() -> None:
+    pbx, posted, bob = SlowList(), list[Event](), AgentId("bob")
+    phones = AgentPhones(
+        pbx, posted.append, lambda: [ALICE, bob], lambda agent: True, settling=0.01, has_call=lambda agent: False,
+        elsewhere_again=(0.01, 0.2),
+    )  # fmt: skip
+    running = asyncio.create_task(phones.run())
+    clock = asyncio.get_running_loop().time
+
+    def with_one_speaking(speaker: AgentId) -> list[dict[str, str]]:
+        return [
+            {"ObjectName": f"agent-{one}", "DeviceState": "In use" if one == speaker else "Not in use"}
+            for one in (ALICE, bob)
+        ]
+
+    pbx.come_up()
+    (await pbx.asked()).set_result(with_one_speaking(ALICE))
+    (await pbx.asked()).set_result(with_one_speaking(bob))
+    second = clock()
+    third = await pbx.asked()
+    assert clock() - second > 0.15, "only another one spoke"
+    assert posted == []
+    third.set_result(with_one_speaking(bob))
+    (await pbx.asked()).set_result(with_one_speaking(ALICE))
+    assert posted == [PhoneUnreachable(bob)]
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
 async def test_a_list_asked_for_before_a_phone_registered_does_not_take_it_away_again(room: Room) -> None:
     room.pbx.come_up()
     old = await room.pbx.asked()

@@ -32,6 +32,10 @@ LOOK_AGAIN = 2.0
 ELSEWHERE_AGAIN = 1.0
 """Seconds until a phone that speaks without us is looked at again: it is believed to when it was seen twice."""
 
+ELSEWHERE_LATER = 10.0
+"""The same once a second look has found only others: they have just hung up, and the PBX does not know it yet. On a
+busy floor there is always one, and the list of hundreds of phones takes as long as several calls."""
+
 SETTLING = 0.5
 """Seconds by which the PBX's list may be behind its news; also the least time between two lists, so that hundreds of
 phones that come back at once cost a few lists and not hundreds."""
@@ -90,12 +94,16 @@ class AgentPhones:
         self, ami: Phones, post: Callable[[Event], None], agents: Callable[[], Collection[AgentId]],
         is_reachable: Callable[[AgentId], bool], *, settling: float = SETTLING,
         has_call: Callable[[AgentId], bool] = lambda agent: True,
+        elsewhere_again: tuple[float, float] = (ELSEWHERE_AGAIN, ELSEWHERE_LATER),
     ) -> None:  # fmt: skip
         self._ami = ami
         self._settling = settling
         self._has_call = has_call
+        self._elsewhere_again = elsewhere_again
         self._elsewhere: frozenset[AgentId] = frozenset()
         """Whose phone was used without a call of ours when it was last looked at."""
+        self._only_others = False
+        """Whether there were such at the look before, and all of them are done."""
         self._post = post
         self._agents = agents
         self._is_reachable = is_reachable
@@ -126,7 +134,7 @@ class AgentPhones:
                     self._look.set()
             else:
                 if self._elsewhere:
-                    asyncio.get_running_loop().call_later(ELSEWHERE_AGAIN, self._look.set)
+                    asyncio.get_running_loop().call_later(self._elsewhere_again[self._only_others], self._look.set)
                 await asyncio.sleep(self._settling)
 
     async def _read_all(self) -> None:
@@ -146,6 +154,7 @@ class AgentPhones:
         self._elsewhere = frozenset(
             agent for agent, state in states.items() if in_use(state) and not self._has_call(agent)
         )
+        self._only_others = bool(before) and not before & self._elsewhere
         found = {
             agent: reachable(state) and agent not in before & self._elsewhere for agent, state in states.items()
         }
