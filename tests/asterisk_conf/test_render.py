@@ -99,6 +99,7 @@ def test_the_pbx_gives_its_own_account_of_every_call() -> None:
     kinds = next(line for line in section(files["cel.conf"], "general") if line.startswith("events = "))
     assert {"CHAN_START", "ANSWER", "BRIDGE_ENTER", "HANGUP", "LINKEDID_END"} <= set(kinds[9:].split(","))
     assert "ALL" not in kinds
+    assert "CHAN_END" not in kinds, "every HANGUP says it already"
     assert "DTMF" not in kinds, "keys may be secrets"
     assert "CEL" in AMI_EVENTS
     assert "eventfilter(action(include),name(CEL)) =" in lines(files["manager.conf"])

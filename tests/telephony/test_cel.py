@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from alembic import command
+from alembic.config import Config
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import HTTPConnection
 
@@ -31,10 +33,11 @@ from changgu.telephony import cel_writer
 from changgu.telephony.ami.client import Ami, AmiAddress
 from changgu.telephony.api import Tracing, build_router
 from changgu.telephony.cel import KINDS, CelEvent, parse_cel
+from changgu.telephony.cel_account import Heard, by_call, headers_of
 from changgu.telephony.cel_audit import Difference, Milestone, cel_check
 from changgu.telephony.cel_writer import KEPT, CelWriter
 from changgu.telephony.pages import build_pages
-from changgu.telephony.store import CelStore
+from changgu.telephony.store import CelRow, CelStore
 from tests.asterisk_conf.test_render import PLAN
 from tests.support.fake_ami import FakeAmi
 from tests.support.waiting import eventually
@@ -69,23 +72,36 @@ def event(kind: str, after: float = 0.0, unique_id: str = CALL, *, zone: int = 0
     return found
 
 
+ANSWERED_CALL = [
+    headers("CHAN_START", 0.0),
+    headers("ANSWER", 0.01),
+    headers("CHAN_START", 55.0, LEG),
+    headers("ANSWER", 60.0, LEG),
+    headers("BRIDGE_ENTER", 60.01),
+    headers("BRIDGE_ENTER", 60.02, LEG),
+    headers("BRIDGE_EXIT", 180.0),
+    headers("HANGUP", 180.0),
+    headers("CHAN_END", 180.0),
+    headers("BRIDGE_EXIT", 180.01, LEG),
+    headers("HANGUP", 180.02, LEG),
+    headers("CHAN_END", 180.02, LEG),
+    headers("LINKEDID_END", 180.02, LEG),
+]
+"""Arrives, waits a minute, talks for two, and hangs up."""
+
+
 def answered_call() -> list[CelEvent]:
-    """Arrives, waits a minute, talks for two, and hangs up."""
-    return [
-        event("CHAN_START", 0.0),
-        event("ANSWER", 0.01),
-        event("CHAN_START", 55.0, LEG),
-        event("ANSWER", 60.0, LEG),
-        event("BRIDGE_ENTER", 60.01),
-        event("BRIDGE_ENTER", 60.02, LEG),
-        event("BRIDGE_EXIT", 180.0),
-        event("HANGUP", 180.0),
-        event("CHAN_END", 180.0),
-        event("BRIDGE_EXIT", 180.01, LEG),
-        event("HANGUP", 180.02, LEG),
-        event("CHAN_END", 180.02, LEG),
-        event("LINKEDID_END", 180.02, LEG),
-    ]
+    return [found for said in ANSWERED_CALL if (found := parse_cel(said, T0)) is not None]
+
+
+def block(said: dict[str, str]) -> bytes:
+    """An event as it comes over the line."""
+    return "\r\n".join(f"{name}: {value}" for name, value in said.items()).encode("utf-8", "replace")
+
+
+def heard(*told: dict[str, str]) -> list[Heard]:
+    """What comes over the line, each as soon as it was sent."""
+    return [(block(said), datetime.fromtimestamp(float(said["Timestamp"]), UTC)) for said in told]
 
 
 def row(**changes: object) -> CallRecord:
@@ -113,7 +129,7 @@ def test_an_event_says_what_happened_to_which_channel_of_which_call() -> None:
 
 def test_every_kind_that_is_asked_for_has_a_word_in_both_languages() -> None:
     line = next(line for line in render(PLAN, PbxFloor())["cel.conf"].splitlines() if line.startswith("events = "))
-    assert set(line.removeprefix("events = ").split(",")) == KINDS
+    assert set(line.removeprefix("events = ").split(",")) == KINDS - {"CHAN_END"}, "HANGUP says it already"
     for language, messages in SitePages().catalogue.messages.items():
         assert not [kind for kind in KINDS if f"trace.kind_{kind}" not in messages], language
 
@@ -284,36 +300,152 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 async def test_what_is_kept_is_what_was_told(database: Database) -> None:
     store = CelStore(database)
-    await store.add(answered_call())
+    assert await store.add(heard(*ANSWERED_CALL)) == 0
     assert await store.of_call(CALL) == answered_call()
     assert await store.of_call(LEG) == [], "a leg belongs to its call"
 
 
+async def test_an_account_is_kept_word_for_word(database: Database) -> None:
+    told = block(headers("ANSWER", CallerIDname="김민수 \0", Peer="x" * 5000, Extra="{"))
+    store = CelStore(database)
+    assert await store.add([(told, T0), (b"Event: CEL\r\nEventName: X", T0)]) == 1, "of no channel"
+    async with database.transaction() as session:
+        (body,) = (await session.execute(text("SELECT body FROM cel_accounts"))).scalars()
+    assert body == b"%d\r\n%b" % (T0.timestamp() * 1e6, told)
+    (kept,) = await store.of_call(CALL)
+    assert (len(kept.peer), kept.extra) == (5000, "{")
+
+
+async def test_what_a_call_is_told_at_once_is_one_row(database: Database) -> None:
+    store = CelStore(database)
+    other = [headers("CHAN_START", 1.0, "c2", LinkedID="c2")]
+    await store.add(heard(*ANSWERED_CALL[:6], *other, *ANSWERED_CALL[6:9]))
+    await store.add(heard(*ANSWERED_CALL[9:]))
+    async with database.transaction() as session:
+        rows = (await session.execute(text("SELECT linked_id FROM cel_accounts ORDER BY id"))).scalars()
+        assert list(rows) == [CALL, "c2", CALL]
+    assert await store.of_call(CALL) == answered_call()
+    assert [one.unique_id for one in await store.of_call("c2")] == ["c2"]
+
+
 async def test_an_event_heard_twice_is_one(database: Database) -> None:
     store = CelStore(database)
-    await store.add([*answered_call(), *answered_call()])
-    await store.add(answered_call())
+    await store.add(heard(*ANSWERED_CALL, *ANSWERED_CALL))
+    await store.add(heard(*ANSWERED_CALL))
     assert await store.of_call(CALL) == answered_call()
 
 
 async def test_the_same_happening_twice_is_two(database: Database) -> None:
     store = CelStore(database)
-    await store.add([event("BRIDGE_ENTER", 1.0), event("BRIDGE_EXIT", 1.1), event("BRIDGE_ENTER", 1.2)])
+    await store.add(heard(headers("BRIDGE_ENTER", 1.0), headers("BRIDGE_EXIT", 1.1), headers("BRIDGE_ENTER", 1.2)))
     assert len(await store.of_call(CALL)) == 3
 
 
-async def test_words_that_are_too_long_are_cut(database: Database) -> None:
+async def test_events_stand_in_the_order_in_which_they_happened(database: Database) -> None:
     store = CelStore(database)
-    await store.add([event("ANSWER", Peer="x" * 5000, Extra="y" * 5000)])
-    (kept,) = await store.of_call(CALL)
-    assert (len(kept.peer), len(kept.extra)) == (400, 5000)
+    await store.add(heard(*reversed(ANSWERED_CALL[:6])))
+    assert await store.of_call(CALL) == answered_call()[:6]
+
+
+async def test_of_a_call_without_end_the_beginning_is_shown(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("changgu.telephony.store.LARGEST_TRACE", 5)
+    store = CelStore(database)
+    await store.add(heard(*ANSWERED_CALL[:3], *ANSWERED_CALL[:3]))
+    await store.add(heard(*ANSWERED_CALL[3:]))
+    assert await store.of_call(CALL) == answered_call()[:5]
+
+
+@pytest.mark.parametrize("words", [
+    {"UniqueID": "Uniqueid", "LinkedID": "Linkedid"},
+    {"EventName": "eventname"},
+    {"LinkedID": "Nothing"},
+])  # fmt: skip
+async def test_another_pbx_may_write_its_words_another_way(database: Database, words: dict[str, str]) -> None:
+    told = {words.get(name, name): value for name, value in headers("ANSWER").items()}
+    store = CelStore(database)
+    assert await store.add(heard(told)) == 0
+    assert [one.kind for one in await store.of_call(CALL)] == ["ANSWER"]
+
+
+@pytest.mark.parametrize("missing", ["EventName", "UniqueID"])
+@pytest.mark.parametrize("blank", ["", " ", "\0", "\u00a0"])
+async def test_what_says_nothing_is_not_kept_but_counted(database: Database, missing: str, blank: str) -> None:
+    store = CelStore(database)
+    assert await store.add(heard(headers("ANSWER") | {missing: blank}, headers("HANGUP"))) == 1
+    assert [one.kind for one in await store.of_call(CALL)] == ["HANGUP"]
+
+
+WORDS = st.text(st.characters(exclude_characters="\r\n"))
+
+
+@given(st.dictionaries(st.sampled_from(["EventName", "UniqueID", "LinkedID", "CallerIDname", "Extra"]), WORDS))
+def test_a_call_is_found_by_what_its_events_say_once_read(said: dict[str, str]) -> None:
+    told = block(headers("HANGUP") | said)
+    event = parse_cel(headers_of(told), T0)
+    calls, unread = by_call([(told, T0)])
+    assert list(calls) == ([] if event is None else [event.linked_id])
+    assert unread == (event is None)
 
 
 async def test_only_what_is_old_is_taken_out(database: Database) -> None:
     writer = CelWriter(Ami(NOWHERE), database, now=lambda: T0 + KEPT + timedelta(seconds=60.015))
-    await writer.store.add(answered_call())
+    for told in heard(*ANSWERED_CALL):
+        await writer.store.add([told])
     await writer.purge()
     assert await writer.store.of_call(CALL) == answered_call()[5:]
+
+
+# ---- accounts that were kept before, event by event ----------------------------------------------------------------
+
+
+async def _kept_as_before(database: Database, *told: dict[str, str]) -> None:
+    rows = [asdict(found) for said in told if (found := parse_cel(said, T0)) is not None]
+    async with database.transaction() as session:
+        await session.execute(insert(CelRow), rows)
+
+
+@pytest.fixture
+async def grown(tmp_path: Path) -> AsyncIterator[Database]:
+    """A desk's database that was begun before accounts were kept word for word, with one of each and one of both."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'grown.db'}")
+    async with database.engine.begin() as connection:
+        await connection.run_sync(_to_the_shape_before)
+    await _kept_as_before(database, *ANSWERED_CALL[:8], headers("CHAN_START", 0, "c2", LinkedID="c2"))
+    await schema.upgrade(database)
+    yield database
+    await database.close()
+
+
+def _to_the_shape_before(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0008i")
+
+
+async def test_accounts_that_were_kept_before_are_shown_as_ever(grown: Database) -> None:
+    store = CelStore(grown)
+    assert await schema.differences(grown) == []
+    assert await store.of_call(CALL) == answered_call()[:8]
+    assert [one.unique_id for one in await store.of_call("c2")] == ["c2"]
+
+
+async def test_a_call_that_went_on_through_the_change_has_one_account(grown: Database) -> None:
+    store = CelStore(grown)
+    await store.add(heard(*ANSWERED_CALL[6:]))
+    assert await store.of_call(CALL) == answered_call()
+
+
+async def test_accounts_that_were_kept_before_grow_old_as_well(grown: Database) -> None:
+    writer = CelWriter(Ami(NOWHERE), grown, now=lambda: T0 + KEPT + timedelta(seconds=60.015))
+    await writer.store.add(heard(ANSWERED_CALL[0], ANSWERED_CALL[12]))
+    await writer.purge()
+    assert await writer.store.of_call(CALL) == answered_call()[5:8]
+
+
+# ---- hearing it ----------------------------------------------------------------------------------------------------
 
 
 async def test_what_ami_tells_is_written(database: Database) -> None:
@@ -346,11 +478,6 @@ def _told(said: dict[str, str]) -> dict[str, str]:
     return {"event": said.pop("Event"), **said}
 
 
-def block(said: dict[str, str]) -> bytes:
-    """An event as it comes over the line."""
-    return "\r\n".join(f"{name}: {value}" for name, value in said.items()).encode()
-
-
 async def test_the_last_words_are_written_when_the_service_ends(database: Database) -> None:
     writer = CelWriter(Ami(NOWHERE), database)
     task = asyncio.create_task(writer.run())
@@ -369,13 +496,13 @@ async def test_while_the_database_is_away_events_wait_and_those_beyond_the_limit
     monkeypatch.setattr(cel_writer, "RETRY", 0.05)
     monkeypatch.setattr(cel_writer, "LINGER", 0.01)
     writer = CelWriter(Ami(NOWHERE), database)
-    await _rename(database, "cel_events", "elsewhere")
+    await _rename(database, "cel_accounts", "elsewhere")
     task = asyncio.create_task(writer.run())
     for after in range(5):
         writer.hear(block(headers("ANSWER", float(after))))
     with pytest.raises(SQLAlchemyError):
         await writer.flush()
-    await _rename(database, "elsewhere", "cel_events")
+    await _rename(database, "elsewhere", "cel_accounts")
 
     async def written() -> bool:
         return len(await writer.store.of_call(CALL)) == 3
@@ -417,12 +544,12 @@ class Calls:
 
 
 async def ask(
-    database: Database, path: str, *records: CallRecord, heard: list[CelEvent] | None = None
+    database: Database, path: str, *records: CallRecord, told: list[dict[str, str]] | None = None
 ) -> httpx.Response:
     store = CelStore(database)
 
     async def written() -> None:
-        await store.add(heard or [])
+        await store.add(heard(*told or []))
 
     tracing = Tracing(Calls(*records), store, written)
     app = FastAPI()
@@ -439,7 +566,7 @@ async def ask(
 
 async def test_a_program_gets_both_accounts_side_by_side(database: Database) -> None:
     late = row(ended_at=T0.timestamp() + 183)
-    answer = (await ask(database, f"/api/v1/calls/{CALL}/trace", late, heard=answered_call())).json()
+    answer = (await ask(database, f"/api/v1/calls/{CALL}/trace", late, told=ANSWERED_CALL)).json()
 
     assert (answer["call"], answer["agrees"], answer["closed"]) == (CALL, False, True)
     assert [(one["milestone"], one["seconds"]) for one in answer["differences"]] == [("ended", -3.0)]
@@ -450,7 +577,7 @@ async def test_a_program_gets_both_accounts_side_by_side(database: Database) -> 
 
 
 async def test_a_call_of_which_only_the_pbx_knows_is_not_judged(database: Database) -> None:
-    answer = (await ask(database, f"/api/v1/calls/{CALL}/trace", heard=answered_call())).json()
+    answer = (await ask(database, f"/api/v1/calls/{CALL}/trace", told=ANSWERED_CALL)).json()
     assert (answer["agrees"], answer["differences"], len(answer["events"])) == (None, [], 13)
 
 
@@ -462,7 +589,7 @@ async def test_a_call_of_which_nobody_knows(database: Database) -> None:
 async def test_the_page_says_whether_the_two_agree(database: Database) -> None:
     path = f"/calls/{CALL}/trace"
     nothing = (await ask(database, path, row())).text
-    agrees = (await ask(database, path, row(), heard=answered_call())).text
+    agrees = (await ask(database, path, row(), told=ANSWERED_CALL)).text
     differs = (await ask(database, path, row(answered_at=None))).text
 
     assert "이 통화의 PBX 기록이 없음" in nothing
@@ -475,6 +602,6 @@ async def test_the_page_says_whether_the_two_agree(database: Database) -> None:
 
 
 async def test_what_a_channel_is_called_cannot_become_markup(database: Database) -> None:
-    told = [event("CHAN_START", Channel="<script>alert(1)</script>")]
-    page = (await ask(database, f"/calls/{CALL}/trace", heard=told)).text
+    told = [headers("CHAN_START", Channel="<script>alert(1)</script>")]
+    page = (await ask(database, f"/calls/{CALL}/trace", told=told)).text
     assert "<script>" not in page

@@ -341,7 +341,7 @@ async def test_the_pbxs_own_account_of_a_call_agrees_with_the_ledger(
     leg = agent_leg((await room.fact(CallConnected)).offer, call)
     kinds = {one: [event.kind for event in events if event.unique_id == one] for one in (call, leg)}
 
-    assert kinds[call] == ["CHAN_START", "ANSWER", "BRIDGE_ENTER", "BRIDGE_EXIT", "HANGUP", "CHAN_END"]
+    assert kinds[call] == ["CHAN_START", "ANSWER", "BRIDGE_ENTER", "BRIDGE_EXIT", "HANGUP"]
     assert kinds[leg][:3] == ["CHAN_START", "ANSWER", "BRIDGE_ENTER"]
     assert events[-1].kind == LINKEDID_END
     assert len(events) == len(kinds[call]) + len(kinds[leg]), "no other channel had a part in it"

@@ -19,6 +19,7 @@ BRIDGE_ENTER: Final = "BRIDGE_ENTER"
 BRIDGE_EXIT: Final = "BRIDGE_EXIT"
 HANGUP: Final = "HANGUP"
 CHAN_END: Final = "CHAN_END"
+"""Told with every HANGUP, of the same channel and moment, and says less: not asked for, but heard of other PBXs."""
 LINKEDID_END: Final = "LINKEDID_END"
 """The last channel of a call is gone: its account is closed."""
 
@@ -26,7 +27,7 @@ KINDS: Final = frozenset({
     CHAN_START, ANSWER, BRIDGE_ENTER, BRIDGE_EXIT, HANGUP, CHAN_END, LINKEDID_END,
     "APP_START", "APP_END", "BLINDTRANSFER", "ATTENDEDTRANSFER", "USER_DEFINED",
 })  # fmt: skip
-"""What the rendered cel.conf asks for. Another PBX may tell more; that is kept as it comes."""
+"""What the rendered cel.conf asks for, and CHAN_END. Another PBX may tell more; that is kept as it comes."""
 
 _ZONE_STEP: Final = 15 * 60
 """Seconds: every zone of the world lies a multiple of this from UTC."""
@@ -76,10 +77,7 @@ def parse_cel(headers: Mapping[str, str], heard_at: datetime) -> CelEvent | None
 
     `heard_at` stands in for the moment of sending where the PBX does not stamp what it sends (`timestampevents`).
     """
-    said = {
-        name.lower(): value if value.isascii() and "\0" not in value else _text(value)
-        for name, value in headers.items()
-    }
+    said = {name.lower(): fit_to_keep(value) for name, value in headers.items()}
     kind, unique_id = said.get("eventname", "").strip(), said.get("uniqueid", "").strip()
     if not kind or not unique_id:
         return None
@@ -152,9 +150,11 @@ def _object(text: str) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _text(value: str) -> str:
+def fit_to_keep(value: str) -> str:
     """Fit for any database: no half characters, no NUL."""
-    return (value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")).replace("\0", "")
+    if not value.isascii():
+        value = value.encode("utf-8", "replace").decode("utf-8")
+    return value.replace("\0", "") if "\0" in value else value
 
 
 def _digest(said: Mapping[str, str]) -> str:

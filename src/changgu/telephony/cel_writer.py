@@ -1,4 +1,4 @@
-"""Keeps the PBX's own account of every call: what AMI tells as `CEL` goes to `cel_events`.
+"""Keeps the PBX's own account of every call: what AMI tells as `CEL` goes to `cel_accounts`, word for word.
 
 The ledger is our record; this one audits it. So nothing waits for it: when the database is away for long, further
 events are left out, counted and said in the log.
@@ -8,16 +8,15 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import islice
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from changgu.ground.database import Database
-from changgu.telephony.ami.client import Ami, headers_of
-from changgu.telephony.cel import CelEvent, parse_cel
+from changgu.telephony.ami.client import Ami
+from changgu.telephony.cel_account import Heard
 from changgu.telephony.store import CelStore
 
 logger = logging.getLogger(__name__)
@@ -25,11 +24,11 @@ logger = logging.getLogger(__name__)
 EVENTS_WAITING = 20_000
 """Some 1,400 calls, and some 40 MB."""
 
-BATCH = 200
+BATCH = 1_000
 """Events in one transaction: more would keep the ledger, which waits for its turn, from being written for long."""
 
-LINGER = 0.5
-"""Seconds for which events are gathered before they are written."""
+LINGER = 1.0
+"""Seconds for which events are gathered before they are written: what a call is told at once is one row."""
 
 RETRY = 2.0
 LAST_WORD = 5.0
@@ -52,8 +51,8 @@ class CelWriter:
     ) -> None:
         self.store = CelStore(database)
         self._now = now
-        self._heard: deque[tuple[bytes, datetime]] = deque()
-        """Blocks as they came, and when: they are read where they are written, out of the way of calls."""
+        self._heard: deque[Heard] = deque()
+        """They are sorted by call where they are written, out of the way of calls, and read when somebody asks."""
         self._news = asyncio.Event()
         self._turn = asyncio.Lock()
         self.dropped = 0
@@ -88,7 +87,7 @@ class CelWriter:
         """Write all that was heard. Raises what the database raises; then everything waits for the next time."""
         async with self._turn:
             while batch := list(islice(self._heard, BATCH)):
-                unread = len(batch) - await self.store.add_read(partial(_read, batch))
+                unread = await self.store.add(batch)
                 for _ in batch:
                     self._heard.popleft()
                 if unread:
@@ -124,10 +123,4 @@ class CelWriter:
         while count := await self.store.purge(before, PURGED_AT_ONCE):
             taken += count
         if taken:
-            logger.info("%d channel events from before %s were taken out", taken, before.date())
-
-
-def _read(heard: Sequence[tuple[bytes, datetime]]) -> list[CelEvent]:
-    """The events that can be read."""
-    read = (parse_cel(headers_of(block), at) for block, at in heard)
-    return [event for event in read if event is not None]
+            logger.info("%d rows of the PBX's account from before %s were taken out", taken, before.date())

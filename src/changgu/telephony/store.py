@@ -1,25 +1,43 @@
 """Where the PBX's own account of every call is kept.
 
-Table: `cel_events`, appended to and never changed; what is older than the writer's limit is taken out as a whole.
+Table: `cel_accounts`, appended to and never changed; what is older than the writer's limit is taken out as a whole.
+`cel_events` is how accounts were kept before, event by event. Nothing is added to it; it is read beside the other
+until the last of it is as old.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import chain
 
-from sqlalchemy import Connection, String, Text, delete, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, LargeBinary, String, Text, delete, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from changgu.ground.database import Base, Database, UtcDateTime
 from changgu.telephony.cel import CelEvent
+from changgu.telephony.cel_account import Heard, by_call, read, written
 
 LARGEST_TRACE = 2_000
-"""Events shown of one call; a call of two legs has about fourteen."""
+"""Events shown of one call, the first that were heard; a call of two legs has about a dozen."""
+
+LONGEST_ID = 200
+"""Characters; those of an id beyond it are cut off."""
+
+
+class AccountRow(Base):
+    """What was heard of one call in one batch."""
+
+    __tablename__ = "cel_accounts"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    """When the first of it was heard."""
+    linked_id: Mapped[str] = mapped_column(String(LONGEST_ID), index=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    """As `cel_account.written` writes it. An event heard twice may stand in it, or in two rows, twice."""
 
 
 class CelRow(Base):
-    """One event of one channel."""
+    """One event of one channel, as it was kept before."""
 
     __tablename__ = "cel_events"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -41,14 +59,8 @@ class CelRow(Base):
     """SHA-256 over what the PBX said: an event heard twice is one event."""
 
 
-_TABLE = CelRow.__table__
-_INSERT = insert(_TABLE).on_conflict_do_nothing(index_elements=["digest"])  # type: ignore[arg-type]
-_COLUMNS = [
-    (column.name, column.type.length if isinstance(column.type, String) else None)
-    for column in _TABLE.c
-    if column.name != "id"
-]
-"""What an event's row holds, each with the length to which it is cut."""
+_INSERT = insert(AccountRow)
+_OLD_COLUMNS = [column for column in CelRow.__table__.c if column.name != "id"]
 
 
 class CelStore:
@@ -57,44 +69,54 @@ class CelStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, events: Iterable[CelEvent]) -> None:
-        """Keep these, those that are kept already aside."""
-        await self.add_read(lambda: list(events))
-
-    async def add_read(self, read: Callable[[], Sequence[CelEvent]]) -> int:
-        """Keep the events that `read` finds, which is called outside the loop; how many it found."""
-        return await self._database.in_one_go(partial(_add, read))
+    async def add(self, heard: Sequence[Heard]) -> int:
+        """Keep these; how many were left out because they do not say what happened, or to which channel."""
+        return await self._database.in_one_go(partial(_add, heard))
 
     async def of_call(self, linked_id: str) -> list[CelEvent]:
         """What happened to all channels of a call, in order of time."""
-        query = select(CelRow).where(CelRow.linked_id == linked_id).order_by(CelRow.at, CelRow.id).limit(LARGEST_TRACE)
-        async with self._database.transaction() as session:
-            return [_event(row) for row in (await session.execute(query)).scalars()]
+        return await self._database.in_one_go(partial(_of_call, linked_id[:LONGEST_ID]))
 
     async def purge(self, before: datetime, limit: int) -> int:
-        """Take out events from before this moment, at most `limit` at once; how many there were."""
-        oldest = select(CelRow.id).where(CelRow.at < before).limit(limit)
-        async with self._database.transaction() as session:
-            ids = list((await session.execute(oldest)).scalars())
-            if ids:
-                await session.execute(delete(CelRow).where(CelRow.id.in_(ids)))
-        return len(ids)
+        """Take out what was heard before this moment, at most `limit` rows of each table; how many there were."""
+        return await self._database.in_one_go(partial(_purge, before, limit))
 
 
-def _add(read: Callable[[], Sequence[CelEvent]], database: Connection) -> int:
-    rows = [_row(event) for event in read()]
+def _add(heard: Sequence[Heard], database: Connection) -> int:
+    calls, unread = by_call(heard)
+    rows = [{"at": told[0][1], "linked_id": call[:LONGEST_ID], "body": written(told)} for call, told in calls.items()]
     if rows:
         database.execute(_INSERT, rows)
-    return len(rows)
+    return unread
 
 
-def _row(event: CelEvent) -> dict[str, object]:
-    row: dict[str, object] = {}
-    for name, limit in _COLUMNS:
-        value = getattr(event, name)
-        row[name] = value[:limit] if limit is not None and value is not None else value
-    return row
+def _of_call(linked_id: str, database: Connection) -> list[CelEvent]:
+    found: dict[str, CelEvent] = {}
+    for event in chain(_kept_before(linked_id, database), _kept(linked_id, database)):
+        found.setdefault(event.digest, event)
+        if len(found) >= LARGEST_TRACE:
+            break
+    return sorted(found.values(), key=lambda event: event.at)
 
 
-def _event(row: CelRow) -> CelEvent:
-    return CelEvent(**{column.name: getattr(row, column.name) for column in _TABLE.c if column.name != "id"})
+def _kept(linked_id: str, database: Connection) -> Iterator[CelEvent]:
+    query = select(AccountRow.body).where(AccountRow.linked_id == linked_id).order_by(AccountRow.id)
+    for body in database.execute(query).scalars():
+        yield from read(body)
+
+
+def _kept_before(linked_id: str, database: Connection) -> Iterator[CelEvent]:
+    query = select(*_OLD_COLUMNS).where(CelRow.linked_id == linked_id).order_by(CelRow.at, CelRow.id)
+    for row in database.execute(query):
+        yield CelEvent(**row._mapping)
+
+
+def _purge(before: datetime, limit: int, database: Connection) -> int:
+    taken = 0
+    for table in (AccountRow, CelRow):
+        oldest = select(table.id).where(table.at < before).limit(limit)
+        ids = list(database.execute(oldest).scalars())
+        if ids:
+            database.execute(delete(table).where(table.id.in_(ids)))
+        taken += len(ids)
+    return taken

@@ -157,7 +157,7 @@ class Ami:
         self._listeners.append((event, hear))
 
     def listen_raw(self, event: str, hear: Callable[[bytes], None]) -> None:
-        """Call `hear` with the block of every such event as it came, for `headers_of`; no other listener hears it."""
+        """Call `hear` with the block of every such event as it came, unread; no other listener hears it."""
         self._raw_listeners[event] = hear
 
     def on_connected(self, tell: Callable[[], None]) -> None:
@@ -248,12 +248,6 @@ class Ami:
     async def reload(self, module: str) -> None:
         """Have Asterisk read a module's configuration again, such as `res_pjsip.so`."""
         await self.action("Reload", Module=module)
-
-
-def headers_of(block: bytes) -> Message:
-    """The headers of an event's block."""
-    lines = block.decode("utf-8", "replace").split("\r\n")
-    return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 
 def _guarded(event: str, hear: Callable[[bytes], None]) -> Callable[[bytes], None]:
