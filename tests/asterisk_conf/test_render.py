@@ -130,11 +130,50 @@ def test_a_caller_whom_changgu_cannot_take_goes_to_the_plain_queue_of_that_numbe
         "same => n,Goto(shadow,helpdesk,1)",
         "same => n(done),Hangup()",
     ]
-    assert section(text, "shadow")[:2] == ["exten => helpdesk,1,Answer()", "same => n,Queue(helpdesk)"]
-    assert section(text, "returned")[:2] == [
+    assert section(text, "shadow")[:8] == [
+        "exten => helpdesk,1,Set(SHADOW=helpdesk)",
+        "same => n,Goto(shadow-door,count,1)",
+        "same => n(in),Set(GROUP(shadow)=greeted)",
+        "same => n,Answer()",
+        "same => n,Set(GROUP(shadow)=waiting)",
+        "same => n,Queue(helpdesk)",
+        'same => n,GotoIf($["${QUEUESTATUS}" = "FULL"]?shadow-door,full,1)',
+        "same => n,Hangup()",
+    ]
+    returned = section(text, "returned")
+    assert returned[:2] == [
         "exten => helpdesk,1,QueueLog(helpdesk,${UNIQUEID},NONE,RETURNED)",
         "same => n,Stasis(changgu,returned,helpdesk)",
     ]
+    assert "same => n,Goto(shadow,helpdesk,in)" in returned, "who waited there is not counted as one more"
+
+
+def test_the_plain_queues_take_as_many_callers_as_the_desk_and_tell_those_who_are_too_many() -> None:
+    plan = replace(PLAN, most_callers=40, told_at_once=4, full_sound="/d/prompts/full")
+    assert section(render(plan, FLOOR)["dialplan.conf"], "shadow-door") == [
+        "exten => count,1,Set(WAITING=${GROUP_COUNT(greeted@shadow)})",
+        "same => n,Set(WAITING=$[${WAITING} + ${QUEUE_WAITING_COUNT(helpdesk)}])",
+        "same => n,Set(WAITING=$[${WAITING} + ${QUEUE_WAITING_COUNT(network)}])",
+        "same => n,GotoIf($[${WAITING} >= 40]?full,1)",
+        "same => n,Goto(shadow,${SHADOW},in)",
+        "exten => full,1,QueueLog(${SHADOW},${UNIQUEID},NONE,FULL,${FILTER(0-9+,${CALLERID(num)})})",
+        "same => n,GotoIf($[${GROUP_COUNT(told@shadow)} >= 4]?busy)",
+        "same => n,Set(GROUP(shadow)=told)",
+        "same => n,Answer()",
+        "same => n,Playback(/d/prompts/full)",
+        "same => n,Hangup()",
+        "same => n(busy),Hangup(17)",
+        "exten => h,1,QueueLog(NONE,${UNIQUEID},NONE,GONE)",
+    ]
+
+
+def test_a_queue_that_is_full_at_a_length_is_full_at_it_while_changgu_is_away() -> None:
+    files = render(PLAN, PbxFloor(FLOOR.phones, (ShadowQueue("network", "1002", ("carol",), most_waiting=5),)))
+    assert "maxlen = 5" in section(files["shadow_queues.conf"], "network")
+    assert section(files["dialplan.conf"], "shadow")[1] == (
+        "same => n,GotoIf($[${QUEUE_WAITING_COUNT(network)} >= 5]?shadow-door,full,1)"
+    )
+    assert not [line for line in lines(render(PLAN, FLOOR)["shadow_queues.conf"]) if line.startswith("maxlen")]
 
 
 def test_an_agent_who_picks_up_while_changgu_is_away_waits_for_it_for_half_a_minute() -> None:
@@ -154,7 +193,7 @@ def test_an_agent_who_picks_up_while_changgu_is_away_waits_for_it_for_half_a_min
 
 def test_the_away_sound_is_played_before_the_plain_queue() -> None:
     text = render(replace(PLAN, away_sound="/d/prompts/away"), FLOOR)["dialplan.conf"]
-    assert section(text, "shadow")[1] == "same => n,Playback(/d/prompts/away)"
+    assert section(text, "shadow")[3:5] == ["same => n,Answer()", "same => n,Playback(/d/prompts/away)"]
 
 
 def test_the_main_number_falls_back_to_the_first_queue_when_its_own_is_gone() -> None:

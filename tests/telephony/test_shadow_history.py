@@ -50,6 +50,13 @@ WAITED = CAME + "101|c.1|network|NONE|ENTERQUEUE||01011112222|1\n"
 GONE = "131|c.1|NONE|NONE|GONE|\n"
 
 
+def test_whoever_was_one_too_many_was_refused_by_the_desk() -> None:
+    call = one(CAME + "100|c.1|network|NONE|FULL|01011112222\n" + "104|c.1|NONE|NONE|GONE|\n")
+
+    assert (call.outcome, call.by, call.caller) == (Outcome.REFUSED, Ender.DESK, "01011112222")
+    assert (call.queue, call.queued_at, call.ended_at) == ("network", None, 100.0)
+
+
 @pytest.mark.parametrize(
     ("rows", "outcome", "by", "ended_at"),
     [

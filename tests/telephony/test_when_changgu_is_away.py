@@ -17,19 +17,27 @@ from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.soft_phone import SoftPhones
 from tests.support.private_pbx import SECRET, plan_of, running
 from tests.support.sipp import Caller, Sipp
+from tests.support.tones import write_tone
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 FLOOR = PbxFloor(
     (agent_phone("alice", "register", SECRET),),
-    (ShadowQueue("helpdesk", "1001", ("alice",)), ShadowQueue("network", "1002", ())),
+    (
+        ShadowQueue("helpdesk", "1001", ("alice",)), ShadowQueue("network", "1002", ()),
+        ShadowQueue("pc", "1003", (), most_waiting=1),
+    ),
 )
 
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> PbxPlan:
-    return plan_of(tmp_path_factory.mktemp("pbx"), "away", rtp_first=22000)
+    folder = tmp_path_factory.mktemp("pbx")
+    sound = write_tone(folder / "full.wav", 440, 3.0)
+    return plan_of(
+        folder, "away", rtp_first=22000, most_callers=2, told_at_once=1, full_sound=str(sound.with_suffix(""))
+    )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -68,6 +76,17 @@ async def waiting(http: httpx.AsyncClient, queue: str) -> list[dict[str, Any]]:
         for channel in channels
         if channel["dialplan"]["app_name"] == "Queue" and channel["dialplan"]["exten"] == queue
     ]
+
+
+async def so_many_wait(http: httpx.AsyncClient, queue: str, count: int) -> list[dict[str, Any]]:
+    """The callers in the plain queue, once there are so many; nobody until then."""
+    there = await waiting(http, queue)
+    return there if len(there) == count else []
+
+
+async def playing(http: httpx.AsyncClient) -> bool:
+    """Whether somebody is being told that there are too many."""
+    return any(one["dialplan"]["app_name"] == "Playback" for one in (await http.get("/channels")).json())
 
 
 async def test_a_caller_of_the_main_number_reaches_an_agent(pbx: PrivatePbx, plan: PbxPlan, tmp_path: Path) -> None:
@@ -113,6 +132,45 @@ async def test_a_caller_given_back_too_early_waits_on(
     assert still["id"] == held["id"]
     await http.delete(f"/channels/{held['id']}")
     assert await caller.finished() == 0
+
+
+async def test_callers_beyond_what_the_desk_takes_are_told_or_get_the_busy_tone_also_while_it_is_away(
+    pbx: PrivatePbx, plan: PbxPlan, http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """Two may wait: the third is told, the fourth meanwhile gets the busy tone; one more may come when one has left."""
+    server = f"127.0.0.1:{plan.sip_port}"
+    dialled = [await Sipp.dial(tmp_path, server, "1002", Caller(stay=None)) for _ in range(2)]
+    held = await eventually(lambda: so_many_wait(http, "network", 2))
+
+    told = await Sipp.dial(tmp_path, server, "1001", Caller(stay=None))
+    await eventually(lambda: playing(http))
+    refused = await Sipp.dial(tmp_path, server, "1000", Caller())
+    assert await refused.finished() != 0
+    assert any("486" in file.read_text() for file in tmp_path.glob("caller-*.err"))
+    assert await told.finished() == 0, "answered, and hung up on"
+
+    await http.delete(f"/channels/{held[0]['id']}")
+    await eventually(lambda: so_many_wait(http, "network", 1))
+    dialled.append(await Sipp.dial(tmp_path, server, "1002", Caller(stay=None)))
+    for one in await eventually(lambda: so_many_wait(http, "network", 2)):
+        await http.delete(f"/channels/{one['id']}")
+    assert [await one.finished() for one in dialled] == [0, 0, 0]
+    rows = (Path(plan.folders.log) / "queue_log").read_text().splitlines()
+    assert [row.split("|")[2] for row in rows if "|FULL|" in row] == ["helpdesk", "helpdesk"]
+
+
+async def test_a_queue_that_is_full_lets_nobody_in_though_the_desk_would(
+    pbx: PrivatePbx, plan: PbxPlan, http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    server = f"127.0.0.1:{plan.sip_port}"
+    first = await Sipp.dial(tmp_path, server, "1003", Caller(stay=None))
+    (held,) = await eventually(lambda: waiting(http, "pc"))
+    told = await Sipp.dial(tmp_path, server, "1003", Caller(stay=None))
+
+    assert await told.finished() == 0
+    assert [one["id"] for one in await waiting(http, "pc")] == [held["id"]]
+    await http.delete(f"/channels/{held['id']}")
+    assert await first.finished() == 0
 
 
 async def test_changgu_gets_the_caller_when_it_is_there(

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from changgu.acd.facts import Departure
 from changgu.acd.identity import AgentId
-from changgu.acd.queues import Floor
+from changgu.acd.queues import Floor, Queue
 from changgu.app.generated_secrets import GeneratedSecrets
 from changgu.app.outside_settings import OutsideSettings
 from changgu.app.settings import Settings
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, Trunk, agent_phone
+from changgu.telephony.admission import Admission
 from changgu.telephony.pbx import host_addresses, pbx_folders
 from changgu.telephony.pbx_packages import PbxRelease
 
@@ -63,11 +65,13 @@ def queue_log_file(settings: Settings) -> Path | None:
 
 
 def pbx_plan(
-    settings: Settings, secrets: GeneratedSecrets, release: PbxRelease | None, *, away_sound: Path | None = None
-) -> PbxPlan:
+    settings: Settings, secrets: GeneratedSecrets, release: PbxRelease | None, *, away_sound: Path | None = None,
+    full_sound: Path | None = None,
+) -> PbxPlan:  # fmt: skip
     """The plan of this data folder's private PBX, or (release=None) of an existing one.
 
-    away_sound: a sound file without extension that callers hear while changgu is away.
+    away_sound: a sound file without extension that callers hear while changgu is away; full_sound: that those hear
+    who are too many then.
     """
     on_loopback = release is not None and settings.sip.bind in ("127.0.0.1", "::1")
     everywhere = release is None or settings.sip.bind in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
@@ -97,6 +101,9 @@ def pbx_plan(
         anonymous_callers=settings.sip.anonymous_callers,
         trunks=tuple(_trunk(name, addresses, settings.outside) for name, addresses in settings.sip.trunks.items()),
         away_sound=str(away_sound) if away_sound else None,
+        most_callers=settings.most_callers,
+        told_at_once=Admission(settings.most_callers).told_at_once,
+        full_sound=str(full_sound) if full_sound else None,
         fax_folder=str((settings.data / "fax").resolve()) if release is not None else None,
         fax_number=settings.fax.number or None,
     )
@@ -106,6 +113,11 @@ def _trunk(name: str, addresses: tuple[str, ...], outside: OutsideSettings) -> T
     if name != outside.trunk:
         return Trunk(name, addresses)
     return Trunk(name, addresses, outside.contact, outside.user or None, outside.password or None)
+
+
+def _most_waiting(queue: Queue) -> int:
+    """The length at which the queue is full by its own rules; 0: never."""
+    return min((max(1, int(rule.limit)) for rule in queue.overflows if rule.when is Departure.FULL), default=0)
 
 
 def pbx_floor(floor: Floor, sip_passwords: Mapping[AgentId, str]) -> PbxFloor:
@@ -119,6 +131,7 @@ def pbx_floor(floor: Floor, sip_passwords: Mapping[AgentId, str]) -> PbxFloor:
                 members=tuple(agent.login for agent in floor.agents if queue.name in agent.queues),
                 ring_seconds=max(1, math.ceil(queue.ring_limit.total_seconds())),
                 wrap_up_seconds=math.ceil(queue.wrap_up.total_seconds()),
+                most_waiting=_most_waiting(queue),
             )
             for queue in floor.queues
         ),

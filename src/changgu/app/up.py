@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
+from changgu.acd.commands import Farewell
 from changgu.acd.identity import AgentId
 from changgu.acd.ledger.store import Ledger
 from changgu.acd.queues import Floor
@@ -46,7 +47,7 @@ from changgu.ivr_flows.problems import FlowErrors
 from changgu.ivr_flows.publishing.service import FlowVersions
 from changgu.ivr_flows.publishing.store import FlowStore
 from changgu.telephony.existing_pbx import ExistingPbx, takes_rest_over_websocket
-from changgu.telephony.farewells import away_prompt
+from changgu.telephony.farewells import away_prompt, farewell_prompts
 from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.pbx_packages import PbxRelease, architecture_of, default_folder, dotted, install, installed
 from changgu.telephony.speech.prompts import PromptStore
@@ -299,11 +300,15 @@ class Opening:
             if release is None:
                 release, _ = await asyncio.gather(asyncio.to_thread(install, say), self._speaking)
         language = self._settings.desk.language
-        away = await prompts.sound(away_prompt(language), language)
-        if not away:  # its sentence is new, and takes longer than a caller in the menu would wait
-            await self._speaking
-            away = await prompts.sound(away_prompt(language), language)
-        plan = pbx_plan(self._settings, self._secrets, release, away_sound=Path(away[0]) if away else None)
+        sounds: list[Path | None] = []
+        for sentence in (away_prompt(language), *farewell_prompts(language, Farewell.QUEUE_FULL)):
+            sound = await prompts.sound(sentence, language)
+            if not sound:  # its sentence is new, and takes longer than a caller in the menu would wait
+                await self._speaking
+                sound = await prompts.sound(sentence, language)
+            sounds.append(Path(sound[0]) if sound else None)
+        away, full = sounds
+        plan = pbx_plan(self._settings, self._secrets, release, away_sound=away, full_sound=full)
         pbx = PrivatePbx(release, plan, say=say) if release is not None else self._existing()
 
         async def files(floor: Floor) -> dict[str, str]:

@@ -88,6 +88,7 @@ MODULES = (
     "func_callerid",
     "func_channel",
     "func_env",
+    "func_groupcount",
     "func_hangupcause",
     "func_logic",
     "func_strings",

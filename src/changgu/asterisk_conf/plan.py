@@ -87,6 +87,8 @@ class ShadowQueue:
     """Logins of the agents who serve it."""
     ring_seconds: int = 20
     wrap_up_seconds: int = 30
+    most_waiting: int = 0
+    """Callers who may wait in it; 0: as many as on the whole desk."""
 
     def __post_init__(self) -> None:
         checked("queue name", self.name)
@@ -205,6 +207,12 @@ class PbxPlan:
     trunks: tuple[Trunk, ...] = ()
     away_sound: str | None = None
     """A sound file without extension, played to callers while changgu is away."""
+    most_callers: int = 500
+    """Callers who may wait in all plain queues together while changgu is away."""
+    told_at_once: int = 50
+    """Of those beyond, how many are told at one time; the others get the busy tone."""
+    full_sound: str | None = None
+    """A sound file without extension that tells them; without it all get the busy tone."""
     fax_folder: str | None = None
     """Where faxes are written for changgu; None when none are taken."""
     fax_number: str | None = None
@@ -228,6 +236,8 @@ class PbxPlan:
             checked("host", address)
         if self.away_sound is not None:
             checked("folder", self.away_sound)
+        if self.full_sound is not None:
+            checked("folder", self.full_sound)
         if self.fax_folder is not None:
             checked("folder", self.fax_folder)
         if self.fax_number is not None:

@@ -1,9 +1,10 @@
 """What the plain queues did while changgu was away, read out of Asterisk's own queue_log.
 
 The dialplan frames each visit to a plain queue (see `asterisk_conf/templates/dialplan.conf.j2`): DID, with the number
-that was dialled, when the caller gets there; RETURNED when changgu takes them back, which makes the rest of the call
-ours to tell; GONE when they have hung up. Between stand the rows of app_queue itself. Calls without DID are our own,
-written by `ami.queue_log_writer`, and are passed over. Times are whole seconds.
+that was dialled, when the caller gets there; FULL, with the caller's number, when they are one too many; RETURNED when
+changgu takes them back, which makes the rest of the call ours to tell; GONE when they have hung up. Between stand the
+rows of app_queue itself. Calls without DID are our own, written by `ami.queue_log_writer`, and are passed over. Times
+are whole seconds.
 """
 
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ RETURNS_KEPT = 1_000
 CONNECTED = frozenset({"CONNECT"})
 CALLER_ENDED = frozenset({"COMPLETECALLER"})
 AGENT_ENDED = frozenset({"COMPLETEAGENT", "BLINDTRANSFER", "ATTENDEDTRANSFER"})
-TURNED_AWAY = frozenset({"EXITEMPTY", "EXITWITHTIMEOUT", "WITHDRAW"})
+TURNED_AWAY = frozenset({"EXITEMPTY", "EXITWITHTIMEOUT", "WITHDRAW", "FULL"})
 RANG = frozenset({"RINGNOANSWER", "RINGCANCELED"})
 
 
@@ -88,6 +89,8 @@ class _Visit:
             self.ended_at, self.left_while_ringing = row.at, rang
         elif row.event in TURNED_AWAY:
             self.ended_at, self.turned_away, self.by = row.at, True, Ender.DESK
+            if row.event == "FULL" and row.data:  # who was let in has said so at ENTERQUEUE
+                self.caller = self.caller or presented(row.data[0])
 
     def ended(self, call: CallId, at: Instant, *, lost: bool) -> CallServedElsewhere:
         """The whole visit, now that it is over."""
