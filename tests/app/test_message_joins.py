@@ -331,9 +331,9 @@ async def test_a_menu_asks_what_is_on_the_air_and_hears_the_latest_in_the_caller
     await notices.put_on_air({"ko": "망 복구.", "en": "Repaired."}, ["service:network"], None, until, boss, known)
     await notices.put_on_air({"ko": "PC 안내."}, ["service:pc"], MONDAY + timedelta(minutes=5), until, boss, known)
 
-    assert await look_ups.look_up("notice", "network") == {"text": "망 복구.", "count": "2"}
-    assert await look_ups.look_up("notice", "network en") == {"text": "Repaired.", "count": "2"}
-    assert await look_ups.look_up("notice", "queue:network en") == {"text": "망 점검.", "count": "1"}
+    assert await look_ups.look_up("notice", "network") == {"text": "망 복구.", "count": "2", "notice": "2"}
+    assert await look_ups.look_up("notice", "network en") == {"text": "Repaired.", "count": "2", "notice": "2"}
+    assert await look_ups.look_up("notice", "queue:network en") == {"text": "망 점검.", "count": "1", "notice": "1"}
     assert [await look_ups.look_up("notice", key) for key in ("desk", "pc", "", "nowhere ko")] == [None] * 4
 
 

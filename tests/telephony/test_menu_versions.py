@@ -1,7 +1,7 @@
 """On a caller's line: the version of the menu the call began with, and notices between its steps."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +12,7 @@ from changgu.acd.events import CallArrived, CallerHungUp, MenuStepReached
 from changgu.acd.identity import CallId, QueueName
 from changgu.acd.queues import Destination, Way
 from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.loader import load
 from changgu.ivr_flows.nodes import HandOver, NodeName
 from changgu.ivr_flows.publishing.notices import Notice, heard_at, mark_of
 from changgu.telephony.inbound import Desk
@@ -178,3 +179,37 @@ async def test_a_notice_for_a_place_of_the_menu_is_said_before_what_is_said_ther
     await room.until_posted(MenuStepReached(CALL, mark_of(1), None))
     await room.pbx.until_asked("POST", "/play", times=4)
     assert room.said()[-2:] == [OUTAGE, "ask_ticket_number"]
+
+
+ASKS_FOR_NOTICES = """
+flow: main
+title: t
+start: first
+person: operator
+nodes:
+  first: {kind: look_up, source: notice, key: network, name: news, found: told, not_found: operator, failed: operator}
+  told: {kind: say, say: {text: "알려 드립니다. {news.text}"}, next: operator}
+  operator: {kind: to_queue, say: to_person, queue: pc}
+"""
+
+
+async def test_a_notice_that_the_menu_looks_up_counts_as_heard_once_it_is_said(room: Room, board: Board) -> None:
+    class OnAir:
+        async def look_up(self, kind: str, argument: str, asker: str) -> Mapping[str, str] | None:
+            return {"text": OUTAGE, "count": "1", "notice": "7"} if (kind, argument) == ("notice", "network") else None
+
+    room.inbound._player._look_ups = OnAir()
+    board.flow = load(ASKS_FOR_NOTICES, "main.yaml", None, {})
+    room.pbx.prompts_end_at_once = False
+    heard = MenuStepReached(CALL, mark_of(7), None)
+
+    await room.pbx.call_in(CALL)
+    await room.pbx.until_asked("POST", "/play")
+    assert room.said() == ["알려 드립니다.", OUTAGE]
+    assert heard not in room.posted, "who hangs up now has not heard it"
+    await room.pbx.finish(next(iter(room.pbx.playbacks)))
+    await room.until_posted(heard)
+    room.pbx.prompts_end_at_once = True
+    await room.pbx.until_asked("POST", "/play", times=2)
+
+    assert room.posted.count(heard) == 1

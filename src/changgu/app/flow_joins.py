@@ -24,7 +24,7 @@ from changgu.ivr_flows.menu_set import MenuSet
 from changgu.ivr_flows.opening_hours import Calendar
 from changgu.ivr_flows.publishing.callers.service import Counts, Notices
 from changgu.ivr_flows.publishing.counts import End
-from changgu.ivr_flows.publishing.notices import DESK, QUEUE, SERVICE, marked
+from changgu.ivr_flows.publishing.notices import DESK, NOTICE_ID, QUEUE, SERVICE, marked
 from changgu.ivr_flows.publishing.service import FlowVersions
 from changgu.telephony.speech.prompts import PromptStore
 from changgu.telephony.speech.synthesiser import SpeechTrouble
@@ -124,7 +124,7 @@ class NoticeLookUps:
         if not found:
             return None
         _, text = found[-1].in_language(language.strip() or self._notices.language, self._notices.language)
-        return {"text": text, "count": str(len(found))}
+        return {"text": text, "count": str(len(found)), NOTICE_ID: str(found[-1].id)}
 
 
 ABOUT_THE_MENU = (MenuStepTaken, CallQueued, CallAnswered, CallEnded)

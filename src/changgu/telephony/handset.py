@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from changgu.acd.events import CallArrived, Event
 from changgu.acd.identity import AgentId, CallId
@@ -149,6 +149,8 @@ class Visitor:
     """In which they went on in the menu; None: the desk's."""
     known_language: str = ""
     """The one that the ACD knows of; empty: the desk's."""
+    notices: dict[int, str] = field(default_factory=dict)
+    """Notices that the menu was told of and has not read out yet: their sentences."""
     known: asyncio.Task[Standing] | None = None
     """What the house knows of them, looked up while they are answered and hear the menu."""
     arrived: CallArrived | None = None

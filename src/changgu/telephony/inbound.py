@@ -30,16 +30,27 @@ from changgu.acd.queues import Way
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.menu_set import worded
 from changgu.ivr_flows.nodes import NamedPrompt, NodeName, Prompt, TextPrompt
-from changgu.ivr_flows.publishing.notices import DESK, QUEUE, Announcement, Notice, mark_of, parts_of
+from changgu.ivr_flows.publishing.notices import (
+    DESK,
+    QUEUE,
+    Announcement,
+    Notice,
+    looked_up,
+    mark_of,
+    parts_of,
+    read_out,
+)
 from changgu.ivr_flows.session import (
     Done,
     HangUp,
+    LookedUp,
     PersonWanted,
     Recorded,
     Step,
     ToQueue,
     Turn,
     Visit,
+    WaitLookUp,
     resume,
     start,
 )
@@ -461,6 +472,9 @@ class Inbound:
             begins = False
             if news is None:
                 break
+            if isinstance(turn.wait, WaitLookUp) and isinstance(news, LookedUp):
+                told = looked_up(turn.wait.source, news.found)
+                visitor.notices |= dict([told] if told else [])
             # What has been done is done, however long it took: a talk outside that is over leads to no queue.
             is_late = clock() >= latest and not isinstance(news, Done | Recorded)
             turn = resume(flow, turn.state, PersonWanted() if is_late else news)
@@ -493,13 +507,25 @@ class Inbound:
             steps: tuple[Step, ...] = ()
             for part in parts:
                 if isinstance(part, Announcement):
-                    await self._player.perform(handset, Turn(steps, None, HangUp(served=False), turn.state), language)
+                    only = Turn(steps, None, HangUp(served=False), turn.state)
+                    await self._player.perform(handset, await self._read_out(visitor, only, language), language)
                     await self._announce(visitor, part.notice, language)
                     steps = ()
                 else:
                     steps = part
             turn = replace(turn, steps=steps)
-        return await self._player.perform(handset, turn, language, deeds)
+        return await self._player.perform(handset, await self._read_out(visitor, turn, language), language, deeds)
+
+    async def _read_out(self, visitor: Visitor, turn: Turn, language: str) -> Turn:
+        """Say what the menu was told of notices, and note that it was heard; what is left of the turn."""
+        end, said = read_out(turn.steps, visitor.notices)
+        if said:
+            only = Turn(turn.steps[:end], None, HangUp(served=False), turn.state)
+            await self._player.perform(visitor.handset, only, language)
+        for notice in said:
+            del visitor.notices[notice]
+            self._post(MenuStepReached(visitor.handset.call, mark_of(notice), None))
+        return replace(turn, steps=turn.steps[end:])
 
     async def _announce_all(self, visitor: Visitor, places: Sequence[str], language: str) -> None:
         said: set[int] = set()  # the board hears of it by the ledger, which may be later than the next place

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from changgu.ground.text import clean_line
 from changgu.ground.trouble import BadInput, Conflict
-from changgu.ivr_flows.session import GreetingEnded, MarkNode, Step, ToQueue, Turn
+from changgu.ivr_flows.nodes import TextPrompt
+from changgu.ivr_flows.session import GreetingEnded, MarkNode, Play, Step, ToQueue, Turn
 
 DESK = "desk"
 """Where everybody hears it."""
@@ -25,6 +26,8 @@ LONGEST_SENTENCE = 300
 LONGEST_TIME = timedelta(days=31)
 DEFLECTED_WITHIN = timedelta(seconds=30)
 """A caller who hangs up in a queue so soon after a notice did so because of it."""
+NOTICE_ID = "notice"
+"""The value of a look-up that says which notice it found."""
 MARK = "notice:"
 """Begins the name under which a call's record says that a notice was heard; no place of a menu has a colon."""
 
@@ -149,6 +152,24 @@ def parts_of(turn: Turn, now: Callable[[str], Sequence[Notice]], *, begins: bool
         elif part:
             kept.append(part)
     return kept
+
+
+def looked_up(source: str, found: Mapping[str, str] | None) -> tuple[int, str] | None:
+    """The notice that a menu was told of (`look_up` with the source `notice`), and its sentence."""
+    number, text = (found or {}).get(NOTICE_ID, ""), (found or {}).get("text", "")
+    return (int(number), text) if source == "notice" and number.isdecimal() and text else None
+
+
+def read_out(steps: Sequence[Step], known: Mapping[int, str]) -> tuple[int, list[int]]:
+    """Which of the notices that a menu was told of are said in these steps, and after how many steps they all were."""
+    said: list[int] = []
+    end = 0
+    for number, step in enumerate(steps, 1):
+        if isinstance(step, Play):
+            text = " ".join(prompt.text for prompt in step.prompts if isinstance(prompt, TextPrompt))
+            here = [one for one, sentence in known.items() if one not in said and sentence in text]
+            said, end = said + here, number if here else end
+    return end, said
 
 
 def mark_of(notice: int) -> str:
