@@ -128,6 +128,8 @@ class FlowVersions:
         self._coming: list[tuple[datetime, Serving]] = []
         self._calls: dict[str, Serving] = {}
         self._wish: Wish | None = None
+        self._other_hours: list[tuple[str, Version]] = []
+        """Versions from files that brought another table of hours than the one before, which stands beside them."""
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
 
@@ -217,12 +219,15 @@ class FlowVersions:
         """Everybody is ready for it: it is written down and answers the next caller."""
         now, number, wish = self._now(), menu.version, menu.wish
         if wish is not None:
+            before = self.history.in_force(now)
             if number is None:
                 version, _ = await self._store.add(
                     self.name, wish.menu, wish.how, now, wish.by, now, note=wish.note, origin=wish.origin,
                     own=wish.own,
                 )  # fmt: skip
                 number = version.number
+                if wish.how is How.FILE and before is not None:
+                    self._other_hours.append((self.history.version(before.version).menu.calendars, version))
             else:
                 await self._store.publish(self.name, number, wish.how, now, wish.by, now, wish.note)
             if self._wish is wish:
@@ -283,7 +288,7 @@ class FlowVersions:
             raise NotFound(f"'{part}' 하위 흐름이 없습니다.", f"There is no sub-flow '{part}'.")
         flows = {**before.menu.flows, part: text}
         menu = replace(before.menu, flows=flows) if part else replace(before.menu, text=text)
-        return await self._keep_draft(menu, revision, before.base, actor)
+        return await self._keep_draft(menu, revision, before.base, actor.login)
 
     async def save_sentence(self, name: str, language: str, text: str, revision: int, actor: Actor) -> Draft:
         """Say a prompt of the draft in other words; raises `Conflict` when somebody else was faster."""
@@ -293,10 +298,10 @@ class FlowVersions:
             raise BadInput("문장을 쓰십시오.", "write the sentence", field="text")
         own = {**before.menu.sentences.get(language, {}), name: said}
         menu = replace(before.menu, sentences={**before.menu.sentences, language: own})
-        return await self._keep_draft(menu, revision, before.base, actor)
+        return await self._keep_draft(menu, revision, before.base, actor.login)
 
-    async def _keep_draft(self, menu: MenuSet, revision: int, base: VersionNumber, actor: Actor) -> Draft:
-        self.draft = await self._store.save_draft(self.name, menu, revision, base, actor.login, self._now())
+    async def _keep_draft(self, menu: MenuSet, revision: int, base: VersionNumber, by: str) -> Draft:
+        self.draft = await self._store.save_draft(self.name, menu, revision, base, by, self._now())
         self._news.set()
         return self.draft
 
@@ -305,7 +310,7 @@ class FlowVersions:
         now = self.history.in_force(self._now())
         number = version if version is not None else now.version if now else 0
         base = self.history.version(number)
-        return await self._keep_draft(base.menu, revision, base.number, actor)
+        return await self._keep_draft(base.menu, revision, base.number, actor.login)
 
     async def check(self, menu: MenuSet) -> Report:
         """What is wrong with a menu, on this desk as it is now."""
@@ -367,11 +372,11 @@ class FlowVersions:
                 raise Conflict("지금 쓰이는 것과 같습니다.", "It is what is on the air already.")
             await self._put_on_air(Wish(report.menu, How.HOURS, actor.login, note))
             published = self.history.versions[-1]
-            await self._hours_elsewhere(before.calendars, published, actor, seen)
+            await self._hours_elsewhere(before.calendars, published, actor.login, seen)
             return published
 
     async def _hours_elsewhere(
-        self, before: str, now: Version, actor: Actor, seen: VersionNumber | None = None
+        self, before: str, now: Version, by: str, seen: VersionNumber | None = None
     ) -> None:
         """The draft, and schedules that had the table of before, get the one that is on the air now.
 
@@ -380,13 +385,13 @@ class FlowVersions:
         after = now.menu.calendars
         if after == before:
             return
-        await self._hours_ahead(before, after, now.number, actor)
+        await self._hours_ahead(before, after, now.number, by)
         draft = await self._store.draft(self.name)
         if draft is not None and draft.menu.calendars == before:
             base = now.number if draft.base == seen else draft.base
-            await self._keep_draft(replace(draft.menu, calendars=after), draft.revision, base, actor)
+            await self._keep_draft(replace(draft.menu, calendars=after), draft.revision, base, by)
 
-    async def _hours_ahead(self, before: str, after: str, number: VersionNumber, actor: Actor) -> None:
+    async def _hours_ahead(self, before: str, after: str, number: VersionNumber, by: str) -> None:
         """Versions never change: a schedule with the table of before is withdrawn for one with the new table."""
         now = self._now()
         for one in self.history.ahead(now):
@@ -397,7 +402,7 @@ class FlowVersions:
                 self.name, replace(menu, calendars=after), How.SCHEDULED, one.effective_at, one.by, now, note=one.note
             )
             why = f"근무시간이 바뀜: 버전 {number} · hours changed: version {number}"
-            await self._store.withdraw(one.id, actor.login, now, why)
+            await self._store.withdraw(one.id, by, now, why)
         self.history = await self._store.history(self.name)
         self._news.set()
 
@@ -415,7 +420,7 @@ class FlowVersions:
                 raise FlowErrors(report.errors)
             before = self._menu_on_air()
             await self._put_on_air(Wish(version.menu, How.ROLLED_BACK, actor.login, note, version.number))
-            await self._hours_elsewhere(before.calendars, version, actor)
+            await self._hours_elsewhere(before.calendars, version, actor.login)
             return version
 
     async def withdraw(self, id: int, actor: Actor) -> Publication:
@@ -452,12 +457,21 @@ class FlowVersions:
                 pass
             self._news.clear()
             try:
+                await self._follow_the_hours()
                 await self._take_up_what_is_due()
                 await self._make_ready()
             except (SQLAlchemyError, OSError) as trouble:
                 logger.warning("versions of the menu are looked at again later: %s", trouble)
             except Exception:  # the drafts' edge: whatever is broken in them, callers go on hearing what is on the air
                 logger.exception("versions of the menu cannot be made ready; they are looked at again later")
+
+    async def _follow_the_hours(self) -> None:
+        """What is scheduled, and the draft, go on with the hours that came by file, as they do with the page's."""
+        while self._other_hours:
+            async with self._turn:
+                before, version = self._other_hours[0]
+                await self._hours_elsewhere(before, version, version.by)
+                del self._other_hours[0]
 
     async def _take_up_what_is_due(self) -> None:
         now = self._now()
