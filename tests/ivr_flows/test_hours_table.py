@@ -1,5 +1,6 @@
 """The table of opening hours and holidays in the browser: changed at once, with who and when, and never lost again."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import date, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.app.whole_desk import Healthy
 from tests.ivr_flows.menu_house import BOSS, DEPUTY, SEOUL, MenuHouse
 from tests.ivr_flows.test_flows_api import Door
 from tests.ivr_flows.test_whole_versions import HOURS, OFFICE, WITH_A_HOLIDAY, holiday, office
+from tests.support.waiting import eventually
 
 FOUNDED = {"day": "2026-12-24", "name": "창립기념일", "kind": "holiday", "hours": []}
 SHORTER = OFFICE.replace("longest: 180", "longest: 60")
@@ -104,11 +106,36 @@ async def test_a_draft_and_a_schedule_do_not_bring_the_old_table_back(
 async def test_a_schedule_with_a_table_of_its_own_keeps_it_and_that_is_said(
     client: httpx.AsyncClient, house: MenuHouse
 ) -> None:
-    saved = await house.versions.save_draft(SHORTER, 0, BOSS)
+    assert (await declare(client, FOUNDED)).status_code == 200
+    anew = await house.versions.start_draft_anew(0, 1, BOSS)
+    saved = await house.versions.save_draft(SHORTER, anew.revision, BOSS)
     await house.versions.publish(saved.revision, "", house.clock.replace(day=3), BOSS)
+    assert (await declare(client, {**FOUNDED, "day": "2026-12-31"})).json()["scheduled_otherwise"] == [3]
+
+
+async def test_a_schedule_and_the_draft_go_on_with_the_hours_that_came_by_file(house: MenuHouse) -> None:
+    """A supervisor who scheduled a menu for tomorrow expects tomorrow's hours with it."""
+    saved = await house.versions.save_draft(SHORTER, 0, BOSS)
+    tomorrow = house.clock.replace(day=3)
+    await house.versions.publish(saved.revision, "내일부터", tomorrow, BOSS)
     (house.folder / "menus" / "calendars.yaml").write_text(WITH_A_HOLIDAY, "utf-8")
     assert await house.keeper.reload()
-    assert (await declare(client, {**FOUNDED, "day": "2026-12-31"})).json()["scheduled_otherwise"] == [2]
+
+    running = asyncio.create_task(house.versions.run())
+
+    async def followed() -> bool:
+        return [one.version for one in house.versions.history.ahead(house.clock)] == [4]
+
+    await eventually(followed)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    withdrawn = next(one for one in house.versions.history.publications if one.version == 2)
+    assert "버전 3" in withdrawn.why_withdrawn
+    assert "창립기념일" in (await house.versions.working_draft()).menu.calendars
+    house.clock = tomorrow
+    assert await house.keeper.reload()
+    assert (house.versions.current("1000").version, holiday(house.versions.current("1000").flow)) == (4, "창립기념일")
+    assert "longest: 60" in house.versions.history.version(4).menu.text
 
 
 async def test_a_table_that_was_a_mistake_does_not_come_back_once_it_is_rolled_back(

@@ -135,7 +135,7 @@ async def test_the_sites_own_sentence_in_a_file_is_a_version_too(house: MenuHous
     assert len(house.versions.history.versions) == 2  # the menu does not say it
 
 
-async def test_a_schedule_goes_on_the_air_with_the_hours_it_was_made_with(tmp_path: Path, database: Database) -> None:
+async def test_a_version_that_was_on_the_air_keeps_the_hours_it_had(tmp_path: Path, database: Database) -> None:
     house = await office(tmp_path, database)
     saved = await house.versions.save_draft(OFFICE.replace("longest: 180", "longest: 60"), 0, BOSS)
     await house.versions.publish(saved.revision, "", house.clock.replace(hour=3), BOSS)

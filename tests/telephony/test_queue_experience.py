@@ -103,7 +103,7 @@ nodes:
 
 
 async def test_who_chose_english_in_the_menu_waits_and_is_sent_away_in_english(board: Switchboard) -> None:
-    """CTI-18: place, time and farewell; a comfort sentence is in the desk's language, one that is a prompt in theirs."""
+    """CTI-18: place, time and farewell; a comfort sentence is the desk's, one that is a prompt is in theirs."""
     board.menu = load(LANGUAGES_OFFERED, "main.yaml", None, {})
     await board.pbx.call_in(CALL, "1000")
     await board.until_posted(MenuStepReached(CALL, "first"))

@@ -46,7 +46,8 @@ LOOK_UP_SOURCES: Final = {
     "choose_pin": "key: employee number, the PIN, the new PIN, spaces between → changed (yes or easy)",
     "call_me_back": "key: ticket number, a space, telephone number → callback",
     "asset": "key: id of the person, a space, year and month of purchase (202403) → count, name, number",
-    "notice": "key: queue or node of the menu or desk, a space, language (left out: the desk's) → text, count, notice (its number)",
+    "notice": "key: queue or node of the menu or desk, a space, language (left out: the desk's) "
+    "→ text, count, notice (its number)",
 }
 """What `look_up` can ask, and the fields of its answer."""
 

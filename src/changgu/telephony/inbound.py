@@ -82,7 +82,7 @@ logger = logging.getLogger(__name__)
 SHORT_GREETING: tuple[Prompt, ...] = (
     NamedPrompt("greeting"), NamedPrompt("machine_voice"), NamedPrompt("recording_notice")
 )  # fmt: skip
-"""What a caller hears, to its end, who dialled a queue's own number: like the menu, that a machine speaks, if one does."""
+"""What a caller hears, to its end, who dialled a queue's own number; as in the menu, a machine says that it is one."""
 
 
 LONGEST_LOOK_UP = 0.15
