@@ -33,7 +33,7 @@ from changgu.acd.events import (
     PhoneUnreachable,
     RingFailed,
 )
-from changgu.acd.facts import Departure, Fact, FloorTakenUp, Recorded
+from changgu.acd.facts import Departure, Emergency, Fact, FloorTakenUp, Recorded
 from changgu.acd.floor_json import floor_digest
 from changgu.acd.hand import Effect
 from changgu.acd.identity import AgentId, CallbackId, CallId, QueueName
@@ -108,11 +108,14 @@ class RecordedDay:
             event = self.news()
             self._write(event, self.engine.handle(event, self.now))
 
-    def reload(self, floor: Floor) -> None:
-        """The floor is set up anew."""
+    def reload(
+        self, floor: Floor, emergency: Emergency | None = None, by: str | None = None, why: str = ""
+    ) -> None:
+        """The floor is set up anew, perhaps by an emergency plan."""
         self.floor = floor
         self.floors[floor_digest(floor)] = floor
-        self._write(FloorTakenUp(floor_digest(floor)), self.engine.configure(floor, self.now))
+        order = FloorTakenUp(floor_digest(floor), emergency, by, why)
+        self._write(order, self.engine.configure(floor, self.now, emergency, by, why))
 
     def _write(self, cause: Cause, effects: list[Effect]) -> None:
         because: Cause | None = cause

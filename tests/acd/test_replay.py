@@ -103,7 +103,7 @@ def test_what_was_not_kept_is_said() -> None:
 class FailsHalfWay:
     """An engine with a fault of ours in it: the fault is lived again, too."""
 
-    def configure(self, floor: Floor, now: Instant) -> list[Effect]:
+    def configure(self, floor: Floor, now: Instant, *_: object) -> list[Effect]:
         return []
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:

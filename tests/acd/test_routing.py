@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changgu.acd import routing, routing_queues
+from changgu.acd import routing, routing_emergency, routing_queues
 from changgu.acd.facts import Departure
 from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import (
@@ -181,8 +181,8 @@ def test_the_shipped_example_has_no_mistake_and_no_oddity() -> None:
 def test_the_example_shows_every_key_of_the_language() -> None:
     for keys in (
         routing.TOP, routing.RULES, routing.AGENT, routing.SEAT, routing_queues.QUEUE, routing_queues.RELAX,
-        routing_queues.OVERFLOW, routing_queues.ANNOUNCE, routing_queues.CALLBACK, routing_queues.WHENS,
-        [way.value for way in Way], STRATEGIES,
+        routing_emergency.PLAN, routing_emergency.HELPERS, routing_queues.OVERFLOW, routing_queues.ANNOUNCE,
+        routing_queues.CALLBACK, routing_queues.WHENS, [way.value for way in Way], STRATEGIES,
     ):  # fmt: skip
         assert [key for key in keys if key not in example()] == []
 

@@ -58,7 +58,7 @@ class SmallEngine:
         self.deadline: Instant | None = None
         self.broken: set[CallId] = set()
 
-    def configure(self, floor: Floor, now: Instant) -> list[Effect]:
+    def configure(self, floor: Floor, now: Instant, *_: object) -> list[Effect]:
         self.floors.append(floor)
         return []
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,9 +26,11 @@ from changgu.acd.agents import api as agent_api
 from changgu.acd.api import CallDesk, PersonRef
 from changgu.acd.call_record import CallRecord
 from changgu.acd.commands import Command
+from changgu.acd.emergencies import api as emergency_api
+from changgu.acd.emergency import EmergencyPlan, FloorPlans, Helpers, PreparedNotice, with_helpers
 from changgu.acd.engine import Engine
 from changgu.acd.events import CallHeld, CallResumed, Event
-from changgu.acd.facts import Recorded
+from changgu.acd.facts import Emergency, Recorded
 from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.queues import Agent, Floor, Queue, TicketPolicy
 from changgu.acd.runner import Runner, SteadyClock
@@ -44,7 +46,7 @@ from changgu.directory.items import Asset, AssetTag
 from changgu.directory.numbers import Numbering
 from changgu.directory.person import NumberWritten, PersonWritten
 from changgu.directory.service import Directory
-from changgu.ground.access import Role
+from changgu.ground.access import Actor, Role
 from changgu.ground.database import Base, Database, moment
 from changgu.ground.trouble import BadInput
 from changgu.screenpop.api import SipAccount, build_router
@@ -64,6 +66,7 @@ from changgu.wallboard.board import Board
 from changgu.wallboard.feed import Feed
 from tests.support.pop_fakes import FakePast, FakeTickets
 
+NETWORK = (QueueName("network"),)
 TITLES = {"greeting": "인사말", "incident": "장애 신고", "network": "네트워크", "vpn": "VPN·재택근무"}
 
 NO_PBX = "ws://127.0.0.1:9/ws"
@@ -119,8 +122,10 @@ class DeskHouse:
                 Agent(AgentId("kim"), "김상담", names),
                 Agent(AgentId("lee"), "이상담", names),
                 Agent(AgentId("choi"), "최상담", names, phone="browser"),
+                Agent(AgentId("park"), "박상담", names - {QueueName("network")}),
             ),
         )
+        self.on: Emergency | None = None
         self.commands: list[Command] = []
         self.facts: list[Recorded] = []
         self.directory = Directory(database, Numbering("KR", r"[3-9]\d{3}"))
@@ -165,6 +170,7 @@ class DeskHouse:
         return [
             call_api.build_router(gate, calls, self, self.engine, self.runner),
             agent_api.build_router(gate, self, self.engine, self.runner, self),
+            emergency_api.build_router(gate, self),
             callback_pages.build_pages(gate, self.pages, worklist, self, ZoneInfo("Asia/Seoul")),
             wallboard_api.build_router(gate, self.feed),
             wallboard_pages.build_pages(gate, self.pages),
@@ -190,6 +196,31 @@ class DeskHouse:
 
     async def health(self) -> Health:
         return Health(True, "22", True)
+
+    # emergencies
+
+    @property
+    def plans(self) -> FloorPlans:
+        queues = (replace(self.floor.queues[0], wrap_up=timedelta(seconds=5)), *self.floor.queues[1:])
+        helped = with_helpers(replace(self.floor, queues=queues), [Helpers(NETWORK, agents=(AgentId("park"),))])
+        outage = EmergencyPlan(
+            "outage", "전산망 장애", helped, "모든 요원은 네트워크 전화를 함께 받습니다.", timedelta(hours=2),
+            PreparedNotice({"ko": "전산망 장애를 복구하고 있습니다."}),
+        )  # fmt: skip
+        return FloorPlans(self.floor, {"outage": outage})
+
+    async def turn_on(self, plan: str, why: str, until: datetime | None, actor: Actor) -> str | None:
+        known, now = self.plans.emergencies[plan], self.clock.now()
+        ends = now + 7200 if until is None else until.timestamp()
+        self.on = Emergency(plan, known.title, actor.login, why, now, ends)
+        self.runner.configure(known.floor, self.on, actor.login)
+        self.feed.configure(known.floor)
+        return None
+
+    async def turn_off(self, why: str, actor: Actor) -> None:
+        self.on = None
+        self.runner.configure(self.floor, None, actor.login, why)
+        self.feed.configure(self.floor)
 
     # the switch
 

@@ -128,6 +128,40 @@ async def test_an_agent_is_moved_between_queues_from_the_floor_page(house: House
     await expect(panel).to_have_count(0)
 
 
+async def test_one_click_turns_an_emergency_plan_on_for_everybody_and_another_off(
+    house: House, floor: Page, chromium: Launch
+) -> None:
+    browser = await chromium()
+    context = await browser.new_context(locale="ko", timezone_id="Asia/Seoul")
+    await house[0].sign_in(context, "kim", house[1])
+    wall = await context.new_page()
+    await wall.goto(f"{house[1]}/wallboard")
+    park = floor.locator("#agents tr", has_text="박상담").locator(".floor-serves")
+    await expect(park).to_have_text("PC·OA기기")
+
+    card = floor.locator("#emergency-card")
+    await card.get_by_label("까닭 (현황판에 보입니다)").fill("백본 장애")
+    await card.get_by_role("button", name="켜기: 전산망 장애").click()
+
+    await expect(floor.locator("#said")).to_have_text("전산망 장애: 켰습니다.")
+    await expect(wall.locator("#emergency")).to_contain_text("비상운영: 전산망 장애 · ")
+    await expect(wall.locator("#emergency")).to_contain_text("부터, boss · 백본 장애 · ")
+    await expect(park).to_contain_text("네트워크")
+    assert house[0].on is not None
+
+    # Who moves an agent meanwhile moves them on the ordinary floor.
+    await floor.get_by_role("button", name="조치: park").click()
+    panel = floor.locator(".floor-panel")
+    await expect(panel.get_by_label("PC·OA기기")).to_be_checked()
+    await expect(panel.get_by_label("네트워크")).not_to_be_checked()
+    await floor.keyboard.press("Escape")
+
+    await card.get_by_role("button", name="끄기 (평상시로)").click()
+    await expect(floor.locator("#said")).to_have_text("전산망 장애: 껐습니다. 평상시와 같습니다.")
+    await expect(wall.locator("#emergency")).to_be_hidden()
+    await expect(park).to_have_text("PC·OA기기")
+
+
 async def test_a_reload_of_the_desktop_changes_nothing_for_the_agent(house: House, desktop: Desktop) -> None:
     desk = await desktop("kim")
     await house[0].news(PhoneReachable(KIM), AgentReady(KIM))

@@ -54,7 +54,7 @@ from changgu.acd.events import (
     PhoneUnreachable,
     RingFailed,
 )
-from changgu.acd.facts import Fact, FloorTakenUp, Recorded
+from changgu.acd.facts import Emergency, Fact, FloorTakenUp, Recorded
 from changgu.acd.floor_json import floor_digest
 from changgu.acd.floor_state import FloorState
 from changgu.acd.hand import Effect as Effect
@@ -160,8 +160,13 @@ class Engine:
             raise HalfDecided(effects) from fault
         return effects
 
-    def configure(self, floor: Floor, now: Instant) -> list[Effect]:
+    def configure(
+        self, floor: Floor, now: Instant, emergency: Emergency | None = None, by: str | None = None, why: str = ""
+    ) -> list[Effect]:
         """Takes up a new floor while calls go on. Refuses as a whole, with `UnknownStrategy`, what it cannot run.
+
+        `emergency` is the plan by which this floor is not the ordinary one; `by` and `why` tell of turning it on or
+        off. All three are only written down: what holds is the floor.
 
         - An agent taken off the list finishes the call on their hands and its wrap-up, and is then signed out.
         - A queue taken off the list accepts no new callers. Those who wait in it keep their places as long as any
@@ -173,8 +178,8 @@ class Engine:
         effects: list[Effect] = []
         self._hand.effects = effects
         digest = floor_digest(floor)
-        if digest != self._state.digest:
-            self._hand.note(FloorTakenUp(digest), now)
+        if (digest, emergency) != (self._state.digest, self._state.emergency):
+            self._hand.note(FloorTakenUp(digest, emergency, by, why), now)
         self._state.set_up(floor)
         for agent in [agent for agent in self._state.agents.values() if not agent.on_floor]:
             self._wishes.wish(AgentSignedOut(agent.login), now)

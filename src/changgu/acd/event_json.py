@@ -5,7 +5,7 @@ from typing import Any, get_args
 import msgspec
 
 from changgu.acd.events import Event
-from changgu.acd.facts import CallServedElsewhere, FloorTakenUp
+from changgu.acd.facts import CallServedElsewhere, Emergency, FloorTakenUp
 from changgu.acd.message import Message
 from changgu.acd.message_json import Reader, UnreadableMessage, kind_of, text_of
 
@@ -14,6 +14,8 @@ class FloorOpened(Message, frozen=True):
     """The program began with this set-up, and with what it found in the ledger."""
 
     digest: str
+    emergency: Emergency | None = None
+    """The emergency plan that went on."""
 
 
 Cause = Event | FloorTakenUp | FloorOpened | CallServedElsewhere

@@ -379,10 +379,29 @@ class CallbackClosed(Message, frozen=True):
     by: str | None = None
 
 
+class Emergency(Message, frozen=True):
+    """An emergency plan that is in force (WL-05)."""
+
+    plan: str
+    """Its name in the routing file."""
+    title: str
+    by: str
+    why: str
+    since: Instant
+    until: Instant | None = None
+    """When it ends by itself."""
+
+
 class FloorTakenUp(Message, frozen=True):
     """From here on the floor is set up like this; `digest` names a set-up kept beside the ledger."""
 
     digest: str
+    emergency: Emergency | None = None
+    """The plan by which the floor is not the ordinary one."""
+    by: str | None = None
+    """Who turned a plan on or off; None for a reload, a start, and a plan that ended by itself."""
+    why: str = ""
+    """Why it was turned off."""
 
 
 class PhoneStateChanged(Message, frozen=True):

@@ -1,10 +1,11 @@
 """What a change of the floor changes, line by line, for whoever made it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
 
+from changgu.acd.emergency import EmergencyPlan
 from changgu.acd.queues import Agent, Floor, Queue
 
 LONGEST_VALUE = 60
@@ -19,6 +20,19 @@ def differences(before: Floor, after: Floor) -> list[str]:
     found += _list(
         "agent", {agent.login: agent for agent in before.agents}, {agent.login: agent for agent in after.agents}
     )
+    return found
+
+
+def plan_differences(before: Mapping[str, EmergencyPlan], after: Mapping[str, EmergencyPlan]) -> list[str]:
+    """`+ emergency.outage`, and of plans that are in both, `emergency.outage.lasts: 3600s → 7200s`.
+
+    A plan that changed only because the ordinary floor did is not named.
+    """
+    found = [f"- emergency.{name}" for name in before if name not in after]
+    found += [f"+ emergency.{name}" for name in after if name not in before]
+    for name, plan in after.items():
+        if name in before:
+            found += _fields(f"emergency.{name}", replace(before[name], floor=plan.floor), plan)
     return found
 
 

@@ -30,6 +30,7 @@ from changgu.acd.facts import (
     CallStarted,
     CallWidened,
     DesktopStateChanged,
+    Emergency,
     Fact,
     FloorTakenUp,
     HoldEnded,
@@ -92,6 +93,8 @@ class FloorState:
         self.next_offer = first_offer
         self.digest = ""
         """Names the set-up that was taken up last."""
+        self.emergency: Emergency | None = None
+        """The emergency plan by which it was."""
         self.fresh: dict[AgentId, AgentRecord] = {}
         """Became free, and not yet brought together with callers."""
         self.returned: dict[CallId, CallRecord] = {}
@@ -497,7 +500,7 @@ class FloorState:
             self.limits.deadlines.set(record, None)
 
     def _floor_taken_up(self, fact: FloorTakenUp, at: Instant) -> None:
-        self.digest = fact.digest
+        self.digest, self.emergency = fact.digest, fact.emergency
 
     def _news_ignored(self, fact: NewsIgnored, at: Instant) -> None:
         # A caller who left before we heard that they came must not be brought to life by the older news.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from changgu.acd.engine import HalfDecided
 from changgu.acd.event_json import Cause, FloorOpened
-from changgu.acd.facts import CallServedElsewhere, Fact, FloorTakenUp, Recorded
+from changgu.acd.facts import CallServedElsewhere, Emergency, Fact, FloorTakenUp, Recorded
 from changgu.acd.identity import Instant
 from changgu.acd.message_json import kind_of, text_of
 from changgu.acd.queues import Floor
@@ -52,7 +52,9 @@ class NoFloor(CannotReplay):
 class Decider(Protocol):
     """What lives through the day; `acd.engine.Engine`."""
 
-    def configure(self, floor: Floor, now: Instant) -> list[Effect]:
+    def configure(
+        self, floor: Floor, now: Instant, emergency: Emergency | None = None, by: str | None = None, why: str = ""
+    ) -> list[Effect]:
         """Take up a floor."""
         ...
 
@@ -167,7 +169,10 @@ class Replayer:
                 floor = self._floor(batch.cause.digest)
                 if floor is None:
                     raise NoFloor(batch.seq, batch.cause.digest)
-                return self._engine.configure(floor, batch.at)
+                if isinstance(batch.cause, FloorOpened):
+                    return self._engine.configure(floor, batch.at, batch.cause.emergency)
+                order = batch.cause
+                return self._engine.configure(floor, batch.at, order.emergency, order.by, order.why)
             return self._engine.handle(batch.cause, batch.at)
         except HalfDecided as fault:  # what was true in memory was written down all the same
             self.faults += 1

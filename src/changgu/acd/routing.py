@@ -9,6 +9,8 @@
     keys = { "1" = "callback" }
     [agent.alice]
     seats = { network = { level = 2, delay = "20s" } }
+    [emergency.outage.queue.network]
+    wrap_up = "5s"
 
 The whole language is shown in `routing_example.toml`, which `changgu acd describe` prints. A key that is not in the
 file leaves what it names as it is on the floor.
@@ -20,15 +22,17 @@ import re
 import tomllib
 import zoneinfo
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from importlib import resources
 from types import MappingProxyType
 
 from changgu.acd.agent_words import NotReadyReason
+from changgu.acd.emergency import EmergencyPlan, FloorPlans
 from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import ORDINARY_SEAT, Agent, Floor, Queue, Rules, Seat
 from changgu.acd.routing_checks import check
+from changgu.acd.routing_emergency import MOST_PLANS, PlanHead, plan_head
 from changgu.acd.routing_places import places
 from changgu.acd.routing_queues import QueuePlan, Site, as_it_is, queue_plan
 from changgu.acd.routing_values import Notes, Table, nearest
@@ -43,7 +47,7 @@ LARGEST = 1_000_000
 NOTHING, MINUTE, HOUR, DAY = timedelta(0), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SECOND = timedelta(seconds=1)
 
-TOP = ("rules", "queue", "agent")
+TOP = ("rules", "queue", "agent", "emergency")
 RULES = (
     "priority_worth", "repeat_within", "repeat_priority", "named_agent_wait", "longest_extension", "connect_limit",
     "desktop_grace", "reason_limits", "promise_confidence", "zone",
@@ -71,6 +75,13 @@ class RoutingReport:
     floor: Floor | None
     errors: tuple[RowError, ...]
     warnings: tuple[RowError, ...]
+    emergencies: Mapping[str, EmergencyPlan] = field(default_factory=lambda: MappingProxyType({}))
+    """The plans for emergencies by name; empty when there are mistakes."""
+
+    @property
+    def plans(self) -> FloorPlans | None:
+        """The floor with its plans, or None."""
+        return None if self.floor is None else FloorPlans(self.floor, self.emergencies)
 
     def __str__(self) -> str:
         lines = [*map(str, self.errors), *(f"{warning} [주의 · warning]" for warning in self.warnings)]
@@ -96,12 +107,13 @@ def read_routing(
 def inspect_routing(
     file: str, text: str, floor: Floor, *,
     menu_nodes: Collection[str] | None = None, prompts: Collection[str] | None = None,
-    straight_on: Mapping[str, str] | None = None,
+    straight_on: Mapping[str, str] | None = None, language: str | None = None,
 ) -> RoutingReport:  # fmt: skip
     """Read and check. `file` is for the messages only.
 
     `menu_nodes` and `prompts` are the names that `menu:` and `announce:` may lead to; None: not known here, not
     checked. `straight_on` are the menu nodes that lead to a queue without asking the caller anything, and that queue.
+    `language` is what the notice of an emergency plan must be written in; None: any.
     """
     text = text.removeprefix("\ufeff")
     try:
@@ -113,9 +125,40 @@ def inspect_routing(
         return _unread(file, _line_of(trouble, text), *_not_toml(trouble))
     except RecursionError:
         return _unread(file, 1, "너무 깊이 겹쳐 쓴 파일입니다.", "nested too deeply")
-    read = _Reader(floor, Site(floor, menu_nodes, prompts, straight_on or {})).read(Table((), entries, notes))
-    order = sorted(notes.errors, key=lambda error: error.line), sorted(notes.warnings, key=lambda error: error.line)
-    return RoutingReport(file, None if notes.errors else read, tuple(order[0]), tuple(order[1]))
+    site = Site(floor, menu_nodes, prompts, straight_on or {})
+    top = Table((), entries, notes)
+    top.known(TOP)
+    read = _Reader(floor, site).read(top)
+    plans = _emergencies(top.table("emergency"), read, site, language)
+    # What is wrong with the ordinary floor is as wrong with a plan over it.
+    errors, warnings = (
+        sorted(dict.fromkeys(found), key=lambda error: error.line) for found in (notes.errors, notes.warnings)
+    )
+    if errors:
+        return RoutingReport(file, None, tuple(errors), tuple(warnings))
+    return RoutingReport(file, read, (), tuple(warnings), MappingProxyType(plans))
+
+
+def _emergencies(tables: Table | None, floor: Floor, site: Site, language: str | None) -> dict[str, EmergencyPlan]:
+    """Every plan, laid over the floor that the rest of the file comes to."""
+    plans: dict[str, EmergencyPlan] = {}
+    for name in tables.entries if tables is not None else ():
+        assert tables is not None
+        if (table := tables.table(name)) is None:
+            continue
+        head = plan_head(table, floor, site, language)
+        plans[name] = _plan(head, _Reader(head.floor, site).read(table))
+        if plans[name].floor == floor and head.notice is None:
+            table.notes.odd(table.path, "바꾸는 것이 없는 계획입니다.", "a plan that changes nothing")
+    if tables is not None and len(plans) > MOST_PLANS:
+        tables.notes.wrong(
+            tables.path, f"비상운영 계획은 {MOST_PLANS}개까지입니다.", f"there may be {MOST_PLANS} emergency plans"
+        )
+    return plans
+
+
+def _plan(head: PlanHead, floor: Floor) -> EmergencyPlan:
+    return EmergencyPlan(head.name, head.title, floor, head.instructions, head.lasts, head.notice)
 
 
 def decoded(file: str, content: bytes) -> str:
@@ -133,19 +176,18 @@ def example() -> str:
 
 
 class _Reader:
-    """Goes through one file, table by table."""
+    """Goes through one file, table by table, or through one emergency plan of it."""
 
     def __init__(self, floor: Floor, site: Site) -> None:
         self._floor = floor
         self._site = site
 
     def read(self, file: Table) -> Floor:
-        file.known(TOP)
         rules = self._rules(file.table("rules"))
         plans = self._queues(file.table("queue"))
         agents = self._agents(file.table("agent"))
         floor = Floor(tuple(plan.queue for plan in plans), agents, rules)
-        check(floor, plans, self._site, file.notes)
+        check(floor, plans, self._site, file.notes, file.path)
         return floor
 
     def _rules(self, table: Table | None) -> Rules:

@@ -18,8 +18,11 @@ GONE_FOR_GOOD = frozenset({Way.QUEUE, Way.ANNOUNCE, Way.REFUSE})
 NOTHING = timedelta(0)
 
 
-def check(floor: Floor, plans: Sequence[QueuePlan], site: Site, notes: Notes) -> None:
-    """Note every contradiction among the rules of all queues, and what is allowed but hardly meant."""
+def check(floor: Floor, plans: Sequence[QueuePlan], site: Site, notes: Notes, root: TomlPath = ()) -> None:
+    """Note every contradiction among the rules of all queues, and what is allowed but hardly meant.
+
+    `root` is where in the file these rules stand: at the top, or in an emergency plan.
+    """
     served = {queue for agent in floor.agents for queue in agent.queues}
     for plan in plans:
         _steps(plan, notes)
@@ -27,7 +30,7 @@ def check(floor: Floor, plans: Sequence[QueuePlan], site: Site, notes: Notes) ->
         _last_agent(plan, notes)
         _after_they_are_gone(plan, notes)
         _nobody_there(plan, served, notes)
-    _seats(floor, notes)
+    _seats(floor, notes, root)
     _circles(plans, site, notes)
 
 
@@ -136,14 +139,14 @@ def _nobody_there(plan: QueuePlan, served: Set[QueueName], notes: Notes) -> None
 # Seats
 
 
-def _seats(floor: Floor, notes: Notes) -> None:
+def _seats(floor: Floor, notes: Notes, root: TomlPath) -> None:
     queues: Mapping[QueueName, Queue] = {queue.name: queue for queue in floor.queues}
     for agent in floor.agents:
         for name, seat in agent.seats.items():
             queue = queues.get(name)
             if queue is not None and seat.weight != 1 and queue.strategy != "weighted_random":
                 notes.odd(
-                    ("agent", agent.login, "seats", name, "weight"),
+                    (*root, "agent", agent.login, "seats", name, "weight"),
                     f"strategy가 weighted_random일 때만 뜻이 있습니다(지금은 {queue.strategy}).",
                     f"has a meaning only with the strategy weighted_random (this queue has {queue.strategy})",
                 )  # fmt: skip
@@ -155,7 +158,7 @@ def _seats(floor: Floor, notes: Notes) -> None:
     for name, (delay, login) in sorted(soonest.items()):
         if delay > NOTHING:
             notes.odd(
-                ("agent", login, "seats", name, "delay"),
+                (*root, "agent", login, "seats", name, "delay"),
                 f"{name} 대기열의 요원 모두에게 delay가 있어 처음 {written(delay)}은 아무도 받지 못합니다.",
                 f"every agent of {name} has a delay: for the first {written(delay)} nobody can answer",
             )  # fmt: skip

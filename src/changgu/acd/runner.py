@@ -17,7 +17,7 @@ from changgu.acd.commands import Command
 from changgu.acd.engine import Effect, HalfDecided, RequestRefused
 from changgu.acd.event_json import Cause, FloorOpened
 from changgu.acd.events import DeadlinePassed, Event
-from changgu.acd.facts import CallServedElsewhere, Fact, FloorTakenUp, Recorded
+from changgu.acd.facts import CallServedElsewhere, Emergency, Fact, FloorTakenUp, Recorded
 from changgu.acd.floor_json import floor_digest
 from changgu.acd.identity import Instant
 from changgu.acd.queues import Floor
@@ -52,7 +52,9 @@ class Clock(Protocol):
 class Decider(Protocol):
     """What the runner needs of `acd.engine.Engine`."""
 
-    def configure(self, floor: Floor, now: Instant) -> list[Effect]:
+    def configure(
+        self, floor: Floor, now: Instant, emergency: Emergency | None = None, by: str | None = None, why: str = ""
+    ) -> list[Effect]:
         """Take over a changed floor."""
         ...
 
@@ -99,6 +101,9 @@ class SteadyClock:
 @dataclass(frozen=True, slots=True)
 class _Reload:
     floor: Floor
+    emergency: Emergency | None
+    by: str | None
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +179,11 @@ class Runner:
         self._put(_Entry(event, asker))
         return await asker
 
-    def configure(self, floor: Floor) -> None:
-        """Change queues and agents while calls go on; takes its turn in the inbox."""
-        self._put(_Entry(_Reload(floor)))
+    def configure(
+        self, floor: Floor, emergency: Emergency | None = None, by: str | None = None, why: str = ""
+    ) -> None:
+        """Change queues and agents while calls go on; takes its turn in the inbox. See `Engine.configure`."""
+        self._put(_Entry(_Reload(floor, emergency, by, why)))
 
     def record(self, fact: CallServedElsewhere) -> None:
         """Write down a call that came and ended without us; takes its turn in the inbox, and decides nothing."""
@@ -225,7 +232,8 @@ class Runner:
         now = self._last = max(self._last, self.now())
         try:
             if isinstance(entry.news, _Reload):
-                effects = self.engine.configure(entry.news.floor, now)
+                order = entry.news
+                effects = self.engine.configure(order.floor, now, order.emergency, order.by, order.why)
             elif isinstance(entry.news, CallServedElsewhere):
                 effects = [entry.news]
             else:
@@ -281,7 +289,9 @@ class Runner:
             return news
         digest, began = floor_digest(news.floor), not self._opened
         self._opened = True
-        return FloorOpened(digest) if began else FloorTakenUp(digest)
+        if began:
+            return FloorOpened(digest, news.emergency)
+        return FloorTakenUp(digest, news.emergency, news.by, news.why)
 
     def _tell_some(self) -> None:
         """As many as there is time for, before the loop looks for news: looking costs as much as telling one."""

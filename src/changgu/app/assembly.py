@@ -27,6 +27,7 @@ from changgu.acd.queues import Floor
 from changgu.acd.runner import Runner, SteadyClock
 from changgu.acd.store import CallStore, FloorStore
 from changgu.app.accounts import Accounts
+from changgu.app.emergencies import Emergencies
 from changgu.app.fact_log import FactLog
 from changgu.app.floor_keeper import FloorKeeper
 from changgu.app.flow_joins import DeskMenu, MenuFacts, MenuVoice, NoticeLookUps, tell_of_missing_hours
@@ -225,6 +226,7 @@ class Service:
         self.desk_menu, self.desk_voice = DeskMenu(keeper, fallback_voice), MenuVoice(prompts, settings.desk.language)
         versions.join(self.desk_menu, self.desk_voice)
         self.notices.join(self.desk_voice)
+        self.emergencies = Emergencies(keeper, self.notices, self.desk_menu.places, now)
         self.menu_facts = MenuFacts(versions, self.notices, self.flow_counts)
         desk = Desk(
             keeper.numbers, keeper.menu, settings.desk.language,
@@ -306,7 +308,7 @@ class Service:
         self._past_answers = past.tail
         self._lost_unheard = self.lost_calls.restore(past.today)
         keeper.prepare(lambda floor, _flow: self.set_ups.keep_floor(floor))
-        keeper.tell([self.runner.configure, self.feed.configure, self._phones_changed, self._tell_of_slips])
+        keeper.tell([self._floor_changed, self.feed.configure, self._phones_changed, self._tell_of_slips])
         self._tell_of_slips(keeper.floor)
 
     async def run(self) -> None:
@@ -319,10 +321,10 @@ class Service:
                     self.ami, self.queue_log_writer, self.cel_writer, self.shadow_queues, self.agent_phones,
                     self.telephony, self.watchdog, self.shadow_reader, self.flow_versions, self.notices,
                     self.flow_counts, self.unanswered, self.ticket_callbacks, self.outbox,
-                    self.expiry, self.transcripts, self.faxes,
+                    self.expiry, self.transcripts, self.faxes, self.emergencies,
                 ):  # fmt: skip
                     tasks.create_task(part.run(), name=type(part).__name__)
-                self.runner.configure(self.keeper.floor)  # settles what the ledger's last lines left open
+                self._floor_changed(self.keeper.floor)  # settles what the ledger's last lines left open
                 for lost in self._lost_unheard:
                     self.runner.post(lost)
                 self.runner.hold_deadlines()
@@ -445,6 +447,9 @@ class Service:
             )
         for queue, to, why in unreachable_destinations(self.dial_plan(), floor):
             logger.warning("queue %s leads to %s, which is not dialled: %s", queue, to, " · ".join(NOT_DIALLED[why]))
+
+    def _floor_changed(self, floor: Floor) -> None:
+        self.runner.configure(floor, self.keeper.emergency, *self.keeper.order)
 
     def _phones_changed(self, _floor: Floor) -> None:
         self.agent_phones.look_again()

@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.exc import SQLAlchemyError
 
 from changgu.acd import routing
-from changgu.acd.floor_difference import differences
+from changgu.acd.emergency import FloorPlans
+from changgu.acd.facts import Emergency
+from changgu.acd.floor_difference import differences, plan_differences
 from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import Floor, Queue
 from changgu.acd.routing import RoutingErrors, RoutingReport, inspect_routing
@@ -108,7 +110,14 @@ class FloorKeeper:
         self._changed: list[Callable[[Floor], None]] = []
         self._turn = asyncio.Lock()
         self._accepted = settings.data / ACCEPTED
+        self.plans = FloorPlans(Floor())
+        """The ordinary floor, and what there is for emergencies."""
         self.floor = Floor()
+        """The floor that holds now."""
+        self.emergency: Emergency | None = None
+        """The emergency plan by which it is not the ordinary one."""
+        self.order: tuple[str | None, str] = None, ""
+        """While a plan is turned on or off: who does it, and why it is turned off."""
         self.flow: Flow | None = None
         self._why_not: tuple[str, ...] = ()
         self.last = Reloaded(taken_up=True)
@@ -123,25 +132,32 @@ class FloorKeeper:
         """From now on tell these, in order, when a change has been taken up."""
         self._changed.extend(listeners)
 
-    async def read(self) -> None:
-        """Read floor and menu for the start of the desk.
+    async def read(self, emergency: Emergency | None = None) -> None:
+        """Read floor and menu for the start of the desk, and go on with the emergency plan that was on.
 
         Rules with a mistake must not keep a desk shut that was open with others: a desk that is started again, after
         a crash above all, goes on with the rules that were taken up last, and says so. Raises `FlowErrors` or
-        `RoutingErrors` when the menu cannot be used, or neither these rules nor the last ones can.
+        `RoutingErrors` when the menu cannot be used, or neither these rules nor the last ones can. A plan that neither
+        of them has any more is over.
         """
+        self.emergency = emergency
         try:
-            self.floor, self.flow, menu = await self._read()
+            self.plans, self.flow, menu = await self._read()
         except RoutingErrors as wrong:
             try:
-                self.floor, self.flow, menu = await self._read(self._accepted)
+                self.plans, self.flow, menu = await self._read(self._accepted)
             except (RoutingErrors, FileNotFoundError):
-                raise wrong from None
+                if emergency is None:
+                    raise wrong from None
+                logger.error("the emergency plan %s is over: %s", emergency.plan, wrong)
+                await self.read()
+                return
             for mistake in str(wrong).splitlines():
                 logger.error("%s", mistake)
             logger.error("these rules were not taken up; the desk goes on with the last ones, %s", self._accepted)
         else:
             await asyncio.to_thread(self._remember_rules)
+        self.floor = self.plans.floor(self._plan_on)
         await self._menus.taken_up(menu, self.flow)
 
     async def try_out(self, listed: Floor) -> None:
@@ -160,8 +176,10 @@ class FloorKeeper:
         async with self._turn:  # a signal and a supervisor may ask at once
             before, menu, self._why_not = self.floor, self.flow, (NOT_TAKEN_UP,)
             wishes = await self._wishes()
+            plans = self.plans.emergencies
             if await self._reload():
                 changed = differences(before, self.floor) + ([MENU_CHANGED] if self.flow != menu else [])
+                changed += plan_differences(plans, self.plans.emergencies)
                 self.last = Reloaded(taken_up=True, lines=tuple(changed))
             else:
                 self.last = Reloaded(taken_up=False, lines=self._why_not)
@@ -180,9 +198,31 @@ class FloorKeeper:
             logger.warning("who asked for the reload could not be read: %s", trouble)
             return ()
 
+    async def switch(self, emergency: Emergency | None, by: str | None = None, why: str = "") -> bool:
+        """Turn an emergency plan on, or all off; true for everybody when it returns, or refused (False, see `last`).
+
+        What was read last holds: a file that somebody is writing at this moment is in nobody's way. Raises `KeyError`
+        for a plan that there is not.
+        """
+        async with self._turn:
+            floor, before = self.plans.floor(None if emergency is None else emergency.plan), self.floor
+            assert self.flow is not None, "read before the first change"
+            if not await self._made_ready(floor, self.flow):
+                self.last = Reloaded(taken_up=False, lines=self._why_not)
+                return False
+            self.emergency, self.order = emergency, (by, why)
+            self._take_up(floor)
+            self.order = None, ""
+            self.last = Reloaded(taken_up=True, lines=tuple(differences(before, floor)))
+            return True
+
+    @property
+    def _plan_on(self) -> str | None:
+        return None if self.emergency is None else self.emergency.plan
+
     async def _reload(self) -> bool:
         try:
-            floor, flow, menu = await self._read()
+            plans, flow, menu = await self._read()
         except (FlowErrors, RoutingErrors) as wrong:
             mistakes = self._why_not = tuple(str(wrong).splitlines())
             logger.warning("the floor was not taken up, %d mistake(s); the old one goes on", len(mistakes))
@@ -193,36 +233,47 @@ class FloorKeeper:
             self._why_not = (f"{NOT_TAKEN_UP}: {trouble}",)
             logger.exception("the floor was not taken up")
             return False
-        for number, prepare in enumerate(self._prepare):
-            try:
-                await prepare(floor, flow)
-            except Exception as trouble:  # the same
-                self._why_not = (f"{NOT_TAKEN_UP}: {trouble}",)
-                logger.exception("the floor was not taken up")
-                await self._take_back(self._prepare[: number + 1])
-                return False
+        floor = plans.floor(self._plan_on)
+        if not await self._made_ready(floor, flow):
+            return False
         try:
             await self._menus.taken_up(menu, flow)
         except (SQLAlchemyError, OSError):
             logger.exception("the floor was not taken up")
             await self._take_back(self._prepare)
             return False
-        self.floor, self.flow = floor, flow
+        self.plans, self.flow = plans, flow
         await asyncio.to_thread(self._remember_rules)
+        self._take_up(floor)
+        return True
+
+    async def _made_ready(self, floor: Floor, flow: Flow) -> bool:
+        """Whether everybody can take it up; if somebody cannot, all have the old floor again."""
+        for number, prepare in enumerate(self._prepare):
+            try:
+                await prepare(floor, flow)
+            except Exception as trouble:  # the edge of one change: calls go on with the floor as it was
+                self._why_not = (f"{NOT_TAKEN_UP}: {trouble}",)
+                logger.exception("the floor was not taken up")
+                await self._take_back(self._prepare[: number + 1])
+                return False
+        return True
+
+    def _take_up(self, floor: Floor) -> None:
+        self.floor = floor
         for listener in self._changed:
             listener(floor)
         logger.info("the floor has %d queues and %d agents", len(floor.queues), len(floor.agents))
-        return True
 
-    async def _read(self, rules: Path | None = None) -> tuple[Floor, Flow, MenuText]:
+    async def _read(self, rules: Path | None = None) -> tuple[FloorPlans, Flow, MenuText]:
         return await self._with_menu(await self._store.load_floor(), rules)
 
-    async def _with_menu(self, listed: Floor, rules: Path | None = None) -> tuple[Floor, Flow, MenuText]:
+    async def _with_menu(self, listed: Floor, rules: Path | None = None) -> tuple[FloorPlans, Flow, MenuText]:
         """`rules` instead of the site's own file; it must exist."""
         menu = await self._menus.wanted(lambda menu, file: self._report(listed, menu, file))
         # A large file would hold up calls.
-        floor, flow = await asyncio.to_thread(self._with_rules, listed, menu, rules)
-        return floor, flow, menu
+        plans, flow = await asyncio.to_thread(self._with_rules, listed, menu, rules)
+        return plans, flow, menu
 
     def sentences(self) -> dict[str, dict[str, str]]:
         """Language → prompt name → sentence, as they are now: those of the menu on the air over those of the files."""
@@ -244,7 +295,7 @@ class FloorKeeper:
         except OSError as trouble:
             logger.warning("the rules that are in force could not be kept beside: %s", trouble)
 
-    def _with_rules(self, listed: Floor, menu: MenuText, rules: Path | None) -> tuple[Floor, Flow]:
+    def _with_rules(self, listed: Floor, menu: MenuText, rules: Path | None) -> tuple[FloorPlans, Flow]:
         data = self._settings.data
         found = self._report(listed, menu.menu, menu.file)
         if found.flow is None:
@@ -254,11 +305,13 @@ class FloorKeeper:
         if rules is not None and not rules.exists():
             raise FileNotFoundError(rules)
         report = routing_report(self._settings, listed, flow, file if file.exists() else None)
-        if report.floor is None:
+        if report.plans is None:
             raise RoutingErrors(report.errors)
+        if self._plan_on is not None and self._plan_on not in report.plans.emergencies:
+            raise RoutingErrors([_plan_gone(str(file), self._plan_on)])
         for warning in report.warnings:
             logger.warning("%s", warning)
-        return report.floor, flow
+        return report.plans, flow
 
     async def _take_back(self, preparations: Sequence[Prepare]) -> None:
         assert self.flow is not None, "read before the first change"
@@ -277,6 +330,10 @@ class FloorKeeper:
         """Which number leads where."""
         queues = {queue.number: queue.name for queue in self.floor.queues if queue.number}
         return NumberPlan(self._settings.desk.number, queues)
+
+    async def load_floor(self) -> Floor:
+        """The floor that holds now: who may see which calls goes by it (MOD-03)."""
+        return self.floor
 
     def queue(self, name: QueueName) -> Queue | None:
         """A queue as set up now."""
@@ -320,6 +377,13 @@ class FloorKeeper:
                 return None
 
 
+def _plan_gone(file: str, plan: str) -> RowError:
+    return RowError(
+        file, 1, f"emergency.{plan}", "지금 켜져 있는 비상운영 계획이 없어졌습니다. 먼저 끄십시오.",
+        "the emergency plan that is on is not here any more; turn it off first",
+    )  # fmt: skip
+
+
 def routing_report(settings: Settings, listed: Floor, flow: Flow | None, file: Path | None) -> RoutingReport:
     """A file of routing rules laid over the lists of queues and agents; without a file, the lists with the desk's zone.
 
@@ -345,6 +409,7 @@ def routing_report(settings: Settings, listed: Floor, flow: Flow | None, file: P
         menu_nodes=flow.nodes if flow is not None else None,
         prompts=menus.sentences(settings.desk.language, settings.data / "prompts"),
         straight_on={str(node): queue for node, queue in straight_on},
+        language=settings.desk.language,
     )
 
 

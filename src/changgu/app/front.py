@@ -15,6 +15,7 @@ from changgu.acd import api as call_api
 from changgu.acd import pages as call_pages
 from changgu.acd.agents import api as agent_api
 from changgu.acd.api import CallDesk
+from changgu.acd.emergencies import api as emergency_api
 from changgu.acd.events import AgentSignedOut
 from changgu.acd.identity import AgentId
 from changgu.acd.why import api as why_api
@@ -78,7 +79,7 @@ def build_front(service: Service) -> FastAPI:
     pages = SitePages(zone=settings.desk.time_zone, language=settings.desk.language, site=settings.desk.name)
     links = CallLinks(service.directory, service.identified, service.tickets)
     explainer = Explainer(service.set_ups, service.floor_store.load_floor)
-    call_desk = CallDesk(service.calls, service.ledger, service.floor_store, links, service.engine)
+    call_desk = CallDesk(service.calls, service.ledger, keeper, links, service.engine)
     worklist = Worklist(
         service.engine, CallbackHistory(database), service.floor_store, service.runner,
         CallbackNumbers(service.dial_plan, service.directory),
@@ -100,6 +101,7 @@ def build_front(service: Service) -> FastAPI:
             agent_api.build_router(
                 gate, service.floor_store, service.engine, service.runner, FloorChanges(service.floor_store, keeper)
             ),
+            emergency_api.build_router(gate, service.emergencies),
             callback_api.build_router(gate, worklist),
             callback_pages.build_pages(gate, pages, worklist, service.floor_store, zone),
             call_pages.build_pages(

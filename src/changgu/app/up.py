@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from changgu.acd.commands import Farewell
 from changgu.acd.identity import AgentId
+from changgu.acd.ledger.past.store import Past as LedgerPast
 from changgu.acd.ledger.store import Ledger
 from changgu.acd.queues import Floor
 from changgu.acd.store import FloorStore
@@ -210,8 +211,11 @@ class Opening:
                 FlowStore(database), lambda: menu_files(settings.data), pilot=settings.desk.pilot_number
             )
             keeper = FloorKeeper(settings, floors, versions)
+            ledger = Ledger(database, settings.data / "spool.jsonl")
+            await ledger.recover()  # it says whether an emergency plan is on
+            emergency = await LedgerPast(database).emergency()
             try:
-                await keeper.read()
+                await keeper.read(emergency)
             except FlowErrors as wrong:
                 raise MenuUnusable(str(wrong), str(wrong)) from wrong
             except ValueError as wrong:
@@ -227,7 +231,6 @@ class Opening:
                 if isinstance(pbx, ExistingPbx) and pbx.version is not None:
                     say(f"기존 Asterisk {dotted(pbx.version)} · the existing Asterisk")
                     over_websocket = takes_rest_over_websocket(pbx.version)
-                ledger = Ledger(database, settings.data / "spool.jsonl")
                 self._watch.lap("PBX looked after")
                 past = await Past.read(ledger, ZoneInfo(settings.desk.time_zone))
                 self._watch.lap("ledger read")

@@ -24,7 +24,9 @@ from changgu.acd.facts import (
     CallQueued,
     CallStarted,
     Direction,
+    Emergency,
     Fact,
+    FloorTakenUp,
     OfferEnded,
     Outcome,
     ReasonLimitPassed,
@@ -36,7 +38,7 @@ from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
 from changgu.acd.queues import Floor, Queue, Way
 from changgu.wallboard.callbacks import Callbacks, OpenPromise
 from changgu.wallboard.counts import Counts
-from changgu.wallboard.rows import AgentRow, Alert, QueueRow, Snapshot, Totals
+from changgu.wallboard.rows import AgentRow, Alert, EmergencyRow, QueueRow, Snapshot, Totals
 from changgu.wallboard.seats import AgentStanding, Seats
 from changgu.wallboard.times import iso
 from changgu.wallboard.undecided import Undecided
@@ -135,6 +137,7 @@ class Board:
         self._seats = Seats()
         self._alerts: deque[Alert] = deque(maxlen=ALERTS_KEPT)
         self._full_told_at: Instant = -ALERT_EVERY
+        self._emergency: Emergency | None = None
         self._repaired = 0
         self._in_menu = 0
         self._in_call = 0
@@ -196,6 +199,9 @@ class Board:
             case StateRepaired():
                 self._repaired += 1
                 self._alert(at, "repaired", fact.what, fact.agent, fact.call)
+            case FloorTakenUp():
+                self._emergency = fact.emergency
+                self._changes.totals = True
             case ReasonLimitPassed():
                 self._alert(at, "reason_limit", fact.reason.value, fact.agent)
             case _:
@@ -544,6 +550,7 @@ class Board:
             "aht": self._seats.handling_time(),
             "overdue": overdue,
             "repaired": self._repaired,
+            "emergency": _emergency_row(self._emergency),
             "alerts": list(self._alerts),
         }
 
@@ -551,3 +558,12 @@ class Board:
 def _longest(waiting: Iterable[_Call]) -> float | None:
     """The longest wait that somebody who waits now was told of."""
     return max((call.expected_wait for call in waiting if call.expected_wait is not None), default=None)
+
+
+def _emergency_row(emergency: Emergency | None) -> EmergencyRow | None:
+    if emergency is None:
+        return None
+    return {
+        "plan": emergency.plan, "title": emergency.title, "by": emergency.by, "why": emergency.why,
+        "since": iso(emergency.since), "until": iso(emergency.until),
+    }  # fmt: skip

@@ -101,6 +101,19 @@ class Alert(TypedDict):
     call: str | None
 
 
+class EmergencyRow(TypedDict):
+    """The emergency plan that is on."""
+
+    plan: str
+    title: str
+    by: str
+    """Login of who turned it on."""
+    why: str
+    since: str
+    until: str | None
+    """When it ends by itself."""
+
+
 class Totals(Figures, CallbackFigures, Now):
     """The whole desk: every call once, however many queues it was in."""
 
@@ -117,6 +130,7 @@ class Totals(Figures, CallbackFigures, Now):
     aht: float | None
     overdue: int
     repaired: int
+    emergency: EmergencyRow | None
     alerts: list[Alert]
     """The newest of today, newest first."""
 

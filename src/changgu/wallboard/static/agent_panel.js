@@ -51,14 +51,19 @@ export class AgentPanel {
 
   #queues({ name, queues: served }, queues) {
     const boxes = Object.entries(queues).map(([queue, { title }]) => {
-      const box = el("input", { type: "checkbox", value: queue, checked: served.includes(queue) });
+      const box = el("input", { type: "checkbox", value: queue, checked: served.includes(queue), disabled: true });
       return [box, el("label", { class: "floor-queue" }, box, ` ${title}`)];
     });
     const skills = el("input", { type: "text", id: "agent-skills", autocomplete: "off", disabled: true });
     const save = el("button", { type: "button", class: "button primary", disabled: true }, words.floor_save);
     const login = this.#login;
     api("/api/v1/agents").then(({ items }) => {
-      skills.value = items.find((one) => one.login === login)?.skills.join(", ") ?? "";
+      const listed = items.find((one) => one.login === login); // without what an emergency plan adds
+      skills.value = listed?.skills.join(", ") ?? "";
+      for (const [box] of boxes) {
+        box.checked = listed?.queues.includes(box.value) ?? false;
+        box.disabled = false;
+      }
       skills.disabled = save.disabled = false;
     }).catch((trouble) => this.tell(trouble.message, "bad"));
     save.addEventListener("click", () => {

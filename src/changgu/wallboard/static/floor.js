@@ -3,6 +3,7 @@
 import { api, clock, el } from "/static/api.js";
 import { BoardLine } from "/static/wallboard/board.js";
 import { AgentPanel } from "/static/wallboard/agent_panel.js";
+import { EmergencySwitch, drawEmergency } from "/static/wallboard/emergency.js";
 import { QueueTable, badge, choices, drawAlerts, drawHeads, drawWhy, figure, fill, otherWays, showLine, stateWord, words, write } from "/static/wallboard/figures.js";
 
 const $ = (id) => document.getElementById(id);
@@ -10,6 +11,7 @@ const rows = new Map();
 const queueTable = new QueueTable($("queue-head"), $("queues"));
 const waysTable = new QueueTable($("ways-head"), $("ways"), otherWays);
 const panel = new AgentPanel(tell);
+const emergencies = new EmergencySwitch($("emergency-card"), tell, () => line.now());
 const line = new BoardLine({ onChange: draw, onLine: (state) => showLine($("status"), state) });
 
 $("find").addEventListener("input", () => line.totals && draw());
@@ -18,6 +20,8 @@ setInterval(() => line.totals && !document.body.classList.contains("is-stale") &
 
 function draw() {
   drawHeads($("heads"), line.totals);
+  drawEmergency($("emergency"), line.totals.emergency, line.agents, line.now());
+  emergencies.draw(line.totals.emergency);
   drawAgents();
   drawTimes();
 }

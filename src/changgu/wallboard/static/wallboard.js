@@ -2,6 +2,7 @@
 
 import { clock, el } from "/static/api.js";
 import { BoardLine } from "/static/wallboard/board.js";
+import { drawEmergency } from "/static/wallboard/emergency.js";
 import { QueueTable, definition, drawAlerts, drawHeads, figure, fill, level, showLine, small, stateWord, tiles, words, write, zone } from "/static/wallboard/figures.js";
 
 const $ = (id) => document.getElementById(id);
@@ -50,6 +51,7 @@ function draw() {
     write(word, how ? words[how] : "");
   }
   queueTable.draw(line.queues, totals, now);
+  drawEmergency($("emergency"), totals.emergency, line.agents, now);
   drawHeads($("heads"), totals);
   drawAlerts($("alerts"), totals, line.agents, now);
   drawAgents(now);

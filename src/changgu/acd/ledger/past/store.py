@@ -14,6 +14,7 @@ from changgu.acd.event_json import FloorOpened
 from changgu.acd.facts import (
     CallbackBooked,
     CallOffered,
+    Emergency,
     FloorTakenUp,
     Outcome,
     Recorded,
@@ -114,6 +115,12 @@ class Past:
             taken_up = (await _read(session, _of_kind("FloorTakenUp", seq).limit(1)))[:1]
         digest = next((entry.fact.digest for entry in taken_up if isinstance(entry.fact, FloorTakenUp)), None)
         return None if digest is None else await self.floor(digest)
+
+    async def emergency(self) -> Emergency | None:
+        """The emergency plan that is on, by the last set-up that was taken up."""
+        async with self._database.transaction() as session:
+            taken_up = (await _read(session, _of_kind("FloorTakenUp", None).limit(1)))[:1]
+        return next((entry.fact.emergency for entry in taken_up if isinstance(entry.fact, FloorTakenUp)), None)
 
     # -- facts
 
