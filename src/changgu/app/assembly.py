@@ -270,7 +270,8 @@ class Service:
                 messengers=self.outbox if post else None, surveys=MenuSurveys(self.surveys),
             ),
             speech=settings.speech.plan(),
-            legs_wait=settings.pbx.kind == "private" or bool(settings.pbx.configuration_folder),
+            legs_wait=settings.pbx.agents_wait
+            and (settings.pbx.kind == "private" or bool(settings.pbx.configuration_folder)),
         )
         self.transcripts = Transcripts(
             self.intake, self.recording_store, self.recordings,

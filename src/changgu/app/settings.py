@@ -231,6 +231,11 @@ class PbxSettings(Group):
         "changgu를 멈추면 통화를 끝내고 내장 PBX도 멈출지. 끄면 통화가 계속되고 새 발신자는 예비 대기열에서 기다립니다",
         "Whether calls and the private PBX end with changgu; if not, calls go on and new callers get the plain queues",
     )
+    agents_wait: bool = option(
+        False,
+        "changgu가 멈춘 사이 전화를 받은 요원이 음악을 들으며 30초까지 기다릴지. 벨마다 PBX에 요청이 하나 더 갑니다",
+        "Whether agents who pick up while changgu is away wait for it, half a minute at most; a request more for each ring",
+    )
     configuration_folder: str = option(
         "",
         "기존 Asterisk가 #include할 설정 파일을 쓸 폴더",
