@@ -241,6 +241,70 @@ async def test_a_row_that_is_refused_does_not_hold_up_the_next(pbx: FakeAmi) -> 
         await so(lambda: writer.dropped == 1)
 
 
+async def test_a_row_that_would_begin_an_action_of_its_own_is_not_written_and_the_others_are(pbx: FakeAmi) -> None:
+    ami = Ami(pbx.address)
+    said = {1: "x", 2: "x\r\n\r\nAction: Originate", 3: "y"}
+    writer = QueueLogWriter(
+        ami, lambda one: [QueueLogRow("pc", "INFO", f"c{one.seq}", "NONE", said[one.seq])], without_pauses=True
+    )
+    for number in (1, 2, 3):
+        writer.hear(fact(number))
+    async with running(ami, writer):
+        await pbx.until_asked("QueueLog", 2)
+        await so(lambda: writer.dropped == 1)
+
+    assert [action["Uniqueid"] for action in pbx.actions if action["Action"] == "QueueLog"] == ["c1", "c3"]
+    assert b"Originate" not in pbx.raw
+
+
+async def test_rows_do_not_wait_for_each_others_answers(pbx: FakeAmi) -> None:
+    pbx.silent = True
+    ami = Ami(pbx.address)
+    writer = QueueLogWriter(ami, rows, without_pauses=True)
+    for number in range(1, 31):
+        writer.hear(fact(number))
+    async with running(ami, writer):
+        await pbx.until_asked("QueueLog", 30)
+
+
+async def test_only_rows_that_were_not_answered_are_written_again_when_the_line_drops(pbx: FakeAmi) -> None:
+    pbx.answers["QueueLog"] = lambda action: [{"Response": "Success"}] if action["Uniqueid"] in ("c1", "c2") else []
+    ami = Ami(pbx.address)
+    writer = QueueLogWriter(ami, rows, without_pauses=True)
+    for number in range(1, 5):
+        writer.hear(fact(number))
+    async with running(ami, writer):
+        await pbx.until_asked("QueueLog", 4)
+        await so(lambda: ami._connection is not None and len(ami._connection.protocol.open) == 2)
+        del pbx.answers["QueueLog"]
+        await pbx.drop()
+        await pbx.until_asked("QueueLog", 6)
+        writer.hear(fact(5))
+        await pbx.until_asked("QueueLog", 7)
+    written = [action["Uniqueid"] for action in pbx.actions if action["Action"] == "QueueLog"]
+
+    assert written == ["c1", "c2", "c3", "c4", "c3", "c4", "c5"]
+    assert writer.dropped == 0
+
+
+async def test_whoever_insists_lets_the_end_of_the_line_be_noticed(pbx: FakeAmi) -> None:
+    ami = Ami(pbx.address)
+    async with running(ami):
+        connection = ami._connection
+        assert connection is not None
+        connection.connection_lost(None)  # and `run` does not know yet
+        attempts = 0
+        while attempts < 1000:
+            attempts += 1
+            try:
+                await ami.wait_connected()
+                await ami.action("Reload", Module="x")
+                break
+            except AmiAway:
+                continue
+        assert attempts < 10, "the loop is never left to anybody else"
+
+
 async def test_without_the_mirror_the_pauses_are_ours_to_write(pbx: FakeAmi) -> None:
     ami = Ami(pbx.address)
     writer = QueueLogWriter(ami, rows, without_pauses=False)

@@ -93,6 +93,7 @@ def _licence(package: Distribution) -> str:
     if classifiers:
         return ", ".join(classifiers)
     stated = about["License"].strip() if "License" in about else ""
-    if "Permission is hereby granted, free of charge" in stated:
+    enclosed = package.read_text("licenses/LICENSE") or ""
+    if "Permission is hereby granted, free of charge" in stated + " ".join(enclosed.split()):
         return "MIT"
     return stated.splitlines()[0] if stated else "see the package"

@@ -504,5 +504,7 @@ def _set_up_log(settings: Settings) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s%(about)s %(message)s"))
     handler.addFilter(_CallIds())
     logging.basicConfig(level=settings.log.level, handlers=[handler])
-    for chatty in ("httpx", "httpcore", "alembic", "panoramisk", "uvicorn.error", "aiosqlite", "websockets", "asyncio"):
+    for chatty in (
+        "httpx", "httpcore", "alembic", "panoramisk", "picows", "uvicorn.error", "aiosqlite", "websockets", "asyncio",
+    ):  # fmt: skip
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(settings.log.level)))

@@ -1,13 +1,15 @@
 """AMI: what ARI lacks. Device states, the queue log, recordings and the shadow queues.
 
-One connection, kept up for as long as the service runs. panoramisk speaks the protocol; connecting again is ours,
-because an action that was lost with its connection must not be repeated by itself. No value may contain a line break:
-it would begin a header, or an action, of its own.
+One connection, kept up for as long as the service runs. panoramisk logs in, pings and reads lists; connecting again is
+ours, because an action that was lost with its connection must not be repeated by itself, and so are plain actions: each
+call needs several, and panoramisk takes longer for one than the engine for the call. No value may contain a line
+break: it would begin a header, or an action, of its own.
 """
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,6 +29,8 @@ CLASS_OF_EVENT = {"CEL": "call", "DeviceStateChange": "call"}
 """Privilege classes of the events that are not of class `system`; a class that nobody listens to is not asked for."""
 
 END_OF_BLOCK = b"\r\n\r\n"
+ANSWER = b"Response: "
+NAME_OF_ANSWER = b"\r\nActionID: "
 
 Message = Mapping[str, str]
 
@@ -63,8 +67,39 @@ class AmiAddress:
     password: str
 
 
+Outcome = Message | AmiTrouble | ValueError
+"""Of one action: the headers of its response, or why there are none."""
+
+
+class _Batch:
+    """Actions that were sent together; Asterisk answers them in their order."""
+
+    def __init__(self, name: str, count: int) -> None:
+        self._name = name
+        self.outcomes: list[Outcome | None] = [None] * count
+        self.open = 0
+        """Answers still to come."""
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def answer(self, place: int, block: bytes) -> None:
+        headers = _headers_of(block)
+        said = headers.get("Response", "")
+        good = said in ("Success", "Goodbye")
+        self.outcomes[place] = headers if good else AmiRefused(f"{self._name}: {headers.get('Message') or said}")
+        self.open -= 1
+        if self.open == 0 and not self.over.done():
+            self.over.set_result(None)
+
+    def give_up(self, trouble: AmiTrouble) -> None:
+        if not self.over.done():
+            self.outcomes = [trouble if outcome is None else outcome for outcome in self.outcomes]
+            self.over.set_result(None)
+
+
 class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk carries no types
-    """Passes on, unread, the blocks of events that somebody wants as they came; panoramisk gets all others.
+    """Passes on, unread, answers to `Ami.actions` and blocks of events that somebody wants as they came.
+
+    panoramisk gets all others.
 
     A busy floor has hundreds of channel events a second. To read one takes panoramisk longer than to route a call.
     """
@@ -72,6 +107,8 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk carries no typ
     def __init__(self, hearers: Mapping[bytes, Callable[[bytes], None]]) -> None:
         self._hearers = hearers
         self._begun = b""
+        self.open: dict[bytes, tuple[_Batch, int]] = {}
+        """Actions without an answer yet: ActionID → batch, and place in it."""
 
     def data_received(self, data: bytes) -> None:
         """Blocks end with an empty line; the last one may have only begun."""
@@ -79,12 +116,24 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk carries no typ
         others = []
         for block in blocks:
             hear = self._hearers.get(block[: block.find(b"\r\n")])
-            if hear is None:
-                others.append(block)
-            else:
+            if hear is not None:
                 hear(block)
+            elif not self._answers(block):
+                others.append(block)
         if others:
             super().data_received(END_OF_BLOCK.join([*others, b""]))
+
+    def _answers(self, block: bytes) -> bool:
+        if not self.open or not block.startswith(ANSWER):
+            return False
+        begin = block.find(NAME_OF_ANSWER) + len(NAME_OF_ANSWER)
+        end = block.find(b"\r\n", begin)
+        asked = self.open.pop(block[begin : end if end >= 0 else len(block)], None)
+        if asked is None:
+            return False
+        batch, place = asked
+        batch.answer(place, block)
+        return True
 
 
 class _Connection(Manager):  # type: ignore[misc]  # panoramisk carries no types
@@ -132,6 +181,14 @@ class _Connection(Manager):  # type: ignore[misc]  # panoramisk carries no types
         if not self.lost.done():
             self.lost.set_result(None)
 
+    def close(self) -> None:
+        super().close()
+        if self.protocol is not None:
+            asked = {batch for batch, _ in self.protocol.open.values()}
+            self.protocol.open.clear()
+            for batch in asked:
+                batch.give_up(AmiAway("the line dropped before the reply"))
+
     async def send_awaiting_actions(self, *_: object) -> None:
         self.awaiting_actions.clear()
 
@@ -146,6 +203,7 @@ class Ami:
         self._listeners: list[tuple[str, Callable[[Message], None]]] = []
         self._raw_listeners: dict[str, Callable[[bytes], None]] = {}
         self._connected_listeners: list[Callable[[], None]] = []
+        self._numbers = itertools.count(1)
 
     @property
     def connected(self) -> bool:
@@ -166,6 +224,8 @@ class Ami:
 
     async def wait_connected(self, limit: float = DEADLINE) -> None:
         """Return once the line is up; AmiAway when it does not come up within `limit` seconds."""
+        if self._up.is_set():
+            return
         try:
             async with asyncio.timeout(limit):
                 await self._up.wait()
@@ -216,8 +276,42 @@ class Ami:
 
     async def action(self, name: str, *, deadline: float = DEADLINE, **headers: str) -> Message:
         """Send one action and return the headers of its response; raises `AmiTrouble`, ValueError for a line break."""
-        replies = await self._send(name, headers, deadline, as_list=False)
-        return _checked(name, replies)
+        (outcome,) = await self.actions(name, [headers], deadline=deadline)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def actions(
+        self, name: str, many: Sequence[Mapping[str, str]], *, deadline: float = DEADLINE
+    ) -> list[Outcome]:
+        """Send actions of one kind in one write and return what became of each; AmiAway when nothing was sent."""
+        connection = self._line()
+        batch = _Batch(name, len(many))
+        numbers: list[bytes] = []
+        blocks: list[str] = []
+        waiting = connection.protocol.open
+        for place, headers in enumerate(many):
+            try:
+                lines = _lines(headers)
+            except ValueError as trouble:
+                batch.outcomes[place] = trouble
+                continue
+            number = f"changgu/{next(self._numbers)}"
+            blocks.append(f"Action: {name}\r\nActionID: {number}\r\n{lines}\r\n")
+            numbers.append(number.encode())
+            waiting[numbers[-1]] = batch, place
+        if blocks:
+            batch.open = len(blocks)
+            late = AmiLate(f"{name}: no reply within {deadline:.1f} s")
+            alarm = asyncio.get_running_loop().call_later(deadline, batch.give_up, late)
+            try:
+                connection.protocol.transport.write("".join(blocks).encode())
+                await batch.over
+            finally:
+                alarm.cancel()
+                for one in numbers:
+                    waiting.pop(one, None)
+        return [outcome for outcome in batch.outcomes if outcome is not None]
 
     async def listing(self, name: str, *, deadline: float = DEADLINE, **headers: str) -> list[Message]:
         """Send an action that is answered by a list; its entries, without the response and the end mark."""
@@ -228,14 +322,9 @@ class Ami:
         return [dict(entry.items()) for entry in messages[1:] if not str(entry.event).endswith("Complete")]
 
     async def _send(self, name: str, headers: Mapping[str, str], deadline: float, *, as_list: bool | None) -> Any:
-        action = {"Action": name, **headers}
-        for header, value in action.items():
-            if any(mark in f"{header}{value}" for mark in "\r\n\0"):
-                raise ValueError(f"a line break in the AMI header {header}")
-        connection = self._connection
-        if connection is None:
-            raise AmiAway("not connected to Asterisk's AMI")
-        reply = connection.send_action(action, as_list=as_list)
+        _lines(headers)
+        connection = self._line()
+        reply = connection.send_action({"Action": name, **headers}, as_list=as_list)
         try:
             async with asyncio.timeout(deadline):
                 await asyncio.wait((reply, connection.lost), return_when=asyncio.FIRST_COMPLETED)
@@ -245,9 +334,32 @@ class Ami:
             raise AmiAway(f"{name}: the line dropped before the reply")
         return reply.result()
 
+    def _line(self) -> _Connection:
+        connection = self._connection
+        if connection is None or connection.lost.done():
+            # Before `run` knows: whoever asks again until the line is up would never let it know.
+            self._up.clear()
+            raise AmiAway("not connected to Asterisk's AMI")
+        return connection
+
     async def reload(self, module: str) -> None:
         """Have Asterisk read a module's configuration again, such as `res_pjsip.so`."""
         await self.action("Reload", Module=module)
+
+
+def _lines(headers: Mapping[str, str]) -> str:
+    """The headers as they travel; ValueError for one that holds more than itself."""
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    for line in lines:
+        if "\r" in line or "\n" in line or "\0" in line:
+            raise ValueError(f"a line break in the AMI header {line.split(':')[0]!r}")
+    return "".join([f"{line}\r\n" for line in lines])
+
+
+def _headers_of(block: bytes) -> Message:
+    """The headers of an answer."""
+    lines = block.decode("utf-8", "replace").split("\r\n")
+    return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 
 def _guarded(event: str, hear: Callable[[bytes], None]) -> Callable[[bytes], None]:

@@ -1,7 +1,6 @@
 """The line to Asterisk: one websocket for its news and our requests, kept up for as long as the service runs.
 
-Three tasks share the work. The *reader* does nothing but take frames off the socket: Asterisk cuts a listener
-that stalls for `websocket_write_timeout`. The *dispatcher* parses them and hands them on, in order. `run` connects,
+News is parsed and handed on as it is taken off the socket, in its order; nobody who hears it may wait. `run` connects,
 sets the event filter, says so to `on_connected`, and connects again when the line drops. Events are not kept for us
 while we are away, so whoever listens has to look at what is there after each `on_connected`.
 """
@@ -16,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import orjson
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from changgu.telephony.ari.errors import AriAway, AriLate, AriTrouble, refusal
 from changgu.telephony.ari.messages import EVENT_FILTER, ApplicationReplaced, AriEvent, RestResponse, Unknown, parse
+from changgu.telephony.ari.wire import PING_EVERY, Wire, WireCut, connect
 
 # Imported with the first request over HTTP: it takes a while, and after a crash callers wait for that.
 if TYPE_CHECKING:
@@ -28,18 +26,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FRAMES_KEPT = 50_000
-"""Frames that may wait for the dispatcher before the line is given up; about a minute of a very busy floor."""
-
-PING_EVERY = 2.0
-PING_LIMIT = 4.0
-"""Seconds. A half-open line is noticed within their sum."""
-
 FIRST_RETRY = 0.1
 LONGEST_RETRY = 2.0
 """Seconds between two attempts to connect; they double from the first to the longest."""
 
-HANDSHAKE_LIMIT = 5.0
 DEADLINE = 5.0
 """Seconds for a request that does not say otherwise."""
 
@@ -86,12 +76,14 @@ class AriStream:
         *,
         on_connected: Callable[[], None] = lambda: None,
         on_lost: Callable[[], None] = lambda: None,
+        ping_every: float = PING_EVERY,
     ) -> None:
         self._address = address
         self._hear = hear
         self._on_connected = on_connected
         self._on_lost = on_lost
-        self._socket: ClientConnection | None = None
+        self._ping_every = ping_every
+        self._wire: Wire | None = None
         self._replies: dict[str, asyncio.Future[RestResponse]] = {}
         self._http: httpx.AsyncClient | None = None
         self._numbers = itertools.count(1)
@@ -127,8 +119,8 @@ class AriStream:
 
     async def drop(self) -> None:
         """Give the present connection up; a new one is set up at once."""
-        if self._socket is not None:
-            await self._socket.close()
+        if self._wire is not None:
+            await self._wire.close()
 
     async def run(self) -> None:
         """Connect, listen, connect again; until cancelled, or until another desk takes our place."""
@@ -143,8 +135,11 @@ class AriStream:
         pause = FIRST_RETRY
         while True:
             try:
-                socket = await self._open()
-            except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ConnectionClosed) as trouble:
+                wire = await connect(
+                    self._address.websocket_url, self._address.authorization, self._heard, self._up.clear,
+                    ping_every=self._ping_every,
+                )  # fmt: skip
+            except (OSError, TimeoutError) as trouble:
                 logger.log(
                     logging.DEBUG if pause < LONGEST_RETRY else logging.WARNING,
                     "no ARI connection to %s:%d (%s)", self._address.host, self._address.port, trouble,
@@ -152,7 +147,7 @@ class AriStream:
                 await asyncio.sleep(pause)
                 pause = min(LONGEST_RETRY, pause * 2)
                 continue
-            came_up = await self._listen(socket)
+            came_up = await self._listen(wire)
             if self.replaced:
                 # Taking it back would be answered in kind, and each would answer the other's callers.
                 logger.error("this desk stands back from Asterisk until it is started again")
@@ -160,53 +155,31 @@ class AriStream:
             pause = FIRST_RETRY if came_up else min(LONGEST_RETRY, pause * 2)
             await asyncio.sleep(pause)
 
-    async def _open(self) -> ClientConnection:
-        return await connect(
-            self._address.websocket_url,
-            additional_headers={"Authorization": self._address.authorization},
-            user_agent_header="changgu",
-            compression=None,
-            proxy=None,
-            open_timeout=HANDSHAKE_LIMIT,
-            ping_interval=PING_EVERY,
-            ping_timeout=PING_LIMIT,
-            close_timeout=1,
-            max_size=16 * 2**20,
-            max_queue=None,
-        )
-
-    async def _listen(self, socket: ClientConnection) -> bool:
+    async def _listen(self, wire: Wire) -> bool:
         """Serve one connection to its end; whether it ever came up."""
-        self._socket = socket
-        frames: asyncio.Queue[str | bytes | None] = asyncio.Queue(FRAMES_KEPT)
-        reader = asyncio.create_task(self._read(socket, frames), name="ari-reader")
-        dispatcher = asyncio.create_task(self._dispatch(frames), name="ari-dispatcher")
+        self._wire = wire
         came_up = closing = False
         try:
             try:
                 await self._ask("PUT", f"applications/{self._address.app}/eventFilter", (), EVENT_FILTER, DEADLINE)
-                came_up = True
-                self._up.set()
-                logger.info("connected to Asterisk's ARI at %s:%d", self._address.host, self._address.port)
-                self._on_connected()
+                if came_up := wire.up:
+                    self._up.set()
+                    logger.info("connected to Asterisk's ARI at %s:%d", self._address.host, self._address.port)
+                    self._on_connected()
             except AriTrouble as trouble:
                 logger.warning("the ARI connection could not be set up: %s", trouble)
-                await socket.close()
-            await dispatcher
+                wire.part()
+            await wire.ended()
         except asyncio.CancelledError:
             closing = True
             raise
         finally:
             self._up.clear()
-            self._socket = None
-            for task in (reader, dispatcher):
-                task.cancel()
-            await asyncio.gather(reader, dispatcher, return_exceptions=True)
+            self._wire = None
             for reply in self._replies.values():
-                if not reply.done():
-                    reply.set_exception(AriAway("the line to Asterisk dropped before it replied"))
+                _fail(reply, AriAway("the line to Asterisk dropped before it replied"))
             self._replies.clear()
-            await socket.close()
+            await wire.close()
             if came_up:
                 if closing:
                     logger.info("the ARI connection is closed")
@@ -215,50 +188,35 @@ class AriStream:
                 self._on_lost()
         return came_up
 
-    @staticmethod
-    async def _read(socket: ClientConnection, frames: "asyncio.Queue[str | bytes | None]") -> None:
-        try:
-            async for frame in socket:
-                frames.put_nowait(frame)
-        except asyncio.QueueFull:
-            logger.error("%d frames from Asterisk wait unread: the line is given up and set up anew", FRAMES_KEPT)
-        except ConnectionClosed as closed:
-            logger.info("the ARI websocket closed: %s", closed)
-        finally:
-            while frames.full():
-                frames.get_nowait()
-            frames.put_nowait(None)
-
-    async def _dispatch(self, frames: "asyncio.Queue[str | bytes | None]") -> None:
-        while (frame := await frames.get()) is not None:
-            message = parse(frame)
-            if isinstance(message, RestResponse):
-                reply = self._replies.pop(message.request_id, None)
-                if reply is not None and not reply.done():
-                    reply.set_result(message)
-                continue
-            if isinstance(message, Unknown):
-                self.unknown += 1
-                logger.debug("unknown message from ARI: %s", message.kind)
-                continue
-            if isinstance(message, ApplicationReplaced):
-                self.replaced = True
-                logger.error("another program has taken the Stasis application %s: two desks on one PBX?",
-                             message.application)
-                return
+    def _heard(self, frame: bytes) -> None:
+        message = parse(frame)
+        if isinstance(message, RestResponse):
+            reply = self._replies.pop(message.request_id, None)
+            if reply is not None and not reply.done():
+                reply.set_result(message)
+        elif isinstance(message, Unknown):
+            self.unknown += 1
+            logger.debug("unknown message from ARI: %s", message.kind)
+        elif isinstance(message, ApplicationReplaced):
+            self.replaced = True
+            logger.error("another program has taken the Stasis application %s: two desks on one PBX?",
+                         message.application)
+            if self._wire is not None:
+                self._wire.part()
+        else:
             try:
                 self._hear(message)
             except Exception:  # one event's edge: the line carries everybody's news
                 logger.exception("an event could not be handled: %s", type(message).__name__)
 
     async def _ask(self, method: str, uri: str, query: Query, body: Any, deadline: float) -> RestResponse:
-        socket = self._socket
-        if socket is None:
+        wire = self._wire
+        if wire is None:
             raise AriAway("not connected to Asterisk")
         self.requests += 1
         logger.debug("%s %s", method, uri)
         if self._address.rest_over_websocket:
-            response = await self._ask_over_websocket(socket, method, uri, query, body, deadline)
+            response = await self._ask_over_websocket(wire, method, uri, query, body, deadline)
         else:
             response = await self._ask_over_http(method, uri, query, body, deadline)
         if response.status >= 400:
@@ -285,7 +243,7 @@ class AriStream:
         return RestResponse("", reply.status_code, reply.reason_phrase, reply.text)
 
     async def _ask_over_websocket(
-        self, socket: ClientConnection, method: str, uri: str, query: Query, body: Any, deadline: float
+        self, wire: Wire, method: str, uri: str, query: Query, body: Any, deadline: float
     ) -> RestResponse:
         number = str(next(self._numbers))
         request: dict[str, Any] = {"type": "RESTRequest", "request_id": number, "method": method, "uri": uri}
@@ -294,19 +252,32 @@ class AriStream:
         if body is not None:
             request["content_type"] = "application/json"
             request["message_body"] = orjson.dumps(body).decode()
-        reply: asyncio.Future[RestResponse] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + deadline
+        too_late = AriLate(f"{method} {uri}: no reply within {deadline:.1f} s")
+        if not wire.flowing:
+            try:
+                async with asyncio.timeout_at(latest):
+                    await wire.flow()
+            except TimeoutError:
+                raise too_late from None
+        reply: asyncio.Future[RestResponse] = loop.create_future()
         self._replies[number] = reply
+        alarm = loop.call_at(latest, _fail, reply, too_late)
         try:
-            async with asyncio.timeout(deadline):
-                await socket.send(orjson.dumps(request), text=True)
-                return await reply
-        except TimeoutError:
-            raise AriLate(f"{method} {uri}: no reply within {deadline:.1f} s") from None
-        except ConnectionClosed:
-            # Before the reader knows: whoever asks again until the line is up would never let it know.
+            wire.send(orjson.dumps(request))
+            return await reply
+        except WireCut:
+            # Before `run` knows: whoever asks again until the line is up would never let it know.
             self._up.clear()
             raise AriAway("the line to Asterisk dropped") from None
         finally:
+            alarm.cancel()
             self._replies.pop(number, None)
             if reply.done() and not reply.cancelled():
                 reply.exception()
+
+
+def _fail(reply: "asyncio.Future[RestResponse]", trouble: AriTrouble) -> None:
+    if not reply.done():
+        reply.set_exception(trouble)
