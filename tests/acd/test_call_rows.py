@@ -16,6 +16,7 @@ from changgu.acd.facts import (
     Direction,
     Ender,
     Fact,
+    MenuStepTaken,
     Outcome,
     PersonAnswered,
     Recorded,
@@ -33,6 +34,7 @@ KIM = AgentId("kim")
 
 STORY: list[Fact] = [
     CallStarted(C, Direction.INBOUND, "01012345678", "1000"),
+    MenuStepTaken(C, "질문", "half of a character: \ud800"),
     CallQueued(C, NETWORK, 1, grounds=frozenset({"vip", "repeat_caller"})),
     WaitAnnounced(C, 3, 12.5),
     CallOverflowed(C, NETWORK, Departure.WAITED, "open:pc", rule=0),

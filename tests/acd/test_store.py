@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import Connection
 
 from changgu.acd.agent_state import AgentState, NotReadyReason
 from changgu.acd.call_record import fold
@@ -35,7 +34,7 @@ from changgu.acd.ledger.service import Spool
 from changgu.acd.ledger.store import Ledger
 from changgu.acd.queues import Agent, Queue, TicketPolicy
 from changgu.acd.store import DEFAULT_QUEUES, CallFilter, CallStore, FloorStore, Sight
-from changgu.ground.database import Database, moment
+from changgu.ground.database import Database, Statements, moment
 from changgu.ground.trouble import BadInput
 
 T0 = 1_790_000_000.25
@@ -194,11 +193,11 @@ class SlowDatabase(Database):
         self.go_on = asyncio.Event()
         self.begun = 0
 
-    async def in_one_go(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Callable[[Statements], T]) -> T:
         self.begun += 1
         if self.slow:
             await self.go_on.wait()
-        return await super().in_one_go(work)
+        return await super().write(work)
 
 
 async def test_a_write_that_comes_late_is_neither_lost_nor_doubled_nor_an_alarm(

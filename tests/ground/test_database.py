@@ -4,13 +4,17 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.exc import IntegrityError
 
-from changgu.ground.database import Database
+from changgu.ground.database import Database, Statements, UtcDateTime, moment, stored
 
 WRITERS = 5
 """As many as there are connections that are kept."""
@@ -115,6 +119,58 @@ async def test_a_refusal_of_the_database_does_not_repeat_what_was_written(tmp_pa
             await session.execute(wrong, values)
     with pytest.raises(IntegrityError) as other:
         await database.in_one_go(lambda connection: connection.execute(wrong, values))
+    with pytest.raises(IntegrityError) as third:
+        await database.write(lambda sql: sql.executemany("INSERT INTO t VALUES (?)", [("01012345678",)] * 2))
     await database.close()
 
-    assert [values["n"] in str(refusal.value) for refusal in (one, other)] == [False, False]
+    assert [values["n"] in str(refusal.value) for refusal in (one, other, third)] == [False, False, False]
+
+
+async def test_what_is_written_in_one_go_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'desk.sqlite'}")
+    async with database.transaction() as session:
+        await session.execute(text("CREATE TABLE t (n INTEGER UNIQUE)"))
+
+    def add_up(sql: Statements) -> int:
+        sql.execute("SELECT count(*) FROM t")
+        found = int(sql.fetchone()[0])
+        sql.executemany("INSERT INTO t VALUES (?)", [(found,), (found + 1,)])
+        return found
+
+    def half(sql: Statements) -> None:
+        sql.execute("INSERT INTO t VALUES (99)")
+        raise ValueError("our own mistake")
+
+    assert await asyncio.gather(*(database.write(add_up) for _ in range(3))) == [0, 2, 4]
+    with pytest.raises(ValueError, match="our own"):
+        await database.write(half)
+    with pytest.raises(IntegrityError):
+        await database.write(lambda sql: sql.executemany("INSERT INTO t VALUES (?)", [(7,), (0,)]))
+    assert await database.write(add_up) == 6
+    async with database.transaction() as session:
+        assert list(await session.scalars(text("SELECT n FROM t ORDER BY n"))) == list(range(8))
+    await database.close()
+
+
+async def test_nobody_writes_between_what_a_writer_reads_and_what_it_writes(tmp_path: Path) -> None:
+    file = tmp_path / "desk.sqlite"
+    database = Database(f"sqlite+aiosqlite:///{file}")
+    async with database.transaction() as session:
+        await session.execute(text("CREATE TABLE t (n INTEGER)"))
+
+    def read(sql: Statements) -> str:
+        sql.execute("SELECT count(*) FROM t")
+        with closing(sqlite3.connect(file, timeout=0)) as other, pytest.raises(sqlite3.OperationalError) as refused:
+            other.execute("INSERT INTO t VALUES (1)")
+        return str(refused.value)
+
+    assert await database.write(read) == "database is locked"
+    await database.close()
+
+
+@given(st.floats(0, 4e9))
+def test_a_moment_written_by_hand_stands_as_any_other(instant: float) -> None:
+    sqlite = dialect()
+    written = UtcDateTime().dialect_impl(sqlite).bind_processor(sqlite)
+    assert written is not None
+    assert stored(instant) == written(moment(instant))

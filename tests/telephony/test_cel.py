@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import HTTPConnection
@@ -110,7 +111,7 @@ def row(**changes: object) -> CallRecord:
         CallId(CALL), Direction.INBOUND, "01012345678", "1001", start + 0.1, answered_at=start + 60.1,
         ended_at=start + 180.1, ended_by=Ender.CALLER,
     )  # fmt: skip
-    return replace(record, **changes)  # type: ignore[arg-type]
+    return structs.replace(record, **changes)
 
 
 # ---- reading -------------------------------------------------------------------------------------------------------
@@ -249,7 +250,7 @@ def test_a_call_that_goes_on_agrees_so_far() -> None:
 def test_a_caller_may_hear_the_farewell_to_its_end() -> None:
     told = [event("CHAN_START"), event("HANGUP", 8)]
     refused = row(answered_at=None, ended_at=T0.timestamp() + 0.2)
-    assert cel_check(told, replace(refused, ended_by=Ender.DESK)) == []
+    assert cel_check(told, structs.replace(refused, ended_by=Ender.DESK)) == []
     assert [one.milestone for one in cel_check(told, refused)] == [Milestone.ENDED]
 
 
@@ -266,7 +267,7 @@ def test_a_caller_may_be_asked_the_survey_where_callers_are() -> None:
 def test_a_caller_sent_on_to_an_outside_number_talks_there_and_not_here() -> None:
     sent = row(answered_at=None, ended_at=T0.timestamp() + 59, ended_by=Ender.DESK, outcome=Outcome.REDIRECTED)
     assert cel_check(answered_call(), sent) == []
-    hung_up_before = replace(sent, ended_at=T0.timestamp() + 200)
+    hung_up_before = structs.replace(sent, ended_at=T0.timestamp() + 200)
     assert [one.milestone for one in cel_check(answered_call(), hung_up_before)] == [Milestone.ENDED]
 
 
@@ -274,10 +275,10 @@ def test_an_attempt_to_call_back_waits_for_an_agent_before_anybody_is_dialled() 
     """The attempt begins a minute before the person's channel does; what both know is the conversation."""
     attempt = row(direction=Direction.OUTBOUND, arrived_at=T0.timestamp() - 60)
     assert cel_check(answered_call(), attempt) == []
-    assert [one.milestone for one in cel_check(answered_call(), replace(attempt, answered_at=None))] == [
+    assert [one.milestone for one in cel_check(answered_call(), structs.replace(attempt, answered_at=None))] == [
         Milestone.ANSWERED
     ]
-    put_off = replace(attempt, answered_at=None, ended_at=T0.timestamp())
+    put_off = structs.replace(attempt, answered_at=None, ended_at=T0.timestamp())
     assert cel_check([], put_off) == []
 
 

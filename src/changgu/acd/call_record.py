@@ -12,7 +12,10 @@ and there is no time to first answer: nobody knocked at our door.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import msgspec
+from msgspec.structs import replace
 
 from changgu.acd.agent_words import AgentState
 from changgu.acd.facts import (
@@ -95,9 +98,11 @@ class Departed:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CallRecord:
-    """A call so far. A time is None until it has come; a figure is None until it is final."""
+class CallRecord(msgspec.Struct, frozen=True, gc=False):
+    """A call so far. A time is None until it has come; a figure is None until it is final.
+
+    Every fact makes it anew, so it is a struct like the facts (see `acd.message`).
+    """
 
     id: CallId
     direction: Direction
@@ -303,6 +308,8 @@ def _off_hold(record: CallRecord, at: Instant) -> CallRecord:
 
 
 def _wrapping_up(record: CallRecord, at: Instant, fact: AgentStateChanged) -> CallRecord:
+    if not record.wrapping_up and fact.after is not AgentState.WRAP_UP:
+        return record
     since = dict(record.wrapping_up)
     done = record.wrapped_up_seconds
     if fact.agent in since:

@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, PoolProxiedConnection, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -23,6 +26,13 @@ PATIENCE = 10
 
 WORKERS = 6
 """Threads for units of work: two that wait for a lock do not keep the others from reading."""
+
+JOURNAL_PAGES = 4000
+"""Pages of the journal (16 MiB) after which they are brought into the database file; many have been written often by
+then and are brought over once."""
+
+WRITER_MEMORY = 8 * 1024
+"""KiB of pages that the connection which writes keeps in memory."""
 
 NAMING_CONVENTION = {
     "ix": "ix_%(column_0_label)s",
@@ -65,11 +75,34 @@ def moment(instant: float) -> datetime:
     return datetime.fromtimestamp(instant, UTC)
 
 
+@lru_cache(maxsize=1000)
+def stored(instant: float) -> str:
+    """A moment as it stands in a column of `UtcDateTime`, for SQL that is written by hand."""
+    return moment(instant).isoformat(" ", "microseconds")[:26]
+
+
+class Statements(Protocol):
+    """SQL as it stands, with `?` for values in SQLite's own types: a DBAPI cursor (PEP 249)."""
+
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Any:
+        """Do it once."""
+
+    def executemany(self, sql: str, values: Sequence[Sequence[Any]], /) -> Any:
+        """Do it for each of these."""
+
+    def fetchone(self) -> Any:
+        """The next row of what was asked, or None."""
+
+    def fetchall(self) -> Sequence[Any]:
+        """All rows of what was asked."""
+
+
 class Database:
     """The pool of connections. `async with database.transaction() as session:` commits at the end.
 
     `in_one_go` is for what is done at every call: there a unit of work changes threads once, where a session does so
-    four times for every statement, which costs more than the statements.
+    four times for every statement, which costs more than the statements. `write` is for what is written several times
+    in every call: its SQL goes to SQLite as it stands.
     """
 
     def __init__(self, url: str) -> None:
@@ -83,6 +116,7 @@ class Database:
                 self._plain = create_engine(self.engine.url.set(drivername="sqlite"), hide_parameters=True)
                 _furnish(self._plain)
         self._workers = _workers()
+        self._writer = None if self._plain is None else _Writer(self._plain)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -101,10 +135,24 @@ class Database:
                 return await connection.run_sync(work)
         return await asyncio.get_running_loop().run_in_executor(self._workers, _done, self._plain, work)
 
+    def write(self, work: Callable[[Statements], T]) -> Awaitable[T]:
+        """One unit of work, all of it or none, one after the other: a function that runs outside the loop.
+
+        Nobody else writes between what it reads and what it writes. Cancelled once it has begun, it is not waited
+        for, but done all the same. Raises `SQLAlchemyError`, as everything here does.
+        """
+        return self._write_in_session(work) if self._writer is None else self._writer.take(work)
+
+    async def _write_in_session(self, work: Callable[[Statements], T]) -> T:
+        async with self.engine.begin() as connection:
+            return await connection.run_sync(_written, work)
+
     async def close(self) -> None:
         """Give the connections back; what has begun is done to its end."""
         workers, self._workers = self._workers, _workers()
         await asyncio.to_thread(workers.shutdown)
+        if self._writer is not None:
+            await self._writer.close()
         if self._plain is not None:
             self._plain.dispose()
         await self.engine.dispose()
@@ -142,6 +190,65 @@ class _Turns:
             self._turn.release()
 
 
+class _Writer:
+    """One thread with one connection: SQLite lets one write at a time anyway, and the pages that it wrote last are
+    still in its memory when it writes next."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._connection: PoolProxiedConnection | None = None
+
+    def take(self, work: Callable[[Statements], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._do, work)
+
+    def _do(self, work: Callable[[Statements], T]) -> T:
+        with _as_ours():
+            if self._connection is None:
+                self._connection = self._engine.raw_connection()
+                self._connection.cursor().execute(f"PRAGMA cache_size=-{WRITER_MEMORY}")
+            cursor = self._connection.cursor()
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                result = work(cursor)
+                self._connection.commit()
+            except BaseException:
+                self._undo()
+                raise
+            return result
+
+    def _undo(self) -> None:
+        assert self._connection is not None
+        try:
+            self._connection.rollback()
+        except sqlite3.Error:
+            self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+
+    async def close(self) -> None:
+        thread, self._thread = self._thread, ThreadPoolExecutor(1, thread_name_prefix="writer")
+        thread.submit(self._drop)
+        await asyncio.to_thread(thread.shutdown)
+
+
+@contextlib.contextmanager
+def _as_ours() -> Iterator[None]:
+    """SQLite's errors as SQLAlchemy tells them, without the values."""
+    try:
+        yield
+    except sqlite3.Error as trouble:
+        raise DBAPIError.instance("", None, trouble, sqlite3.Error, hide_parameters=True) from trouble
+
+
+def _written(connection: Connection, work: Callable[[Statements], T]) -> T:
+    with _as_ours():
+        return work(connection.connection.cursor())
+
+
 def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(WORKERS, thread_name_prefix="database")
 
@@ -170,6 +277,9 @@ def _make_private(_dialect: Dialect, _record: Any, arguments: list[Any], _more: 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={PATIENCE * 1000}"):
+    for pragma in (
+        "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={PATIENCE * 1000}",
+        f"wal_autocheckpoint={JOURNAL_PAGES}",
+    ):  # fmt: skip
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -1,16 +1,28 @@
 """One call as a row of the table `calls`: written with the facts it folds, read by whoever lists or reports calls."""
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, Row, String, bindparam, insert, update
+import msgspec
+from sqlalchemy import JSON, BigInteger, Float, String
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.orm import Mapped, mapped_column
 
 from changgu.acd.call_record import CallRecord, Departed, MenuStep
 from changgu.acd.fact_json import writable
 from changgu.acd.facts import Departure, Direction, Ender, Outcome
 from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, QueueName
-from changgu.ground.database import Base, UtcDateTime, moment
+from changgu.ground.database import Base, UtcDateTime, stored
+
+Value = str | int | float | None
+"""What a column of SQLite holds."""
+
+
+_WRITER = msgspec.json.Encoder()
 
 
 class CallRow(Base):
@@ -53,63 +65,85 @@ class CallRow(Base):
     """What the fold must remember between two facts: a hold or wrap-ups going on."""
 
 
-# Statements on the table itself: the ORM's own bulk insert sends each row that has a NULL by itself.
-_CALLS = CallRow.__table__
-INSERT_CALL = insert(_CALLS)  # type: ignore[arg-type]
-UPDATE_CALL = (
-    update(_CALLS)  # type: ignore[arg-type]
-    .where(_CALLS.c.id == bindparam("this_id"))
-    .values({column.name: bindparam(column.name) for column in _CALLS.c if column.name != "id"})
-)
-"""Takes rows of `call_row` with `id` under the name `this_id`."""
+COLUMNS = tuple(column.name for column in CallRow.__table__.c)
+"""In the order of `call_row`."""
+
+INSERT_CALL = f"INSERT INTO calls ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 
 
-def call_row(seq: int, record: CallRecord) -> dict[str, Any]:
-    """The columns of a call whose first fact is `seq`."""
-    return {
-        "id": record.id,
-        "seq": seq,
-        "direction": record.direction.value,
-        "caller": record.caller and writable(record.caller)[:200],
-        "dialled": writable(record.dialled)[:200],
-        "queue": record.queue,
-        "agent": record.agent,
-        "outcome": record.outcome and record.outcome.value,
-        "ended_by": record.ended_by and record.ended_by.value,
-        "arrived_at": moment(record.arrived_at),
-        "queued_at": _moment(record.queued_at),
-        "answered_at": _moment(record.answered_at),
-        "ended_at": _moment(record.ended_at),
-        "wait_seconds": record.wait_seconds,
-        "time_to_first_answer_seconds": record.time_to_first_answer_seconds,
-        "talk_seconds": record.talk_seconds,
-        "wrap_up_seconds": record.wrap_up_seconds,
-        "hold_seconds": record.hold_seconds,
-        "offers": record.offers,
-        "menu_path": [{"node": step.node, "key": step.key} for step in record.menu_path],
-        "first_queue": record.first_queue,
-        "reason": record.reason[:64],
-        "callback": record.callback,
-        "departures": [
+def call_row(seq: int, record: CallRecord) -> tuple[Value, ...]:
+    """The columns of a call whose first fact is `seq`, as SQLite keeps them."""
+    return (
+        record.id,
+        seq,
+        record.direction.value,
+        record.caller and writable(record.caller)[:200],
+        writable(record.dialled)[:200],
+        record.queue,
+        record.agent,
+        record.outcome and record.outcome.value,
+        record.ended_by and record.ended_by.value,
+        stored(record.arrived_at),
+        _stored(record.queued_at),
+        _stored(record.answered_at),
+        _stored(record.ended_at),
+        record.wait_seconds,
+        record.time_to_first_answer_seconds,
+        record.talk_seconds,
+        record.wrap_up_seconds,
+        record.hold_seconds,
+        record.offers,
+        _json([{"node": step.node, "key": step.key} for step in record.menu_path]),
+        record.first_queue,
+        record.reason[:64],
+        record.callback,
+        _json([
             {"queue": one.queue, "why": one.why.value, "to": one.to, "at": one.at, "key": one.key}
             for one in record.departures
-        ],
-        "grounds": sorted(record.grounds),
-        "placed_at": _moment(record.placed_at),
-        "left_at": _moment(record.left_at),
-        "reached_at": _moment(record.reached_at),
-        "promised_at": _moment(record.promised_at),
-        "promised_seconds": record.promised_seconds,
-        "promise_kept": record.promise_kept,
-        "unfinished": {
+        ]),
+        _json(sorted(record.grounds)),
+        _stored(record.placed_at),
+        _stored(record.left_at),
+        _stored(record.reached_at),
+        _stored(record.promised_at),
+        record.promised_seconds,
+        record.promise_kept,
+        _json({
             "held_since": record.held_since,
             "wrapped_up_seconds": record.wrapped_up_seconds,
-            "wrapping_up": [list(pair) for pair in record.wrapping_up],
-        },
-    }
+            "wrapping_up": record.wrapping_up,
+        }),
+    )  # fmt: skip
 
 
-def record_of(row: CallRow | Row[Any]) -> CallRecord:
+@lru_cache(maxsize=500)
+def update_call(changed: tuple[int, ...]) -> str:
+    """Takes these columns of `call_row`, then the call's id.
+
+    No others: SQLite rewrites the index of every column that is set, whether or not it has changed.
+    """
+    return f"UPDATE calls SET {', '.join(f'{COLUMNS[place]} = ?' for place in changed)} WHERE id = ?"  # noqa: S608
+
+
+SELECT_CALLS = f"SELECT {', '.join(COLUMNS)} FROM calls"  # noqa: S608
+"""To be read by `read_call`."""
+
+_SQLITE = sqlite_dialect()
+_READ_COLUMNS = tuple(
+    column.type.dialect_impl(_SQLITE).result_processor(_SQLITE, None) for column in CallRow.__table__.c
+)
+
+
+def read_call(values: Sequence[Any]) -> tuple[int, CallRecord]:
+    """The number of the first fact of a call, and the call, from what `SELECT_CALLS` finds."""
+    read = (
+        value if reader is None else reader(value) for reader, value in zip(_READ_COLUMNS, values, strict=True)
+    )
+    row = SimpleNamespace(**dict(zip(COLUMNS, read, strict=True)))
+    return row.seq, record_of(row)
+
+
+def record_of(row: CallRow | SimpleNamespace) -> CallRecord:
     """The call that a row of `calls` holds."""
     return CallRecord(
         id=CallId(row.id),
@@ -146,9 +180,16 @@ def record_of(row: CallRow | Row[Any]) -> CallRecord:
     )
 
 
-def _moment(instant: Instant | None) -> datetime | None:
-    return None if instant is None else moment(instant)
+def _stored(instant: Instant | None) -> str | None:
+    return None if instant is None else stored(instant)
 
 
 def _instant(at: datetime | None) -> Instant | None:
     return None if at is None else at.timestamp()
+
+
+def _json(value: object) -> str:
+    try:
+        return _WRITER.encode(value).decode()
+    except UnicodeEncodeError:  # half a character, which only escapes can write
+        return json.dumps(value)

@@ -7,24 +7,26 @@ call's row never says more or less than its facts, and the marks from which the 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from changgu.acd import call_record
 from changgu.acd.call_record import CallRecord, call_of
-from changgu.acd.call_rows.store import INSERT_CALL, UPDATE_CALL, CallRow, call_row, record_of
+from changgu.acd.call_rows.store import INSERT_CALL, SELECT_CALLS, Value, call_row, read_call, update_call
 from changgu.acd.fact_json import from_text
 from changgu.acd.facts import CallOffered, Recorded
 from changgu.acd.identity import AgentId, CallId, Instant, OfferId
 from changgu.acd.ledger.past.store import Past
 from changgu.acd.ledger.rows.store import (
-    AgentMarkRow,
+    INSERT_FACT,
+    KEEP_MARK,
+    SELECT_MARKS,
     LedgerRow,
     Mark,
     entry_of,
@@ -32,20 +34,9 @@ from changgu.acd.ledger.rows.store import (
     moved_marks,
 )
 from changgu.acd.ledger.service import Spool
-from changgu.ground.database import Database, moment
+from changgu.ground.database import Database, Statements, moment
 
 logger = logging.getLogger(__name__)
-
-_CALLS = CallRow.__table__
-_MARKS = AgentMarkRow.__table__
-_INSERT_FACT = insert(LedgerRow.__table__)  # type: ignore[arg-type]
-_CALL = select(_CALLS).where(_CALLS.c.id == bindparam("this_id"))
-_INSERT_MARK = insert(_MARKS)  # type: ignore[arg-type]
-_UPDATE_MARK = (
-    update(_MARKS)  # type: ignore[arg-type]
-    .where(_MARKS.c.agent == bindparam("this_agent"))
-    .values({column.name: bindparam(column.name) for column in _MARKS.c if column.name != "agent"})
-)
 
 GATHER = 0.006
 """Seconds for which facts are gathered before they are written: on a busy floor several calls share a transaction."""
@@ -224,7 +215,7 @@ class Ledger:
             if not self._stuck.cancelled() and self._stuck.exception() is not None:
                 logger.warning("the late write failed: %s", self._stuck.exception())
             self._stuck = None
-        write = asyncio.ensure_future(self._database.in_one_go(partial(_write, self._known, tuple(batch))))
+        write = asyncio.ensure_future(self._database.write(partial(_write, self._known, tuple(batch))))
         self._known = None  # what a late write comes to is read anew
         try:
             await asyncio.wait({write}, timeout=self._patience)
@@ -284,83 +275,103 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
+class _OpenCall:
+    """A call that is not settled."""
+
+    seq: int
+    """The number of its first fact."""
+    record: CallRecord
+    row: tuple[Value, ...] | None
+    """What the database holds of it; None when that is yet to be found out."""
+
+
+@dataclass(slots=True)
 class _Known:
     """What the database holds, as far as the next facts build on it."""
 
     last: int
     """The number of the newest fact."""
-    calls: Mapping[CallId, tuple[int, CallRecord]]
-    """Calls that are not settled, each with the number of its first fact."""
-    marks: Mapping[AgentId, Mark]
+    calls: dict[CallId, _OpenCall]
+    """Calls that are not settled."""
+    marks: dict[AgentId, Mark]
 
 
-def _write(known: _Known | None, batch: Sequence[Recorded], database: Connection) -> _Known:
-    """One transaction: facts, and their folds. What was written before is left out; what is known then."""
+def _write(known: _Known | None, batch: Sequence[Recorded], database: Statements) -> _Known:
+    """One transaction: facts, and their folds. What was written before is left out; what is known then.
+
+    `known` is brought up to date on the way: should the transaction fail, it holds no more.
+    """
     if known is None:
         known = _look_up(database)
     fresh = [entry for entry in batch if entry.seq > known.last]
     if not fresh:
         return known
-    database.execute(_INSERT_FACT, [ledger_row(entry) for entry in fresh])
-    changed = _fold_calls(database, known.calls, fresh)
-    marks = _move_marks(database, known.marks, fresh)
-    calls = {**known.calls, **changed}
-    for call, (_, record) in changed.items():
-        if record.settled:
-            del calls[call]
-    return _Known(fresh[-1].seq, calls, {**known.marks, **marks} if marks else known.marks)
+    database.executemany(INSERT_FACT, [ledger_row(entry) for entry in fresh])
+    _fold_calls(database, known.calls, fresh)
+    moved = moved_marks(known.marks, fresh)
+    if moved:
+        database.executemany(KEEP_MARK, [mark.row(agent) for agent, mark in moved.items()])
+        known.marks.update(moved)
+    known.last = fresh[-1].seq
+    return known
 
 
-def _look_up(database: Connection) -> _Known:
-    return _Known(
-        database.execute(select(func.max(LedgerRow.seq))).scalar() or 0,
-        {
-            CallId(row.id): (row.seq, record_of(row))
-            for row in database.execute(select(_CALLS).where(_CALLS.c.ended_at.is_(None)))
-        },
-        {AgentId(row.agent): Mark.of(row) for row in database.execute(select(_MARKS))},
-    )
+def _look_up(database: Statements) -> _Known:
+    database.execute("SELECT max(seq) FROM ledger")
+    last = database.fetchone()[0] or 0
+    database.execute(f"{SELECT_CALLS} WHERE ended_at IS NULL")
+    calls = [_OpenCall(*read_call(values), None) for values in database.fetchall()]
+    database.execute(SELECT_MARKS)
+    marks = {AgentId(agent): Mark(*numbers) for agent, *numbers in database.fetchall()}
+    return _Known(last, {call.record.id: call for call in calls}, marks)
 
 
-def _fold_calls(
-    database: Connection, open_calls: Mapping[CallId, tuple[int, CallRecord]], fresh: Sequence[Recorded]
-) -> dict[CallId, tuple[int, CallRecord]]:
-    before: dict[CallId, tuple[int, CallRecord]] = {}
-    for call in {call for entry in fresh if (call := call_of(entry.fact)) is not None}:
-        if call in open_calls:
-            before[call] = open_calls[call]
-        elif (row := database.execute(_CALL, {"this_id": call}).first()) is not None:
-            before[call] = row.seq, record_of(row)
-    after = dict(before)
+def _fold_calls(database: Statements, calls: dict[CallId, _OpenCall], fresh: Sequence[Recorded]) -> None:
+    """Write what these facts change in the rows of their calls, and keep in `calls` those that are not settled."""
+    after: dict[CallId, tuple[int, CallRecord | None]] = {}
     for entry in fresh:
         call = call_of(entry.fact)
         if call is None:
             continue
-        seq, so_far = after.get(call, (entry.seq, None))
-        record = call_record.advance(so_far, entry.at, entry.fact)
-        if record is not None:
-            after[call] = (seq, record)
-    changed = {call: kept for call, kept in after.items() if kept != before.get(call)}
-    started = [call_row(seq, record) for call, (seq, record) in changed.items() if call not in before]
-    moved = [call_row(seq, record) for call, (seq, record) in changed.items() if call in before]
+        if call not in after:
+            before = calls.get(call) or _call_in(database, call)
+            if before is not None:
+                calls[call] = before
+            after[call] = (entry.seq, None) if before is None else (before.seq, before.record)
+        seq, record = after[call]
+        after[call] = seq, call_record.advance(record, entry.at, entry.fact)
+    started: list[tuple[Value, ...]] = []
+    for call, (seq, record) in after.items():
+        if record is None:
+            continue
+        before = calls.get(call)
+        row = before.row if before is not None else None
+        if before is None:
+            row = call_row(seq, record)
+            started.append(row)
+        elif record != before.record:
+            row = _change_row(database, before.row, call_row(seq, record))
+        if record.settled:
+            calls.pop(call, None)
+        else:
+            calls[call] = _OpenCall(seq, record, row)
     if started:
-        database.execute(INSERT_CALL, started)
-    if moved:
-        database.execute(UPDATE_CALL, [{"this_id": row.pop("id"), **row} for row in moved])
-    return changed
+        database.executemany(INSERT_CALL, started)
 
 
-def _move_marks(
-    database: Connection, known: Mapping[AgentId, Mark], fresh: Sequence[Recorded]
-) -> dict[AgentId, Mark]:
-    moved = moved_marks(known, fresh)
-    new = [mark.row(agent) for agent, mark in moved.items() if agent not in known]
-    old = [{"this_agent": agent, **mark.row(agent)} for agent, mark in moved.items() if agent in known]
-    if new:
-        database.execute(_INSERT_MARK, new)
-    if old:
-        database.execute(_UPDATE_MARK, old)
-    return moved
+def _call_in(database: Statements, call: CallId) -> _OpenCall | None:
+    database.execute(f"{SELECT_CALLS} WHERE id = ?", (call,))
+    values = database.fetchone()
+    return None if values is None else _OpenCall(*read_call(values), None)
+
+
+def _change_row(
+    database: Statements, before: tuple[Value, ...] | None, row: tuple[Value, ...]
+) -> tuple[Value, ...]:
+    changed = tuple(place for place, value in enumerate(row) if before is None or value != before[place])
+    if changed:
+        database.execute(update_call(changed), (*(row[place] for place in changed), row[0]))
+    return row
 
 
 class _StillStuck(Exception):

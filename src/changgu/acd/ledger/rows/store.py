@@ -20,7 +20,7 @@ from changgu.acd.facts import (
     Recorded,
 )
 from changgu.acd.identity import AgentId
-from changgu.ground.database import Base, UtcDateTime, moment
+from changgu.ground.database import Base, UtcDateTime, stored
 
 OUTLIVING = (
     "CallbackAttempted", "CallbackBooked", "CallbackClosed", "DesktopStateChanged", "FloorTakenUp", "PhoneStateChanged",
@@ -80,18 +80,21 @@ class AgentMarkRow(Base):
     signed_out_seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
-def ledger_row(entry: Recorded) -> dict[str, Any]:
-    """The columns of a fact."""
+INSERT_FACT = "INSERT INTO ledger (seq, at, kind, call, agent, body, because) VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+def ledger_row(entry: Recorded) -> tuple[int | str | None, ...]:
+    """The columns of a fact, as `INSERT_FACT` takes them."""
     fact = entry.fact
-    return {
-        "seq": entry.seq,
-        "at": moment(entry.at),
-        "kind": kind_of(fact),
-        "call": _name(getattr(fact, "call", None)),
-        "agent": None if type(fact) is CallQueued else _name(getattr(fact, "agent", None)),
-        "body": text_of(fact),
-        "because": None if entry.because is None else cause_text(entry.because),
-    }
+    return (
+        entry.seq,
+        stored(entry.at),
+        kind_of(fact),
+        _name(getattr(fact, "call", None)),
+        None if type(fact) is CallQueued else _name(getattr(fact, "agent", None)),
+        text_of(fact),
+        None if entry.because is None else cause_text(entry.because),
+    )
 
 
 def entry_of(row: Any) -> Recorded:
@@ -131,21 +134,25 @@ class Mark:
                 )
         return self
 
-    def row(self, agent: AgentId) -> dict[str, Any]:
-        """The columns of the agent's row."""
-        return {
-            "agent": agent,
-            "settled_seq": self.settled,
-            "phone_seq": self.phone,
-            "desktop_seq": self.desktop,
-            "left_seq": self.left,
-            "signed_out_seq": self.signed_out,
-        }
+    def row(self, agent: AgentId) -> tuple[str | int, ...]:
+        """The columns of the agent's row, as `KEEP_MARK` takes them."""
+        return agent, self.settled, self.phone, self.desktop, self.left, self.signed_out
 
     @classmethod
     def of(cls, row: "AgentMarkRow | Row[Any]") -> "Mark":
         """What a row says."""
         return cls(row.settled_seq, row.phone_seq, row.desktop_seq, row.left_seq, row.signed_out_seq)
+
+
+SELECT_MARKS = "SELECT agent, settled_seq, phone_seq, desktop_seq, left_seq, signed_out_seq FROM agent_marks"
+
+KEEP_MARK = (
+    "INSERT INTO agent_marks (agent, settled_seq, phone_seq, desktop_seq, left_seq, signed_out_seq)"
+    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (agent) DO UPDATE SET settled_seq = excluded.settled_seq,"
+    " phone_seq = excluded.phone_seq, desktop_seq = excluded.desktop_seq, left_seq = excluded.left_seq,"
+    " signed_out_seq = excluded.signed_out_seq"
+)
+"""A new mark, or in place of the one that is there."""
 
 
 def settles(change: AgentStateChanged) -> bool:
