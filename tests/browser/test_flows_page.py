@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Mapping
 from datetime import date, timedelta
@@ -152,6 +153,9 @@ async def test_the_tree_is_drawn_with_what_callers_did_and_a_node_is_edited_publ
     await page.keyboard.press("Enter")
     await expect(page.locator("#node-title")).to_have_text("services")
     await expect(page.locator("#f-repeats")).to_have_value("2")
+    await expect(page.locator("[data-field=repeats] label")).to_have_text("되풀이 repeats")
+    pc = page.locator("[data-field=keys] option[value=pc]").first
+    await expect(pc).to_have_text(re.compile("^피씨와 .+ [(]pc[)]$"))
     await opened.picture(page, "flows-1920")
     person = page.locator("[data-field=keys] .fl-row select").first
     await person.select_option("pc")

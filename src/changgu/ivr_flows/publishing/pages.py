@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.pages import Pages
 from changgu.ivr_flows.kinds import KINDS
+from changgu.ivr_flows.labels import FIELD_LABELS, KIND_LABELS
 from changgu.ivr_flows.publishing.api import Surroundings
 from changgu.ivr_flows.publishing.notices import LONGEST_SENTENCE
 from changgu.ivr_flows.publishing.service import FlowVersions
@@ -49,9 +50,11 @@ def kinds() -> Mapping[str, Any]:
         kind.name: {
             "ko": kind.ko,
             "en": kind.en,
+            "label": _label(KIND_LABELS[kind.name]),
             "fields": [
                 {
-                    "name": one.name, "form": one.form.value, "ko": one.ko, "en": one.en, "required": one.required,
+                    "name": one.name, "label": _label(FIELD_LABELS[one.name]),
+                    "form": one.form.value, "ko": one.ko, "en": one.en, "required": one.required,
                     "least": one.least, "most": one.most, "options": list(one.options),
                 }
                 for one in kind.fields
@@ -59,3 +62,7 @@ def kinds() -> Mapping[str, Any]:
         }
         for kind in KINDS.values()
     }  # fmt: skip
+
+
+def _label(label: tuple[str, str]) -> Mapping[str, str]:
+    return {"ko": label[0], "en": label[1]}

@@ -5,6 +5,8 @@ import { hearButton } from "/static/ivr_flows/listen.js";
 import { NodeForm } from "/static/ivr_flows/node_form.js";
 import { drawTree } from "/static/ivr_flows/tree.js";
 
+const TITLE = 14; // characters of what a node says, in lists of nodes
+
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("flow-data").textContent);
 const { words, how, standing, zone } = data;
@@ -134,6 +136,14 @@ function drawProblems() {
 
 // ---- one node
 
+/** What people know a node by: what it says, or what kind it is; its name in the file stands behind it. */
+function titles() {
+  return Object.fromEntries(tree.nodes.map(({ name, kind, says }) => {
+    const words = says[lang] || says.ko || data.kinds[kind]?.label[lang] || "";
+    return [name, words.length > TITLE ? `${words.slice(0, TITLE - 1)}…` : words];
+  }));
+}
+
 function drawNode() {
   const node = tree.nodes.find(({ name }) => name === chosen);
   $("node-title").textContent = node ? node.name : words.choose_node;
@@ -143,7 +153,7 @@ function drawNode() {
   const problems = tree.problems.filter((problem) => problem.node === node.name).map((problem) => el("p", { class: problem.severity === "error" ? "problem" : "hint" }, problem[lang]));
   const days = own ? el("details", {}, el("summary", {}, words.each_day), el("div", { class: "table-wrap" })) : null;
   days?.addEventListener("toggle", () => days.open && drawDays(node.name, days.querySelector("div")));
-  const fields = el("fieldset", { class: "form", disabled: !isDraft() }, ...form.draw(node, tree.nodes.map(({ name }) => name)));
+  const fields = el("fieldset", { class: "form", disabled: !isDraft() }, ...form.draw(node, tree.nodes.map(({ name }) => name), titles()));
   const save = el("button", { class: "button primary", disabled: !isDraft() }, words.save);
   const remove = el("button", { type: "button", class: "button danger", disabled: !isDraft() }, words.delete);
   const whole = el("form", { class: "form" }, fields, el("div", { class: "actions" }, save, remove));
@@ -172,7 +182,7 @@ async function drawDays(name, place) {
 
 $("add-node").addEventListener("click", () => {
   const name = el("input", { id: "new-name", required: true, pattern: "[A-Za-z0-9_\\-]{1,64}", autocomplete: "off" });
-  const kind = el("select", { id: "new-kind" }, ...Object.entries(data.kinds).map(([one, about]) => el("option", { value: one }, `${one} – ${about[lang]}`)));
+  const kind = el("select", { id: "new-kind" }, ...Object.entries(data.kinds).map(([one, about]) => el("option", { value: one }, `${about.label[lang]} (${one})`)));
   const make = el("button", { class: "button primary" }, words.new_node);
   const whole = el("form", { class: "form" }, el("div", { class: "form-row" }, el("label", { for: "new-name" }, words.name), name), el("div", { class: "form-row" }, el("label", { for: "new-kind" }, words.kind), kind), el("div", { class: "actions" }, make));
   whole.addEventListener("submit", (event) => {

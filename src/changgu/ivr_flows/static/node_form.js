@@ -17,8 +17,9 @@ export class NodeForm {
   }
 
   /** Every control for `node`, one of `tree.nodes`. */
-  draw(node, names) {
+  draw(node, names, titles = {}) {
     this.names = names;
+    this.titles = titles;
     this.kind = this.kinds[node.kind];
     this.readers = [];
     this.kept = {};
@@ -29,7 +30,8 @@ export class NodeForm {
     }
     const about = this.kind ? this.kind[this.lang] : this.words.unknown_kind;
     this.node = node;
-    return [el("p", { class: "hint" }, about), ...rows];
+    const called = this.kind ? [el("b", {}, this.kind.label[this.lang]), " ", el("small", { class: "mono muted" }, node.kind), " · "] : [];
+    return [el("p", { class: "hint" }, ...called, about), ...rows];
   }
 
   read() {
@@ -46,7 +48,7 @@ export class NodeForm {
     const [control, reader] = this.#control(field, value, id);
     this.readers.push([field.name, reader]);
     const grouped = ["said", "keys", "languages", "values"].includes(field.form);
-    const label = el(grouped ? "span" : "label", grouped ? { id: `${id}-label`, class: "fl-label" } : { for: id }, field.name, field.required ? " *" : "");
+    const label = el(grouped ? "span" : "label", grouped ? { id: `${id}-label`, class: "fl-label" } : { for: id }, field.label[this.lang], field.required ? " *" : "", " ", el("small", { class: "mono muted" }, field.name));
     if (grouped) {
       control.setAttribute("role", "group");
       control.setAttribute("aria-labelledby", `${id}-label`);
@@ -59,13 +61,13 @@ export class NodeForm {
       case "said":
         return this.#said(value);
       case "node":
-        return this.#choice(id, this.names, value, field);
+        return this.#choice(id, this.names, value, field, this.titles);
       case "one_of":
         return this.#choice(id, field.options, value, field);
       case "flag":
         return this.#choice(id, ["true", "false"], value, field, { true: this.words.yes, false: this.words.no });
       case "keys":
-        return this.#rows(value, (target) => this.#choice("", this.names, target, { required: true }), true);
+        return this.#rows(value, (target) => this.#choice("", this.names, target, { required: true }, this.titles), true);
       case "languages":
       case "values":
         return this.#rows(value, (text) => this.#text("", text, {}), field.form === "languages");
