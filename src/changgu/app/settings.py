@@ -234,7 +234,7 @@ class PbxSettings(Group):
     agents_wait: bool = option(
         False,
         "changgu가 멈춘 사이 전화를 받은 요원이 음악을 들으며 30초까지 기다릴지. 벨마다 PBX에 요청이 하나 더 갑니다",
-        "Whether agents who pick up while changgu is away wait for it, half a minute at most; a request more for each ring",
+        "Whether agents who pick up while changgu is away wait for it, for 30 s at most; a request more a ring",
     )
     configuration_folder: str = option(
         "",

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -456,13 +457,10 @@ class Diversions:
         if isinstance(way, Refusal):
             logger.warning("a caller cannot be put through outside: %s", way.value, extra={"call_id": call})
             return False
-        if not await self._know_who_is_outside():
-            logger.warning("a caller is not put through outside: the PBX has not told how many are",
-                           extra={"call_id": call})  # fmt: skip
-            return False
-        if (others := self.outside_now) >= self._plan().most_at_once:
-            logger.warning("a caller is not put through outside: %d are, as many as may be", others,
-                           extra={"call_id": call})  # fmt: skip
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._counted.wait(), COUNTED_WITHIN)
+        if not self._counted.is_set() or self.outside_now >= self._plan().most_at_once:
+            logger.warning("a caller is not put through: too many are, or it is not known", extra={"call_id": call})
             return False
         ended = MenuEnded(call, served=True, outcome=Outcome.REDIRECTED)
         outside = self._outside[outside_leg(call)] = _Outside()
@@ -484,14 +482,6 @@ class Diversions:
     def outside_now(self) -> int:
         """How many callers talk with outside numbers, or are about to."""
         return len(self._past) + sum(not outside.over for outside in self._outside.values())
-
-    async def _know_who_is_outside(self) -> bool:
-        try:
-            async with asyncio.timeout(COUNTED_WITHIN):
-                await self._counted.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def _find_outside(self) -> bool:
         """Those who were put through before we began count as well, until their legs end."""
