@@ -10,7 +10,8 @@ from tests.acd.oracle_people import People
 class Callbacks(People):
     def hours(self, queue: str, at: float) -> float:
         rules = self.queue_settings(queue).callbacks
-        return into_hours(at, rules.opens, rules.closes, self.floor.rules.zone)
+        site = self.floor.rules
+        return into_hours(at, rules.opens, rules.closes, site.zone, frozenset() if rules.on_holidays else site.holidays)
 
     def is_too_late(self, visit: Visit) -> bool:
         waits = visit.state == "waiting" and visit.nobody_on_the_line

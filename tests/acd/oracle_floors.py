@@ -1,8 +1,9 @@
 """Floors drawn from everything that can be set up: for the comparison of the engine with the oracle."""
 
 from dataclasses import dataclass, replace
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
@@ -23,12 +24,18 @@ from changgu.acd.queues import (
     Way,
 )
 from changgu.acd.simulate_profiles import STRATEGIES
+from tests.support.floor import OPENING
 
 QUEUES = [QueueName(name) for name in ("helpdesk", "network", "pc")]
 SKILLS = ["vpn", "english"]
 LOGINS = [AgentId(login) for login in ("alice", "bob", "carol", "dave")]
 KEYS = ["1", "2", "3", "9"]
 NUMBERS = ["01011112222", "01033334444", "+821011112222", "+82 10-3333-4444", None]
+
+
+TODAY = datetime.fromtimestamp(OPENING, ZoneInfo(Rules().zone)).date()
+HOLIDAYS = [[], [], [], [TODAY], *([TODAY + timedelta(days=ahead) for ahead in days] for days in ((1,), (1, 2), (2,)))]
+"""Mostly none: while today is one, nobody is called back."""
 
 
 def lengths(*seconds: float) -> st.SearchStrategy[timedelta]:
@@ -57,6 +64,7 @@ def callback_rules(draw: st.DrawFn) -> CallbackRules:
         ring_limit=timedelta(seconds=10),
         opens=time(9, 0),
         closes=draw(st.sampled_from([time(20, 0), time(9, 17), time(9, 18)])),
+        on_holidays=draw(st.booleans()),
     )
 
 
@@ -153,6 +161,7 @@ def some_rules(draw: st.DrawFn) -> Rules:
         connect_limit=draw(lengths(5, 15)),
         desktop_grace=timedelta(seconds=10),
         reason_limits=MappingProxyType({"break": timedelta(seconds=10)}),
+        holidays=frozenset(draw(st.sampled_from(HOLIDAYS))),
     )
 
 

@@ -5,7 +5,7 @@ Nothing of the engine is used here; only the floor's settings and the reading of
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from changgu.acd.queues import Relaxation
@@ -136,13 +136,15 @@ def how_skilled(has: frozenset[str], needs: frozenset[str]) -> int:
     return sum(level for name, level in knows.items() if name in wanted or not wanted)
 
 
-def into_hours(at: float, opens: time, closes: time, zone: str) -> float:
-    """The same time within the hours, or else the next opening."""
+def into_hours(at: float, opens: time, closes: time, zone: str, quiet: frozenset[date]) -> float:
+    """The same time within the hours of a day that is not quiet, or else the first opening after it."""
     there = datetime.fromtimestamp(at, ZoneInfo(zone))
-    if opens <= there.time() < closes:
+    today = there.date()
+    if today not in quiet and opens <= there.time() < closes:
         return at
-    day = there.date() if there.time() < opens else there.date() + timedelta(days=1)
-    return datetime.combine(day, opens, ZoneInfo(zone)).timestamp()
+    days = (today + timedelta(days=ahead) for ahead in range(len(quiet) + 2))
+    openings = (datetime.combine(day, opens, ZoneInfo(zone)).timestamp() for day in days if day not in quiet)
+    return next(opening for opening in openings if opening > at)
 
 
 def end_of_hours(at: float, closes: time, zone: str) -> float:
