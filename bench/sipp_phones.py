@@ -13,20 +13,23 @@ from pathlib import Path
 
 MOST_CALLERS = 10**6
 LONGEST_TALK = 999.999
+CODE = "+431"
+"""Begins every number: with it, it is one that people have, and is looked up like theirs."""
 
 
 def number_of(caller: int, talk: float) -> str:
-    """The number from which a caller calls: `1`, six digits of who, six of the talk in milliseconds."""
+    """The number from which a caller calls: `CODE`, six digits of who, six of the talk in milliseconds."""
     if not (0 <= caller < MOST_CALLERS and 0 <= talk <= LONGEST_TALK):
         raise ValueError(f"caller {caller} with {talk} s of talk has no number")
-    return f"1{caller:06d}{round(talk * 1000):06d}"
+    return f"{CODE}{caller:06d}{round(talk * 1000):06d}"
 
 
 def caller_of(number: str) -> tuple[int, float]:
     """The way back: which caller, and how long the agent talks with them, in seconds."""
-    if len(number) != 13 or not number.isdecimal() or number[0] != "1":
+    figures = number.removeprefix(CODE)
+    if not number.startswith(CODE) or len(figures) != 12 or not (figures.isascii() and figures.isdecimal()):
         raise ValueError(f"{number!r} is not one of our callers' numbers")
-    return int(number[1:7]), int(number[7:]) / 1000
+    return int(figures[:6]), int(figures[6:]) / 1000
 
 
 _SDP = """Content-Type: application/sdp
@@ -123,7 +126,7 @@ def agent_scenario(ring: float) -> str:
 <scenario name="agents">
 <recv request="OPTIONS" optional="true" next="options"/>
 <recv request="INVITE" rrs="true" next="invited" test="caller"><action>
-<ereg regexp="sip:1([0-9]{{6}})([0-9]{{6}})@" search_in="hdr" header="From:" check_it="true"
+<ereg regexp="sip:[+]431([0-9]{{6}})([0-9]{{6}})@" search_in="hdr" header="From:" check_it="true"
  assign_to="from,caller,length"/>
 <ereg regexp=".*" search_in="hdr" header="From:" assign_to="theirs"/>
 <ereg regexp="^INVITE sip:([A-Za-z0-9]+)@" search_in="msg" check_it="true" assign_to="line,agent"/>

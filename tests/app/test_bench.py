@@ -20,12 +20,12 @@ from bench.sipp_phones import agent_scenario, caller_of, caller_scenario, number
 from changgu.ivr_flows.loader import inspect
 from changgu.ivr_flows.service import sentences
 
-LOG = """dialled 2026-11-21\t22:05:16.000000\t1000.000000 1000001001000
+LOG = """dialled 2026-11-21\t22:05:16.000000\t1000.000000 +431000001001000
 invited 2026-11-21\t22:05:16.003000\t1000.003000 a001 000001
-dialled 2026-11-21\t22:05:16.100000\t1000.100000 1000002001000
+dialled 2026-11-21\t22:05:16.100000\t1000.100000 +431000002001000
 answered 2026-11-21\t22:05:16.200000\t1000.200000 a001 000001
 hung_up 2026-11-21\t22:05:17.200000\t1001.200000 a001 000001
-left 2026-11-21\t22:05:17.201000\t1001.201000 1000001001000
+left 2026-11-21\t22:05:17.201000\t1001.201000 +431000001001000
 invited 2026-11-21\t22:05:17.210000\t1001.210000 a001 000002
 missed 2026-11-21\t22:05:17.300000\t1001.300000 a001 000002
 invited 2026-11-21\t22:05:17.400000\t1001.400000 a002 000002
@@ -34,9 +34,9 @@ answered 2026-11-21\t22:05:18.200000\t1002.200000 a002 000002
 
 
 def test_a_callers_number_says_who_calls_and_how_long_the_agent_will_talk() -> None:
-    assert number_of(42, 1.5) == "1000042001500"
-    assert caller_of("1000042001500") == (42, 1.5)
-    for wrong in ("0100004200150", "100004200150", "1000042001500x"):
+    assert number_of(42, 1.5) == "+431000042001500"
+    assert caller_of("+431000042001500") == (42, 1.5)
+    for wrong in ("1000042001500", "+43100004200150", "+431000042001500x"):
         with pytest.raises(ValueError, match="not one of our callers"):
             caller_of(wrong)
     with pytest.raises(ValueError, match="has no number"):
