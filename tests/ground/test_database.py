@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.dialects.sqlite import dialect
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from changgu.ground.database import Database, Statements, UtcDateTime, moment, stored
 
@@ -174,3 +175,31 @@ def test_a_moment_written_by_hand_stands_as_any_other(instant: float) -> None:
     written = UtcDateTime().dialect_impl(sqlite).bind_processor(sqlite)
     assert written is not None
     assert stored(instant) == written(moment(instant))
+
+
+async def test_what_is_read_is_what_was_written_last_and_a_reader_that_fails_tells_no_values(tmp_path: Path) -> None:
+    """Callers are looked up while the ledger writes: a connection kept for reading must not see an old picture."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'changgu.db'}")
+
+    def names(statements: Statements) -> list[str]:
+        statements.execute("SELECT name FROM things ORDER BY name")
+        return [name for (name,) in statements.fetchall()]
+
+    def wrong(statements: Statements) -> None:
+        statements.execute("SELECT nothing FROM things WHERE name = ?", ("010-1234-5678",))
+
+    try:
+        await database.write(lambda statements: statements.execute("CREATE TABLE things (name TEXT)") and None)
+        for number in range(3):
+            await database.write(partial(_named, str(number)))
+            assert await database.read(names) == [str(one) for one in range(number + 1)]
+        with pytest.raises(SQLAlchemyError) as told:
+            await database.read(wrong)
+        assert "1234" not in str(told.value)
+        assert await asyncio.gather(*(database.read(names) for _ in range(20))) == [["0", "1", "2"]] * 20
+    finally:
+        await database.close()
+
+
+def _named(name: str, statements: Statements) -> None:
+    statements.execute("INSERT INTO things VALUES (?)", (name,))

@@ -68,7 +68,7 @@ class Directory:
     async def find_by_number(self, raw: str | None) -> list[PersonCard]:
         """Everybody who has this number, as the network wrote it; the most certain first, nobody for a withheld one."""
         canonical = self.numbering.canonical(raw)
-        if canonical is None:
+        if canonical is None or not await self._database.read(partial(store.is_somebodys, canonical)):
             return []
         return await self._database.in_one_go(partial(self._with_number, canonical))
 
@@ -83,7 +83,7 @@ class Directory:
         if not canonicals:
             return {}
         wanted = set(canonicals.values())
-        found = await self._database.in_one_go(lambda database: store.owners(database, wanted))
+        found = await self._database.read(partial(store.owners, wanted))
         return {raw: found[canonical] for raw, canonical in canonicals.items() if canonical in found}
 
     async def get(self, person_id: int) -> PersonCard:

@@ -8,13 +8,11 @@ from typing import TypeVar
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     ForeignKey,
     Index,
     String,
     Text,
     and_,
-    bindparam,
     false,
     func,
     or_,
@@ -27,7 +25,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selecti
 from changgu.directory.items import Asset, AssetTag
 from changgu.directory.numbers import Numbering, NumberKind
 from changgu.directory.person import Change, Owner, PersonCard, PersonId, PhoneIdentity
-from changgu.ground.database import Base, UtcDateTime
+from changgu.ground.database import Base, Statements, UtcDateTime
 
 _T = TypeVar("_T")
 _BATCH = 500
@@ -157,15 +155,11 @@ def card_of(row: PersonRow, numbering: Numbering) -> PersonCard:
 _WHOLE = select(PersonRow).options(selectinload(PersonRow.numbers), selectinload(PersonRow.assets))
 
 
-_OWNERS = (
-    select(PhoneRow.canonical, PersonRow.id, PersonRow.name, PersonRow.department, PersonRow.vip)
-    .join(PersonRow, PhoneRow.person_id == PersonRow.id)
-    .where(
-        PhoneRow.canonical.in_(bindparam("canonicals", expanding=True)), PhoneRow.valid_to.is_(None),
-        PersonRow.merged_into.is_(None),
-    )
-    .order_by(PersonRow.id)
-)  # fmt: skip
+_OWNERS = """
+    SELECT phone_identities.canonical, people.id, people.name, people.department, people.vip
+    FROM phone_identities JOIN people ON people.id = phone_identities.person_id
+    WHERE phone_identities.canonical IN ({marks}) AND phone_identities.valid_to IS NULL AND people.merged_into IS NULL
+    ORDER BY people.id"""
 
 
 async def person(session: AsyncSession, person_id: int) -> PersonRow | None:
@@ -202,14 +196,20 @@ def with_number(session: Session, canonical: str, limit: int) -> Sequence[Person
     return result.all()
 
 
-def owners(database: Connection, canonicals: Iterable[str]) -> dict[str, list[Owner]]:
+def owners(canonicals: Iterable[str], database: Statements) -> dict[str, list[Owner]]:
     """Who has these numbers now, without all that is known of them."""
     found: dict[str, list[Owner]] = {}
     for batch in batches(canonicals):
-        rows = database.execute(_OWNERS, {"canonicals": batch})
-        for canonical, number, name, department, vip in rows:
-            found.setdefault(canonical, []).append(Owner(PersonId(number), name, department, vip))
+        database.execute(_OWNERS.format(marks=", ".join("?" * len(batch))), batch)
+        for canonical, number, name, department, vip in database.fetchall():
+            found.setdefault(canonical, []).append(Owner(PersonId(number), name, department, bool(vip)))
     return found
+
+
+def is_somebodys(canonical: str, database: Statements) -> bool:
+    """Whether anybody has, or has had, this number."""
+    database.execute("SELECT 1 FROM phone_identities WHERE canonical = ? LIMIT 1", (canonical,))
+    return database.fetchone() is not None
 
 
 async def by_employee_numbers(session: AsyncSession, numbers: Iterable[str]) -> dict[str, PersonRow]:

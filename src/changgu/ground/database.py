@@ -101,8 +101,8 @@ class Database:
     """The pool of connections. `async with database.transaction() as session:` commits at the end.
 
     `in_one_go` is for what is done at every call: there a unit of work changes threads once, where a session does so
-    four times for every statement, which costs more than the statements. `write` is for what is written several times
-    in every call: its SQL goes to SQLite as it stands.
+    four times for every statement, which costs more than the statements. `read` and `write` are for what is looked up
+    or written several times in every call: their SQL goes to SQLite as it stands.
     """
 
     def __init__(self, url: str) -> None:
@@ -116,6 +116,8 @@ class Database:
                 self._plain = create_engine(self.engine.url.set(drivername="sqlite"), hide_parameters=True)
                 _furnish(self._plain)
         self._workers = _workers()
+        self._readers: list[PoolProxiedConnection] = []
+        """Connections of `read` that nobody uses at the moment."""
         self._writer = None if self._plain is None else _Writer(self._plain)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
@@ -135,6 +137,26 @@ class Database:
                 return await connection.run_sync(work)
         return await asyncio.get_running_loop().run_in_executor(self._workers, _done, self._plain, work)
 
+    async def read(self, work: Callable[[Statements], T]) -> T:
+        """What a function finds that runs outside the loop and writes nothing. Raises `SQLAlchemyError`."""
+        if self._plain is None:
+            return await self._write_in_session(work)
+        return await asyncio.get_running_loop().run_in_executor(self._workers, self._found, self._plain, work)
+
+    def _found(self, engine: Engine, work: Callable[[Statements], T]) -> T:
+        with _as_ours():
+            try:
+                connection = self._readers.pop()
+            except IndexError:
+                connection = engine.raw_connection()
+            try:
+                found = work(connection.cursor())
+            except BaseException:
+                connection.invalidate()
+                raise
+        self._readers.append(connection)
+        return found
+
     def write(self, work: Callable[[Statements], T]) -> Awaitable[T]:
         """One unit of work, all of it or none, one after the other: a function that runs outside the loop.
 
@@ -151,6 +173,8 @@ class Database:
         """Give the connections back; what has begun is done to its end."""
         workers, self._workers = self._workers, _workers()
         await asyncio.to_thread(workers.shutdown)
+        while self._readers:
+            self._readers.pop().close()
         if self._writer is not None:
             await self._writer.close()
         if self._plain is not None:

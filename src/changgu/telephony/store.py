@@ -10,10 +10,10 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 
-from sqlalchemy import Connection, LargeBinary, String, Text, delete, insert, select
+from sqlalchemy import Connection, LargeBinary, String, Text, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from changgu.ground.database import Base, Database, UtcDateTime
+from changgu.ground.database import Base, Database, Statements, UtcDateTime, stored
 from changgu.telephony.cel import CelEvent
 from changgu.telephony.cel_account import Heard, by_call, read, written
 
@@ -59,7 +59,6 @@ class CelRow(Base):
     """SHA-256 over what the PBX said: an event heard twice is one event."""
 
 
-_INSERT = insert(AccountRow)
 _OLD_COLUMNS = [column for column in CelRow.__table__.c if column.name != "id"]
 
 
@@ -71,7 +70,7 @@ class CelStore:
 
     async def add(self, heard: Sequence[Heard]) -> int:
         """Keep these; how many were left out because they do not say what happened, or to which channel."""
-        return await self._database.in_one_go(partial(_add, heard))
+        return await self._database.write(partial(_add, heard))
 
     async def of_call(self, linked_id: str) -> list[CelEvent]:
         """What happened to all channels of a call, in order of time."""
@@ -82,11 +81,10 @@ class CelStore:
         return await self._database.in_one_go(partial(_purge, before, limit))
 
 
-def _add(heard: Sequence[Heard], database: Connection) -> int:
+def _add(heard: Sequence[Heard], database: Statements) -> int:
     calls, unread = by_call(heard)
-    rows = [{"at": told[0][1], "linked_id": call[:LONGEST_ID], "body": written(told)} for call, told in calls.items()]
-    if rows:
-        database.execute(_INSERT, rows)
+    rows = [(stored(told[0][1].timestamp()), call[:LONGEST_ID], written(told)) for call, told in calls.items()]
+    database.executemany("INSERT INTO cel_accounts (at, linked_id, body) VALUES (?, ?, ?)", rows)
     return unread
 
 

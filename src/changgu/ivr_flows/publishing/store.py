@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import JSON, Connection, Date, ForeignKeyConstraint, Index, Text, func, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from changgu.ground.database import Base, Database, UtcDateTime
+from changgu.ground.database import Base, Database, Statements, UtcDateTime
 from changgu.ground.trouble import Conflict, NotFound
 from changgu.ivr_flows.menu_set import MenuSet
 from changgu.ivr_flows.publishing.counts import Count, DayRow, Figures
@@ -219,7 +218,7 @@ class CountStore:
             key = (count.flow, day, count.version, count.node)
             rows[key] = rows.get(key, Figures()).plus(count.what, times)
         if rows:
-            await self._database.in_one_go(lambda connection: _add(connection, rows))
+            await self._database.write(partial(_add, rows))
 
     async def rows(self, flow: str, first: date, last: date, version: int | None = None) -> list[DayRow]:
         """From one day to another, both included; without a version, all but what the pilot number heard."""
@@ -308,21 +307,23 @@ async def _publish(
     return _publication(row)
 
 
-def _add(connection: Connection, rows: Mapping[tuple[str, date, int, str], Figures]) -> None:
-    """SQLite and PostgreSQL say it alike: a new row, or so many more in the one that is there."""
-    insert: Any = sqlite_insert if connection.dialect.name == "sqlite" else postgres_insert
-    for (flow, day, version, node), more in rows.items():
-        figures = {
-            "entered": more.entered, "left": more.left, "hung_up": more.hung_up, "failed": more.failed,
-            "contained": more.contained,
-        }  # fmt: skip
-        statement = insert(CountRow).values(flow=flow, day=day, version=version, node=node, **figures)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["flow", "day", "version", "node"],
-                set_={name: getattr(CountRow, name) + times for name, times in figures.items()},
-            )
-        )
+_ADD = """
+    INSERT INTO flow_counts (flow, day, version, node, entered, "left", hung_up, failed, contained)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (flow, day, version, node) DO UPDATE SET
+        entered = entered + excluded.entered, "left" = "left" + excluded."left", hung_up = hung_up + excluded.hung_up,
+        failed = failed + excluded.failed, contained = contained + excluded.contained"""
+"""A new row, or so many more in the one that is there."""
+
+
+def _add(rows: Mapping[tuple[str, date, int, str], Figures], database: Statements) -> None:
+    database.executemany(
+        _ADD,
+        [
+            (flow, day.isoformat(), version, node, more.entered, more.left, more.hung_up, more.failed, more.contained)
+            for (flow, day, version, node), more in rows.items()
+        ],
+    )
 
 
 def _version(row: VersionRow) -> Version:
