@@ -209,6 +209,8 @@ async def full_queue(plan: Plan, say: Say) -> dict[str, dict[str, list[Figures]]
                 if acd == CHANGGU:
                     came, served = bench.floor.order_of_service(QUEUE, last)
                     figures["out of order in the ledger"] = phone_log.inversions(came, served)
+                    joined = spread(phone_log.joining_times(log, bench.floor.connections(last)), scale=1000)
+                    figures |= {f"joined {name}": joined[name] for name in ("p50", "p99")}
                 return figures
 
             found[case.name] = await in_turns(bench, plan.rounds, measure, say, f"full queue, {case.name}")
@@ -269,7 +271,7 @@ def report(result: dict[str, Any]) -> str:
         parts.append(f"### Full queue ({case}): agent's BYE to the next INVITE at that agent, ms\n")
         parts.append(_table(found, [
             "p50", "p95", "p99", "served a minute", "seconds for all", "overtakings", "out of order in the ledger",
-            "answered", "both ms",
+            "answered", "joined p50", "joined p99", "both ms",
         ]))  # fmt: skip
     if "requests" in result:
         parts.append("### Requests to the PBX for an answered call\n")

@@ -11,7 +11,7 @@ import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from websockets.asyncio.client import connect
@@ -220,6 +220,16 @@ class BenchFloor:
         known = set(queued)
         offered = dict.fromkeys(str(call) for kind, call, _ in rows if kind == "CallOffered" and call in known)
         return queued, list(offered)
+
+    def connections(self, after: int) -> list[tuple[str, float]]:
+        """The caller's number and the moment, for each time that caller and agent were joined since a fact."""
+        with closing(sqlite3.connect(f"file:{self.service.data / 'changgu.sqlite'}?mode=ro", uri=True)) as ledger:
+            rows = ledger.execute(
+                "SELECT calls.caller, ledger.at FROM ledger JOIN calls ON calls.id = ledger.call"
+                " WHERE ledger.kind = 'CallConnected' AND ledger.seq > ? ORDER BY ledger.seq",
+                (after,),
+            ).fetchall()
+        return [(str(caller), datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()) for caller, at in rows]
 
     def last_fact(self) -> int:
         """Number of the ledger's last fact."""

@@ -56,6 +56,7 @@ def _full(case: str, ours: Mapping[str, float], theirs: Mapping[str, float]) -> 
         _at_most(f"{what}: p50 ms (app_queue: {shown(theirs['p50'])})", ours["p50"], 10),
         _at_most(f"{what}: p99 ms (app_queue: {shown(theirs['p99'])})", ours["p99"], 40),
         _at_most(f"{what}: offered out of order, in the ledger", ours["out of order in the ledger"], 0),
+        _at_most(f"{what}: agent's answer to caller and agent joined, p99 ms", ours["joined p99"], 100),
     ]
     if case == AT_ONCE:
         served = ours["served a minute"] / theirs["served a minute"]

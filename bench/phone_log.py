@@ -88,6 +88,17 @@ def idle_gaps(log: PhoneLog) -> list[float]:
     return gaps
 
 
+def joining_times(log: PhoneLog, connections: Iterable[tuple[str, float]]) -> list[float]:
+    """Seconds from an agent's answer until the caller was joined with them; of each caller, the first."""
+    answered: dict[int, float] = {}
+    for one in log.answered:
+        answered.setdefault(one.caller, one.at)
+    joined: dict[int, float] = {}
+    for number, at in connections:
+        joined.setdefault(caller_of(number)[0], at)
+    return [joined[caller] - at for caller, at in answered.items() if caller in joined]
+
+
 def answers_per_minute(log: PhoneLog) -> float:
     """How fast callers were served: answers a minute between the first and the last of them."""
     if len(log.answered) < 2:

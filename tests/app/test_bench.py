@@ -13,7 +13,7 @@ from bench.curve import Curve, drawn
 from bench.engine import Day, EnginePlan
 from bench.figures import over_rounds, percentile, shown, spread, table
 from bench.ideal import Visit, Wait, mean_wait, replay, trace
-from bench.phone_log import answers_per_minute, idle_gaps, inversions, overtakings, read, ring_latencies
+from bench.phone_log import answers_per_minute, idle_gaps, inversions, joining_times, overtakings, read, ring_latencies
 from bench.rtp_lines import EVENTS, HEARD, CallerLine, Press, RtpLine, RtpLines, digests
 from bench.sip_phones import Leg, audio_address, parsed, uri_in, user_of
 from bench.sipp_phones import agent_scenario, caller_of, caller_scenario, number_of
@@ -71,6 +71,8 @@ def test_the_log_of_callers_and_agents_is_matched_by_the_caller() -> None:
     assert log.left == {1: 1001.201}
     assert idle_gaps(log) == pytest.approx([0.010]), "a002 was idle before, which is no gap"
     assert answers_per_minute(log) == pytest.approx(30)
+    connections = [("+431000001001000", 1000.23), ("+431000002001000", 1002.21), ("+431000002001000", 1009.0)]
+    assert joining_times(log, connections) == pytest.approx([0.03, 0.01])
     assert ring_latencies(read(LOG.splitlines(), callers=[1])) == pytest.approx([0.003])
     with pytest.raises(ValueError, match="not a line"):
         read(["rubbish 2026-11-21 22:05:16 1 a b"])
