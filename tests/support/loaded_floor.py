@@ -61,6 +61,7 @@ nodes:
 """A short menu: who presses nothing reaches a person."""
 
 GREETING = """greeting = "네."
+machine_voice = "기계."
 recording_notice = "녹음."
 services = "누르십시오."
 services_person = "영번."
