@@ -116,8 +116,6 @@ class Database:
                 self._plain = create_engine(self.engine.url.set(drivername="sqlite"), hide_parameters=True)
                 _furnish(self._plain)
         self._workers = _workers()
-        self._readers: list[PoolProxiedConnection] = []
-        """Connections of `read` that nobody uses at the moment."""
         self._writer = None if self._plain is None else _Writer(self._plain)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
@@ -140,22 +138,8 @@ class Database:
     async def read(self, work: Callable[[Statements], T]) -> T:
         """What a function finds that runs outside the loop and writes nothing. Raises `SQLAlchemyError`."""
         if self._plain is None:
-            return await self._write_in_session(work)
-        return await asyncio.get_running_loop().run_in_executor(self._workers, self._found, self._plain, work)
-
-    def _found(self, engine: Engine, work: Callable[[Statements], T]) -> T:
-        with _as_ours():
-            try:
-                connection = self._readers.pop()
-            except IndexError:
-                connection = engine.raw_connection()
-            try:
-                found = work(connection.cursor())
-            except BaseException:
-                connection.invalidate()
-                raise
-        self._readers.append(connection)
-        return found
+            return await self._in_session(work)
+        return await asyncio.get_running_loop().run_in_executor(self._workers, _found, self._plain, work)
 
     def write(self, work: Callable[[Statements], T]) -> Awaitable[T]:
         """One unit of work, all of it or none, one after the other: a function that runs outside the loop.
@@ -163,18 +147,16 @@ class Database:
         Nobody else writes between what it reads and what it writes. Cancelled once it has begun, it is not waited
         for, but done all the same. Raises `SQLAlchemyError`, as everything here does.
         """
-        return self._write_in_session(work) if self._writer is None else self._writer.take(work)
+        return self._in_session(work) if self._writer is None else self._writer.take(work)
 
-    async def _write_in_session(self, work: Callable[[Statements], T]) -> T:
+    async def _in_session(self, work: Callable[[Statements], T]) -> T:
         async with self.engine.begin() as connection:
-            return await connection.run_sync(_written, work)
+            return await connection.run_sync(_as_it_stands, work)
 
     async def close(self) -> None:
         """Give the connections back; what has begun is done to its end."""
         workers, self._workers = self._workers, _workers()
         await asyncio.to_thread(workers.shutdown)
-        while self._readers:
-            self._readers.pop().close()
         if self._writer is not None:
             await self._writer.close()
         if self._plain is not None:
@@ -268,7 +250,7 @@ def _as_ours() -> Iterator[None]:
         raise DBAPIError.instance("", None, trouble, sqlite3.Error, hide_parameters=True) from trouble
 
 
-def _written(connection: Connection, work: Callable[[Statements], T]) -> T:
+def _as_it_stands(connection: Connection, work: Callable[[Statements], T]) -> T:
     with _as_ours():
         return work(connection.connection.cursor())
 
@@ -280,6 +262,11 @@ def _workers() -> ThreadPoolExecutor:
 def _done(engine: Engine, work: Callable[[Connection], T]) -> T:
     with engine.begin() as connection:
         return work(connection)
+
+
+def _found(engine: Engine, work: Callable[[Statements], T]) -> T:
+    with _as_ours(), contextlib.closing(engine.raw_connection()) as connection:
+        return work(connection.cursor())
 
 
 def _furnish(engine: Engine) -> None:
