@@ -194,6 +194,14 @@ class Room:
         """Bridges on the PBX now."""
         return [bridge["id"] for bridge in await self.telephony.ari.request("GET", "bridges")]
 
+    async def channel_is_gone(self, name: str) -> None:
+        """It has been hung up; its phone knows a moment earlier than the list of channels."""
+
+        async def gone() -> bool:
+            return name not in await self.channels()
+
+        await eventually(gone, within=5)
+
     async def nothing_is_left(self) -> None:
         """No channel and no bridge outlives its call."""
 

@@ -464,7 +464,7 @@ async def test_legs_and_callers_of_whom_the_ledger_knows_nothing(
         started = await second.fact(CallStarted)
         assert started.call == offered.call
         await phones.ended("alice-1")
-        assert agent_leg(offered.offer, offered.call) not in await second.channels()
+        await second.channel_is_gone(agent_leg(offered.offer, offered.call))
         await phones.hang_up("c1")
         await second.fact(CallEnded)
         await second.nothing_is_left()
