@@ -10,7 +10,7 @@ import pytest
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriBroken, AriConflict, AriLate, AriNotFound, AriNotOurs, AriRefused
 from changgu.telephony.ari.messages import AriEvent, ChannelDtmfReceived, StasisStart
-from changgu.telephony.ari.stream import AriStream
+from changgu.telephony.ari.stream import DEADLINE, AriStream
 from tests.support.fake_ari import FakeAri
 from tests.support.waiting import eventually
 
@@ -230,3 +230,22 @@ async def test_nobody_answers_at_the_address() -> None:
 
 def test_what_stands_in_a_path_cannot_leave_its_place() -> None:
     assert path("channels", "a/../../x?y=1#z", "answer") == "channels/a%2F..%2F..%2Fx%3Fy%3D1%23z/answer"
+
+
+async def test_a_line_that_drops_before_it_was_set_up_is_tried_again_at_once() -> None:
+    """A PBX that is just going down takes the connection and never answers: nobody waits for its reply's deadline."""
+    async with FakeAri() as pbx:
+        pbx.silent = True
+        line = Line(pbx)
+        running = asyncio.create_task(line.stream.run())
+
+        async def asked() -> bool:
+            return bool(pbx.asked)
+
+        await eventually(asked)
+        pbx.silent = False
+        assert pbx._socket is not None
+        pbx._socket.transport.abort()
+        await line.stream.wait_connected(DEADLINE / 2)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

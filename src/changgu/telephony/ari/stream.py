@@ -136,7 +136,7 @@ class AriStream:
         while True:
             try:
                 wire = await connect(
-                    self._address.websocket_url, self._address.authorization, self._heard, self._up.clear,
+                    self._address.websocket_url, self._address.authorization, self._heard, self._cut,
                     ping_every=self._ping_every,
                 )  # fmt: skip
             except (OSError, TimeoutError) as trouble:
@@ -174,11 +174,8 @@ class AriStream:
             closing = True
             raise
         finally:
-            self._up.clear()
             self._wire = None
-            for reply in self._replies.values():
-                _fail(reply, AriAway("the line to Asterisk dropped before it replied"))
-            self._replies.clear()
+            self._cut()
             await wire.close()
             if came_up:
                 if closing:
@@ -187,6 +184,13 @@ class AriStream:
                     logger.warning("the ARI connection is lost")
                 self._on_lost()
         return came_up
+
+    def _cut(self) -> None:
+        """Nothing more is heard: whoever waits for a reply, the event filter's among them, has waited enough."""
+        self._up.clear()
+        for reply in self._replies.values():
+            _fail(reply, AriAway("the line to Asterisk dropped before it replied"))
+        self._replies.clear()
 
     def _heard(self, frame: bytes) -> None:
         message = parse(frame)
