@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
 from changgu.ground.database import Database
 from changgu.ground.trouble import Conflict, Trouble
@@ -95,6 +95,19 @@ async def test_an_answer_is_kept_before_it_is_sent_and_its_words_go_when_it_is(d
 
     kept = await desk.only()
     assert (kept.state, kept.text, kept.receipt, kept.tries) == (State.SENT, "", "SM1", 1)
+
+
+async def test_who_hangs_up_while_it_is_being_kept_gets_it_all_the_same(desk: Desk, database: Database) -> None:
+    async with database.transaction() as before:
+        await before.execute(delete(OutgoingRow))  # somebody else writes, so it has to wait for its turn
+        asking = asyncio.create_task(desk.send())
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    await desk.outbox.settled()
+
+    assert desk.post.taken == [("sms", PHONE, ANSWER)]
+    assert (await desk.only()).state is State.SENT
 
 
 async def test_what_is_refused_is_told_to_the_caller_and_seen_by_supervisors(desk: Desk) -> None:

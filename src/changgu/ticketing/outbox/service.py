@@ -1,6 +1,7 @@
 """Sends messages to callers: kept before anybody is told, tried again while that helps, and seen when it does not."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -95,6 +96,7 @@ class Outbox:
         """Tries of this life of the desk's; any other that has begun and not ended was cut short."""
         self._settled = False
         self._under_way: dict[tuple[str, int], asyncio.Task[object]] = {}
+        self._numbers = itertools.count(1)
 
     @property
     def can_send(self) -> bool:
@@ -119,13 +121,23 @@ class Outbox:
             at=self._now(), purpose=Purpose.ANSWER, asked_by=BY_CALLER, call=call[:150], way=kind, to=to[:320],
             subject=subject[:200], text=text, state=State.SENDING, tries=1, most=TRIES, next_at=None,
         )  # fmt: skip
-        async with self._database.transaction() as session:
-            message = await self._claimed(session, row)
-        trying = self._begin("send", message.id, self._try(message))
+        # Whoever hangs up now, their answer being on its way as they think, is not waited for; it is kept all the same.
+        trying = await asyncio.shield(self._begin("keep", next(self._numbers), self._keep(row)))
         done, _ = await asyncio.wait({trying}, timeout=CALLER_WAITS)
         became = trying.result() if done else None
         if isinstance(became, Trouble) and not isinstance(became, TakenLater):
             raise became
+
+    async def _keep(self, row: OutgoingRow) -> asyncio.Task[Taken | Trouble]:
+        """The first try of a message, begun as soon as it is kept."""
+        try:
+            async with self._database.transaction() as session:
+                message = await self._claimed(session, row)
+        except SQLAlchemyError as trouble:
+            said = {"call_id": row.call}
+            logger.warning("a message to a caller could not be kept: %s", type(trouble).__name__, extra=said)
+            raise
+        return self._begin("send", message.id, self._try(message))
 
     async def ask(
         self, session: AsyncSession, purpose: Purpose, errand: int, person: int, by: str, *, at_once: bool = False
