@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from changgu.acd.engine import Engine
 from changgu.acd.events import PhoneReachable
@@ -46,11 +48,11 @@ priority = 5
 class WoundClock:
     """The desk's clock, as the runner reads it."""
 
-    def __init__(self, desk: MenuHouse) -> None:
+    def __init__(self, desk: "Desk") -> None:
         self._desk = desk
 
     def now(self) -> float:
-        return self._desk.clock.timestamp()
+        return (self._desk.clock + self._desk.floor_ahead).timestamp()
 
 
 class Desk(MenuHouse):
@@ -61,13 +63,14 @@ class Desk(MenuHouse):
         self.file = folder / "routing.toml"
         self.file.write_text(RULES, encoding="utf-8")
         self.refusals: list[str] = []
+        self.floor_ahead = timedelta()
         self.ledger = Ledger(database, folder / "spool.jsonl")
         self.switch = self._switch_of(self.keeper)
         self.runner: Runner
 
     def _switch_of(self, keeper: FloorKeeper) -> Emergencies:
         keeper.prepare(self._prepare)
-        return Emergencies(keeper, self.notices, self.menu.places, lambda: self.clock.timestamp())
+        return Emergencies(keeper, self.notices, self.menu.places)
 
     async def _prepare(self, _floor: Floor, _flow: object) -> None:
         if self.refusals:
@@ -83,6 +86,22 @@ class Desk(MenuHouse):
         self.keeper = FloorKeeper(self.keeper._settings, self.floors, self.versions)
         await self.keeper.read(await Past(self.database).emergency())
         self.switch = self._switch_of(self.keeper)
+
+    async def start_again(self) -> None:
+        """Who looks after plans does so as after a start."""
+        self.switch = self._switch_of(self.keeper)
+        await self.switch.look()
+
+    @contextlib.asynccontextmanager
+    async def without_notices(self) -> AsyncIterator[None]:
+        """The database refuses whatever is asked about notices."""
+        await self._rename("flow_notices", "away")
+        yield
+        await self._rename("away", "flow_notices")
+
+    async def _rename(self, table: str, name: str) -> None:
+        async with self.database.transaction() as session:
+            await session.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))
 
     def bob(self) -> list[str]:
         return sorted(next(one for one in self.keeper.floor.agents if one.login == BOB.login).queues)
@@ -265,17 +284,55 @@ async def test_a_plan_that_no_file_has_any_more_is_over_and_the_desk_opens(desk:
 async def test_after_a_start_the_notice_is_as_the_plan_is(desk: Desk) -> None:
     await desk.switch.turn_on("outage", "", None, BOSS)
     desk.keeper.emergency = None  # killed between the floor and its notice: turned off, still on the air
-    await desk.switch.settle()
+    await desk.start_again()
     assert await desk.on_air() == []
 
     desk.wind(seconds=1)
     # turned on, and killed before callers heard of it
     desk.keeper.emergency = Emergency("outage", "전산망 장애", "boss", "", desk.clock.timestamp())
-    await desk.switch.settle()
+    await desk.start_again()
     assert len(await desk.on_air()) == 1
     await desk.notices.withdraw((await desk.on_air())[0].id, DEPUTY)
-    await desk.switch.settle()
+    await desk.start_again()
     assert await desk.on_air() == []  # somebody took it off the air, and it stays off
+
+
+async def test_a_notice_follows_its_plan_as_soon_as_the_database_is_back(desk: Desk) -> None:
+    async with desk.without_notices():
+        with pytest.raises(SQLAlchemyError):
+            await desk.switch.turn_on("outage", "", None, BOSS)
+        assert desk.wrap_up() == 5  # callers are served by it all the same
+        with pytest.raises(SQLAlchemyError):
+            await desk.switch.look()
+    await desk.switch.look()
+    assert [one.sentences for one in await desk.on_air()] == [{"ko": "전산망 장애를 복구하고 있습니다."}]
+
+    async with desk.without_notices():
+        with pytest.raises(SQLAlchemyError):
+            await desk.switch.turn_off("", BOSS)
+        assert desk.wrap_up() == 30
+    await desk.switch.look()
+    assert await desk.on_air() == []
+
+
+async def test_callers_hear_a_notice_once_though_the_floors_clock_is_ahead_of_the_walls(desk: Desk) -> None:
+    """The floor's clock never goes back; the computer's was set back since the desk was opened."""
+    desk.floor_ahead = timedelta(minutes=1)
+    await desk.switch.turn_on("outage", "", desk.clock + timedelta(minutes=30), BOSS)
+    await desk.start_again()
+    assert len(await desk.on_air()) == 1
+    desk.wind(minutes=29, seconds=30)
+    await desk.switch.look()
+    assert desk.switch.on is not None  # until the time that was said
+
+
+async def test_a_plan_that_a_reload_is_taking_out_of_the_file_cannot_be_turned_on(desk: Desk) -> None:
+    desk.file.write_text("", encoding="utf-8")
+    reloading = asyncio.create_task(desk.keeper.reload())
+    await asyncio.sleep(0)
+    with pytest.raises(NotFound, match="no such emergency plan"):
+        await desk.switch.turn_on("outage", "", None, BOSS)
+    assert await reloading
 
 
 async def test_who_moves_an_agent_meanwhile_moves_them_on_the_ordinary_floor(desk: Desk) -> None:

@@ -226,7 +226,7 @@ class Service:
         self.desk_menu, self.desk_voice = DeskMenu(keeper, fallback_voice), MenuVoice(prompts, settings.desk.language)
         versions.join(self.desk_menu, self.desk_voice)
         self.notices.join(self.desk_voice)
-        self.emergencies = Emergencies(keeper, self.notices, self.desk_menu.places, now)
+        self.emergencies = Emergencies(keeper, self.notices, self.desk_menu.places)
         self.menu_facts = MenuFacts(versions, self.notices, self.flow_counts)
         desk = Desk(
             keeper.numbers, keeper.menu, settings.desk.language,

@@ -36,15 +36,15 @@ MARK = re.compile(r" \(비상운영 (.+)\)$")
 class Emergencies:
     """One plan at a time. What is on is in the ledger, with the floor that it brought, and outlives every restart."""
 
-    def __init__(
-        self, keeper: FloorKeeper, notices: Notices, places: Callable[[], Iterable[str]], now: Callable[[], Instant]
-    ) -> None:
-        """`places`: where notices can be heard; `now`: the floor's clock."""
+    def __init__(self, keeper: FloorKeeper, notices: Notices, places: Callable[[], Iterable[str]]) -> None:
+        """`places`: where notices can be heard. People say until when by the clock by which notices come and go, and
+        by that one plans begin and end: the floor's own, which never goes back, may be ahead of it."""
         self._keeper = keeper
         self._notices = notices
         self._places = places
-        self._now = now
         self._turn = asyncio.Lock()
+        self._settled = False
+        """Whether notices are known to be as the plan is."""
 
     @property
     def plans(self) -> FloorPlans:
@@ -56,13 +56,16 @@ class Emergencies:
         """What is on."""
         return self._keeper.emergency
 
+    def _now(self) -> Instant:
+        return self._notices.moment().timestamp()
+
     async def turn_on(self, plan: str, why: str, until: datetime | None, actor: Actor) -> str | None:
         """See `acd.emergencies.api.EmergencySwitch`."""
         async with self._turn:
             known = self.plans.emergencies.get(plan)
             if known is None:
-                raise NotFound("그런 비상운영 계획이 없습니다.", "There is no such emergency plan.")
-            now, before = round(self._now(), 6), self.on
+                raise _no_such_plan()
+            now, before = self._now(), self.on
             if until is not None and until.timestamp() <= now:
                 raise BadInput("끝나는 때는 지금보다 뒤여야 합니다.", "It must end later than now.", field="until")
             ends = now + known.lasts.total_seconds() if known.lasts is not None else None
@@ -85,25 +88,27 @@ class Emergencies:
             await self._end(self.on, actor, actor.login, why)
 
     async def run(self) -> None:
-        """End plans whose time has come; first of all, see to it that notices are as the plan is."""
-        settled = False
+        """End plans whose time has come, and see to it that notices are as the plan is."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
-                async with self._turn:
-                    if not settled:
-                        await self.settle()
-                        settled = True
-                    await self.look()
+                await self.look()
             except (Trouble, SQLAlchemyError, OSError) as trouble:
                 logger.warning("the emergency plan is looked after again later: %s", trouble)
                 await asyncio.sleep(AGAIN_AFTER)
 
     async def look(self) -> None:
-        """End the plan that is on when its time has come."""
-        on = self.on
-        if on is not None and on.until is not None and on.until <= self._now():
-            await self._end(on, _actor(on.by), None, "")
+        """End the plan that is on when its time has come, and look after notices when one was turned on or off.
+
+        If the desk was ended at that moment, or the database was away, one is left behind, or is not on the air.
+        """
+        async with self._turn:
+            on = self.on
+            if on is not None and on.until is not None and on.until <= self._now():
+                await self._end(on, _actor(on.by), None, "")
+            if not self._settled:
+                await self._settle()
+                self._settled = True
 
     async def _end(self, on: Emergency, actor: Actor, by: str | None, why: str) -> None:
         await self._switch(None, by, why)
@@ -111,12 +116,17 @@ class Emergencies:
         await self._off_the_air(on, actor)
 
     async def _switch(self, wanted: Emergency | None, by: str | None, why: str) -> None:
-        if not await self._keeper.switch(wanted, by, why):
+        try:
+            taken_up = await self._keeper.switch(wanted, by, why)
+        except KeyError:  # a reload took it out of the file at this moment
+            raise _no_such_plan() from None
+        if not taken_up:
             told = " / ".join(self._keeper.last.lines[:MISTAKES_TOLD])
             raise Conflict(
                 f"바꾸지 못해 그대로 두었습니다. 시스템관리자에게 알려 주십시오. {told}",
                 f"It could not be taken up, and everything is as it was. {told}",
             )
+        self._settled = False
 
     # The notice
 
@@ -148,8 +158,7 @@ class Emergencies:
     async def _ours(self) -> list[Notice]:
         return [notice for notice in await self._notices.lines() if _plan_of(notice)]
 
-    async def settle(self) -> None:
-        """After a start: a notice may have been left behind, or not have been put on the air any more."""
+    async def _settle(self) -> None:
         on, now = self.on, self._notices.moment()
         ours = await self._ours()
         for notice in ours:
@@ -160,6 +169,10 @@ class Emergencies:
             return
         if not any(_plan_of(notice) == on.plan and notice.at >= moment(on.since) for notice in ours):
             await self._on_the_air(on, plan.notice, _actor(on.by))
+
+
+def _no_such_plan() -> NotFound:
+    return NotFound("그런 비상운영 계획이 없습니다.", "There is no such emergency plan.")
 
 
 def _actor(login: str) -> Actor:
