@@ -202,6 +202,24 @@ async def test_a_desk_that_is_started_again_goes_on_with_the_rules_that_were_tak
     assert "nowhere" in caplog.text
 
 
+async def test_rules_that_somebody_writes_while_others_are_taken_up_are_not_taken_for_those(desk: Desk) -> None:
+    """New sentences have to be spoken, which takes a while; the file is saved again meanwhile, with a mistake."""
+    desk.file.write_text(RULES, encoding="utf-8")
+    await desk.keeper.read()
+    desk.file.write_text(RULES.replace("priority = 3", "priority = 4"), encoding="utf-8")
+
+    async def speaks_for_long(_floor: Floor, _flow: Flow) -> None:
+        desk.file.write_text(RULES + "[queue.netw", encoding="utf-8")
+
+    desk.keeper.prepare(speaks_for_long)
+    assert await desk.keeper.reload()
+
+    again = FloorKeeper(desk.keeper._settings, desk.store)
+    await again.read()
+
+    assert [queue.priority for queue in again.floor.queues if queue.name == NETWORK] == [4]
+
+
 async def test_rules_that_were_never_right_open_no_desk(desk: Desk) -> None:
     desk.file.write_text("[queue.nowhere]\npriority = 4\n", encoding="utf-8")
 

@@ -88,6 +88,8 @@ class FloorPlans:
 
     ordinary: Floor
     emergencies: Mapping[str, EmergencyPlan] = field(default_factory=lambda: MappingProxyType({}))
+    written: str = ""
+    """The routing file's text."""
 
     def floor(self, emergency: str | None) -> Floor:
         """The floor that holds with this plan on, or with none; raises `KeyError` for one that there is not."""

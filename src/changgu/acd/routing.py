@@ -77,11 +77,13 @@ class RoutingReport:
     warnings: tuple[RowError, ...]
     emergencies: Mapping[str, EmergencyPlan] = field(default_factory=lambda: MappingProxyType({}))
     """The plans for emergencies by name; empty when there are mistakes."""
+    text: str = ""
+    """What stands in the file; empty when there are mistakes."""
 
     @property
     def plans(self) -> FloorPlans | None:
         """The floor with its plans, or None."""
-        return None if self.floor is None else FloorPlans(self.floor, self.emergencies)
+        return None if self.floor is None else FloorPlans(self.floor, self.emergencies, self.text)
 
     def __str__(self) -> str:
         lines = [*map(str, self.errors), *(f"{warning} [주의 · warning]" for warning in self.warnings)]
@@ -136,7 +138,7 @@ def inspect_routing(
     )
     if errors:
         return RoutingReport(file, None, tuple(errors), tuple(warnings))
-    return RoutingReport(file, read, (), tuple(warnings), MappingProxyType(plans))
+    return RoutingReport(file, read, (), tuple(warnings), MappingProxyType(plans), text)
 
 
 def _emergencies(tables: Table | None, floor: Floor, site: Site, language: str | None) -> dict[str, EmergencyPlan]:

@@ -285,12 +285,10 @@ class FloorKeeper:
         return menu_report(self._settings, listed, menu, file)
 
     def _remember_rules(self) -> None:
-        """Keep what was taken up, for a start at which the file has a mistake."""
-        own = self._settings.data / routing.FILE_NAME
-        text = own.read_text(encoding="utf-8") if own.exists() else ""
+        """Keep what was taken up, for a start at which the file has a mistake: by now it may be another."""
         beside = self._accepted.with_suffix(".new")
         try:
-            beside.write_text(text, encoding="utf-8")
+            beside.write_text(self.plans.written, encoding="utf-8")
             beside.replace(self._accepted)
         except OSError as trouble:
             logger.warning("the rules that are in force could not be kept beside: %s", trouble)
