@@ -25,7 +25,7 @@ from changgu.ivr_flows.nodes import Menu, NodeName
 from changgu.ivr_flows.publishing import api, pages
 from changgu.ivr_flows.publishing.hours import api as hours_api
 from changgu.ivr_flows.publishing.notices import mark_of
-from changgu.ivr_flows.service import shipped_menu
+from changgu.ivr_flows.service import draw_file, shipped_menu
 from tests.browser.conftest import Launch
 from tests.ivr_flows.menu_house import BOSS, MenuHouse
 
@@ -95,6 +95,33 @@ async def front(tmp_path: Path) -> AsyncIterator[tuple[Front, str]]:
     server.should_exit = server.force_exit = True
     await serving
     await database.close()
+
+
+OVERFLOWING = """(boxes) => [...document.querySelectorAll("svg g[data-node]")].flatMap((node) => {
+  const box = node.querySelector("rect").getBBox();
+  return [...node.querySelectorAll("text")].filter((text) => {
+    const drawn = text.getBBox();
+    return drawn.x < box.x || drawn.x + drawn.width > box.x + box.width;
+  }).map((text) => `${node.dataset.node}: ${text.textContent}`);
+})"""
+"""Texts of the drawn tree that do not lie within the box of their node."""
+RUNNING_INTO_BOXES = """() => {
+  const frame = (one) => one.getBoundingClientRect();
+  const boxes = [...document.querySelectorAll("svg g[data-node] rect")].map(frame);
+  const labels = [...document.querySelectorAll("svg text")].filter((text) => !text.closest("[data-node]"));
+  return labels.filter((label) => {
+    const at = frame(label);
+    const across = (box) => at.left < box.right && at.right > box.left;
+    return boxes.some((box) => across(box) && at.top < box.bottom && at.bottom > box.top);
+  }).map((label) => label.textContent);
+}"""
+"""Names of ways that are written over a box."""
+
+
+async def assert_every_text_has_its_room(page: Page, nodes: int = 10) -> None:
+    assert await page.locator("svg g[data-node]").count() >= nodes
+    assert await page.evaluate(OVERFLOWING) == []
+    assert await page.evaluate(RUNNING_INTO_BOXES) == []
 
 
 class Opened:
@@ -185,6 +212,51 @@ async def test_the_tree_is_drawn_with_what_callers_did_and_a_node_is_edited_publ
     await expect(page.locator("#said")).to_have_text("버전 1(으)로 되돌렸습니다. 다음 전화부터 들립니다.")
     await expect(page.locator("#on-air")).to_have_text("버전 1")
     assert repeats(opened.front) == 2
+
+
+LONG_NAMES = """
+flow: main
+title: 이름이 긴 나무
+start: opening_hours_of_the_desk_and_of_all_its_branches
+person: operator
+nodes:
+  opening_hours_of_the_desk_and_of_all_its_branches:
+    kind: menu
+    say: {text: "정보시스템 서비스 데스크입니다. 원하시는 업무의 번호를 누르시고, 상담원은 0번을 눌러 주십시오."}
+    keys: {1: ticket_status_of_the_caller, 2: call_back_of_the_desk, 3: call_back_of_the_desk, 0: operator}
+  ticket_status_of_the_caller:
+    kind: menu
+    say: {text: "접수하신 건은 1번, 상담원은 0번을 눌러 주십시오."}
+    keys: {1: opening_hours_of_the_desk_and_of_all_its_branches, 2: call_back_of_the_desk, 0: operator}
+  call_back_of_the_desk:
+    kind: condition
+    when:
+      - {value: person, known: true, go: operator}
+    otherwise: ticket_status_of_the_caller
+  operator: {kind: to_queue, say: to_person, queue: helpdesk}
+"""
+
+
+async def test_no_text_of_the_drawn_tree_leaves_its_box(opened: Opened, tmp_path: Path) -> None:
+    page = await opened.page("/flows")
+    await page.get_by_text("글(YAML)로 보기·고치기").click()
+    await page.fill("#text", LONG_NAMES)
+    await page.click("#save-text")
+    await expect(page.locator("[data-node]")).to_have_count(4)
+    await assert_every_text_has_its_room(page, 4)
+    await opened.picture(page, "flows-long-1920")
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await opened.picture(page, "flows-long-390")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+
+    long = tmp_path / "long.yaml"
+    long.write_text(LONG_NAMES, "utf-8")
+    for path, nodes in ((long, 4), (shipped_menu("main"), 10), (shipped_menu("office"), 25)):
+        (tmp_path / "tree.svg").write_text(draw_file(path, svg=True), "utf-8")
+        await page.goto(f"file://{tmp_path / 'tree.svg'}")
+        await assert_every_text_has_its_room(page, nodes)
+    titles = await page.locator("title").all_text_contents()
+    assert any("안녕하십니까. 정보시스템 서비스 데스크입니다. 인공 음성으로 안내합니다." in title for title in titles)
 
 
 async def test_a_sentence_is_written_and_heard_before_it_is_published(opened: Opened) -> None:
@@ -287,6 +359,7 @@ async def test_a_sub_flow_and_the_sentences_of_a_version_are_edited_and_figures_
     await expect(row.locator("td")).to_have_text(["7", "0", "0", "7", "0", "100.0 %"])
     await expect(page.locator("[data-node=services]")).to_contain_text("들어옴 119")  # of both versions
     await expect(page.locator("[data-node=greeting]")).to_be_in_viewport()
+    await assert_every_text_has_its_room(page)
     await opened.picture(page, "flows-office-1920")
 
     await page.select_option("#part", "identify")
@@ -350,6 +423,7 @@ async def test_the_pages_fit_a_telephone(opened: Opened, path: str, language: st
         )
     page = await opened.page(path, language, across, 844)
     if path == "/flows":
+        await assert_every_text_has_its_room(page)
         await page.locator("[data-node=services]").click()
     width = await page.evaluate("document.documentElement.scrollWidth")
     await opened.picture(page, f"{path[1:].replace('/', '-')}-{across}")

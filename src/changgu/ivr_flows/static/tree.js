@@ -1,6 +1,8 @@
 // The menu tree drawn: columns from left to right as callers go, a box for each node, darker where more callers come.
 
-const WIDTH = 208, HEIGHT = 74, ACROSS = 58, DOWN = 14, EDGE = 14;
+const HEIGHT = 74, DOWN = 14, EDGE = 14;
+const NARROWEST = 208, WIDEST = 340, SIDE = 10; // a box, and what is free left and right of its texts
+const NEAREST = 58, FARTHEST = 190, TRUNK = 14, BESIDE = 6; // between columns; lines part after TRUNK, labels end BESIDE the box
 const SVG = "http://www.w3.org/2000/svg";
 
 function make(name, attributes = {}, ...children) {
@@ -10,15 +12,77 @@ function make(name, attributes = {}, ...children) {
   return element;
 }
 
-function cut(text, length) {
-  let room = length;
-  let kept = "";
-  for (const sign of text) {
-    room -= sign.charCodeAt(0) > 0x2e80 ? 1.75 : 1; // Hangul is nearly two letters wide
-    if (room < 0) return `${kept}…`;
-    kept += sign;
+/** Measures texts as this page draws them in `place`, by the class that they have there; `""` is a way's label. */
+function ruler(place) {
+  const probes = Object.fromEntries(["", "fl-name", "fl-kind", "fl-says", "fl-count"].map((name) => [name, make("text", { class: name })]));
+  const { "": label, ...rest } = probes;
+  const trial = make("svg", { width: 0, height: 0 }, make("g", { class: "fl-lines" }, label), make("g", { class: "fl-node", "data-problems": "1" }, ...Object.values(rest)));
+  place.append(trial);
+  const fonts = Object.fromEntries(Object.entries(probes).map(([name, probe]) => {
+    const style = getComputedStyle(probe);
+    return [name, `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`];
+  }));
+  trial.remove();
+  const pen = document.createElement("canvas").getContext("2d");
+  const width = (text, name) => {
+    pen.font = fonts[name];
+    return Math.ceil(pen.measureText(text).width) + 1;
+  };
+  /** As much of the text as fits into `room` pixels, with … where something is left out. */
+  const cut = (text, name, room) => {
+    if (width(text, name) <= room) return text;
+    const signs = [...text];
+    let [fits, long] = [0, signs.length];
+    while (long - fits > 1) {
+      const half = (fits + long) >> 1;
+      if (width(`${signs.slice(0, half).join("")}…`, name) <= room) fits = half;
+      else long = half;
+    }
+    return `${signs.slice(0, fits).join("").trimEnd()}…`;
+  };
+  return { width, cut };
+}
+
+/** What stands in a node's box, whole: `heading` is name and kind in one line, the others have one each. */
+function textsOf(node, nodes, own, words, lang) {
+  const others = node.ways.filter((way) => !way.along && nodes[way.to] && !node.ways.some((other) => other.to === way.to && other.along));
+  return {
+    name: node.name,
+    kind: node.kind + (node.problems ? ` ⚠${node.problems}` : ""),
+    says: node.says[lang] || node.says.ko || "",
+    count: own
+      ? `${words.entered} ${own.entered} · ${words.hung_up_here} ${own.hung_up}${own.failed ? ` · ${words.failed_here} ${own.failed}` : ""}`
+      : node.astray ? words.astray : others.map((way) => `${way.way}→${way.to}`).join("  "),
+  };
+}
+
+/** Node → label of the way to it, for the ways by which nodes are drawn. */
+function trunks(node, nodes) {
+  const trunk = new Map();
+  for (const way of node.ways) {
+    if (!nodes[way.to] || !(way.along || node.ways.some((other) => other.to === way.to && other.along))) continue;
+    trunk.set(way.to, trunk.has(way.to) ? `${trunk.get(way.to)} ${way.way}` : way.way);
   }
-  return kept;
+  return trunk;
+}
+
+const between = (least, value, most) => Math.min(most, Math.max(least, value));
+
+/** Columns as wide as the names in them need, and as far apart as the labels between them: `left` and `wide` by column. */
+function columnsOf(tree, texts, trunk, measure) {
+  const wide = Array(tree.columns).fill(NARROWEST);
+  const apart = Array(tree.columns).fill(NEAREST);
+  for (const node of tree.nodes) {
+    const { name, kind, count } = texts[node.name];
+    const needed = Math.max(measure.width(name, "fl-name") + 12 + measure.width(kind, "fl-kind"), measure.width(count, "fl-count"));
+    wide[node.column] = between(wide[node.column], needed + 2 * SIDE, WIDEST);
+    for (const label of trunk[node.name].values()) {
+      apart[node.column] = between(apart[node.column], TRUNK + BESIDE + measure.width(label, "") + BESIDE, FARTHEST);
+    }
+  }
+  const left = [EDGE];
+  for (let column = 0; column < tree.columns; column += 1) left.push(left[column] + wide[column] + apart[column]);
+  return { left, wide, apart };
 }
 
 /**
@@ -26,31 +90,27 @@ function cut(text, length) {
  * a node is clicked or Enter is pressed on it.
  */
 export function drawTree(place, tree, figures, words, chosen, lang, choose) {
-  const left = (node) => EDGE + node.column * (WIDTH + ACROSS);
+  const measure = ruler(place);
   const top = (node) => EDGE + node.row * (HEIGHT + DOWN);
-  const width = EDGE * 2 + tree.columns * WIDTH + Math.max(0, tree.columns - 1) * ACROSS;
   const height = EDGE * 2 + tree.rows * (HEIGHT + DOWN);
   const most = Math.max(1, ...tree.nodes.map(({ name }) => figures[name]?.entered ?? 0));
   const nodes = Object.fromEntries(tree.nodes.map((node) => [node.name, node]));
+  const texts = Object.fromEntries(tree.nodes.map((node) => [node.name, textsOf(node, nodes, figures[node.name], words, lang)]));
+  const trunk = Object.fromEntries(tree.nodes.map((node) => [node.name, trunks(node, nodes)]));
+  const columns = columnsOf(tree, texts, trunk, measure);
+  const left = (node) => columns.left[node.column];
+  const last = Math.max(0, tree.columns - 1);
+  const width = (tree.columns ? columns.left[last] + columns.wide[last] : EDGE) + EDGE;
   const svg = make("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "list", "aria-label": tree.flow });
   const lines = make("g", { class: "fl-lines", "aria-hidden": "true" });
   const boxes = make("g");
   for (const node of tree.nodes) {
-    const trunk = new Map();
-    for (const way of node.ways) {
-      const target = nodes[way.to];
-      if (!target) continue;
-      const along = way.along || node.ways.some((other) => other.to === way.to && other.along);
-      if (!along) continue;
-      trunk.set(way.to, [...(trunk.get(way.to) ?? []), way.way]);
-    }
-    for (const [to, ways] of trunk) {
-      const x1 = left(node) + WIDTH, y1 = top(node) + HEIGHT / 2;
+    for (const [to, ways] of trunk[node.name]) {
+      const x1 = left(node) + columns.wide[node.column], y1 = top(node) + HEIGHT / 2;
       const x2 = left(nodes[to]), y2 = top(nodes[to]) + HEIGHT / 2;
-      const middle = x1 + 14;
-      lines.append(make("path", { d: `M${x1} ${y1}H${middle}V${y2}H${x2}` }));
-      const label = make("text", { x: x2 - 6, y: y2 - 6, "text-anchor": "end" });
-      label.textContent = ways.join(" ");
+      lines.append(make("path", { d: `M${x1} ${y1}H${x1 + TRUNK}V${y2}H${x2}` }));
+      const label = make("text", { x: x2 - BESIDE, y: y2 - 6, "text-anchor": "end" });
+      label.append(measure.cut(ways, "", columns.apart[node.column] - TRUNK - 2 * BESIDE), make("title", {}, `${node.name}: ${ways} → ${to}`));
       lines.append(label);
     }
   }
@@ -61,20 +121,18 @@ export function drawTree(place, tree, figures, words, chosen, lang, choose) {
       class: "fl-node", role: "listitem", tabindex: "0", "data-node": node.name, "data-problems": String(node.problems),
       "data-chosen": String(node.name === chosen), transform: `translate(${left(node)} ${top(node)})`,
     });
-    const box = make("rect", { width: WIDTH, height: HEIGHT, rx: 6, class: "fl-box" });
-    const heat = make("rect", { width: WIDTH, height: HEIGHT, rx: 6, class: "fl-heat", "fill-opacity": (share * 0.42).toFixed(3) });
-    const name = make("text", { x: 10, y: 20, class: "fl-name" });
-    name.textContent = cut(node.name, 18);
-    const kind = make("text", { x: WIDTH - 10, y: 20, class: "fl-kind", "text-anchor": "end" });
-    kind.textContent = cut(node.kind + (node.problems ? ` ⚠${node.problems}` : ""), 16);
-    const says = make("text", { x: 10, y: 40, class: "fl-says" });
-    says.textContent = cut(node.says[lang] || node.says.ko || "", 29);
-    const others = node.ways.filter((way) => !way.along && nodes[way.to] && !node.ways.some((other) => other.to === way.to && other.along));
-    const count = make("text", { x: 10, y: 60, class: "fl-count" });
-    count.textContent = own
-      ? `${words.entered} ${own.entered} · ${words.hung_up_here} ${own.hung_up}${own.failed ? ` · ${words.failed_here} ${own.failed}` : ""}`
-      : node.astray ? words.astray : others.length ? cut(others.map((way) => `${way.way}→${way.to}`).join("  "), 34) : "";
-    group.append(box, heat, name, kind, says, count);
+    const wide = columns.wide[node.column];
+    const room = wide - 2 * SIDE;
+    const { name, kind, says, count } = texts[node.name];
+    const isOf = measure.cut(kind, "fl-kind", room * 0.6);
+    group.append(
+      make("rect", { width: wide, height: HEIGHT, rx: 6, class: "fl-box" }),
+      make("rect", { width: wide, height: HEIGHT, rx: 6, class: "fl-heat", "fill-opacity": (share * 0.42).toFixed(3) }),
+      make("text", { x: SIDE, y: 20, class: "fl-name" }, measure.cut(name, "fl-name", room - 12 - measure.width(isOf, "fl-kind"))),
+      make("text", { x: wide - SIDE, y: 20, class: "fl-kind", "text-anchor": "end" }, isOf),
+      make("text", { x: SIDE, y: 40, class: "fl-says" }, measure.cut(says, "fl-says", room)),
+      make("text", { x: SIDE, y: 60, class: "fl-count" }, measure.cut(count, "fl-count", room)),
+    );
     const whole = make("title");
     whole.textContent = [
       `${node.name} (${node.kind})`,
