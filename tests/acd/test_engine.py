@@ -31,6 +31,7 @@ from changgu.acd.events import (
     DeadlinePassed,
     DeskClosed,
     Event,
+    KeyPressed,
     MenuEnded,
     MenuStepReached,
     PartiesConnected,
@@ -59,6 +60,7 @@ from changgu.acd.facts import (
 )
 from changgu.acd.floor_state import ENDED_CALLS_REMEMBERED
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.acd.queues import Destination, Queue, Way
 from changgu.acd.queues import Floor as FloorPlan
 from tests.support.floor import HELPDESK, OPENING, Floor, a_queue, an_agent
 
@@ -128,6 +130,17 @@ def test_the_language_that_a_caller_chose_stays_theirs_and_is_found_again_in_the
     assert floor.engine.calls[C1].language == "en"
     rebuilt = Engine.restore(floor.plan, floor.history)
     assert rebuilt.calls[C1].language == "en"
+
+
+def test_who_chooses_another_language_on_the_way_back_to_their_place_is_spoken_to_in_it() -> None:
+    menu = Destination(Way.MENU, "languages")
+    floor = Floor("alice", queues=[Queue(HELPDESK, "helpdesk", keys={"9": menu})])
+    floor.call("c1")
+    floor.tell(KeyPressed(C1, "9"))
+
+    floor.tell(CallArrived(C1, HELPDESK, language="en"))
+
+    assert floor.engine.calls[C1].language == "en"
 
 
 def test_the_agent_hangs_up_first() -> None:

@@ -93,10 +93,11 @@ class Visits:
             credit = credited(promise.placed_at, now, state.queue(event.queue).callbacks)
             placed_at = credit if placed_at is None else min(placed_at, credit)
             priority = max(priority, promise.priority)
-        wish = Wish(priority, event.skills, event.agent, event.last_agent, grounds, event.language or call.language)
+        language = event.language or call.language
+        wish = Wish(priority, event.skills, event.agent, event.last_agent, grounds, language)
         # Whoever sends them back need not remember what they came with.
         if came_back and not (event.priority or event.skills or event.agent):
-            wish = Wish.of(call)
+            wish = replace(Wish.of(call), language=language)
             if promise is not None:
                 wish = replace(wish, priority=max(call.priority, promise.priority))
         newcomer = not came_back and since is None
