@@ -117,6 +117,7 @@ def test_a_mistake_is_named_with_file_and_key(tmp_path: Path, text: str, said: s
         ("[desk]\nname = 3\n", "큰따옴표로 묶은 글자로 쓰십시오"),
         ('[desk]\nlanguage = "de"\n', "다음 가운데 하나로 쓰십시오: 'ko', 'en'"),
         ('[desk]\nregion = "Korea"\n', "정규식 ^[A-Z]{2}$에 맞추어 쓰십시오"),
+        (f'[voice]\nname = "{"a" * 201}"\n', "200자 이하로 쓰십시오"),
         ('[desk]\nother_numbers = "1000"\n', '["가", "나"]처럼 목록으로 쓰십시오'),
         ('[desk]\nother_numbers = ["1000"]\n', "desk.other_numbers에 desk.number가 또 있습니다"),
         ('[desk]\ntime_zone = "Asia/Seuol"\n', "Asia/Seoul과 같은 시간대 이름으로 쓰십시오"),

@@ -28,6 +28,7 @@ _REASONS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than_equal": lambda given: f"{given['ge']} 이상으로 쓰십시오",
     "less_than_equal": lambda given: f"{given['le']} 이하로 쓰십시오",
     "string_pattern_mismatch": lambda given: f"형식이 맞지 않습니다. 정규식 {given['pattern']}에 맞추어 쓰십시오",
+    "string_too_long": lambda given: f"{given['max_length']}자 이하로 쓰십시오",
     "literal_error": lambda given: f"다음 가운데 하나로 쓰십시오: {given['expected'].replace(' or ', ', ')}",
 }
 

@@ -13,15 +13,19 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self._began = time.monotonic() - _age()
-        self._laps: list[tuple[str, float]] = []
+        self._laps: list[tuple[str, float, float]] = []
 
     def lap(self, name: str) -> None:
         """Something has come to its end now."""
-        self._laps.append((name, time.monotonic() - self._began))
+        self._laps.append((name, time.monotonic() - self._began, time.process_time()))
 
     def say(self, what: str) -> None:
-        """Write the line: when each of them ended, in seconds after the start."""
-        logger.info("%s: %s", what, ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self._laps))
+        """Write the line: when each of them ended, in seconds after the start, and what we had computed until then.
+
+        A computer that others keep busy makes the first grow and not the second.
+        """
+        laps = (f"{name} {seconds:.2f} s ({busy:.2f} s computed)" for name, seconds, busy in self._laps)
+        logger.info("%s: %s", what, ", ".join(laps))
 
 
 def _age() -> float:

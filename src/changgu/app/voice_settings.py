@@ -28,7 +28,7 @@ class VoiceSettings(Group):
         "auto: the voice that changgu voice install fetched, else espeak; espeak: hard to understand, always there; "
         "neural: only the fetched one; cloud: another company's",
     )
-    name: Annotated[str, Field(pattern=r"^[\w./~-]{1,200}$")] = option(
+    name: Annotated[str, Field(pattern=r"^[\w./~-]+$", max_length=200)] = option(  # \w{1,200} compiles in 75 ms
         DEFAULT_VOICE,
         "설치한 음성의 이름, 또는 그 음성을 설명하는 파일(.toml)",
         "The fetched voice: its name, or a file of your own (.toml) that describes one",

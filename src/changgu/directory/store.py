@@ -76,7 +76,6 @@ Index(
     PhoneRow.canonical,
     unique=True,
     sqlite_where=PhoneRow.valid_to.is_(None),
-    postgresql_where=PhoneRow.valid_to.is_(None),
 )
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from starlette.requests import HTTPConnection
+# Who answers requests has loaded it; who routes calls need not.
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
 
 
 class Role(StrEnum):
@@ -51,6 +53,6 @@ class Gate(Protocol):
         """A dependency that lets in whoever has this role."""
         ...
 
-    async def admit(self, websocket: HTTPConnection, role: Role) -> Actor | None:
+    async def admit(self, websocket: "HTTPConnection", role: Role) -> Actor | None:
         """Who opens this socket; None when they may not."""
         ...
