@@ -114,6 +114,8 @@ MATRIX: Mapping[tuple[str, str], Role | None] = {
     # the floor
     ("GET", "/api/v1/outgoing-messages"): SUPERVISOR,
     ("GET", "/messages/outgoing"): SUPERVISOR,
+    ("POST", "/messages/outgoing/{id}/again"): SUPERVISOR,
+    ("POST", "/api/v1/outgoing-messages/{id}/again"): SUPERVISOR,
     ("GET", "/floor"): SUPERVISOR,
     # the menu and notices
     ("GET", "/flows"): SUPERVISOR,

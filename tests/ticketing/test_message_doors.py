@@ -79,10 +79,12 @@ class Post:
 
 
 class Deliverer:
-    """Takes SMS, and no mail."""
+    """Takes SMS, and no mail until its server is put right."""
+
+    refuses = True
 
     async def send(self, kind: str, to: str, text: str, subject: str) -> str:
-        if kind == "mail":
+        if kind == "mail" and self.refuses:
             raise Conflict("메일 서버가 받는 주소를 거절했습니다(550).", "the mail server refused the recipient (550)")
         return "SM1"
 
@@ -103,7 +105,8 @@ class House:
             queue=lambda: NETWORK, now=clock, hasher=PasswordHasher(1, 8, 1),
         )  # fmt: skip
         self.post = Post()
-        self.outbox = Outbox(database, Deliverer(), clock)
+        self.deliverer = Deliverer()
+        self.outbox = Outbox(database, self.deliverer, clock)
         self.resets = PinResets(database, self.service, Nobody(), self.post, self.outbox, clock)
         self.site = Site()
         gate, pages = self.site.gate, self.site.pages
@@ -296,3 +299,36 @@ async def test_supervisors_see_what_went_to_callers_and_what_did_not(house: Hous
         assert "접수" not in str(told)
         assert "보내지 못함 1" in (await park.get("/messages")).text
         assert "/messages/outgoing" not in (await kim.get("/messages")).text
+
+
+async def test_a_supervisor_sends_a_failed_message_again_and_it_is_kept_who_did(house: House) -> None:
+    for name in ("lee", "choi"):
+        with pytest.raises(Conflict):
+            await house.outbox.send("mail", f"{name}@example.org", "접수 1030039는 처리 중입니다.", "접수")
+    house.deliverer.refuses = False
+
+    async with house.site.visitor("supervisor") as park, house.site.visitor() as kim:
+        page = (await park.get("/messages/outgoing?view=failed")).text
+        assert page.count("다시 보내기</button>") == 2
+        assert (await kim.post("/messages/outgoing/1/again")).status_code == 403
+        assert (await kim.post("/api/v1/outgoing-messages/1/again")).status_code == 403
+        sent = await park.post("/messages/outgoing/1/again", data={"view": "failed"})
+        assert (sent.status_code, sent.headers["location"]) == (303, "/messages/outgoing")
+        new = (await park.post("/api/v1/outgoing-messages/2/again")).json()
+        assert (new["id"], new["state"], new["asked_by"], new["to"]) == (4, "waiting", "park", "choi@example.org")
+        await house.outbox.settled()
+
+        told = (await park.get("/api/v1/outgoing-messages")).json()["items"]
+        assert [(one["id"], one["state"], one["asked_by"], one["again"], one["again_by"]) for one in told] == [
+            (4, "sent", "park", None, ""), (3, "sent", "park", None, ""),
+            (2, "refused", "caller", 4, "park"), (1, "refused", "caller", 3, "park"),
+        ]  # fmt: skip
+        page = (await park.get("/messages/outgoing")).text
+        assert "park 님이 다시 보냈습니다" in page
+        assert "다시 보내기</button>" not in page
+        assert "lee@" not in (await park.get("/messages/outgoing?view=failed")).text
+        assert await house.outbox.failed_lately() == 0
+        twice = await park.post("/messages/outgoing/1/again")
+        assert twice.status_code == 409
+        assert "이미 다시 보냈습니다(park)." in twice.text
+        assert (await park.post("/api/v1/outgoing-messages/99/again")).status_code == 404

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select, text
 
+from changgu.ground.access import Actor, Role
 from changgu.ground.database import Database
-from changgu.ground.trouble import Conflict, Trouble
+from changgu.ground.trouble import Conflict, NotFound, Trouble
 from changgu.ticketing.outbox import service
 from changgu.ticketing.outbox.outgoing import (
     ASKED_AFTER,
@@ -28,6 +29,7 @@ from changgu.ticketing.outbox.store import OutgoingRow
 from tests.ticketing.conftest import Clock
 
 PHONE = "01012345678"
+BOSS = Actor("boss", "박팀장", Role.SUPERVISOR)
 ANSWER = "접수 1030039는 처리 중입니다."
 
 
@@ -275,6 +277,54 @@ async def test_the_service_is_asked_whether_it_arrived(
     kept = await desk.only()
     assert (desk.post.asked, kept.state, kept.arrival, kept.why_en) == (2, State.SENT, arrival, knows.en)
     assert await desk.outbox.failed_lately() == failed
+
+
+async def test_a_message_sent_again_has_a_day_and_tries_of_its_own(desk: Desk) -> None:
+    desk.post.trouble = TakenLater("나중에", "later")
+    await desk.send()
+    desk.clock.pass_by(hours=30)
+    await desk.outbox.settled()
+    old = await desk.only()
+    assert (old.state, old.can_go_again) == (State.REFUSED, True)
+
+    new = await desk.outbox.send_again(old.id, BOSS)
+    await desk.outbox.settled()
+    (waiting, failed), _ = await desk.outbox.page()
+    assert (waiting.state, waiting.tries, waiting.most, waiting.call) == (State.WAITING, 1, TRIES, "pbx-1.7")
+    assert (failed.state, failed.again, failed.again_by, failed.text) == (State.REFUSED, new.id, "boss", "")
+    assert await desk.outbox.failed_lately() == 0
+    desk.post.trouble = None
+    desk.clock.pass_by(seconds=PAUSES[0].total_seconds())
+    await desk.outbox.settled()
+
+    assert desk.post.taken == [("sms", PHONE, ANSWER)]
+
+
+async def test_only_what_failed_and_has_its_words_goes_again_and_only_once(desk: Desk, database: Database) -> None:
+    await desk.send()
+    await desk.outbox.settled()
+    with pytest.raises(Conflict, match="has not failed"):
+        await desk.outbox.send_again(1, BOSS)
+    desk.post.knows = Receipt(Arrival.UNDELIVERED, "꺼져 있음", "the handset is off")
+    desk.clock.pass_by(seconds=ASKED_AFTER[0].total_seconds())
+    await desk.outbox.settled()
+    assert not (await desk.only()).can_go_again, "what was taken over is not kept"
+    with pytest.raises(Conflict, match="words are gone"):
+        await desk.outbox.send_again(1, BOSS)
+    with pytest.raises(NotFound):
+        await desk.outbox.send_again(9, BOSS)
+
+    desk.post.trouble = MaybeTaken("응답 없음", "no answer")
+    with pytest.raises(MaybeTaken):
+        await desk.send()
+    nobody = Outbox(database, None, desk.clock)
+    with pytest.raises(Conflict, match="nothing sends"):
+        await nobody.send_again(2, BOSS)
+    both = await asyncio.gather(
+        desk.outbox.send_again(2, BOSS), desk.outbox.send_again(2, BOSS), return_exceptions=True
+    )  # fmt: skip
+    assert sorted(type(one).__name__ for one in both) == ["Conflict", "Outgoing"]
+    assert len((await desk.outbox.page())[0]) == 3
 
 
 @pytest.mark.parametrize("knows", [None, Receipt(Arrival.UNKNOWN)], ids=["no receipts", "never says"])

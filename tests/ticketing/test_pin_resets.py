@@ -426,3 +426,22 @@ async def test_wishes_for_a_pin_are_forgotten(desk: Desk) -> None:
 
     assert await desk.resets.purge(desk.clock()) == 1
     assert await desk.resets.last(LEE) is None
+
+
+async def test_a_pin_that_was_not_sent_is_sent_again_as_another_one_and_the_desk_asked_for_it(desk: Desk) -> None:
+    desk.post.refuses = Conflict("등록된 번호가 없습니다.", "no number is known")
+    await desk.resets.ask(EMPLOYEE, PHONE, ELSEWHERE)
+    await desk.outbox.settled()
+    ((failed,), _) = await desk.outbox.page()
+    assert failed.can_go_again
+    desk.post.refuses = None
+
+    await desk.outbox.send_again(failed.id, KIM)
+    await desk.outbox.settled()
+
+    ((person, pin),) = desk.post.sent
+    assert (person, (await desk.service.caller_check(LEE, pin)).is_confirmed) == (LEE, True)
+    assert await desk.outcomes() == [(LEE, Outcome.NOT_SENT), (LEE, Outcome.SENT)]
+    last = await desk.resets.last(LEE)
+    assert last is not None
+    assert (last.by, last.outcome) == ("kim", Outcome.SENT)

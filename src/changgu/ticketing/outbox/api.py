@@ -1,8 +1,8 @@
-"""Messages to callers for programs: `GET /outgoing-messages`, what became of each."""
+"""Messages to callers for programs: `GET /outgoing-messages`, what became of each, and `POST …/{id}/again`."""
 
 from datetime import datetime
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
 from changgu.ground.access import Actor, Gate, Role
@@ -32,6 +32,9 @@ class OutgoingOut(BaseModel):
     why_ko: str
     why_en: str
     receipt: str = Field(description="Twilio's message SID, or a mail's Message-ID")
+    can_go_again: bool = Field(description="Whether `POST …/{id}/again` sends it again")
+    again: int | None = Field(description="The message by which somebody had it sent again")
+    again_by: str = Field(description="Who did: a login; empty when nobody did")
 
 
 class OutgoingsOut(BaseModel):
@@ -56,6 +59,10 @@ def build_router(gate: Gate, outbox: Outbox) -> APIRouter:
         found, following = await outbox.page(failed=failed, before=read_cursor(cursor), limit=limit)
         return OutgoingsOut(items=[_out(one) for one in found], next=None if following is None else str(following))
 
+    @router.post("/outgoing-messages/{id}/again", status_code=201, summary="Send a message that failed again")
+    async def send_again(id: int = Path(ge=1, le=2**53), actor: Actor = supervisor) -> OutgoingOut:
+        return _out(await outbox.send_again(id, actor))
+
     return router
 
 
@@ -64,4 +71,5 @@ def _out(one: Outgoing) -> OutgoingOut:
         id=one.id, at=one.at, purpose=one.purpose, asked_by=one.asked_by, call=one.call, person=one.person, way=one.way,
         to=one.to, state=one.state, arrival=one.arrival, tries=one.tries, next_at=one.next_at, done_at=one.done_at,
         why_ko=one.why_ko, why_en=one.why_en, receipt=one.receipt,
+        can_go_again=one.can_go_again, again=one.again, again_by=one.again_by,
     )  # fmt: skip

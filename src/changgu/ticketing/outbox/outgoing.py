@@ -122,6 +122,20 @@ class Outgoing:
     receipt: str
     """What whoever delivers calls it: Twilio's message SID, a mail's Message-ID."""
     arrival: Arrival
+    again: int | None = None
+    """The message by which somebody had it sent again."""
+    again_by: str = ""
+    """Who did, by login."""
+
+    @property
+    def has_failed(self) -> bool:
+        """It did not go out or did not arrive, or may not have, and nobody has had it sent again."""
+        return self.again is None and (self.state in FAILED or self.arrival is Arrival.UNDELIVERED)
+
+    @property
+    def can_go_again(self) -> bool:
+        """Whether there is anything to send: the words are there, or are made when it is sent."""
+        return self.has_failed and bool(self.text or self.purpose is Purpose.PIN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import Protocol, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from changgu.ground.access import Actor
 from changgu.ground.database import Database
-from changgu.ground.trouble import Conflict, Trouble
+from changgu.ground.trouble import Conflict, NotFound, Trouble
 from changgu.ticketing.outbox import store
 from changgu.ticketing.outbox.outgoing import (
     TRIES,
@@ -52,6 +53,12 @@ def nothing_sends() -> Conflict:
     )
 
 
+def _went_again(by: str) -> Conflict:
+    return Conflict(
+        f"이미 다시 보냈습니다{f'({by})' if by else ''}.", f"It has been sent again already{f' by {by}' if by else ''}."
+    )
+
+
 class Post(Protocol):
     """Whoever delivers. Answered by `telephony.ivr_messages.Messages`."""
 
@@ -76,6 +83,10 @@ class Errand(Protocol):
 
     async def over(self, session: AsyncSession, message: Outgoing) -> None:
         """It was sent, or will not be: in the transaction that says so."""
+        ...
+
+    async def anew(self, session: AsyncSession, message: Outgoing, by: str) -> int:
+        """Somebody has a failed one sent again: the new errand's id."""
         ...
 
 
@@ -164,6 +175,40 @@ class Outbox:
         if isinstance(became, Trouble):
             raise became
         return became
+
+    async def send_again(self, id: int, by: Actor) -> Outgoing:
+        """A message that failed goes out as a new one, asked for by whoever says so; with tries and a day of its own.
+
+        Raises:
+            NotFound: no message has this id.
+            Conflict: it did not fail, somebody has had it sent again already, its words are gone, or nothing sends.
+        """
+        async with self._database.transaction() as session:
+            row = await store.row_of(session, id)
+            if row is None:
+                raise NotFound("없는 메시지입니다.", "There is no such message.")
+            old = store.message(row)
+            if old.again is not None:
+                raise _went_again(old.again_by)
+            if not old.has_failed:
+                raise Conflict("실패한 메시지가 아닙니다.", "This message has not failed.")
+            if not old.can_go_again:
+                raise Conflict("내용이 남아 있지 않아 보낼 수 없습니다.", "Its words are gone; it cannot go again.")
+            errand = self._errands.get(old.purpose)
+            if errand is None and self._post is None:
+                raise nothing_sends()
+            new = OutgoingRow(
+                at=self._now(), purpose=old.purpose, asked_by=by.login[:64], call=old.call, person=old.person,
+                errand=await errand.anew(session, old, by.login) if errand is not None else None,
+                way="" if errand is not None else old.way, to="" if errand is not None else old.to,
+                subject=old.subject, text=old.text, state=State.WAITING, tries=0, most=TRIES, next_at=self._now(),
+            )  # fmt: skip
+            message = await store.put(session, new)
+            if not await store.hand_on(session, id, message.id, by.login):
+                raise _went_again("")
+        logger.info("message %d goes out again as %d, asked for by %s", id, message.id, by.login)
+        self.look()
+        return message
 
     def look(self) -> None:
         """A message has come: look now."""

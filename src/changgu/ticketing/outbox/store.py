@@ -37,6 +37,9 @@ class OutgoingRow(Base):
     arrival: Mapped[str] = mapped_column(String(16), default=Arrival.UNKNOWN)
     asked: Mapped[int] = mapped_column(default=0)
     """How often the service was asked whether it arrived."""
+    again: Mapped[int | None]
+    """The message by which it was sent again."""
+    again_by: Mapped[str | None] = mapped_column(String(64))
 
 
 async def put(session: AsyncSession, row: OutgoingRow) -> Outgoing:
@@ -64,6 +67,13 @@ async def row_of(session: AsyncSession, id: int) -> OutgoingRow | None:
     return await session.get(OutgoingRow, id)
 
 
+async def hand_on(session: AsyncSession, id: int, to: int, by: str) -> bool:
+    """The message `to` goes in place of this one and has its words; False when another one does already."""
+    query = update(OutgoingRow).where(OutgoingRow.id == id, OutgoingRow.again.is_(None))
+    changed = await session.scalars(query.values(again=to, again_by=by[:64], text="").returning(OutgoingRow.id))
+    return changed.first() is not None
+
+
 async def to_ask(session: AsyncSession, now: datetime, limit: int) -> list[tuple[int, str, str]]:
     """Messages that were taken over and are to be asked after now: ids, ways and receipts."""
     query = select(OutgoingRow).where(OutgoingRow.state == State.SENT, OutgoingRow.next_at <= now)
@@ -89,11 +99,17 @@ async def waiting(session: AsyncSession, purpose: Purpose) -> int:
     return await session.scalar(query) or 0
 
 
+_HAVE_FAILED = (
+    OutgoingRow.again.is_(None), OutgoingRow.state.in_(FAILED) | (OutgoingRow.arrival == Arrival.UNDELIVERED),
+)  # fmt: skip
+"""As `Outgoing.has_failed` says."""
+
+
 async def newest_first(session: AsyncSession, *, failed: bool, before: int | None, limit: int) -> list[Outgoing]:
     """Messages, the newest first; `failed`: only those that did not go out or did not arrive, or may not have."""
     query = select(OutgoingRow)
     if failed:
-        query = query.where(OutgoingRow.state.in_(FAILED) | (OutgoingRow.arrival == Arrival.UNDELIVERED))
+        query = query.where(*_HAVE_FAILED)
     if before is not None:
         query = query.where(OutgoingRow.id < before)
     rows: Sequence[OutgoingRow] = (await session.scalars(query.order_by(OutgoingRow.id.desc()).limit(limit))).all()
@@ -102,10 +118,7 @@ async def newest_first(session: AsyncSession, *, failed: bool, before: int | Non
 
 async def failed_since(session: AsyncSession, since: datetime) -> int:
     """How many since this moment did not go out or did not arrive, or may not have."""
-    query = select(func.count()).where(
-        OutgoingRow.at > since,
-        OutgoingRow.state.in_(FAILED) | (OutgoingRow.arrival == Arrival.UNDELIVERED),
-    )
+    query = select(func.count()).where(OutgoingRow.at > since, *_HAVE_FAILED)
     return await session.scalar(query) or 0
 
 
@@ -121,4 +134,5 @@ def message(row: OutgoingRow) -> Outgoing:
         row.id, row.at, Purpose(row.purpose), row.asked_by, row.call or "", row.person, row.errand, row.way or "",
         row.to or "", row.subject or "", row.text or "", State(row.state), row.tries or 0, row.most, row.next_at,
         row.done_at, row.why_ko or "", row.why_en or "", row.receipt or "", Arrival(row.arrival or Arrival.UNKNOWN),
+        row.again, row.again_by or "",
     )  # fmt: skip

@@ -152,6 +152,12 @@ class PinResets:
             session, message.errand, Outcome.SENT if sent else Outcome.NOT_SENT, message.way if sent else ""
         )
 
+    async def anew(self, session: AsyncSession, message: Outgoing, by: str) -> int:
+        """The desk has a PIN sent that did not go out: a wish of the desk's, with another PIN."""
+        if self._post is None:
+            raise nothing_sends()
+        return await store.begin(session, self._now(), _person(message), "", by, Outcome.WAITING)
+
 
 def _person(message: Outgoing) -> int:
     assert message.person is not None
