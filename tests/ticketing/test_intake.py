@@ -9,11 +9,12 @@ import pytest
 
 from changgu.acd.identity import CallId, QueueName
 from changgu.ground.database import Database
+from changgu.ground.lookout import LONGEST_SLEEP, SHORTEST_SLEEP
 from changgu.ground.trouble import BadInput, Conflict, NotFound
 from changgu.ivr_flows.opening_hours import Calendar, period
 from changgu.ticketing.entries import Caller
 from changgu.ticketing.intake.messages import Answer, MessageKind, TicketMessage, Waiting
-from changgu.ticketing.intake.runner import LONGEST_SLEEP, Expiry, UnansweredWatch
+from changgu.ticketing.intake.runner import Expiry, UnansweredWatch
 from changgu.ticketing.intake.service import LARGEST_FILE, Intake
 from changgu.ticketing.lifecycle import Move
 from changgu.ticketing.number import TicketNumber
@@ -251,7 +252,7 @@ async def test_the_watch_shows_the_late_ones_and_knows_when_to_look_again(
     assert await watch.look_once() == LONGEST_SLEEP
     opened = await intake.open_voicemail_ticket(CALL, LEE, NETWORK, 41)
     clock.pass_by(minutes=29, seconds=50)
-    assert await watch.look_once() == 10.0
+    assert await watch.look_once() == 10 + SHORTEST_SLEEP
     clock.pass_by(seconds=10)
     assert await watch.look_once() == LONGEST_SLEEP
     await watch.look_once()

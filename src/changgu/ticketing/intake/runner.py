@@ -7,15 +7,11 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from changgu.ground.lookout import Lookout, pause_until
 from changgu.ticketing.intake.messages import TicketMessage
 from changgu.ticketing.intake.service import Intake
 
 logger = logging.getLogger(__name__)
-
-LONGEST_SLEEP = 60.0
-"""Seconds after which it looks again, whatever it expected: replies are given elsewhere."""
-AFTER_TROUBLE = 10.0
-
 
 PURGE_EVERY = 3600.0
 
@@ -62,27 +58,16 @@ class UnansweredWatch:
     def __init__(self, intake: Intake, show: Callable[[Sequence[TicketMessage]], None]) -> None:
         self._intake = intake
         self._show = show
-        self._news = asyncio.Event()
+        self._lookout = Lookout("messages without a reply", self.look_once)
         self._shown: list[TicketMessage] | None = None
 
     def look(self) -> None:
         """A message has come, or somebody has replied: look now."""
-        self._news.set()
+        self._lookout.news()
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        while True:
-            self._news.clear()
-            try:
-                pause = await self.look_once()
-            except (SQLAlchemyError, OSError) as trouble:
-                logger.warning("messages without a reply cannot be looked for yet: %s", type(trouble).__name__)
-                pause = AFTER_TROUBLE
-            try:
-                async with asyncio.timeout(pause):
-                    await self._news.wait()
-            except TimeoutError:
-                continue
+        await self._lookout.run()
 
     async def look_once(self) -> float:
         """Raise what is due and show what is late; the seconds until something may be due again."""
@@ -95,7 +80,4 @@ class UnansweredWatch:
         if late != self._shown:
             self._shown = late
             self._show(late)
-        following = await self._intake.next_alert()
-        if following is None:
-            return LONGEST_SLEEP
-        return min(LONGEST_SLEEP, max(0.05, (following - self._intake.now()).total_seconds()))
+        return pause_until(await self._intake.next_alert(), self._intake.now())

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from changgu.ground.access import Actor
 from changgu.ground.database import Database
+from changgu.ground.lookout import AFTER_TROUBLE, LONGEST_SLEEP, Lookout, pause_until
 from changgu.ground.trouble import Conflict, NotFound, Trouble
 from changgu.ticketing.outbox import store
 from changgu.ticketing.outbox.outgoing import (
@@ -38,8 +39,6 @@ CALLER_WAITS = 4.5
 """Seconds for which a caller waits for the first try. After that the message is the desk's care, not theirs."""
 AT_ONCE = 6
 """Tries and questions at the same time; whoever delivers has its own limits below."""
-LONGEST_SLEEP = 60.0
-AFTER_TROUBLE = 5.0
 LAST_WORDS = 5.0
 """Seconds for which a desk that ends waits for those who deliver: what they say is noted, or is never known."""
 BY_CALLER = "caller"
@@ -100,7 +99,7 @@ class Outbox:
         self._post = post
         self._now = now
         self._errands: dict[Purpose, Errand] = {}
-        self._news = asyncio.Event()
+        self._lookout = Lookout("messages to callers", self.look_once)
         self._looking = asyncio.Lock()
         """What is claimed is under way before anybody looks again."""
         self._own: set[int] = set()
@@ -212,7 +211,7 @@ class Outbox:
 
     def look(self) -> None:
         """A message has come: look now."""
-        self._news.set()
+        self._lookout.news()
 
     async def waiting(self, session: AsyncSession, purpose: Purpose) -> int:
         """How many of this purpose are not done."""
@@ -243,18 +242,7 @@ class Outbox:
     async def run(self) -> None:
         """Send what waits and ask after what was sent, until cancelled."""
         try:
-            while True:
-                self._news.clear()
-                try:
-                    pause = await self.look_once()
-                except (SQLAlchemyError, OSError) as trouble:
-                    logger.warning("messages to callers cannot be looked for yet: %s", type(trouble).__name__)
-                    pause = AFTER_TROUBLE
-                try:
-                    async with asyncio.timeout(pause):
-                        await self._news.wait()
-                except TimeoutError:
-                    continue
+            await self._lookout.run()
         finally:
             if self._under_way:
                 await asyncio.wait(self._under_way.values(), timeout=LAST_WORDS)
@@ -282,9 +270,7 @@ class Outbox:
             self._begin("send", message.id, self._try(message))
         for id, way, receipt in questions:
             self._begin("ask", id, self._ask_after(id, way, receipt))
-        if following is None:
-            return LONGEST_SLEEP
-        return min(LONGEST_SLEEP, max(0.0, (following - now).total_seconds()) + 0.05)
+        return pause_until(following, now)
 
     async def settled(self) -> None:
         """Wait until everything that is due has been tried or asked."""
@@ -302,7 +288,7 @@ class Outbox:
 
     def _ended(self, what: str, id: int) -> None:
         del self._under_way[(what, id)]
-        self._news.set()
+        self._lookout.news()
 
     async def _settle(self, session: AsyncSession) -> None:
         """What was being sent when the desk ended: a PIN is tried anew, for the first one is not good; else unclear."""
