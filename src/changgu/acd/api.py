@@ -94,7 +94,7 @@ class Facts(Protocol):
 
 
 class FloorPlan(Protocol):
-    """Knows the floor as set up; `acd.store.FloorStore`."""
+    """Knows the floor as set up: `app.floor_keeper.FloorKeeper` as it holds now, `acd.store.FloorStore` as listed."""
 
     async def load_floor(self) -> Floor:
         """All queues and agents."""

@@ -81,7 +81,7 @@ def build_front(service: Service) -> FastAPI:
     explainer = Explainer(service.set_ups, service.floor_store.load_floor)
     call_desk = CallDesk(service.calls, service.ledger, keeper, links, service.engine)
     worklist = Worklist(
-        service.engine, CallbackHistory(database), service.floor_store, service.runner,
+        service.engine, CallbackHistory(database), keeper, service.runner,
         CallbackNumbers(service.dial_plan, service.directory),
     )  # fmt: skip
     visitor = VISITOR_PHONES[settings.visitor_phone.enabled]
@@ -97,15 +97,15 @@ def build_front(service: Service) -> FastAPI:
         health=clerk,
         routers=[
             account_pages.build_pages(gate, pages, service.accounts, clerk.shut_out),
-            call_api.build_router(gate, call_desk, service.floor_store, service.engine, service.runner),
+            call_api.build_router(gate, call_desk, keeper, service.engine, service.runner),
             agent_api.build_router(
                 gate, service.floor_store, service.engine, service.runner, FloorChanges(service.floor_store, keeper)
             ),
             emergency_api.build_router(gate, service.emergencies),
             callback_api.build_router(gate, worklist),
-            callback_pages.build_pages(gate, pages, worklist, service.floor_store, zone),
+            callback_pages.build_pages(gate, pages, worklist, keeper, zone),
             call_pages.build_pages(
-                gate, pages, call_desk, service.floor_store, zone,
+                gate, pages, call_desk, keeper, zone,
                 {slots.SLOT: slots.SLOT_ROLE for slots in (why_pages, recording_pages, trace_pages)},
                 keeper.node_title,
             ),
