@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -192,6 +192,11 @@ async def test_the_same_plan_again_gets_another_end_and_another_plan_takes_its_p
     assert desk.switch.on == Emergency("outage", "전산망 장애", "deputy", "더 걸림", began, began + 3600 + 7200)
     assert [one.ends_at for one in await desk.on_air()] == [desk.clock + timedelta(hours=2)]
 
+    longest = desk.clock + timedelta(days=31)
+    assert await desk.switch.turn_on("outage", "", longest, DEPUTY) is None
+    (notice,) = await desk.on_air()
+    assert timedelta() < longest - notice.ends_at < timedelta(minutes=1)
+
     await desk.switch.turn_on("virus", "", None, BOSS)
     assert (desk.bob(), desk.wrap_up()) == (["helpdesk"], 30)
     assert desk.switch.on == Emergency("virus", "virus", "boss", "", desk.clock.timestamp())
@@ -204,6 +209,10 @@ async def test_what_cannot_be_is_refused_and_nothing_has_changed(desk: Desk) -> 
         await desk.switch.turn_on("flood", "", None, BOSS)
     with pytest.raises(BadInput, match="later than now"):
         await desk.switch.turn_on("outage", "", desk.clock, BOSS)
+    latest = datetime.max.replace(tzinfo=timezone(-timedelta(hours=12)))  # no clock shows it
+    for until in (desk.clock + timedelta(days=31, seconds=1), latest):
+        with pytest.raises(BadInput, match="within 31 days"):
+            await desk.switch.turn_on("outage", "", until, BOSS)
     with pytest.raises(Conflict, match="No emergency plan is on"):
         await desk.switch.turn_off("", BOSS)
     desk.refusals.append("the PBX is down")

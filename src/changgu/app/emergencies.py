@@ -68,6 +68,8 @@ class Emergencies:
             now, before = self._now(), self.on
             if until is not None and until.timestamp() <= now:
                 raise BadInput("끝나는 때는 지금보다 뒤여야 합니다.", "It must end later than now.", field="until")
+            if until is not None and until.timestamp() > now + LONGEST_TIME.total_seconds():
+                raise BadInput("끝나는 때는 한 달 안이어야 합니다.", "It must end within 31 days.", field="until")
             ends = now + known.lasts.total_seconds() if known.lasts is not None else None
             wanted = Emergency(
                 plan, known.title, actor.login, why,
@@ -132,7 +134,8 @@ class Emergencies:
 
     async def _on_the_air(self, on: Emergency, notice: PreparedNotice, actor: Actor) -> str | None:
         """What kept it off the air, or None. The plan is on either way: callers are served before they are told."""
-        ends = moment(on.until) if on.until is not None else moment(on.since) + LONGEST_TIME - timedelta(seconds=1)
+        longest = self._notices.moment() + LONGEST_TIME - timedelta(seconds=1)
+        ends = longest if on.until is None else min(moment(on.until), longest)
         try:
             await self._notices.put_on_air(
                 notice.sentences, notice.places, None, ends, replace(actor, login=_mark(actor.login, on.plan)),
