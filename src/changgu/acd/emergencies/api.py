@@ -88,7 +88,9 @@ class EmergencyWish(BaseModel):
 
     plan: str = Field(max_length=64)
     why: str = Field("", max_length=LONGEST_WHY, description="In your own words; everybody reads it on the wallboard")
-    until: AwareDatetime | None = Field(None, description="When it ends by itself, within 31 days; else after the plan's own `lasts`")
+    until: AwareDatetime | None = Field(
+        None, description="When it ends by itself, within 31 days; else after the plan's own `lasts`"
+    )
 
 
 def build_router(gate: Gate, emergencies: EmergencySwitch) -> APIRouter:
