@@ -29,6 +29,8 @@ ATTACK = "<script>alert(1)</script>"
 INCIDENT = {"title": "VPN 접속 불가", "kind": "incident", "grade": "2"}
 CODES = {"type_code": "software", "cause_code": "configuration", "resolution_code": "setting"}
 SEOUL = ZoneInfo("Asia/Seoul")
+NO_TIME = "9999-12-31T23:59:59Z"
+"""What some programs write for none; there is no such moment in Seoul, and no page could show it."""
 
 
 @pytest.fixture
@@ -120,6 +122,7 @@ async def test_a_refused_move_says_why_and_a_lost_race_is_a_conflict(agent: http
         ({"to": "assigned", "group": "network", "expected_state": "allocated"}, 409, None),
         ({"to": "nonsense"}, 422, "to"),
         ({"to": "assigned", "group": "network", "expected_at": "2026-11-20T18:00:00"}, 422, "expected_at"),
+        ({"to": "assigned", "group": "network", "expected_at": NO_TIME}, 422, "expected_at"),
     ):
         answer = await agent.post(f"{path}/moves", json=move)
         assert (answer.status_code, answer.json()["error"]["field"]) == (status, field)
@@ -133,6 +136,7 @@ async def test_an_incident_is_not_saved_without_its_grade(agent: httpx.AsyncClie
         ({"title": "x", "kind": "incident"}, "grade"),
         ({"title": None, "kind": "inquiry"}, "title"),
         ({"title": "x", "kind": "inquiry", "person": 2**40}, "person"),
+        ({"title": "x", "kind": "inquiry", "occurred_at": NO_TIME}, "occurred_at"),
     ):
         answer = await agent.post("/api/v1/tickets", json=body)
         assert (answer.status_code, answer.json()["error"]["field"]) == (422, field)

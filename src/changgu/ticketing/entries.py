@@ -30,6 +30,7 @@ LONGEST = {
 LONGEST_TEXT = 20_000
 LONGEST_CALL_ID = 150
 MOST_MINUTES = 60 * 24 * 31
+YEARS = range(1900, 2200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +120,9 @@ def checked_fields(values: Mapping[str, Any], codes: Codes) -> dict[str, Any]:
         if field in LONGEST:
             cleaned = (clean_text if field == "description" else clean_line)(value or "")
             checked[field] = within(cleaned, LONGEST[field], field)
-        elif isinstance(value, datetime) and value.tzinfo is None:
-            raise BadInput("시간대가 없는 시각입니다.", "a time without its zone", field=field)
         else:
+            if isinstance(value, datetime):
+                check_moment(value, field)
             checked[field] = value
     for field in ("owner", "assignee", "grade", "type_code", "cause_code", "resolution_code"):
         if field in checked:
@@ -142,8 +143,8 @@ def checked_fields(values: Mapping[str, Any], codes: Codes) -> dict[str, Any]:
 def tidy(move: Move) -> Move:
     """The move with clean texts and nothing empty."""
     check_minutes(move.minutes)
-    if move.expected_at is not None and move.expected_at.tzinfo is None:
-        raise BadInput("시간대가 없는 시각입니다.", "a time without its zone", field="expected_at")
+    if move.expected_at is not None:
+        check_moment(move.expected_at, "expected_at")
     return replace(
         move,
         reason=within(clean_text(move.reason), LONGEST_TEXT, "reason"),
@@ -161,6 +162,14 @@ def check_grade(kind: Kind | None, grade: str | None) -> None:
     """An incident has a grade (INC-04)."""
     if kind is Kind.INCIDENT and not grade:
         raise BadInput("장애등급을 정해 주십시오.", "an incident needs its grade", field="grade")
+
+
+def check_moment(when: datetime, field: str) -> None:
+    """A time that every zone can show: other programs write 9999-12-31T23:59:59Z, and mean none."""
+    if when.tzinfo is None:
+        raise BadInput("시간대가 없는 시각입니다.", "a time without its zone", field=field)
+    if when.year not in YEARS:
+        raise BadInput("올바른 연도가 아닙니다.", "not a year in which anything happens", field=field)
 
 
 def check_minutes(minutes: int) -> None:
