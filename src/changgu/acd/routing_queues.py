@@ -41,8 +41,6 @@ CALLBACK = ("first", "advantage", "attempts", "retry_after", "ring_limit", "open
 
 PHONE_KEYS = frozenset("0123456789*#")
 WHENS = {when.value: when for when in Departure if when is not Departure.KEY}
-IN_TIME = frozenset({Departure.WAITED, Departure.DESERTED, Departure.ESTIMATE})
-"""Conditions whose limit is a length of time."""
 NUMBER = re.compile(r"\+?[0-9](?:-?[0-9]){1,14}")
 LONGEST_COMFORT = 500
 _NO_NODE = "없는 메뉴 단계입니다", "there is no menu node"

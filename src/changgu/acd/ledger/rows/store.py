@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Row, String, Text, TextClause, text
+from sqlalchemy import BigInteger, Index, String, Text, TextClause, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from changgu.acd.agent_words import AgentState
@@ -137,11 +137,6 @@ class Mark:
     def row(self, agent: AgentId) -> tuple[str | int, ...]:
         """The columns of the agent's row, as `KEEP_MARK` takes them."""
         return agent, self.settled, self.phone, self.desktop, self.left, self.signed_out
-
-    @classmethod
-    def of(cls, row: "AgentMarkRow | Row[Any]") -> "Mark":
-        """What a row says."""
-        return cls(row.settled_seq, row.phone_seq, row.desktop_seq, row.left_seq, row.signed_out_seq)
 
 
 SELECT_MARKS = "SELECT agent, settled_seq, phone_seq, desktop_seq, left_seq, signed_out_seq FROM agent_marks"
