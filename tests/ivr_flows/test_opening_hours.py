@@ -1,15 +1,27 @@
 """Opening hours: the edges of a day, lunch, Korean public and substitute holidays, and the site's own days."""
 
+import subprocess
+import sys
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import holidays as public_holidays
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from changgu.ivr_flows.loader import read_calendars
-from changgu.ivr_flows.opening_hours import Calendar, Hours, OwnDay, Period, period
+from changgu.ivr_flows.opening_hours import Calendar, Hours, OwnDay, Period, countries, period
 from changgu.ivr_flows.problems import Place
+
+DAYS = [date(2026, 1, 1) + timedelta(days=number) for number in range(365)]
+ASKS_KOREA = """
+import datetime, sys
+from changgu.ivr_flows.opening_hours import Calendar, countries
+assert "KR" in countries()
+print(Calendar("Asia/Seoul", {}, public="KR").holiday_on(datetime.date(2026, 2, 17)))
+print(sum(name.startswith("holidays.countries") for name in sys.modules))
+"""
 
 SEOUL = ZoneInfo("Asia/Seoul")
 OFFICE = Calendar("Asia/Seoul", {day: (period("09:00-18:00"),) for day in range(5)}, (period("12:00-13:00"),))
@@ -59,6 +71,22 @@ def test_korean_public_and_substitute_holidays_are_kept_by_name(day: str, name: 
     standing = OFFICE.at(at(f"{day}T10:00"))
 
     assert (standing.hours, standing.holiday) == (Hours.HOLIDAY, name)
+
+
+def test_of_every_country_the_holidays_are_those_of_the_library() -> None:
+    assert countries() == set(public_holidays.list_supported_countries())
+    for country in sorted(countries()):
+        calendar = Calendar("Asia/Seoul", {}, public=country)
+        theirs = public_holidays.country_holidays(country, years=[2026])
+        assert {day for day in DAYS if calendar.holiday_on(day)} == theirs.keys(), country
+
+
+def test_one_countrys_holidays_are_not_paid_for_with_those_of_all_others() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", ASKS_KOREA], capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+
+    assert said.stdout.split() == ["설날", "0"]
 
 
 def test_it_opens_next_on_the_first_day_that_is_worked() -> None:

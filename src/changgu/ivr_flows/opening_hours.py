@@ -10,10 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import holidays as public_holidays
+from holidays.registry import COUNTRIES, EntityLoader
 
 DAY_END = timedelta(days=1)
 
@@ -207,15 +210,30 @@ class Calendar:
 @lru_cache(maxsize=64)
 def _public(country: str, year: int, language: str) -> Mapping[date, str]:
     """The public and substitute holidays of a year, by name; names in English where the library has no other."""
-    known = public_holidays.list_localized_countries().get(country, [])
+    calendar = _calendar_of(country)
     wanted = {"ko": "ko", "en": "en_US"}.get(language, language)
-    spoken = wanted if wanted in known else None
-    return {
-        day: name.split("; ")[0]
-        for day, name in public_holidays.country_holidays(country, years=[year], language=spoken).items()
-    }
+    spoken = wanted if wanted in calendar.supported_languages else None
+    return {day: name.split("; ")[0] for day, name in calendar(years=[year], language=spoken).items()}
+
+
+@cache
+def _calendar_of(country: str) -> type[public_holidays.HolidayBase]:
+    """The library's calendar of this country.
+
+    Read from its own file: asked for one country the library loads all 250, for a tenth of a second and more, and
+    callers wait for a desk that starts again.
+    """
+    module, name = next((module, names[0]) for module, names in COUNTRIES.items() if country in names[1:])
+    file = Path(public_holidays.__file__).with_name("countries") / f"{module}.py"
+    spec = spec_from_file_location(f"{__name__}.{module}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    calendar: type[public_holidays.HolidayBase] = getattr(loaded, name)
+    return calendar
 
 
 def countries() -> frozenset[str]:
     """Countries whose public holidays are known."""
-    return frozenset(public_holidays.list_supported_countries())
+    return frozenset(EntityLoader.get_country_codes())
