@@ -3,6 +3,8 @@
 import time
 from dataclasses import replace
 
+from msgspec import structs
+
 from changgu.ivr_flows.checks import Finding, Staff, check, menu_depths
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.loader import Beside, inspect
@@ -176,7 +178,7 @@ def test_a_caller_who_presses_nothing_does_not_go_round_for_ever() -> None:
     tree = flow(start="ask", ask=ask, sorry=say("ask"), bye=Goodbye(SAID))
 
     assert english(tree) == ["a caller who presses nothing goes round without end: ask → sorry → ask"]
-    assert findings(flow(start="ask", ask=replace(ask, failed=None), bye=Goodbye(SAID))) == []
+    assert findings(flow(start="ask", ask=structs.replace(ask, failed=None), bye=Goodbye(SAID))) == []
     score = SurveyQuestion("overall", SAID, NodeName("ask"))
     assert "ask → ask" in english(flow(start="ask", ask=score))[0]
 
@@ -199,7 +201,7 @@ def test_hours_that_never_are() -> None:
     assert findings(replace(tree, calendars={"desk": ALWAYS})) == [
         ("hours", "closed"), ("hours", "lunch"), ("hours", "holiday"),
     ]  # fmt: skip
-    stands_in = flow(start="hours", hours=replace(hours, lunch=None, holiday=None), bye=Goodbye(SAID))
+    stands_in = flow(start="hours", hours=structs.replace(hours, lunch=None, holiday=None), bye=Goodbye(SAID))
     assert findings(replace(stands_in, calendars={"desk": replace(ALWAYS, public="KR")})) == []  # closed: on holidays
 
 
@@ -214,7 +216,7 @@ def test_the_same_question_to_the_clock_twice_is_a_warning() -> None:
 
 def test_a_test_that_stands_above_already_is_never_reached() -> None:
     test = When("caller", Comparison.IS, ("1",), END)
-    tree = flow(start="a", a=Condition((test, replace(test, go=NodeName("operator"))), END), bye=Goodbye(SAID))
+    tree = flow(start="a", a=Condition((test, structs.replace(test, go=NodeName("operator"))), END), bye=Goodbye(SAID))
     assert findings(tree) == [("a", "when.1")]
 
 
@@ -290,7 +292,7 @@ def test_words_that_the_recogniser_does_not_know() -> None:
 
     assert english(tree, vocabulary={"ko": ["컴퓨터"]}) == ["the recogniser does not know this word (ko): '노트북'"]
     assert english(tree, vocabulary={"ko": ["컴퓨터", "노트북"]}) == []
-    unasked = flow(start="ask", ask=replace(ask, keys_prompts=()), bye=Goodbye(SAID))
+    unasked = flow(start="ask", ask=structs.replace(ask, keys_prompts=()), bye=Goodbye(SAID))
     assert english(unasked) == ["there is no prompt for asking by keys"]
 
 

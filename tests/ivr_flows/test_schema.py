@@ -1,12 +1,12 @@
 """The published schema says what the reader of the files says: of every kind, every field, every mistake."""
 
-import dataclasses
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 import yaml
 
@@ -104,7 +104,7 @@ def test_they_are_schemas() -> None:
 def test_every_kind_of_node_is_in_the_table_with_every_field() -> None:
     assert set(KIND_OF) == set(nodes.NODES)
     for kind in KINDS.values():
-        known = {one.name for one in dataclasses.fields(kind.made)}
+        known = {one.name for one in msgspec.structs.fields(kind.made)}
         assert known == {one.kept_as for one in kind.fields}, kind.name
         assert all(one.ko and one.en for one in kind.fields)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+import msgspec
+
 from changgu.ivr_flows import nodes
 from changgu.ivr_flows.limits import LOOK_UP_SOURCES, MESSAGE_KINDS
 
@@ -79,6 +81,13 @@ class Kind:
     ko: str
     en: str
     fields: tuple[Field, ...]
+
+    @property
+    def defaults(self) -> Mapping[str, object]:
+        """Attribute → what it is where the field is left out; none of those that then are empty or must not be."""
+        assert issubclass(self.made, msgspec.Struct)
+        known = msgspec.structs.fields(self.made)
+        return {one.name: one.default for one in known if one.default not in (msgspec.NODEFAULT, frozenset())}
 
 
 def _said(required: bool = True, *, en: str = "What the caller hears.", ko: str = "들려줄 안내문.") -> Field:

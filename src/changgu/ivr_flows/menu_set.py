@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.nodes import NamedPrompt, Prompt, TicketStatus, said_at
 from changgu.ivr_flows.own_prompts import OWN_PROMPTS, PROMPTS_OF
@@ -136,9 +138,9 @@ def worded(turn: Turn, sentences: Sentences) -> Turn:
     if not sentences:
         return turn
     steps = tuple(
-        replace(step, prompts=tuple(_worded(one, sentences.get(step.language or turn.state.visit.language, {}))
-                                    for one in step.prompts))
-        if isinstance(step, Play) else step
+        msgspec.structs.replace(step, prompts=tuple(
+            _worded(one, sentences.get(step.language or turn.state.visit.language, {})) for one in step.prompts
+        )) if isinstance(step, Play) else step
         for step in turn.steps
     )  # fmt: skip
     return replace(turn, steps=steps)

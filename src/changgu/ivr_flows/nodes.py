@@ -1,9 +1,10 @@
 """The kinds of place a caller can be in: a menu, a sentence, a question, a look-up, a hand-over, a goodbye."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType, assert_never, get_args
+
+from msgspec import Struct, field
 
 NodeName = NewType("NodeName", str)
 """A node's short name inside its flow: letters, digits, `-` and `_`."""
@@ -14,8 +15,7 @@ KEYS = frozenset("0123456789*#")
 # ---- what is said ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class NamedPrompt:
+class NamedPrompt(Struct, frozen=True):
     """A sentence known by name: its text is in `prompts/<language>.toml`, and a recorded file may replace it."""
 
     name: str
@@ -23,15 +23,13 @@ class NamedPrompt:
     """What it says in the version of the menu that says it; empty: what the desk's catalogue says now."""
 
 
-@dataclass(frozen=True, slots=True)
-class DigitsPrompt:
+class DigitsPrompt(Struct, frozen=True):
     """A number spoken one digit at a time (접수번호, 전화번호)."""
 
     digits: str
 
 
-@dataclass(frozen=True, slots=True)
-class TextPrompt:
+class TextPrompt(Struct, frozen=True):
     """A sentence written where it is used; it is synthesised before the first caller, like the others."""
 
     text: str
@@ -64,16 +62,14 @@ class SpokenWay(StrEnum):
     """Date and time."""
 
 
-@dataclass(frozen=True, slots=True)
-class ValuePrompt:
+class ValuePrompt(Struct, frozen=True):
     """A value of the visit, read out in its own way; not said at all when there is no such value."""
 
     name: str
     way: SpokenWay = SpokenWay.TEXT
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenPrompt:
+class WrittenPrompt(Struct, frozen=True):
     """A sentence written where it is used, language → text, with values in it: `접수번호 {ticket:digits} 건입니다.`"""
 
     texts: Mapping[str, str]
@@ -85,8 +81,7 @@ Said = Prompt | ValuePrompt | WrittenPrompt
 # ---- nodes that every desk has --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Menu:
+class Menu(Struct, frozen=True):
     """Asks for one key and goes where it leads. 0 leads to a person in every menu (SELF-03)."""
 
     prompts: tuple[Said, ...]
@@ -99,8 +94,7 @@ class Menu:
     """Seconds of silence after the prompt that count as no answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(Struct, frozen=True):
     """Says something and goes on without waiting."""
 
     prompts: tuple[Said, ...]
@@ -109,8 +103,7 @@ class Say:
     """A greeting that must be heard to its end (the notice of recording): keys are kept, but do not cut it short."""
 
 
-@dataclass(frozen=True, slots=True)
-class TicketStatus:
+class TicketStatus(Struct, frozen=True):
     """Asks for a ticket number, reads out how far the ticket is, and goes on (CTI-02)."""
 
     prompts: tuple[Said, ...]
@@ -123,8 +116,7 @@ class TicketStatus:
     """Seconds after a digit that end the number without `#`."""
 
 
-@dataclass(frozen=True, slots=True)
-class HandOver:
+class HandOver(Struct, frozen=True):
     """Hands the caller to a queue; the menu is over."""
 
     queue: str
@@ -136,8 +128,7 @@ class HandOver:
     """The login of the one agent wanted; when they do not come free in time, anybody takes the call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Goodbye:
+class Goodbye(Struct, frozen=True):
     """Says goodbye and ends the call."""
 
     prompts: tuple[Said, ...] = ()
@@ -148,8 +139,7 @@ class Goodbye:
 # ---- questions ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class CollectDigits:
+class CollectDigits(Struct, frozen=True):
     """Asks for a number and keeps it as a value; `*` starts it anew, `#` ends it, 0 alone leads to a person."""
 
     name: str
@@ -178,8 +168,7 @@ class GrammarKind(StrEnum):
     YES_NO = "yes_no"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One answer that can be spoken, and the key that means the same."""
 
     value: str
@@ -187,8 +176,7 @@ class Choice:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Grammar:
+class Grammar(Struct, frozen=True):
     """What a caller may say. Choices are empty for digits; least and most count digits."""
 
     kind: GrammarKind
@@ -197,8 +185,7 @@ class Grammar:
     most: int = 12
 
 
-@dataclass(frozen=True, slots=True)
-class CollectSpeech:
+class CollectSpeech(Struct, frozen=True):
     """Asks a question that is answered by voice; by keys at once when no recogniser is free, or after two misses."""
 
     name: str
@@ -213,8 +200,7 @@ class CollectSpeech:
     first_timeout: float = 6.0
 
 
-@dataclass(frozen=True, slots=True)
-class YesNo:
+class YesNo(Struct, frozen=True):
     """Asks a question with two answers: 1 is yes, 2 is no, or both by voice."""
 
     prompts: tuple[Said, ...]
@@ -225,8 +211,7 @@ class YesNo:
     first_timeout: float = 6.0
 
 
-@dataclass(frozen=True, slots=True)
-class ChooseLanguage:
+class ChooseLanguage(Struct, frozen=True):
     """Lets the caller choose a language by key; the question is asked in every language, one after the other."""
 
     prompts: tuple[Said, ...]
@@ -237,8 +222,7 @@ class ChooseLanguage:
     """Seconds of silence after which the caller goes on in the language they are in."""
 
 
-@dataclass(frozen=True, slots=True)
-class SurveyQuestion:
+class SurveyQuestion(Struct, frozen=True):
     """Asks for a score from 1 to 5; whoever does not answer goes on, and none is kept (SAT-02, 무응답)."""
 
     question: str
@@ -267,8 +251,7 @@ class Comparison(StrEnum):
     """Against `true` or `false`: whether there is such a value, and it is not empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(Struct, frozen=True):
     """`value` compared with `against` (several only for ONE_OF), and where the caller goes when it holds."""
 
     value: str
@@ -277,24 +260,21 @@ class When:
     go: NodeName
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """Goes where the first test leads that holds, otherwise elsewhere."""
 
     tests: tuple[When, ...]
     otherwise: NodeName
 
 
-@dataclass(frozen=True, slots=True)
-class SetValue:
+class SetValue(Struct, frozen=True):
     """Gives values; `{name}` in them stands for another one."""
 
     values: Mapping[str, str]
     next: NodeName
 
 
-@dataclass(frozen=True, slots=True)
-class OpeningHours:
+class OpeningHours(Struct, frozen=True):
     """Goes by the clock and the calendar (SCP-03). Afterwards `opens` is when the desk opens next."""
 
     calendar: str
@@ -306,8 +286,7 @@ class OpeningHours:
     """On a public or substitute holiday, of which `holiday` is the name; None: as `closed`."""
 
 
-@dataclass(frozen=True, slots=True)
-class LookUp:
+class LookUp(Struct, frozen=True):
     """Asks another part of the house; what it finds becomes `<name>.<field>`."""
 
     source: str
@@ -321,8 +300,7 @@ class LookUp:
     """When nobody answers in time; None: to a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpLookUp:
+class HttpLookUp(Struct, frozen=True):
     """Asks a web service by GET; the fields of its JSON answer become `<name>.<field>`."""
 
     url: str
@@ -338,8 +316,7 @@ class HttpLookUp:
     """When it does not answer, or not in time; None: to a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class SubFlow:
+class SubFlow(Struct, frozen=True):
     """Walks another flow and comes back; it knows only its arguments, and gives back only what it returns."""
 
     flow: str
@@ -347,8 +324,7 @@ class SubFlow:
     arguments: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Return:
+class Return(Struct, frozen=True):
     """The end of a sub-flow: back to the flow that called it, with these values."""
 
     values: Mapping[str, str] = field(default_factory=dict)
@@ -357,8 +333,7 @@ class Return:
 # ---- doing something for the caller ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """Takes down what the caller says (INC-01); `#`, silence or hanging up ends it."""
 
     prompts: tuple[Said, ...]
@@ -371,8 +346,7 @@ class Record:
     failed: NodeName | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SendMessage:
+class SendMessage(Struct, frozen=True):
     """Sends the caller the answer by SMS or mail (TEC-02)."""
 
     kind: str
@@ -387,8 +361,7 @@ class SendMessage:
     """When it could not be sent; None: on to `next`, having said so."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackRequest:
+class CallbackRequest(Struct, frozen=True):
     """Promises to call the caller back; the menu is over."""
 
     queue: str
@@ -400,8 +373,7 @@ class CallbackRequest:
     """When that number may not be dialled, or there is none; None: to a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToAgent:
+class ToAgent(Struct, frozen=True):
     """Asks for one agent, in a queue: when they do not come free in time, anybody there takes the call."""
 
     agent: str
@@ -411,8 +383,7 @@ class ToAgent:
     priority: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ToNumber:
+class ToNumber(Struct, frozen=True):
     """Puts the caller through to an outside number (콜 전달); the menu is over once somebody answers."""
 
     number: str
@@ -421,8 +392,7 @@ class ToNumber:
     """When nobody answers there; None: to a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiveFax:
+class ReceiveFax(Struct, frozen=True):
     """Takes a fax; the call ends with it. Where none can be taken: to a person."""
 
     prompts: tuple[Said, ...] = ()

@@ -1,6 +1,5 @@
 """The flow language described node by node, as the documentation shows it, made of the table of kinds."""
 
-from dataclasses import MISSING, fields
 from enum import Enum
 
 from changgu.ivr_flows.kinds import KINDS, Field, Kind
@@ -22,8 +21,7 @@ def _kind(kind: Kind, language: str) -> str:
     lines = [f"### `{kind.name}`", "", kind.ko if language == "ko" else kind.en, ""]
     if kind.fields:
         lines += [f"| {' | '.join(head)} |", "|---|---|---|---|"]
-        defaults = {one.name: one.default for one in fields(kind.made) if one.default is not MISSING}
-        lines += [_field(one, defaults.get(one.kept_as), language) for one in kind.fields]
+        lines += [_field(one, kind.defaults.get(one.kept_as), language) for one in kind.fields]
         lines.append("")
     return "\n".join(lines)
 

@@ -1,7 +1,6 @@
 """The JSON Schema of menu files and of calendars, made of the table of kinds, for completion in editors."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from enum import Enum
 from typing import Any
 
@@ -172,14 +171,13 @@ def _test(comparison: Comparison) -> Schema:
 
 
 def _node(kind: Kind) -> Schema:
-    defaults = {one.name: one.default for one in fields(kind.made) if one.default is not MISSING}
     return {
         "description": f"{kind.ko}\n{kind.en}",
         "required": ["kind", *(one.name for one in kind.fields if one.required)],
         "additionalProperties": False,
         "properties": {
             "kind": {"const": kind.name},
-            **{one.name: _field(one, defaults.get(one.kept_as)) for one in kind.fields},
+            **{one.name: _field(one, kind.defaults.get(one.kept_as)) for one in kind.fields},
         },
     }
 

@@ -13,7 +13,8 @@ What always holds, whatever the caller does:
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from changgu.ivr_flows import asking
 from changgu.ivr_flows.asking import Asking, told
@@ -204,10 +205,8 @@ def _at_ticket_status(flow: Flow, state: SessionState, node: Node, event: Event)
 
 
 def _ticket_number_keyed(flow: Flow, state: SessionState, node: TicketStatus, digits: str) -> Turn:
-    if digits.startswith(PERSON_KEY):
-        return _to_person(flow, state, PERSON_KEY, ())
     number = digits.rpartition(START_OVER_KEY)[2].rstrip("#")
-    if number.startswith(PERSON_KEY):
+    if PERSON_KEY in (digits[:1], number[:1]):
         return _to_person(flow, state, PERSON_KEY, ())
     if not number.isdecimal():
         return _missed(flow, state, node, WRONG_KEY)
@@ -219,7 +218,7 @@ def _ticket_looked_up(flow: Flow, state: SessionState, node: TicketStatus, found
         answer = Play(ticket_answer(found, state.number, state.visit.language))
         turn = _enter(flow, replace(state, served=True), node.next, None, (answer,))
         remembered = replace(turn.state, number=state.number, answer=tuple(sorted(found.items())))
-        return replace(turn, state=remembered)
+        return Turn(turn.steps, turn.wait, turn.outcome, remembered)
     state = replace(state, unknown=state.unknown + 1)
     if state.unknown < UNKNOWN_NUMBERS_BEFORE_OFFER:
         # The digits are read back: the caller hears whether they mistyped or misread the number.

@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from changgu.ivr_flows.heard import Question, phrases
 from changgu.telephony.ari.errors import AriTrouble
 from changgu.telephony.speech.listening import Heard, Limits, NoInput, NoMatch, Transcript
@@ -312,7 +314,8 @@ class Recognisers:
         told: asyncio.Task[None] | None = None
         try:
             line.order(
-                do="listen", question=number, grammar=asdict(question.grammar), pieces=pieces, limits=asdict(limits)
+                do="listen", question=number, grammar=msgspec.to_builtins(question.grammar),
+                pieces=pieces, limits=asdict(limits),
             )
             async with asyncio.timeout(PORT_LIMIT):
                 port = int((await self._news(line, number)).get("port", 0))
