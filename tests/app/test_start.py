@@ -14,6 +14,7 @@ from changgu.app.accounts import Accounts
 LATE = (
     "alembic", "fastapi", "uvicorn", "httpx", "rich", "numpy", "onnxruntime", "loudness", "changgu.app.front",
     "changgu.app.demo", "starlette", "sqlalchemy.dialects.postgresql",
+    "jinja2",
 )  # fmt: skip
 """What takes long to import, and what no call that waits needs."""
 

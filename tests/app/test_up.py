@@ -18,8 +18,9 @@ from changgu.acd.store import FloorStore
 from changgu.app.assembly import Service
 from changgu.app.demo.desk import DemoDesk
 from changgu.app.generated_secrets import secrets_of
+from changgu.app.pbx_files import NumbersClash
 from changgu.app.settings import Settings
-from changgu.app.up import AddressTaken, ExampleDesk, NumbersClash, Opening, PartEnded, Stop
+from changgu.app.up import AddressTaken, ExampleDesk, Opening, PartEnded, Stop
 from changgu.ground.database import Database
 from changgu.ground.trouble import Trouble
 from changgu.ivr_flows.limits import LOOK_UP_SOURCES

@@ -8,13 +8,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
 from changgu.acd.commands import Farewell
-from changgu.acd.identity import AgentId
 from changgu.acd.ledger.past.store import Past as LedgerPast
 from changgu.acd.ledger.store import Ledger
 from changgu.acd.queues import Floor
@@ -26,7 +25,8 @@ from changgu.app.data_folder import DataFolder, DeskKind
 from changgu.app.floor_keeper import FloorKeeper, menu_files
 from changgu.app.generated_secrets import GeneratedSecrets, secrets_of
 from changgu.app.pbx_care import Care, looked_after
-from changgu.app.pbx_settings import ari_access, pbx_floor, pbx_plan
+from changgu.app.pbx_files import configuration
+from changgu.app.pbx_settings import ari_access, pbx_plan
 from changgu.app.running import announced
 from changgu.app.settings import Settings
 from changgu.app.stopwatch import Stopwatch
@@ -39,10 +39,8 @@ from changgu.app.voices import (
     says_it_is_a_machine,
     spoken_languages,
 )
-from changgu.asterisk_conf.plan import PbxPlan
-from changgu.asterisk_conf.render import NumberError, render
 from changgu.ground.database import Database
-from changgu.ground.trouble import BadInput, Trouble
+from changgu.ground.trouble import Trouble
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.problems import FlowErrors
 from changgu.ivr_flows.publishing.service import FlowVersions
@@ -81,10 +79,6 @@ class AddressTaken(Trouble):
 
 class MenuUnusable(Trouble):
     """The menu tree has mistakes; the message names each with its line."""
-
-
-class NumbersClash(BadInput):
-    """A number leads to the desk and to a queue."""
 
 
 class NotReady(Trouble):
@@ -315,7 +309,7 @@ class Opening:
         pbx = PrivatePbx(release, plan, say=say) if release is not None else self._existing()
 
         async def files(floor: Floor) -> dict[str, str]:
-            return configuration(plan, floor, await floors.sip_passwords())
+            return configuration(plan, floor, await floors.sip_passwords(), Path(plan.folders.etc))
 
         async def take_up(floor: Floor, _flow: Flow) -> None:
             await pbx.apply(await files(floor))
@@ -445,17 +439,6 @@ class Opening:
             lines.append(("처음 로그인 · first sign-in", f"admin  {self._password}"))
         for what, where in lines:
             say(f"{what}: {where}")
-
-
-def configuration(plan: PbxPlan, floor: Floor, sip_passwords: Mapping[AgentId, str]) -> dict[str, str]:
-    """Every file of the PBX for a floor; raises `NumbersClash`."""
-    try:
-        return render(plan, pbx_floor(floor, sip_passwords))
-    except NumberError as clash:
-        raise NumbersClash(
-            f"대표번호(desk.number)와 대기열 번호가 겹칩니다: {clash}",
-            f"{clash}; change desk.number or the queue's number",
-        ) from clash
 
 
 def _page_server(service: Service) -> "PageServer":

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from changgu.asterisk_conf.pbx_modules import AMI_EVENTS, MODULES
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan
+
+# What reads templates is imported when something is rendered: mostly a start finds the files of the last one.
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 FILES = (
     "acl.conf",
@@ -86,7 +89,9 @@ def reloads_for(changed: set[str]) -> list[str] | None:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("changgu.asterisk_conf"),
         undefined=StrictUndefined,
