@@ -79,3 +79,17 @@ async def test_the_queues_and_the_call_backs_are_those_of_the_floor_that_holds_n
         assert await service.keeper.switch(Emergency("outage", "전산망 장애", "boss", "", 0.0))
         assert await network() == ("most_skilled", 5, 2)
         assert 'value="network"' in (await bob.get("/callbacks")).text
+
+
+@pytest.mark.parametrize(
+    "asked", ["calls?since=9999-12-31T23:59:59-12:00", "calls?until=0001-01-01T00:00:00%2B14:00",
+              "tickets?since=9999-12-31T23:59:59-12:00"],
+)  # fmt: skip
+async def test_a_time_that_no_clock_shows_is_malformed_and_no_fault_of_ours(service: Service, asked: str) -> None:
+    token = await service.accounts.create_token("reports", Role.SUPERVISOR)
+    door = httpx.ASGITransport(build_front(service), raise_app_exceptions=False)
+    heads = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(transport=door, base_url="http://desk", headers=heads) as program:
+        answer = await program.get(f"/api/v1/{asked}")
+
+    assert (answer.status_code, answer.json()["error"]["field"]) == (422, asked.partition("?")[2].partition("=")[0])

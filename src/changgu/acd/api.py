@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from changgu.acd.agent_state import AgentState, NotReadyReason
 from changgu.acd.agent_words import AGENT_STATE_KO, CHOSEN_REASONS
@@ -23,6 +23,7 @@ from changgu.acd.records import AgentView, CallView
 from changgu.acd.store import CallFilter, CallPage, Sight
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.database import moment
+from changgu.ground.moments import GivenMoment
 from changgu.ground.trouble import BadInput, Conflict, Forbidden, NotFound
 
 REASON_KO = {
@@ -511,8 +512,8 @@ def build_router(
         agent_login: str | None = Query(None, alias="agent", description="Login of the agent who answered"),
         outcome: Outcome | None = None,
         caller: str | None = Query(None, max_length=64, description="Number, however it is written"),
-        since: AwareDatetime | None = SINCE,
-        until: AwareDatetime | None = UNTIL,
+        since: GivenMoment | None = SINCE,
+        until: GivenMoment | None = UNTIL,
         open: bool | None = Query(None, description="true: calls that go on; false: calls that have ended"),
         cursor: str | None = Query(None, description="`next` of the answer before"),
         limit: int = Query(50, ge=1, le=LARGEST_PAGE),

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from changgu.acd.identity import CallId
 from changgu.ground.access import Actor, Gate, Role
+from changgu.ground.moments import GivenMoment
 from changgu.ground.trouble import BadInput
 from changgu.ticketing.codes import Codes
 from changgu.ticketing.entries import NewTicket, TicketFilter
@@ -183,7 +184,7 @@ class TicketIn(BaseModel):
     urgency: Level | None = None
     configuration_item: str | None = None
     type_code: str | None = None
-    occurred_at: AwareDatetime | None = None
+    occurred_at: GivenMoment | None = None
     follows: str | None = None
     call: str | None = None
 
@@ -205,12 +206,12 @@ class TicketPatch(BaseModel):
     urgency: Level | None = None
     configuration_item: str | None = None
     assignee: str | None = None
-    expected_at: AwareDatetime | None = None
+    expected_at: GivenMoment | None = None
     type_code: str | None = None
     cause_code: str | None = None
     resolution_code: str | None = None
     change_required: bool | None = None
-    occurred_at: AwareDatetime | None = None
+    occurred_at: GivenMoment | None = None
 
 
 class MoveIn(BaseModel):
@@ -220,7 +221,7 @@ class MoveIn(BaseModel):
     expected_state: TicketState | None = Field(None, description="The state you saw; 409 when it is another by now")
     reason: str = ""
     group: str | None = None
-    expected_at: AwareDatetime | None = None
+    expected_at: GivenMoment | None = None
     assignee: str | None = None
     action: str = Field("", description="조치내역")
     minutes: int = 0
@@ -351,8 +352,8 @@ def build_router(gate: Gate, tickets: Tickets, callers: Callers) -> APIRouter:
         person: int | None = Query(None, ge=1, le=2**31 - 1),
         call: str | None = Query(None, max_length=150),
         q: str = Query("", max_length=200, description="Words of title, requester, department; or the number"),
-        since: AwareDatetime | None = SINCE,
-        until: AwareDatetime | None = UNTIL,
+        since: GivenMoment | None = SINCE,
+        until: GivenMoment | None = UNTIL,
         cursor: str | None = Query(None, description="`next` of the answer before"),
         limit: int = Query(50, ge=1, le=LARGEST_PAGE),
     ) -> TicketsOut:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from changgu.acd.identity import CallId
+from changgu.ground.moments import YEARS
 from changgu.ground.text import clean_line, clean_text, within
 from changgu.ground.trouble import BadInput
 from changgu.ticketing.codes import Codes, named
@@ -30,7 +31,6 @@ LONGEST = {
 LONGEST_TEXT = 20_000
 LONGEST_CALL_ID = 150
 MOST_MINUTES = 60 * 24 * 31
-YEARS = range(1900, 2200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def check_grade(kind: Kind | None, grade: str | None) -> None:
 
 
 def check_moment(when: datetime, field: str) -> None:
-    """A time that every zone can show: other programs write 9999-12-31T23:59:59Z, and mean none."""
+    """A time with its zone, that every zone can show."""
     if when.tzinfo is None:
         raise BadInput("시간대가 없는 시각입니다.", "a time without its zone", field=field)
     if when.year not in YEARS:

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Protocol
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from changgu.acd.emergency import EmergencyPlan, FloorPlans
 from changgu.acd.facts import Emergency
 from changgu.acd.floor_difference import differences
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.database import moment
+from changgu.ground.moments import GivenMoment
 from changgu.ground.text import clean_line
 
 LONGEST_WHY = 200
@@ -88,7 +89,7 @@ class EmergencyWish(BaseModel):
 
     plan: str = Field(max_length=64)
     why: str = Field("", max_length=LONGEST_WHY, description="In your own words; everybody reads it on the wallboard")
-    until: AwareDatetime | None = Field(
+    until: GivenMoment | None = Field(
         None, description="When it ends by itself, within 31 days; else after the plan's own `lasts`"
     )
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from changgu.acd.api import Asks, FloorPlan, PersonOut, PersonRef
 from changgu.acd.call_state import CallState
@@ -19,6 +19,7 @@ from changgu.acd.records import CallbackView, CallView
 from changgu.acd.worklist.store import LONGEST_PROMISE
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.database import moment
+from changgu.ground.moments import GivenMoment
 from changgu.ground.trouble import BadInput, Conflict, Forbidden, NotFound
 
 HISTORY_DAYS = 7
@@ -128,7 +129,7 @@ class CallbackWish(BaseModel):
 
     number: str = Field(min_length=1, max_length=64, description="However it is written")
     queue: str = Field(max_length=64, description="Whose agents call")
-    not_before: AwareDatetime | None = Field(None, description="ISO 8601 with a zone; within 30 days")
+    not_before: GivenMoment | None = Field(None, description="ISO 8601 with a zone; within 30 days")
     priority: int = Field(default=0, ge=0, le=HIGHEST_PRIORITY, description="Above 0 only by supervisors")
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from changgu.ground.access import Actor, Gate, Role
+from changgu.ground.moments import GivenMoment
 from changgu.ground.trouble import BadInput, NotFound, Trouble
 from changgu.ivr_flows.kinds import KINDS, Form
 from changgu.ivr_flows.loader import Report
@@ -107,7 +108,7 @@ class PublishWish(BaseModel):
 
     revision: int = Field(ge=0, description="The draft that was looked at")
     note: str = Field("", max_length=LONGEST_NOTE, description="What has changed, for the colleagues")
-    at: AwareDatetime | None = Field(None, description="From when on; by default now")
+    at: GivenMoment | None = Field(None, description="From when on; by default now")
 
 
 class RollBackWish(BaseModel):
@@ -130,8 +131,8 @@ class NoticeWish(BaseModel):
         description=f"Language → sentence, at most {LONGEST_SENTENCE} characters; the desk's own language at least"
     )
     places: list[str] = Field(max_length=200, description="desk, queue:NAME, service:NODE")
-    starts_at: AwareDatetime | None = Field(None, description="By default now")
-    ends_at: AwareDatetime
+    starts_at: GivenMoment | None = Field(None, description="By default now")
+    ends_at: GivenMoment
 
 
 # ---------------------------------------------------------------------------------------------- what is answered

@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from changgu.ground.access import Actor, Gate, Role
+from changgu.ground.moments import GivenMoment
 from changgu.ground.trouble import BadInput, NotFound
 from changgu.ticketing.number import read_number
 from changgu.ticketing.surveys.form import QUESTION_NAMES, QUESTION_TEXTS, Question, Response, Way
@@ -71,7 +72,7 @@ class InvitationIn(BaseModel):
     """Who is to be called for the survey, and when; the ticket's own contact unless a number is given."""
 
     number: str = Field("", max_length=64)
-    due_at: AwareDatetime | None = None
+    due_at: GivenMoment | None = None
 
 
 class InvitationOut(BaseModel):
@@ -92,7 +93,7 @@ def build_router(gate: Gate, surveys: Surveys) -> APIRouter:
 
     @router.get("/surveys/figures", summary="Means and response rate, 무응답 left out")
     async def figures(
-        _: Actor = supervisor, since: AwareDatetime | None = SINCE, until: AwareDatetime | None = UNTIL
+        _: Actor = supervisor, since: GivenMoment | None = SINCE, until: GivenMoment | None = UNTIL
     ) -> FiguresOut:
         found = await surveys.figures(since, until)
         return FiguresOut(
@@ -105,7 +106,7 @@ def build_router(gate: Gate, surveys: Surveys) -> APIRouter:
 
     @router.get("/surveys", summary="Responses, newest first")
     async def responses(
-        _: Actor = supervisor, since: AwareDatetime | None = SINCE, until: AwareDatetime | None = UNTIL,
+        _: Actor = supervisor, since: GivenMoment | None = SINCE, until: GivenMoment | None = UNTIL,
         limit: int = Query(200, ge=1, le=1000),
     ) -> ResponsesOut:  # fmt: skip
         return ResponsesOut(items=[_out(one) for one in await surveys.responses(since, until, limit)])
