@@ -1,15 +1,22 @@
 """Who is calling: nobody, one, or several; and records that stay right when two people keep them."""
 
 import unicodedata
+from collections.abc import Callable
 from datetime import date
+from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from sqlalchemy import Connection
 
 from changgu.directory.items import Asset, AssetTag
-from changgu.directory.numbers import NumberKind
+from changgu.directory.numbers import Numbering, NumberKind
 from changgu.directory.person import NumberWritten, PersonCard, PersonWritten
 from changgu.directory.service import Directory
+from changgu.ground.database import Database, Statements
 from changgu.ground.trouble import BadInput, Conflict, NotFound
+
+T = TypeVar("T")
 
 
 async def add(directory: Directory, name: str, *numbers: str, **fields: str) -> PersonCard:
@@ -23,6 +30,50 @@ async def test_mobile_desk_and_extension_of_one_person_all_lead_to_that_person(d
         assert await directory.find_by_number(written) == [hana]
     assert [number.kind for number in hana.numbers] == [NumberKind.MOBILE, NumberKind.DESK, NumberKind.EXTENSION]
     assert [number.display for number in hana.numbers] == ["010-1234-5678", "02-2100-1234", "내선 1234"]
+
+
+class Overheard(Database):
+    """A database that notes what it is asked."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.asked: list[str] = []
+
+    async def read(self, work: Callable[[Statements], T]) -> T:
+        def listened(cursor: Statements) -> T:
+            cursor.connection.set_trace_callback(self.asked.append)  # type: ignore[attr-defined]
+            try:
+                return work(cursor)
+            finally:
+                cursor.connection.set_trace_callback(None)  # type: ignore[attr-defined]
+
+        return await super().read(listened)
+
+    async def in_one_go(self, work: Callable[[Connection], T]) -> T:
+        raise AssertionError("asked a second time")
+
+
+async def test_a_caller_is_known_with_all_that_is_theirs_by_one_question(
+    directory: Directory, tmp_path: Path, numbering: Numbering
+) -> None:
+    """Every call asks it before the telephone rings."""
+    laptop = Asset(AssetTag("NB-001"), "노트북", "X1", "S1", date(2024, 3, 2))
+    monitor = Asset(AssetTag("MO-001"), "모니터", "", "")
+    written = PersonWritten(
+        {"name": "김하나", "email": "hana@example.go.kr"}, [NumberWritten("010-1234-5678"), NumberWritten("1234")],
+        assets=[laptop, monitor],
+    )  # fmt: skip
+    hana = await directory.create(written, actor="kim")
+    await directory.confirm_number(hana.id, "1234", "kim")
+    database = Overheard(f"sqlite+aiosqlite:///{tmp_path / 'changgu.db'}")
+
+    (found,) = await Directory(database, numbering).find_by_number("1234")
+    assert found == await directory.get(hana.id)
+    assert (found.vip, found.numbers[0].shared, found.assets[0].purchased_on) == (False, False, date(2024, 3, 2))
+    assert len(database.asked) == 1
+    assert await Directory(database, numbering).find_by_number("010-9999-9999") == []
+    assert len(database.asked) == 2
+    await database.close()
 
 
 @pytest.mark.parametrize("raw", [None, "", "anonymous", "010-9999-9999", "<sip:unknown@x>"])

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
 
 from changgu.directory import store
 from changgu.directory.items import Asset, clean_asset
@@ -68,14 +66,10 @@ class Directory:
     async def find_by_number(self, raw: str | None) -> list[PersonCard]:
         """Everybody who has this number, as the network wrote it; the most certain first, nobody for a withheld one."""
         canonical = self.numbering.canonical(raw)
-        if canonical is None or not await self._database.read(partial(store.is_somebodys, canonical)):
+        if canonical is None:
             return []
-        return await self._database.in_one_go(partial(self._with_number, canonical))
-
-    def _with_number(self, canonical: str, database: Connection) -> list[PersonCard]:
-        with Session(database) as session:
-            rows = store.with_number(session, canonical, MAX_MATCHES)
-            return [store.card_of(row, self.numbering) for row in rows]
+        rows = await self._database.read(partial(store.with_number, canonical, MAX_MATCHES))
+        return [store.card_of(row, self.numbering) for row in rows]
 
     async def owners(self, raws: Collection[str]) -> dict[str, list[Owner]]:
         """Who has these numbers, each as the network wrote it; a number that nobody has is left out. Quick."""

@@ -1,10 +1,11 @@
 """Where people, their numbers, their equipment and the history of all that are kept."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,12 +21,12 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
+from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
 
 from changgu.directory.items import Asset, AssetTag
 from changgu.directory.numbers import Numbering, NumberKind
 from changgu.directory.person import Change, Owner, PersonCard, PersonId, PhoneIdentity
-from changgu.ground.database import Base, Statements, UtcDateTime
+from changgu.ground.database import Base, Statements, UtcDateTime, read_moment
 
 _T = TypeVar("_T")
 _BATCH = 500
@@ -154,6 +155,28 @@ def card_of(row: PersonRow, numbering: Numbering) -> PersonCard:
 _WHOLE = select(PersonRow).options(selectinload(PersonRow.numbers), selectinload(PersonRow.assets))
 
 
+_PERSON = (
+    "id", "employee_number", "name", "department", "title", "email", "location", "computer_id", "fax", "vip", "source",
+    "updated_at",
+)  # fmt: skip
+_NUMBER = (
+    "id", "canonical", "as_written", "kind", "source", "confidence", "shared", "valid_from", "verified_at",
+)  # fmt: skip
+_ASSET = ("id", "tag", "kind", "model", "serial", "purchased_on", "location")
+
+_WHO = """
+    SELECT {person},
+        (SELECT json_group_array(json_array({number})) FROM phone_identities AS theirs
+            WHERE theirs.person_id = people.id AND theirs.valid_to IS NULL),
+        (SELECT json_group_array(json_array({asset})) FROM assets WHERE assets.person_id = people.id)
+    FROM phone_identities AS this JOIN people ON people.id = this.person_id
+    WHERE this.canonical = ? AND this.valid_to IS NULL AND people.merged_into IS NULL
+    ORDER BY this.confidence DESC, this.verified_at DESC NULLS LAST, people.id
+    LIMIT ?"""
+_WITH_NUMBER = _WHO.format(
+    person=", ".join(f"people.{column}" for column in _PERSON), number=", ".join(_NUMBER), asset=", ".join(_ASSET)
+)
+
 _OWNERS = """
     SELECT phone_identities.canonical, people.id, people.name, people.department, people.vip
     FROM phone_identities JOIN people ON people.id = phone_identities.person_id
@@ -184,15 +207,25 @@ async def ids_of(session: AsyncSession, person_id: int) -> list[PersonId]:
     return [PersonId(number) for number in found]
 
 
-def with_number(session: Session, canonical: str, limit: int) -> Sequence[PersonRow]:
-    """Everybody who has this number now; the most certain first, those who share it last."""
-    result = session.scalars(
-        _WHOLE.join(PhoneRow, and_(PhoneRow.person_id == PersonRow.id, PhoneRow.valid_to.is_(None)))
-        .where(PhoneRow.canonical == canonical, PersonRow.merged_into.is_(None))
-        .order_by(PhoneRow.confidence.desc(), PhoneRow.verified_at.desc().nulls_last(), PersonRow.id)
-        .limit(limit)
-    )
-    return result.all()
+def with_number(canonical: str, limit: int, database: Statements) -> list[PersonRow]:
+    """Everybody who has this number now, with numbers and assets, in one question; the most certain first, those who
+    share it last. The rows belong to no session."""
+    database.execute(_WITH_NUMBER, (canonical, limit))
+    return [_whole(found) for found in database.fetchall()]
+
+
+def _whole(found: Sequence[Any]) -> PersonRow:
+    *fields, numbers, assets = found
+    row = PersonRow(**dict(zip(_PERSON, fields, strict=True)))
+    row.vip, row.updated_at = bool(row.vip), read_moment(row.updated_at)
+    row.numbers = [PhoneRow(**dict(zip(_NUMBER, number, strict=True))) for number in sorted(json.loads(numbers))]
+    for number in row.numbers:
+        number.shared, number.valid_from = bool(number.shared), read_moment(number.valid_from)
+        number.verified_at = read_moment(number.verified_at) if number.verified_at else None
+    row.assets = [AssetRow(**dict(zip(_ASSET, asset, strict=True))) for asset in sorted(json.loads(assets))]
+    for asset in row.assets:
+        asset.purchased_on = date.fromisoformat(str(asset.purchased_on)) if asset.purchased_on else None
+    return row
 
 
 def owners(canonicals: Iterable[str], database: Statements) -> dict[str, list[Owner]]:
@@ -203,12 +236,6 @@ def owners(canonicals: Iterable[str], database: Statements) -> dict[str, list[Ow
         for canonical, number, name, department, vip in database.fetchall():
             found.setdefault(canonical, []).append(Owner(PersonId(number), name, department, bool(vip)))
     return found
-
-
-def is_somebodys(canonical: str, database: Statements) -> bool:
-    """Whether anybody has, or has had, this number."""
-    database.execute("SELECT 1 FROM phone_identities WHERE canonical = ? LIMIT 1", (canonical,))
-    return database.fetchone() is not None
 
 
 async def by_employee_numbers(session: AsyncSession, numbers: Iterable[str]) -> dict[str, PersonRow]:

@@ -81,6 +81,11 @@ def stored(instant: float) -> str:
     return moment(instant).isoformat(" ", "microseconds")[:26]
 
 
+def read_moment(written: str | datetime) -> datetime:
+    """The aware datetime that stands in such a column."""
+    return datetime.fromisoformat(str(written)).replace(tzinfo=UTC)
+
+
 class Statements(Protocol):
     """SQL as it stands, with `?` for values in SQLite's own types: a DBAPI cursor (PEP 249)."""
 
