@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from changgu.app.notices import TOLD_ELSEWHERE
 from changgu.app.phone_bundle import SOURCES, BundleFailed, build, is_built, stamp
 
 
@@ -64,3 +65,5 @@ def test_every_package_that_the_service_installs_stands_on_the_page_of_licences(
     pinned = re.findall(r"^([a-z0-9._-]+)==[^;\n]*$", (root / "requirements" / "service.txt").read_text(), re.MULTILINE)
     assert len(pinned) > 30
     assert [name for name in pinned if f"| {name} |" not in page] == []
+    for name, known in TOLD_ELSEWHERE.items():
+        assert f"| {name} | {known} |" in page

