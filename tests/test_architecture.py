@@ -48,8 +48,8 @@ STORES = {"store", "service"}
 
 REAL = {
     "changgu.telephony.soft_phone", "playwright.async_api", "tests.support.desk", "tests.support.loaded_floor",
-    "tests.support.nursery", "tests.support.private_pbx", "tests.support.service.Changgu", "tests.support.sipp",
-    "tests.support.telephone_side",
+    "tests.support.nursery", "tests.support.private_pbx", "tests.support.real_pbx", "tests.support.service.Changgu",
+    "tests.support.sipp", "tests.support.telephone_side",
 }  # fmt: skip
 """What a test uses that starts a PBX, rings phones or draws pages."""
 

@@ -40,7 +40,8 @@ from changgu.telephony.legs import agent_leg, bridge_of
 from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.recorder import AGENT, CALLER, MixMonitorRecorder
 from changgu.telephony.soft_phone import SoftPhones
-from tests.support.private_pbx import SECRET, plan_of, running
+from tests.support.private_pbx import SECRET
+from tests.support.real_pbx import real_pbx
 from tests.support.telephone_room import DESK_NUMBER, MENU_HERTZ, PBX_FLOOR, RING_SECONDS, Room
 from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ, longest_break, tone_seconds, tone_share, write_tone
 from tests.support.waiting import eventually
@@ -52,15 +53,7 @@ WAV_HEADER = 44
 """Bytes; a phone writes them, and the sound, when its call has ended."""
 
 
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> PbxPlan:
-    return plan_of(tmp_path_factory.mktemp("pbx"), "room", rtp_first=22000)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pbx(plan: PbxPlan) -> AsyncIterator[PrivatePbx]:
-    async with running(plan, PBX_FLOOR) as pbx:
-        yield pbx
+plan, pbx, room = real_pbx("room", rtp_first=22000)
 
 
 class Phones:
@@ -99,13 +92,6 @@ class Phones:
 async def phones(plan: PbxPlan, tmp_path: Path) -> AsyncIterator[Phones]:
     async with SoftPhones() as soft:
         yield Phones(soft, plan, tmp_path)
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def room(pbx: PrivatePbx, plan: PbxPlan, tmp_path: Path) -> AsyncIterator[Room]:
-    async with Room(plan, tmp_path) as room:
-        yield room
-        await room.nothing_is_left()
 
 
 async def test_a_caller_presses_a_key_and_talks_to_an_agent_and_both_hear_each_other(

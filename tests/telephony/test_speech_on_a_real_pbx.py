@@ -15,14 +15,13 @@ from changgu.asterisk_conf.plan import PbxPlan
 from changgu.ivr_flows.heard import Question
 from changgu.ivr_flows.nodes import Choice, Grammar, GrammarKind
 from changgu.telephony.ari.client import path
-from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.soft_phone import SoftPhones
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.listening import Heard, Limits, NoInput
 from changgu.telephony.speech.recogniser import Busy, Recognisers
 from changgu.telephony.speech.telephone_audio import read_wav
-from tests.support.private_pbx import plan_of, running
-from tests.support.telephone_room import DESK_NUMBER, PBX_FLOOR, Room
+from tests.support.real_pbx import real_pbx
+from tests.support.telephone_room import DESK_NUMBER, Room
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
@@ -36,23 +35,7 @@ MENU = Question(
 CREDULOUS = Limits(farthest=1.0, least_confidence=0.0, alone_confidence=0.0)
 """The synthesised voice sounds like nobody's to a recogniser that may hear any word."""
 
-
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> PbxPlan:
-    return plan_of(tmp_path_factory.mktemp("pbx"), "speech", rtp_first=22400)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pbx(plan: PbxPlan) -> AsyncIterator[PrivatePbx]:
-    async with running(plan, PBX_FLOOR) as pbx:
-        yield pbx
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def room(pbx: PrivatePbx, plan: PbxPlan, tmp_path: Path) -> AsyncIterator[Room]:
-    async with Room(plan, tmp_path) as room:
-        yield room
-        await room.nothing_is_left()
+plan, pbx, room = real_pbx("speech", rtp_first=22400)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
