@@ -123,6 +123,7 @@ class Switchboard:
     survey: AfterCall | None = None
     menu: Flow = MENU
     helpers: Helpers = field(default_factory=Helpers)
+    most_listeners: int | None = None
 
     def __post_init__(self) -> None:
         self.stream = AriStream(self.pbx.address, self._hear, on_connected=self._line_is_up)
@@ -139,6 +140,7 @@ class Switchboard:
         self.switch = Switch(
             self.ari, self.inbound, self.posted.append, people=people, voice=self.voice,
             number_of=self.promised.get, parting=self.inbound.parting, language_of=self.inbound.language,
+            most_listeners=self.most_listeners,
         )  # fmt: skip
 
     def _hear(self, event: AriEvent) -> None:
@@ -223,14 +225,17 @@ class Switchboard:
 
 @asynccontextmanager
 async def open_switchboard(
-    survey: AfterCall | None = None, *, menu: Flow = MENU, helpers: Helpers | None = None, looked: bool = True
-) -> AsyncIterator[Switchboard]:
+    survey: AfterCall | None = None, *, menu: Flow = MENU, helpers: Helpers | None = None, looked: bool = True,
+    most_listeners: int | None = None,
+) -> AsyncIterator[Switchboard]:  # fmt: skip
     """A switchboard that runs; `survey` asks callers whose conversation is over.
 
     `looked`: the PBX has been asked, as after each start, what goes on there.
     """
     async with FakeAri() as pbx:
-        board = Switchboard(pbx, survey=survey, menu=menu, helpers=helpers or Helpers())
+        board = Switchboard(
+            pbx, survey=survey, menu=menu, helpers=helpers or Helpers(), most_listeners=most_listeners
+        )
         parts = (board.stream.run(), board.switch.run(), board.inbound.run())
         running = [asyncio.create_task(part) for part in parts]
         await board.stream.wait_connected()

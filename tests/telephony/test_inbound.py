@@ -2,23 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from changgu.acd.commands import Farewell
+from changgu.acd.commands import Divert, Farewell
 from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp, Event, MenuEnded, MenuStepReached
 from changgu.acd.identity import AgentId, CallId, QueueName
+from changgu.acd.queues import Destination, Way
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.nodes import DigitsPrompt, HandOver, NamedPrompt, Prompt, TextPrompt
 from changgu.ivr_flows.service import load_file, shipped_menu
 from changgu.telephony.admission import Admission
 from changgu.telephony.ari.client import Ari
-from changgu.telephony.ari.messages import AriEvent
+from changgu.telephony.ari.messages import AriEvent, Channel
 from changgu.telephony.ari.stream import AriStream
 from changgu.telephony.farewells import fixed_sentences
 from changgu.telephony.handset import Standing
-from changgu.telephony.inbound import Desk, Inbound
+from changgu.telephony.inbound import SHORT_GREETING, Desk, Inbound
 from changgu.telephony.ivr_player import IvrPlayer
 from changgu.telephony.numbers import NumberPlan
 from tests.support.fake_ari import FakeAri
@@ -88,12 +90,15 @@ class Lobby:
     book: Guestbook | None = None
     admission: Admission | None = None
     conversations: int = 0
+    greeting: Sequence[Prompt] = SHORT_GREETING
 
     def __post_init__(self) -> None:
         self.stream = AriStream(self.pbx.address, self._hear)
         self.ari = Ari(self.stream, self.pbx.address)
         player = IvrPlayer(self.ari, NameVoice(), self.tickets, self.posted.append)
-        desk = Desk(lambda: NUMBERS, self._menu, standings=self, admission=self.admission)
+        desk = Desk(
+            lambda: NUMBERS, self._menu, short_greeting=self.greeting, standings=self, admission=self.admission
+        )
         self.inbound = Inbound(
             self.ari, player, self.posted.append, desk, conversations=lambda: self.conversations
         )  # fmt: skip
@@ -133,16 +138,29 @@ class Lobby:
         ]
 
 
-@pytest.fixture
-async def lobby() -> AsyncIterator[Lobby]:
+@asynccontextmanager
+async def opened(greeting: Sequence[Prompt]) -> AsyncIterator[Lobby]:
     async with FakeAri() as pbx:
-        lobby = Lobby(pbx)
+        lobby = Lobby(pbx, greeting=greeting)
         running = [asyncio.create_task(lobby.stream.run()), asyncio.create_task(lobby.inbound.run())]
         await lobby.stream.wait_connected()
         yield lobby
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+@pytest.fixture
+async def lobby() -> AsyncIterator[Lobby]:
+    async with opened(SHORT_GREETING) as lobby:
+        yield lobby
+
+
+@pytest.fixture
+async def silent_lobby() -> AsyncIterator[Lobby]:
+    """A queue's own number says nothing."""
+    async with opened(()) as lobby:
+        yield lobby
 
 
 async def test_a_caller_is_answered_greeted_and_led_to_a_queue(lobby: Lobby) -> None:
@@ -170,6 +188,49 @@ async def test_a_queues_own_number_has_a_greeting_and_no_menu(lobby: Lobby) -> N
 
     assert lobby.said() == ["greeting", "machine_voice", "recording_notice"]
     assert not [event for event in lobby.posted if isinstance(event, MenuStepReached)]
+
+
+async def test_who_is_to_hear_nothing_yet_costs_no_request_before_an_idle_agents_phone_rings(
+    silent_lobby: Lobby,
+) -> None:
+    await silent_lobby.pbx.call_in(CALL, "1002")
+    await silent_lobby.until_posted(CallArrived(CALL, QueueName("network")))
+    assert not silent_lobby.pbx.asked[1:]
+    assert silent_lobby.inbound.answering.is_put_off(CALL)
+    await silent_lobby.pbx.hang_up(CALL)
+    await silent_lobby.until_posted(CallerHungUp(CALL))
+    assert not silent_lobby.inbound.answering.is_put_off(CALL)
+
+
+async def test_nobody_is_told_anything_before_they_are_answered(silent_lobby: Lobby) -> None:
+    await silent_lobby.pbx.call_in(CALL, "1002")
+    await silent_lobby.until_posted(CallArrived(CALL, QueueName("network")))
+    await silent_lobby.inbound.say_farewell(CALL, Farewell.QUEUE_FULL)
+
+    asked = [asked.path for asked in silent_lobby.pbx.asked]
+    assert asked.index("channels/c1/answer") < asked.index("channels/c1/play")
+
+
+async def test_who_is_led_out_of_the_queue_at_once_is_answered_first(silent_lobby: Lobby) -> None:
+    await silent_lobby.pbx.call_in(CALL, "1002")
+    await silent_lobby.until_posted(CallArrived(CALL, QueueName("network")))
+    silent_lobby.inbound.divert(Divert(CALL, QueueName("network"), Destination(Way.MENU, "services")))
+    await silent_lobby.until_posted(MenuStepReached(CALL, "services"))
+
+    asked = [asked.path for asked in silent_lobby.pbx.asked]
+    assert asked.index("channels/c1/answer") < asked.index("channels/c1/play")
+
+
+async def test_changgu_dies_before_a_waiting_caller_is_answered_and_makes_up_for_it(silent_lobby: Lobby) -> None:
+    silent_lobby.inbound.adopt(Channel(CALL, "PJSIP/trunk-1", "Ring"), "1002")
+    await silent_lobby.pbx.until_asked("POST", "channels/c1/answer")
+
+
+async def test_who_was_answered_is_not_answered_again_after_a_restart(silent_lobby: Lobby) -> None:
+    silent_lobby.inbound.adopt(Channel(CALL, "PJSIP/trunk-1", "Up"), "1002")
+    silent_lobby.inbound.adopt(Channel(CallId("c2"), "PJSIP/trunk-2", "Ring"), "1002")
+    await silent_lobby.pbx.until_asked("POST", "channels/c2/answer")
+    assert "channels/c1/answer" not in [asked.path for asked in silent_lobby.pbx.asked]
 
 
 async def test_a_key_stops_the_menu_at_once_and_is_not_swallowed(lobby: Lobby) -> None:

@@ -14,7 +14,7 @@ from changgu.ivr_flows.loader import load
 from changgu.ivr_flows.service import LANGUAGES, sentences
 from changgu.ivr_flows.spoken import PROMISES_SPOKEN
 from changgu.telephony.farewells import FAREWELLS
-from changgu.telephony.queue_experience import QueueExperience, announced, comfort_sentences
+from changgu.telephony.queue_experience import MUSIC_AFTER, QueueExperience, announced, comfort_sentences
 from tests.support.switchboard import ALICE, BOB, CALL, CAROL, PC, NameVoice, Switchboard, leg, open_switchboard, ring
 
 THIRD = Announce(CALL, PC, position=3, promise=110.0, comfort="잠시만 기다려 주십시오.")
@@ -393,3 +393,58 @@ async def test_a_caller_who_waits_again_after_a_failed_join_hears_music_again(bo
 
     await board.pbx.until_asked("POST", "c1/moh", times=2)
     await asyncio.wait_for(board.until_idle(CallId("c1")), 5)
+
+
+# ---- more callers than there is music for ---------------------------------------------------------------------------
+
+
+async def test_a_rush_of_callers_hears_the_ringing_tone_until_there_is_music_for_them() -> None:
+    second = CallId("c2")
+    async with open_switchboard(most_listeners=1) as board:
+        await board.caller_waits()
+        await board.pbx.call_in(second, "1003")
+        await board.until_posted(CallArrived(second, PC))
+        board.do(PlayMusicOnHold(second, PC))
+        await asyncio.wait_for(board.pbx.until_asked("POST", "c1/moh"), 5)
+        await asyncio.sleep(2 * MUSIC_AFTER)  # longer than anybody is without music otherwise
+        assert [asked for asked in board.requests() if "c2" in asked] == [], "no sound, no cost"
+
+        await board.talks()
+        await board.pbx.until_asked("POST", "c2/moh")
+        assert board.requests().index("POST channels/c2/answer") < board.requests().index("POST channels/c2/moh")
+
+
+async def test_who_never_heard_music_is_answered_as_they_are_joined() -> None:
+    async with open_switchboard(most_listeners=0) as board:
+        await board.caller_waits(music=False)
+        board.do(PlayMusicOnHold(CALL, PC))
+        await board.talks()
+        asked = board.requests()
+        assert asked.index("POST channels/c1/answer") < asked.index("POST bridges/call-c1/addChannel")
+        assert "POST channels/c1/moh" not in asked
+
+
+async def test_an_announcement_is_made_to_those_without_music_too() -> None:
+    async with open_switchboard(most_listeners=0) as board:
+        await board.caller_waits(music=False)
+        board.do(PlayMusicOnHold(CALL, PC), THIRD)
+        await board.pbx.until_asked("POST", "c1/play")
+        asked = board.requests()
+        assert asked.index("POST channels/c1/answer") < asked.index("POST channels/c1/play")
+        assert "POST channels/c1/moh" not in asked
+
+
+async def test_who_hangs_up_leaves_the_music_to_who_has_waited_longest() -> None:
+    second, third = CallId("c2"), CallId("c3")
+    async with open_switchboard(most_listeners=1) as board:
+        await board.caller_waits()
+        for call in (second, third):
+            await board.pbx.call_in(call, "1003")
+            await board.until_posted(CallArrived(call, PC))
+            board.do(PlayMusicOnHold(call, PC))
+            await asyncio.sleep(2 * MUSIC_AFTER)  # each asks for music in their turn
+        await board.pbx.hang_up(CALL)
+        await board.until_posted(CallerHungUp(CALL))
+        board.do(HangUpCaller(CALL, Farewell.NONE))
+        await board.pbx.until_asked("POST", "c2/moh")
+        assert "POST channels/c3/moh" not in board.requests()

@@ -32,6 +32,7 @@ from changgu.acd.events import (
 )
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.acd.queues import Destination, Way
+from changgu.telephony.answering import Answering
 from changgu.telephony.ari.client import Ari, Value
 from changgu.telephony.ari.stream import AriStream
 from changgu.telephony.call_control import CallControl, NotTalking, SwitchAway
@@ -52,6 +53,7 @@ CONNECT = ConnectCall(ALICE, CALL, OFFER)
 class FakeCallers:
     """Callers who are all called the same."""
 
+    answering: Answering
     on_the_line: bool = True
     gone: list[CallId] = field(default_factory=list)
     released: list[CallId] = field(default_factory=list)
@@ -80,12 +82,12 @@ class Board:
     """A switch on a fake PBX with one caller on the line."""
 
     pbx: FakeAri
-    callers: FakeCallers = field(default_factory=FakeCallers)
     posted: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.stream = AriStream(self.pbx.address, self._hear)
         self.ari = Ari(self.stream, self.pbx.address)
+        self.callers = FakeCallers(Answering(self.ari))
         self.switch = Switch(self.ari, self.callers, self.posted.append)
         self.control = CallControl(self.ari, self.switch, self.posted.append)
 

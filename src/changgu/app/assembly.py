@@ -272,6 +272,7 @@ class Service:
             speech=settings.speech.plan(),
             legs_wait=settings.pbx.agents_wait
             and (settings.pbx.kind == "private" or bool(settings.pbx.configuration_folder)),
+            most_listeners=settings.music_at_once,
         )
         self.transcripts = Transcripts(
             self.intake, self.recording_store, self.recordings,

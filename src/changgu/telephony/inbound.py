@@ -56,8 +56,9 @@ from changgu.ivr_flows.session import (
 )
 from changgu.ivr_flows.session import Event as VisitEvent
 from changgu.telephony.admission import Admission, Door, Verdict
+from changgu.telephony.answering import Answering
 from changgu.telephony.ari.client import Ari, path
-from changgu.telephony.ari.errors import AriAway, AriConflict, AriLate, AriNotFound, AriNotOurs, AriTrouble
+from changgu.telephony.ari.errors import AriConflict, AriNotFound, AriNotOurs, AriTrouble
 from changgu.telephony.ari.messages import (
     AriEvent,
     Channel,
@@ -72,7 +73,7 @@ from changgu.telephony.diversions import Diversions, Voicemails
 from changgu.telephony.farewells import farewell_prompts
 from changgu.telephony.handset import CallerIdentity, Handset, Standing, Visitor
 from changgu.telephony.ivr_deeds import OUTCOMES, VisitDeeds
-from changgu.telephony.ivr_player import RECONNECT_LIMIT, IvrPlayer
+from changgu.telephony.ivr_player import IvrPlayer
 from changgu.telephony.legs import Caller, Person, Returned, bridge_of, purpose
 from changgu.telephony.numbers import NumberPlan, ToMenu, ToQueueDirectly, presented
 from changgu.telephony.survey import AfterCall, Invitations, SurveyAsker
@@ -168,6 +169,7 @@ class Inbound:
         self._desk = desk
         self._visitors: dict[CallId, Visitor] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self.answering = Answering(ari)
         self._diversions = Diversions(
             ari, player, post, desk.language, lambda: desk.dial_plan(), desk.shown_number, desk.voicemails, self._spawn
         )
@@ -232,8 +234,6 @@ class Inbound:
                         # Also when the caller hung up meanwhile, of which we hear a moment later.
                         logger.info("a prompt was not played to its end", extra={"call_id": channel_id})
                     visitor.handset.playback_finished(playback_id)
-            case _:
-                return
 
     # ---- callers come ----------------------------------------------------------------------------------------------
 
@@ -268,6 +268,9 @@ class Inbound:
         if not self.knows(CallId(channel.id)):
             visitor = self._register(channel, dialled)
             visitor.language, visitor.known_language = language or None, language
+            if channel.state != "Up":
+                self.answering.put_off(visitor.handset.call)
+                self._spawn(self.answering.if_put_off(visitor.handset.call))
 
     def greet_again(self, channel: Channel, dialled: str) -> None:
         """A caller who was in the menu when we went away: it starts again, once."""
@@ -365,6 +368,7 @@ class Inbound:
 
     def _settle(self, visitor: Visitor, *, tell: bool) -> None:
         visitor.handset.hung_up()
+        self.answering.forget(visitor.handset.call)
         if visitor.known is not None:
             visitor.known.cancel()
         if visitor.task is not None:
@@ -397,7 +401,8 @@ class Inbound:
             visitor.task.cancel()
         try:
             if verdict is Verdict.TOLD:
-                await self._answer(call)
+                await self.answering.now(call)
+            await self.answering.if_put_off(call)
             await self._diversions.interrupt(call)
             await self._player.hush(visitor.handset)
             await self._player.say(visitor.handset, prompts, language, interruptible=False)
@@ -414,17 +419,16 @@ class Inbound:
         return visitor
 
     def _begin(self, visitor: Visitor, visit: Coroutine[Any, Any, None]) -> None:
-        if self._tasks is None:
-            raise RuntimeError("Inbound.run is not running")
-        visitor.task = self._tasks.create_task(self._to_the_end(visitor.handset.call, visit))
+        visitor.task = self._spawn(self._to_the_end(visitor.handset.call, visit))
 
-    def _spawn(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         if self._tasks is None:
             raise RuntimeError("Inbound.run is not running")
         return self._tasks.create_task(work)
 
     async def _to_the_end(self, call: CallId, visit: Coroutine[Any, Any, None]) -> None:
         try:
+            await self.answering.if_put_off(call)
             await visit
         except (AriNotFound, AriNotOurs, AriConflict) as trouble:
             # The caller's channel left us in the middle of a request; its end is reported by `left`.
@@ -439,10 +443,12 @@ class Inbound:
     async def _visit(self, visitor: Visitor) -> None:
         call, identity, language = visitor.handset.call, visitor.identity, self._desk.language
         visitor.known = self._look_up(visitor)
-        await self._answer(call)
+        self.answering.put_off(call)
         match self._desk.numbers().destination(identity.dialled):
             case ToQueueDirectly(queue):
-                await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=False)
+                if self._desk.short_greeting:
+                    await self.answering.if_put_off(call)
+                    await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=False)
                 await self._announce_all(visitor, (DESK, QUEUE + queue), language)
                 await self._arrives(visitor, CallArrived(call, queue))
             case ToMenu():
@@ -507,6 +513,7 @@ class Inbound:
             steps: tuple[Step, ...] = ()
             for part in parts:
                 if isinstance(part, Announcement):
+                    await self.answering.if_put_off(handset.call)
                     only = Turn(steps, None, HangUp(served=False), turn.state)
                     await self._player.perform(handset, await self._read_out(visitor, only, language), language)
                     await self._announce(visitor, part.notice, language)
@@ -514,6 +521,8 @@ class Inbound:
                 else:
                     steps = part
             turn = replace(turn, steps=steps)
+        if turn.steps or turn.wait is not None:
+            await self.answering.if_put_off(handset.call)
         return await self._player.perform(handset, await self._read_out(visitor, turn, language), language, deeds)
 
     async def _read_out(self, visitor: Visitor, turn: Turn, language: str) -> Turn:
@@ -539,6 +548,7 @@ class Inbound:
     async def _announce(self, visitor: Visitor, notice: Notice, language: str) -> None:
         """Say it to its end, whatever is pressed; whoever hangs up before has not heard it."""
         assert self._desk.notices is not None
+        await self.answering.if_put_off(visitor.handset.call)
         spoken, text = notice.in_language(language, self._desk.notices.language)
         await self._player.say(visitor.handset, (TextPrompt(text),), spoken, interruptible=False)
         self._post(MenuStepReached(visitor.handset.call, mark_of(notice.id), None))
@@ -582,14 +592,6 @@ class Inbound:
         except Exception:  # one call's edge: a caller of whom nothing is known is served like any other
             logger.exception("what is known of a caller could not be looked up", extra={"call_id": call})
             return Standing()
-
-    async def _answer(self, call: CallId) -> None:
-        while True:
-            try:
-                await self._ari.request("POST", path("channels", call, "answer"))
-                return
-            except (AriAway, AriLate):
-                await self._ari.wait_connected(RECONNECT_LIMIT)
 
     async def _drop(self, call: CallId) -> None:
         try:

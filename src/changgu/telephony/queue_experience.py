@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import logging
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -85,8 +85,16 @@ class QueueExperience:
     def __init__(
         self, ari: Ari, later: Later, spawn: Callable[[Coroutine[Any, Any, None]], object], voice: Voice | None,
         language: str, too_late: float = TOO_LATE, language_of: Callable[[CallId], str | None] = lambda call: None,
+        answer: Callable[[CallId], Awaitable[None]] | None = None, most_listeners: int | None = None,
     ) -> None:  # fmt: skip
-        """`language` is the desk's; `language_of` the one that a caller chose, if they did."""
+        """`language` is the desk's; `language_of` the one that a caller chose, if they did. Whoever is to hear
+        something is answered by `answer` first. So many hear music at one time, and whoever has waited longest is
+        next; None: all."""
+        self._answer = answer
+        self._most_listeners = most_listeners
+        self._listeners = 0
+        self._without: dict[CallId, _Stay] = {}
+        """Who would hear music, if so many did not; in their order."""
         self._language_of = language_of
         self._too_late = too_late
         self._ari = ari
@@ -134,7 +142,9 @@ class QueueExperience:
 
     def assume_music(self, call: CallId) -> None:
         """After a restart: music may be playing to a caller who waits."""
-        self._stays.setdefault(call, _Stay(music=True))
+        if call not in self._stays:
+            self._stays[call] = _Stay(music=True)
+            self._listeners += 1
 
     def end(self, call: CallId) -> list[Request]:
         """The wait is over; what must be asked of the PBX, in this order, so that nothing plays on."""
@@ -142,10 +152,13 @@ class QueueExperience:
         if stay is None:
             return []
         self._cancel(stay)
+        self._without.pop(call, None)
         ending: list[Request] = []
         if stay.playback is not None:
             ending.append(("DELETE", path("playbacks", stay.playback)))
         if stay.music:
+            self._listeners -= 1
+            self._next_listener()
             # Entering a bridge does not stop music; the agent's voice would fight with it.
             ending.append(("DELETE", path("channels", call, "moh")))
         return ending
@@ -191,8 +204,23 @@ class QueueExperience:
         if self._stays.get(call) is not stay or stay.playback is not None:
             return  # connected meanwhile; or the announcement's end will start it
         self._cancel(stay)
-        stay.music = True
+        if not stay.music:
+            if self._most_listeners is not None and self._listeners >= self._most_listeners:
+                self._without[call] = stay
+                return
+            stay.music = True
+            self._listeners += 1
+        await self._answered(call)
         await self._tolerating(("POST", path("channels", call, "moh")))
+
+    def _next_listener(self) -> None:
+        if self._without:
+            call = next(iter(self._without))
+            self._later(call, partial(self._start_music, call, self._without.pop(call)))
+
+    async def _answered(self, call: CallId) -> None:
+        if self._answer is not None:
+            await self._answer(call)
 
     async def _prepare(self, voice: Voice, call: CallId, stay: _Stay, parts: Sequence[Part]) -> None:
         media: list[str] = []
@@ -216,6 +244,7 @@ class QueueExperience:
             return  # connected meanwhile; or the one before is longer than the time between two
         stay.playback = playback = f"{call}-wait-{next(self._numbers)}"
         try:
+            await self._answered(call)
             # This silences the music, which does not come back by itself (ARI: channels/{id}/moh).
             await self._ari.request(
                 "POST", path("channels", call, "play"), body={"media": media}, playbackId=playback

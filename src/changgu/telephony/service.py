@@ -35,11 +35,13 @@ class Telephony:
         self, address: AriAddress, *, desk: Desk, voice: Voice, look_ups: LookUps, post: Callable[[Event], None],
         calls: OpenCalls, shadow: ShadowQueues | None = None, number_of: Callable[[CallId], str | None] | None = None,
         helpers: Helpers | None = None, speech: SpeechPlan | None = None, legs_wait: bool = False,
+        most_listeners: int | None = None,
     ) -> None:  # fmt: skip
         """`number_of` is the number of somebody who is to be called back; `calls` knows it unless it is given.
 
         `helpers` are the parts of the house that a menu can ask; `speech` None: every question is asked by keys.
         `legs_wait`: the PBX has our dialplan, in which agents who pick up while we are away wait for us.
+        `most_listeners`: so many waiting callers hear music at one time; None: all.
         """
         self.stream = AriStream(address, self._hear, on_connected=self._connected)
         self.ari = Ari(self.stream, address)
@@ -55,6 +57,7 @@ class Telephony:
             self.ari, self.inbound, post, people=self.people, voice=voice, language=desk.language,
             number_of=number_of or (lambda call: view.caller if (view := calls.calls.get(call)) else None),
             parting=self.inbound.parting, language_of=self.inbound.language, legs_wait=legs_wait,
+            most_listeners=most_listeners,
         )  # fmt: skip
         self.survey_calls = SurveyCalls(
             self.ari, SurveyAsker(self.player, desk.language), desk.survey_calls, desk.dial_plan, desk.shown_number

@@ -42,6 +42,7 @@ from changgu.acd.events import (
 from changgu.acd.identity import CallId
 from changgu.ivr_flows.nodes import NamedPrompt
 from changgu.telephony.agent_legs import OnTheirWay, ring
+from changgu.telephony.answering import Answering
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import (
     AriAway,
@@ -73,12 +74,18 @@ RECONNECT_LIMIT = 30.0
 HELLO = NamedPrompt("callback_hello")
 """For somebody who was called back and waits for an agent to pick up."""
 
+RUNG_AT_ONCE = 8
+"""Wishes to ring a phone that the PBX has at one time. It serves its line in order: in a rush, whoever has picked up
+would wait for their caller until hundreds of phones ring, and hang up; more people would be rung in their place."""
+
 CONNECT_RETRY = 0.05
 """Seconds; addChannel can overtake the PBX's own book-keeping of the answer."""
 
 
 class Callers(Protocol):
     """What the switch needs to know of callers; `inbound.Inbound` is the one implementation."""
+
+    answering: Answering
 
     def identity(self, call: CallId) -> CallerIdentity | None:
         """Who is calling, if they are on the line."""
@@ -140,12 +147,14 @@ class Switch:
         number_of: Callable[[CallId], str | None] = lambda call: None,
         parting: Callable[[CallId], Awaitable[bool]] | None = None,
         language_of: Callable[[CallId], str | None] = lambda call: None, legs_wait: bool = False,
+        most_listeners: int | None = None,
     ) -> None:  # fmt: skip
         """`people` dials those who are to be called back; without it nobody is. `voice` says what waiting callers are
         told; without it they hear music. `number_of` is the number of a call whose caller is not on the line. Before a
         caller is hung up on without a word, `parting` may ask them something, and says whether to hang up.
         `language_of` is the language that a caller chose; `language`, the desk's, where they did not. `legs_wait`: the
-        PBX has our dialplan, in which agents who pick up while we are away wait for us."""
+        PBX has our dialplan, in which agents who pick up while we are away wait for us. `most_listeners`: so many hear
+        music at one time."""
         self._legs_wait = legs_wait
         self._ari = ari
         self._callers = callers
@@ -153,10 +162,14 @@ class Switch:
         self._people = people
         self._number_of = number_of
         self._parting = parting
-        self._sound = QueueExperience(ari, self._later, self._spawn, voice, language, language_of=language_of)
+        self._sound = QueueExperience(
+            ari, self._later, self._spawn, voice, language, language_of=language_of,
+            answer=callers.answering.if_put_off, most_listeners=most_listeners,
+        )  # fmt: skip
         self._legs: dict[str, _Leg] = {}
         self._chosen: dict[CallId, str] = {}
         """Of many legs that were answered, the one that the caller was to be joined with."""
+        self._rung_at_once = asyncio.Semaphore(RUNG_AT_ONCE)
         self._ringback: set[str] = set()
         """Legs of agents who hear it ring, while somebody is called back for them."""
         self._on_their_way = OnTheirWay()
@@ -389,6 +402,10 @@ class Switch:
         await self._people.dial(command)
 
     async def _ring(self, command: RingAgent) -> None:
+        async with self._rung_at_once:
+            await self._ring_now(command)
+
+    async def _ring_now(self, command: RingAgent) -> None:
         channel = agent_leg(command.offer, command.call)
         leg = self._legs.get(channel)
         if leg is None or leg.withdrawn:
@@ -432,6 +449,8 @@ class Switch:
         await self._on_their_way.wait(leg)
         # The PBX serves the line in order: all is sent at once, so the two hear each other one round trip from now.
         steps: list[Coroutine[Any, Any, object]] = []
+        if self._callers.answering.is_put_off(command.call):
+            steps.append(self._callers.answering.if_put_off(command.call))
         if leg in self._ringback:
             self._ringback.discard(leg)
             steps.append(self._tolerating_gone("DELETE", path("channels", leg, "ring")))
