@@ -115,7 +115,7 @@ class Oracle(Callbacks):
         """The rules of waiting that will hold, each with its time, in list order."""
         coming = []
         for number, rule in enumerate(self.queue_settings(visit.queue).overflows):
-            if visit.outbound or number in visit.rules_used:
+            if visit.outbound or rule in visit.rules_used:
                 continue
             if rule.when is Departure.WAITED:
                 coming.append((visit.entered + rule.limit, number))
@@ -269,7 +269,7 @@ class Oracle(Callbacks):
         if visit.queue:
             visit.been_in.add(visit.queue)
         rules = rules and queue not in visit.been_in
-        visit.queue, visit.rules_used, visit.opened, visit.state = queue, set(), frozenset(), "in_menu"
+        visit.queue, visit.rules_used, visit.opened, visit.state = queue, [], frozenset(), "in_menu"
         opens: list[tuple[int, Overflow]] = []
         for number, rule in enumerate(self.queue_settings(queue).overflows):
             if rules and rule.when in ON_ARRIVAL and self.holds(rule, number, visit):
@@ -312,7 +312,7 @@ class Oracle(Callbacks):
         for number, rule in opens:
             self.say("overflowed", visit.call, visit.queue, rule.when.value, str(rule.to), None, number)
             visit.opened |= {rule.to.name}
-            visit.rules_used.add(number)
+            visit.rules_used.append(rule)
         visit.only = self.wish_on_entry(visit)
         self.take_steps(visit, self.now)
         if visit.promise is not None:
@@ -323,7 +323,7 @@ class Oracle(Callbacks):
     def overflowed(self, visit: Visit, why: Departure, to: Destination, key: str | None, number: int) -> None:
         self.say("overflowed", visit.call, visit.queue, why.value, str(to), key, number)
         if number >= 0:
-            visit.rules_used.add(number)
+            visit.rules_used.append(self.queue_settings(visit.queue).overflows[number])
         if to.way is Way.OPEN:
             self.take_steps(visit, self.now, frozenset({to.name}))
         elif to.way is Way.REFUSE:

@@ -138,6 +138,18 @@ def a_queue(draw: st.DrawFn, name: QueueName, kind: Kind, there: list[QueueName]
 
 
 @st.composite
+def an_emergency(draw: st.DrawFn, floor: Floor) -> Floor:
+    """An ordinary floor's rules for ways out in another order, some left out, others put between them (WL-05)."""
+    there = [queue.name for queue in floor.queues]
+    queues = []
+    for queue in floor.queues:
+        kept = [rule for rule in queue.overflows if draw(st.integers(0, 3))]
+        more = draw(st.lists(an_overflow(queue.name, there), max_size=2))
+        queues.append(replace(queue, overflows=tuple(draw(st.permutations([*kept, *more])))))
+    return replace(floor, queues=tuple(queues))
+
+
+@st.composite
 def a_seat(draw: st.DrawFn) -> Seat:
     return Seat(draw(st.integers(1, 2)), draw(lengths(0, 0, 10)), draw(st.integers(1, 3)))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from changgu.acd.queues import Relaxation
+from changgu.acd.queues import Overflow, Relaxation
 from changgu.acd.skills import levels
 
 
@@ -59,7 +59,8 @@ class Visit:
     last_agent: str | None = None
     only: str | None = None
     """The one agent who may take the call until the wish lapses."""
-    rules_used: set[int] = field(default_factory=set)
+    rules_used: list[Overflow] = field(default_factory=list)
+    """As they read when they were followed; the queue may have other rules by now."""
     been_in: set[str] = field(default_factory=set)
     """Queues they have been in before; their rules of arrival are over for them."""
     ringing: dict[str, int | None] = field(default_factory=dict)

@@ -229,6 +229,10 @@ def plan_with(**changes: object) -> FloorPlan:
     return replace(PLAN, queues=(replace(a_queue(), **changes),))  # type: ignore[arg-type]
 
 
+def led(rule: Overflow) -> CallOverflowed:
+    return CallOverflowed(C1, HELPDESK, rule.when, str(rule.to), None, 0, limit=rule.limit)
+
+
 def test_a_queue_that_takes_more_than_it_holds_is_found_out() -> None:
     tale = Tale(plan_with(overflows=(FULL,)))
     tale.goes(*waits(C1))
@@ -238,14 +242,22 @@ def test_a_queue_that_takes_more_than_it_holds_is_found_out() -> None:
 def test_a_departure_for_which_there_is_no_rule_is_found_out() -> None:
     tale = Tale(plan_with(overflows=(WAITED,)))
     tale.goes(*waits(C1))
-    tale.breaks("a rule leads where it says", CallOverflowed(C1, HELPDESK, Departure.WAITED, "menu:main", None, 0))
+    tale.breaks("a rule leads where it says", led(replace(WAITED, to=Destination(Way.MENU, "main"))))
+    tale.breaks("a rule leads where it says", led(replace(WAITED, limit=19)))
     Tale().breaks("a key leads where", *waits(C1), CallOverflowed(C1, HELPDESK, Departure.KEY, "voicemail", "1"))
+
+
+def test_a_rule_that_is_followed_twice_is_found_out() -> None:
+    helped = Overflow(Departure.WAITED, Destination(Way.OPEN, "pc"), 20)
+    tale = Tale(plan_with(overflows=(helped,)))
+    tale.goes(*waits(C1), led(helped))
+    tale.breaks("a rule is followed once in a stay", led(helped))
 
 
 def test_a_diversion_that_nobody_carries_out_is_found_out() -> None:
     tale = Tale(plan_with(overflows=(WAITED,)))
     tale.goes(*waits(C1))
-    tale.breaks("carried out once", CallOverflowed(C1, HELPDESK, Departure.WAITED, "voicemail", None, 0))
+    tale.breaks("carried out once", led(WAITED))
 
 
 def test_a_refusal_without_a_reason_is_found_out() -> None:

@@ -47,7 +47,7 @@ def test_a_full_queue_says_so_and_the_caller_is_counted_with_the_reason() -> Non
     floor.call("c1")
 
     assert floor.call("c2") == [
-        CallOverflowed(C2, HELPDESK, Departure.FULL, "refuse", None, 0),
+        CallOverflowed(C2, HELPDESK, Departure.FULL, "refuse", None, 0, limit=1.0),
         CallEnded(C2, Outcome.REFUSED, Ender.DESK, "full"),
         HangUpCaller(C2, Farewell.QUEUE_FULL),
     ]
@@ -104,7 +104,7 @@ def test_who_has_waited_too_long_goes_to_another_queue_with_their_place() -> Non
     effects = floor.wait(30)
 
     assert effects[:3] == [
-        CallOverflowed(C1, HELPDESK, Departure.WAITED, "queue:network", None, 0),
+        CallOverflowed(C1, HELPDESK, Departure.WAITED, "queue:network", None, 0, limit=60.0),
         CallQueued(C1, NETWORK, 0, placed_at=floor.now - 60),
         PlayMusicOnHold(C1, NETWORK),
     ]
@@ -163,7 +163,7 @@ def test_overload_opens_a_queue_to_another_region_and_the_caller_stays_in_place(
     floor.call("c1")
 
     effects = floor.wait(20)
-    assert effects[0] == CallOverflowed(C1, HELPDESK, Departure.WAITED, "open:network", None, 0)
+    assert effects[0] == CallOverflowed(C1, HELPDESK, Departure.WAITED, "open:network", None, 0, limit=20.0)
     assert isinstance(effects[1], CallWidened)
     assert rung(effects) == ["bob"]
     assert floor.the_call("c1").queue == HELPDESK

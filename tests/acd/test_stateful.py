@@ -19,7 +19,18 @@ from changgu.acd.invariants_books import differences
 from changgu.acd.queues import Floor
 from changgu.acd.skills import levels
 from tests.acd.oracle import Oracle
-from tests.acd.oracle_floors import KEYS, LOGINS, NUMBERS, QUEUES, Kind, a_floor, a_kind, callback_rules, needs
+from tests.acd.oracle_floors import (
+    KEYS,
+    LOGINS,
+    NUMBERS,
+    QUEUES,
+    Kind,
+    a_floor,
+    a_kind,
+    an_emergency,
+    callback_rules,
+    needs,
+)
 from tests.support.floor import OPENING
 
 ATTEMPT_NEWS = [
@@ -110,6 +121,8 @@ class AnyFloor(RuleBasedStateMachine):
         self.calls: list[CallId] = []
         self.attempts: list[CallOffered] = []
         self.asked = 0
+        self.ordinary: Floor | None = None
+        """The floor before the emergency plan that is on."""
         self.configure(plan)
         for login in LOGINS:
             self.tell(e.PhoneReachable(login))
@@ -271,6 +284,7 @@ class AnyFloor(RuleBasedStateMachine):
         self.time_passes(length)
         for queue, kind in self.kinds.items():
             self.kinds[queue] = Kind(kind.strategy, data.draw(callback_rules()))
+        self.ordinary = None
         self.configure(data.draw(a_floor(self.kinds)))
 
     @rule(index=indexes, reached=st.sampled_from([True, True, False]))
@@ -425,7 +439,21 @@ class AnyFloor(RuleBasedStateMachine):
     @rule(data=st.data(), now_and_then=st.integers(0, 3))
     def the_floor_is_set_up_anew(self, data: st.DataObject, now_and_then: int) -> None:
         if now_and_then == 0:
+            self.ordinary = None
             self.configure(data.draw(a_floor(self.kinds)))
+
+    @rule(data=st.data(), queue=queues, length=st.sampled_from([5.0, 10.0, 20.0]))
+    def an_emergency_plan_is_set_or_taken_back(self, data: st.DataObject, queue: QueueName, length: float) -> None:
+        """While somebody waits whom nobody can serve, and has followed what was to be followed by now."""
+        self.somebody_calls(queue, skills=frozenset({"vpn:9"}))
+        self.time_passes(length)
+        if self.ordinary is None:
+            self.ordinary = self.watch.floor
+            self.configure(data.draw(an_emergency(self.ordinary)))
+        else:
+            ordinary, self.ordinary = self.ordinary, None
+            self.configure(ordinary)
+        self.time_passes(length)
 
     @rule()
     def the_service_restarts(self) -> None:
@@ -474,6 +502,6 @@ class AnyFloor(RuleBasedStateMachine):
 
 
 AnyFloor.TestCase.settings = settings(
-    max_examples=600, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=500, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 TestAnyFloor = AnyFloor.TestCase

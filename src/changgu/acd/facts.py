@@ -177,13 +177,16 @@ class CallOverflowed(Message, frozen=True):
     """The destination as configured, such as `queue:helpdesk` or `voicemail`."""
     key: str | None = None
     rule: int = -1
-    """Which of the queue's overflow rules, from 0; -1 for a key."""
+    """Where it stood in the queue's list of overflow rules, from 0; -1 for a key."""
     priority: int = 0
     """Of a caller led away at the door, what they came with, for a call-back or the way back; also the next four."""
     skills: frozenset[str] = frozenset()
     agent: AgentId | None = None
     last_agent: AgentId | None = None
     grounds: frozenset[str] = frozenset()
+    limit: float | None = None
+    """The rule's limit: with `why` and `to` it tells the rule from others, also once the list has changed. None for a
+    key, and in ledgers of versions that did not write it."""
 
 
 class WaitAnnounced(Message, frozen=True):

@@ -278,8 +278,11 @@ class FloorState:
         call = self.calls.get(fact.call)
         if call is None:
             return
+        if call.queue != fact.queue:  # led away at the door: a stay of its own
+            call.opened, call.fired = frozenset(), frozenset()
+            call.announced_at, call.announced = None, 0
         if fact.rule >= 0:
-            call.fired |= {fact.rule}
+            call.fired |= {(fact.why, fact.to, fact.limit)}
         way = Way(fact.to.partition(":")[0])
         if way is Way.OPEN:
             self.limits.set_for_call(call)

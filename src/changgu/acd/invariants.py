@@ -64,7 +64,7 @@ from changgu.acd.invariants_callbacks import (
     insist_on_hours,
     nobody_is_dialled_twice,
 )
-from changgu.acd.queues import Floor, Way
+from changgu.acd.queues import ON_ARRIVAL, Floor, Way
 
 LOOKED_OVER_EVERY = 16
 """Steps of a brisk watch between two looks at everybody, where otherwise only those who were touched are looked at."""
@@ -211,7 +211,10 @@ def a_departure_has_its_rule(watch: Watch, fact: CallOverflowed, now: Instant) -
         insist(str(queue.keys.get(fact.key or "")) == fact.to, "a key leads where it says", fact)
     else:
         named = 0 <= fact.rule < len(queue.overflows) and queue.overflows[fact.rule]
-        insist(named and (named.when, str(named.to)) == (fact.why, fact.to), "a rule leads where it says", fact)
+        key = fact.why, fact.to, fact.limit
+        insist(named and named.key == key, "a rule leads where it says", fact)
+        again = page is not None and page.queue == fact.queue and key in page.followed
+        insist(not again or fact.why in ON_ARRIVAL, "a rule is followed once in a stay", fact)
     insist(page is not None and not page.outbound, "nobody is led out of a call-back", fact)
 
 

@@ -41,7 +41,7 @@ from changgu.acd.facts import (
     WrapUpExtended,
 )
 from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, QueueName
-from changgu.acd.queues import Agent, Floor, Queue, Seat, Way
+from changgu.acd.queues import Agent, Floor, Queue, RuleKey, Seat, Way
 from changgu.acd.skills import levels
 
 DIVERSIONS = frozenset({Way.VOICEMAIL, Way.CALLBACK, Way.ANNOUNCE, Way.NUMBER, Way.MENU})
@@ -128,6 +128,8 @@ class CallerPage:
     """Queues they have been in before this one."""
     departures: set[str] = field(default_factory=set)
     """Reasons for which rules or keys have sent them another way."""
+    followed: set[RuleKey] = field(default_factory=set)
+    """Overflow rules about waiting that they have followed in this queue."""
     announced_at: Instant | None = None
     dials: int = 0
     reached: bool = False
@@ -357,7 +359,7 @@ class Books:
     def _call_queued(self, fact: CallQueued, now: Instant) -> None:
         page = self.calls[fact.call]
         if not (page.diverted and page.queue == fact.queue):  # who comes back keeps what was opened to them
-            page.opened, page.announced_at = frozenset(), None
+            page.opened, page.announced_at, page.followed = frozenset(), None, set()
         if page.queue is not None and not (page.diverted and page.queue == fact.queue):
             page.been_in.add(page.queue)
         self._order += 1
@@ -385,7 +387,9 @@ class Books:
         if page.queue != fact.queue:
             if page.queue is not None:
                 page.been_in.add(page.queue)
-            page.queue, page.entered_at = fact.queue, now
+            page.queue, page.entered_at, page.opened, page.followed = fact.queue, now, frozenset(), set()
+        if fact.rule >= 0:
+            page.followed.add((fact.why, fact.to, fact.limit))
         self._enters(page)
         if way_of(fact.to) in DIVERSIONS:
             page.diverted = True

@@ -13,7 +13,7 @@ from changgu.acd.callbacks import last_moment
 from changgu.acd.deadlines import Deadlines
 from changgu.acd.facts import Departure
 from changgu.acd.identity import Instant, QueueName
-from changgu.acd.overflow import time_limits
+from changgu.acd.overflow import is_followed, time_limits
 from changgu.acd.queues import Queue
 from changgu.acd.records import AgentRecord, CallRecord
 
@@ -169,7 +169,8 @@ class Limits:
             dues.append(call.entered_at + step)
         if queue.overflows and call.callback is None:
             since = self._state.deserted_since(queue.name)
-            dues += [at for at, rule, _ in time_limits(queue, call.entered_at, since) if rule not in call.fired]
+            limits = time_limits(queue, call.entered_at, since)
+            dues += [at for at, _, rule in limits if not is_followed(rule, call.fired)]
         if queue.announcements.first_after is not None:
             told = self.next_announcement(call)
             if told is not None:

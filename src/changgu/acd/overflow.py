@@ -1,10 +1,10 @@
 """Which rule of a queue sends a caller another way (MOD-01, MOD-03)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 
 from changgu.acd.facts import Departure
-from changgu.acd.queues import ON_ARRIVAL, Overflow, Queue, Way
+from changgu.acd.queues import ON_ARRIVAL, Overflow, Queue, RuleKey, Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,13 @@ def holds_on_arrival(rule: Overflow, crowd: Crowd) -> bool:
             return False
 
 
+def is_followed(rule: Overflow, fired: Set[RuleKey]) -> bool:
+    """Whether a caller has followed this rule in their stay. Old ledgers did not say by which limit."""
+    return bool(fired) and (rule.key in fired or (rule.when, str(rule.to), None) in fired)
+
+
 def time_limits(queue: Queue, entered_at: float, deserted_since: float | None) -> Iterator[tuple[float, int, Overflow]]:
-    """When each rule about waiting is due for a caller: (instant, number of the rule, rule), in list order."""
+    """When each rule about waiting is due for a caller: (instant, place of the rule, rule), in list order."""
     for number, rule in enumerate(queue.overflows):
         if rule.when is Departure.WAITED:
             yield entered_at + rule.limit, number, rule

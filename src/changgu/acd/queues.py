@@ -52,6 +52,10 @@ class Destination:
 WAYS_WITH_NAMES = frozenset({Way.QUEUE, Way.OPEN, Way.ANNOUNCE, Way.NUMBER, Way.MENU})
 
 
+RuleKey = tuple[Departure, str, float | None]
+"""Condition, destination as written, and limit of an overflow rule; None in place of a limit stands for any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Overflow:
     """One rule that sends callers another way. The first rule of a queue whose condition holds is followed.
@@ -69,6 +73,11 @@ class Overflow:
     when: Departure
     to: Destination
     limit: float = 0.0
+
+    @property
+    def key(self) -> RuleKey:
+        """What tells it from other rules, wherever it stands in the list that holds now."""
+        return self.when, str(self.to), self.limit
 
 
 ON_ARRIVAL = frozenset({Departure.FULL, Departure.UNSTAFFED, Departure.ESTIMATE, Departure.RATIO})

@@ -11,7 +11,7 @@ from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.call_state import CallState
 from changgu.acd.facts import Departure
 from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, QueueName
-from changgu.acd.queues import Agent
+from changgu.acd.queues import Agent, RuleKey
 
 if TYPE_CHECKING:
     from changgu.acd.lines import Line
@@ -210,8 +210,8 @@ class CallRecord(Timed):
     last_agent: AgentId | None = None
     grounds: frozenset[str] = frozenset()
     opened: frozenset[QueueName] = frozenset()
-    fired: frozenset[int] = frozenset()
-    """The queue's overflow rules that have been followed."""
+    fired: frozenset[RuleKey] = frozenset()
+    """The queue's overflow rules that have been followed, by what they say: the list may have been another then."""
     been_in: tuple[QueueName, ...] = ()
     """Queues that sent them on, in order."""
     missed: frozenset[AgentId] = frozenset()

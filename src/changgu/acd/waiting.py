@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import itemgetter
 
 from changgu.acd.agent_words import AgentState
 from changgu.acd.call_state import CallState
@@ -22,9 +23,9 @@ from changgu.acd.hand import Hand
 from changgu.acd.identity import AgentId, Instant, QueueName
 from changgu.acd.message import Message
 from changgu.acd.occasions import OfferWithdrawn
-from changgu.acd.overflow import Crowd, rules_on_arrival, time_limits
+from changgu.acd.overflow import Crowd, is_followed, rules_on_arrival, time_limits
 from changgu.acd.promises import told
-from changgu.acd.queues import Destination, Queue, Way
+from changgu.acd.queues import Destination, Overflow, Queue, Way
 from changgu.acd.records import CallRecord
 from changgu.acd.skills import levels, relaxed, suffices
 
@@ -83,7 +84,7 @@ class Waiting:
             hand.note(
                 CallOverflowed(
                     call.call, name, rule.when, str(rule.to), None, number,
-                    wish.priority, wish.skills, wish.agent, wish.last_agent, wish.grounds,
+                    wish.priority, wish.skills, wish.agent, wish.last_agent, wish.grounds, float(rule.limit),
                 ),
                 now,
             )  # fmt: skip
@@ -100,7 +101,7 @@ class Waiting:
         if call.callback is None:
             hand.do(PlayMusicOnHold(call.call, name))
         for number, rule in found:
-            hand.note(CallOverflowed(call.call, name, rule.when, str(rule.to), None, number), now)
+            hand.note(_followed(call, name, number, rule), now)
         opened = frozenset(QueueName(rule.to.name) for _, rule in found) if found else NO_QUEUES
         self.take_steps(call, now, opened)
 
@@ -171,9 +172,9 @@ class Waiting:
     def _overflow_due(self, call: CallRecord, queue: Queue, now: Instant) -> bool:
         """Follows the rules about waiting that are due; whether one of them led the caller out."""
         since = self._state.deserted_since(queue.name)
-        for at, number, rule in list(time_limits(queue, call.entered_at, since)):
-            if at <= now and number not in call.fired:
-                self._hand.note(CallOverflowed(call.call, queue.name, rule.when, str(rule.to), None, number), now)
+        for at, number, rule in sorted(time_limits(queue, call.entered_at, since), key=itemgetter(0)):
+            if at <= now and not is_followed(rule, call.fired):
+                self._hand.note(_followed(call, queue.name, number, rule), now)
                 self._lead_out(call, queue.name, rule.to, rule.when, Wish.of(call), now, call.placed_at)
                 if rule.to.way is not Way.OPEN:
                     return True
@@ -229,3 +230,7 @@ class Waiting:
                 hand.refuse_caller(call.call, FAREWELLS[why], why.value, now)
             case _:
                 hand.do(Divert(call.call, name, to))
+
+
+def _followed(call: CallRecord, name: QueueName, number: int, rule: Overflow) -> CallOverflowed:
+    return CallOverflowed(call.call, name, rule.when, str(rule.to), None, number, limit=float(rule.limit))
