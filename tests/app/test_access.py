@@ -116,6 +116,8 @@ MATRIX: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/messages/outgoing"): SUPERVISOR,
     ("POST", "/messages/outgoing/{id}/again"): SUPERVISOR,
     ("POST", "/api/v1/outgoing-messages/{id}/again"): SUPERVISOR,
+    ("GET", "/api/v1/first-contact"): SUPERVISOR,
+    ("GET", "/first-contact"): SUPERVISOR,
     ("GET", "/floor"): SUPERVISOR,
     # the menu and notices
     ("GET", "/flows"): SUPERVISOR,

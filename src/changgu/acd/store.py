@@ -15,10 +15,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from changgu.acd.call_record import CallRecord
 from changgu.acd.call_rows.store import CallRow, record_of
-from changgu.acd.facts import Outcome
+from changgu.acd.fact_json import from_text
+from changgu.acd.facts import CallQueued, Outcome
 from changgu.acd.identity import AgentId, CallId, QueueName
+from changgu.acd.ledger.rows.store import LedgerRow
 from changgu.acd.ledger.store import Ledger as Ledger
 from changgu.acd.queues import Agent, Floor, Queue, TicketPolicy
+from changgu.acd.skills import levels
 from changgu.ground.database import Base, Database
 from changgu.ground.trouble import BadInput
 
@@ -195,6 +198,23 @@ class CallStore:
         query = select(CallRow).where(CallRow.caller.in_(numbers)).order_by(CallRow.seq.desc()).limit(limit)
         async with self._database.transaction() as session:
             return [record_of(row) for row in (await session.execute(query)).scalars()]
+
+    async def skills_asked(self, calls: Collection[CallId]) -> dict[CallId, frozenset[str]]:
+        """The names of the skills that each of these calls asked for when it came to its first queue (WL-06)."""
+        found: dict[CallId, frozenset[str]] = {}
+        wanted = list(calls)
+        async with self._database.transaction() as session:
+            for start in range(0, len(wanted), 500):
+                rows = await session.execute(
+                    select(LedgerRow.body)
+                    .where(LedgerRow.call.in_(wanted[start : start + 500]), LedgerRow.kind == "CallQueued")
+                    .order_by(LedgerRow.seq)
+                )
+                for (body,) in rows:
+                    fact = from_text("CallQueued", body)
+                    if isinstance(fact, CallQueued):
+                        found.setdefault(fact.call, frozenset(levels(fact.skills)))
+        return found
 
 
 def _conditions(wanted: CallFilter) -> Sequence[ColumnElement[bool]]:

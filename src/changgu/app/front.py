@@ -52,6 +52,9 @@ from changgu.telephony.api import Tracing
 from changgu.telephony.phone_proxy import build_phone_proxy
 from changgu.ticketing import api as ticket_api
 from changgu.ticketing import pages as ticket_pages
+from changgu.ticketing.first_contact import api as first_contact_api
+from changgu.ticketing.first_contact import pages as first_contact_pages
+from changgu.ticketing.first_contact.service import FirstContacts
 from changgu.ticketing.intake import api as message_api
 from changgu.ticketing.intake import pages as message_pages
 from changgu.ticketing.outbox import api as outgoing_api
@@ -86,6 +89,7 @@ def build_front(service: Service) -> FastAPI:
     )  # fmt: skip
     visitor = VISITOR_PHONES[settings.visitor_phone.enabled]
     person_past = PersonPast(service.calls, service.identified, service.tickets, lambda: keeper.floor)
+    contacts = FirstContacts(database, service.calls, lambda: keeper.floor)
     listening = Listening(service.recording_store, service.recordings.file_of)
     trace = Tracing(
         service.calls, service.cel_writer.store, service.cel_writer.flush, asks=settings.surveys.after_call
@@ -123,6 +127,8 @@ def build_front(service: Service) -> FastAPI:
                 TicketCalls(service.calls, lambda: keeper.floor), service.intake, service.surveys,
                 service.self_service,
             ),
+            first_contact_api.build_router(gate, contacts),
+            first_contact_pages.build_pages(gate, pages, contacts),
             outgoing_api.build_router(gate, service.outbox),
             outgoing_pages.build_pages(gate, pages, service.outbox),
             message_api.build_router(gate, service.intake),

@@ -1,0 +1,1 @@
+"""First-contact resolution: what the desk solves itself, and what stays solved, by agent and skill (WL-06)."""
