@@ -12,7 +12,7 @@ from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp, Event
 from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.queues import Destination, Way
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.nodes import DigitsPrompt, HandOver, NamedPrompt, Prompt, TextPrompt
+from changgu.ivr_flows.nodes import ChooseLanguage, DigitsPrompt, HandOver, NamedPrompt, NodeName, Prompt, TextPrompt
 from changgu.ivr_flows.service import load_file, shipped_menu
 from changgu.telephony.admission import Admission
 from changgu.telephony.ari.client import Ari
@@ -119,9 +119,9 @@ class Lobby:
             self.keys += 1
             await self.pbx.press(call, key, at=f"2026-03-01T09:{self.keys:02}:00.000+0900")
 
-    async def until_posted(self, event: Event) -> None:
+    async def until_posted(self, event: Event, times: int = 1) -> None:
         async def so() -> bool:
-            return event in self.posted
+            return self.posted.count(event) >= times
 
         try:
             await eventually(so, within=5, every=0.01)
@@ -180,6 +180,20 @@ async def test_a_menu_may_ask_for_skills_at_a_level_and_for_one_agent(lobby: Lob
     lobby.menu = replace(MENU, start=MENU.person, nodes={MENU.person: person})
     await lobby.pbx.call_in(CALL)
     await lobby.until_posted(CallArrived(CALL, QueueName("network"), 2, frozenset({"vpn:3"}), AgentId("alice")))
+
+
+async def test_a_language_is_told_again_whenever_its_caller_comes_to_a_queue(lobby: Lobby) -> None:
+    """Led away at the door of a queue, they were never in it: the next one has to know, too, also after a restart."""
+    choice = ChooseLanguage((NamedPrompt("greeting"),), {"1": "ko", "2": "en"}, MENU.person)
+    first, nodes = NodeName("choice"), {MENU.person: HandOver("network")}
+    lobby.menu = replace(MENU, start=first, nodes={first: choice, **nodes})
+    await lobby.pbx.call_in(CALL)
+    await lobby.press("2")
+    english = CallArrived(CALL, QueueName("network"), language="en")
+    await lobby.until_posted(english)
+
+    lobby.inbound.divert(Divert(CALL, QueueName("network"), Destination(Way.MENU, MENU.person)))
+    await lobby.until_posted(english, times=2)
 
 
 async def test_a_queues_own_number_has_a_greeting_and_no_menu(lobby: Lobby) -> None:

@@ -148,7 +148,7 @@ class Visitor:
     language: str | None = None
     """In which they went on in the menu; None: the desk's."""
     known_language: str = ""
-    """The one that the ACD knows of; empty: the desk's."""
+    """The one that the ACD is told of whenever they come to a queue; empty as long as it is the desk's."""
     notices: dict[int, str] = field(default_factory=dict)
     """Notices that the menu was told of and has not read out yet: their sentences."""
     known: asyncio.Task[Standing] | None = None

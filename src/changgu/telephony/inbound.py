@@ -557,12 +557,13 @@ class Inbound:
 
     async def _arrives(self, visitor: Visitor, arrived: CallArrived) -> None:
         known = await self._standing(visitor)
-        spoken, before = visitor.language or self._desk.language, visitor.known_language or self._desk.language
+        spoken = visitor.language or self._desk.language
+        if visitor.known_language or spoken != self._desk.language:
+            visitor.known_language = spoken
         visitor.arrived = msgspec.structs.replace(
             arrived, priority=arrived.priority + known.priority, last_agent=known.last_agent, grounds=known.grounds,
-            language="" if spoken == before else spoken,
+            language=visitor.known_language,
         )  # fmt: skip
-        visitor.known_language = spoken
         visitor.afterwards = None  # whatever they did in the menu: from here on they wait, and may give up
         self._post(visitor.arrived)
 
