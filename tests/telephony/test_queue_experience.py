@@ -1,7 +1,7 @@
 """What waiting callers hear and press, and that nothing of it delays an answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -448,3 +448,26 @@ async def test_who_hangs_up_leaves_the_music_to_who_has_waited_longest() -> None
         board.do(HangUpCaller(CALL, Farewell.NONE))
         await board.pbx.until_asked("POST", "c2/moh")
         assert "POST channels/c3/moh" not in board.requests()
+
+
+async def test_music_that_was_meant_for_somebody_who_is_joined_at_the_same_time_goes_to_the_next() -> None:
+    """Who has waited longest is next for the music and for an agent: in a rush, both happen at once."""
+    second, third = CallId("c2"), CallId("c3")
+    async with open_switchboard() as board:
+        turns: list[tuple[CallId, Callable[[], Coroutine[Any, Any, None]]]] = []
+
+        def later(call: CallId, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
+            turns.append((call, do))
+
+        sound = QueueExperience(board.ari, later, asyncio.ensure_future, None, "ko", most_listeners=1)
+        for number, call in enumerate((CALL, second, third), 1):
+            sound.music(call)
+            await board.until(lambda wanted=number: len(turns) == wanted)  # type: ignore[misc]
+        while turns:
+            await turns.pop(0)[1]()
+
+        sound.end(CALL)
+        sound.end(second)
+        while turns:
+            await turns.pop(0)[1]()
+        assert "POST channels/c3/moh" in board.requests()

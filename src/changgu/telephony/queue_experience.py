@@ -202,6 +202,7 @@ class QueueExperience:
 
     async def _start_music(self, call: CallId, stay: _Stay) -> None:
         if self._stays.get(call) is not stay or stay.playback is not None:
+            self._next_listener()
             return  # connected meanwhile; or the announcement's end will start it
         self._cancel(stay)
         if not stay.music:
@@ -214,7 +215,7 @@ class QueueExperience:
         await self._tolerating(("POST", path("channels", call, "moh")))
 
     def _next_listener(self) -> None:
-        if self._without:
+        if self._without and (self._most_listeners is None or self._listeners < self._most_listeners):
             call = next(iter(self._without))
             self._later(call, partial(self._start_music, call, self._without.pop(call)))
 
