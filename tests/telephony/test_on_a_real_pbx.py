@@ -29,20 +29,23 @@ from changgu.acd.facts import (
     Outcome,
 )
 from changgu.acd.identity import AgentId, QueueName
+from changgu.acd.queue_log import QueueLog
 from changgu.app.schema import upgrade
 from changgu.asterisk_conf.plan import PbxPlan
 from changgu.asterisk_conf.render import render
 from changgu.ground.database import Database
+from changgu.telephony.ami.queue_log_writer import as_written, written_since
 from changgu.telephony.cel import LINKEDID_END, CelEvent
 from changgu.telephony.cel_audit import cel_check
 from changgu.telephony.cel_writer import CelWriter
 from changgu.telephony.legs import agent_leg, bridge_of
 from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.recorder import AGENT, CALLER, MixMonitorRecorder
+from changgu.telephony.shadow_reader import Place
 from changgu.telephony.soft_phone import SoftPhones
 from tests.support.private_pbx import SECRET
 from tests.support.real_pbx import real_pbx
-from tests.support.telephone_room import DESK_NUMBER, MENU_HERTZ, PBX_FLOOR, RING_SECONDS, Room
+from tests.support.telephone_room import DESK_NUMBER, FLOOR, MENU_HERTZ, PBX_FLOOR, RING_SECONDS, Room
 from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ, longest_break, tone_seconds, tone_share, write_tone
 from tests.support.waiting import eventually
 
@@ -297,6 +300,9 @@ async def test_what_happened_stands_in_asterisks_own_queue_log(room: Room, phone
         return found if "COMPLETECALLER" in found else []
 
     assert await eventually(events) == ["ENTERQUEUE", "CONNECT", "COMPLETECALLER"]
+    words, there = QueueLog(lambda agent: [queue.name for queue in FLOOR.queues]), written_since(log, Place())
+    ours = [row for recorded in room.ledger for row in words.rows(recorded) if row.callid == call]
+    assert [there[as_written(row)] for row in ours] == [1, 1, 1], "a row in doubt is known again when it stands there"
 
 
 async def test_the_pbxs_own_account_of_a_call_agrees_with_the_ledger(

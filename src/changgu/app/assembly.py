@@ -207,7 +207,9 @@ class Service:
         self.lost_calls = LostCalls(
             lambda event: self.runner.post(event), lambda: QueueName(settings.desk.main_queue)
         )
-        self.queue_log_writer = QueueLogWriter(self.ami, queue_log.rows, without_pauses=True)
+        self.queue_log_writer = QueueLogWriter(
+            self.ami, queue_log.rows, without_pauses=True, log=queue_log_file(settings)
+        )
         self.recording_store = RecordingStore(database)
         self.recordings = Recordings(
             self.recording_store,

@@ -87,7 +87,7 @@ class ShadowReader:
         if self._place is None:
             self._place = self._remembered = await asyncio.to_thread(_remembered, self._kept)
         while True:
-            rows, place, whole = await asyncio.to_thread(_rows_after, self._log, self._place)
+            rows, place, whole = await asyncio.to_thread(rows_after, self._log, self._place)
             if place.inode != self._place.inode:
                 self._history.started_over()
             self._place = place
@@ -118,6 +118,15 @@ class ShadowReader:
         self._tell(finished)
 
 
+def place_now(log: Path) -> Place:
+    """Where the next row will stand; raises OSError."""
+    try:
+        present = log.stat()
+    except FileNotFoundError:  # no PBX has written yet
+        return Place()
+    return Place(present.st_ino, present.st_size)
+
+
 def _remembered(kept: Path) -> Place:
     try:
         there = orjson.loads(kept.read_bytes())
@@ -138,8 +147,8 @@ def _remember(kept: Path, place: Place) -> None:
     partial.replace(kept)
 
 
-def _rows_after(log: Path, place: Place) -> tuple[list[tuple[int, Row]], Place, bool]:
-    """Rows from a place on, the place after them, and whether that is the end of the present log."""
+def rows_after(log: Path, place: Place) -> tuple[list[tuple[int, Row]], Place, bool]:
+    """Rows from a place on, the place after them, and whether that is the end of the present log; raises OSError."""
     try:
         present = log.stat()
     except FileNotFoundError:  # no PBX has written yet
