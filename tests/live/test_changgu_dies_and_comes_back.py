@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,20 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+OUTAGE = """[emergency.outage]
+title = "전산망 장애"
+helpers = [{ agents = ["park"], queues = ["network"] }]
+"""
+
 
 async def test_sigkill_during_calls_conversations_go_on_and_the_waiting_keep_their_place(desk: Desk) -> None:
-    """One talks, two wait; changgu is killed and started again: nobody notices, and the waits are counted from the
-    first moment."""
+    """One talks, two wait, an emergency plan is on; changgu is killed and started again: nobody notices, the waits are
+    counted from the first moment, and the plan still holds with whom it brought (WL-05)."""
+    async with desk.emergency("outage", OUTAGE) as plan:
+        await sigkill_during_calls(desk, plan)
+
+
+async def sigkill_during_calls(desk: Desk, plan: dict[str, Any]) -> None:
     await desk.agent("lee")
     await desk.call("1002", "talker", number="01088880001")
     await desk.service.agent_is("lee", "talking")
@@ -33,6 +44,7 @@ async def test_sigkill_during_calls_conversations_go_on_and_the_waiting_keep_the
 
     await desk.service.agent_is("lee", "talking")
     await desk.waiting("network", 2)
+    assert (await desk.service.get("/emergency"))["on"] == plan
     await desk.hang_up("talker")
     await desk.service.agent_is("lee", "talking", within=10)
     first = await desk.service.call_where(caller="01088880002", agent="lee")
@@ -40,8 +52,9 @@ async def test_sigkill_during_calls_conversations_go_on_and_the_waiting_keep_the
     assert first["id"] == before["01088880002"]["id"]
     waited = datetime.fromisoformat(first["answered_at"]) - datetime.fromisoformat(first["queued_at"])
     assert abs(first["wait_seconds"] - waited.total_seconds()) < 0.01
+    await desk.agent("park")  # serves network only while the plan is on
+    await desk.service.call_where(caller="01088880003", agent="park")
     await desk.hang_up("first")
-    await desk.service.call_where(caller="01088880003", agent="lee")
     await desk.hang_up("second")
     talker = await desk.service.call_where(caller="01088880001", outcome="answered")
     assert talker["answered_at"] == before["01088880001"]["answered_at"]

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,19 @@ class Desk:
     async def clear(self) -> None:
         """Start from an empty floor."""
         await self.sign_everybody_out()
+
+    @asynccontextmanager
+    async def emergency(self, plan: str, routing: str) -> AsyncIterator[dict[str, Any]]:
+        """With a plan of these routing rules on; what the API says of it."""
+        (self.service.data / "routing.toml").write_text(routing)
+        await self.service.cli("reload")
+        told = await self.service.http.put("/api/v1/emergency", json={"plan": plan, "why": "백본 장애"})
+        assert told.status_code == 200, told.text
+        try:
+            yield (await self.service.get("/emergency"))["on"]
+        finally:
+            if self.service.running:
+                await self.service.http.delete("/api/v1/emergency")
 
     async def nothing_is_left(self) -> None:
         """The PBX itself, asked by an independent client, has no channel and no bridge."""
