@@ -99,13 +99,17 @@ class FakeAri:
 
     async def call_in(self, channel: str, exten: str = "1000", number: str = "01012345678") -> None:
         """A caller reaches `Stasis(changgu,inbound,exten)`."""
-        self.channels[channel] = FakeChannel(channel, f"inbound,{exten}", number)
-        await self.start(channel)
+        one = self.channels[channel] = FakeChannel(channel, f"inbound,{exten}", number, state="Ring")
+        await self._enters(one)
 
     async def start(self, channel: str) -> None:
-        """The channel enters our application."""
+        """The channel is answered and enters our application."""
         one = self.channels[channel]
-        one.in_stasis, one.state = True, "Up"
+        one.state = "Up"
+        await self._enters(one)
+
+    async def _enters(self, one: FakeChannel) -> None:
+        one.in_stasis = True
         await self.say("StasisStart", channel=one.resource(), args=one.args.split(","))
 
     async def press(self, channel: str, digit: str, at: str = NOW, held: int = 100) -> None:

@@ -216,6 +216,13 @@ async def test_who_is_to_hear_nothing_yet_costs_no_request_before_an_idle_agents
     assert not silent_lobby.inbound.answering.is_put_off(CALL)
 
 
+async def test_a_menu_that_says_nothing_answers_nobody(silent_lobby: Lobby) -> None:
+    silent_lobby.menu = replace(MENU, start=MENU.person, nodes={MENU.person: HandOver("network")})
+    await silent_lobby.pbx.call_in(CALL)
+    await silent_lobby.until_posted(CallArrived(CALL, QueueName("network")))
+    assert not silent_lobby.pbx.asked[1:]
+
+
 async def test_nobody_is_told_anything_before_they_are_answered(silent_lobby: Lobby) -> None:
     await silent_lobby.pbx.call_in(CALL, "1002")
     await silent_lobby.until_posted(CallArrived(CALL, QueueName("network")))

@@ -21,7 +21,7 @@ class Answering:
         self._ari = ari
         self._put_off: set[CallId] = set()
 
-    async def now(self, call: CallId) -> None:
+    async def _now(self, call: CallId) -> None:
         """Answer; once more when the line to the PBX dropped. AriTrouble when that cannot be done."""
         while True:
             try:
@@ -42,7 +42,7 @@ class Answering:
         """Answer whoever has not been. A caller who cannot be is about to be gone, and is told of as such."""
         if call in self._put_off:
             try:
-                await self.now(call)
+                await self._now(call)
             except AriRefused as trouble:
                 logger.info("a waiting caller could not be answered: %s", trouble, extra={"call_id": call})
             self._put_off.discard(call)

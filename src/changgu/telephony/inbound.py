@@ -45,6 +45,7 @@ from changgu.ivr_flows.session import (
     HangUp,
     LookedUp,
     PersonWanted,
+    Play,
     Recorded,
     Step,
     ToQueue,
@@ -268,9 +269,7 @@ class Inbound:
         if not self.knows(CallId(channel.id)):
             visitor = self._register(channel, dialled)
             visitor.language, visitor.known_language = language or None, language
-            if channel.state != "Up":
-                self.answering.put_off(visitor.handset.call)
-                self._spawn(self.answering.if_put_off(visitor.handset.call))
+            self._spawn(self.answering.if_put_off(visitor.handset.call))
 
     def greet_again(self, channel: Channel, dialled: str) -> None:
         """A caller who was in the menu when we went away: it starts again, once."""
@@ -304,10 +303,9 @@ class Inbound:
             visitor.task.cancel()
         visitor.handset.forget_keys()
         visitor.afterwards = None
-        if command.to.way is Way.MENU:
-            self._begin(visitor, self._walk_from(visitor, NodeName(command.to.name)))
-        else:
-            self._begin(visitor, self._diversions.serve(visitor, command))
+        menu = command.to.way is Way.MENU
+        way = self._walk_from(visitor, NodeName(command.to.name)) if menu else self._diversions.serve(visitor, command)
+        self._begin(visitor, way, answered=True)
 
     async def after_gap(self) -> None:
         """The line to Asterisk was down: prompts and messages may have ended unheard of."""
@@ -400,8 +398,6 @@ class Inbound:
         if visitor.task is not None and visitor.task is not asyncio.current_task():
             visitor.task.cancel()
         try:
-            if verdict is Verdict.TOLD:
-                await self.answering.now(call)
             await self.answering.if_put_off(call)
             await self._diversions.interrupt(call)
             await self._player.hush(visitor.handset)
@@ -416,19 +412,22 @@ class Inbound:
         call = CallId(channel.id)
         identity = CallerIdentity(presented(channel.caller_number), channel.caller_name, dialled)
         visitor = self._visitors[call] = Visitor(identity, Handset(call))
+        if channel.state != "Up":
+            self.answering.put_off(call)
         return visitor
 
-    def _begin(self, visitor: Visitor, visit: Coroutine[Any, Any, None]) -> None:
-        visitor.task = self._spawn(self._to_the_end(visitor.handset.call, visit))
+    def _begin(self, visitor: Visitor, visit: Coroutine[Any, Any, None], *, answered: bool = False) -> None:
+        visitor.task = self._spawn(self._to_the_end(visitor.handset.call, visit, answered))
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         if self._tasks is None:
             raise RuntimeError("Inbound.run is not running")
         return self._tasks.create_task(work)
 
-    async def _to_the_end(self, call: CallId, visit: Coroutine[Any, Any, None]) -> None:
+    async def _to_the_end(self, call: CallId, visit: Coroutine[Any, Any, None], answered: bool) -> None:
         try:
-            await self.answering.if_put_off(call)
+            if answered:
+                await self.answering.if_put_off(call)
             await visit
         except (AriNotFound, AriNotOurs, AriConflict) as trouble:
             # The caller's channel left us in the middle of a request; its end is reported by `left`.
@@ -443,7 +442,6 @@ class Inbound:
     async def _visit(self, visitor: Visitor) -> None:
         call, identity, language = visitor.handset.call, visitor.identity, self._desk.language
         visitor.known = self._look_up(visitor)
-        self.answering.put_off(call)
         match self._desk.numbers().destination(identity.dialled):
             case ToQueueDirectly(queue):
                 if self._desk.short_greeting:
@@ -521,7 +519,7 @@ class Inbound:
                 else:
                     steps = part
             turn = replace(turn, steps=steps)
-        if turn.steps or turn.wait is not None:
+        if turn.wait is not None or any(isinstance(step, Play) for step in turn.steps):
             await self.answering.if_put_off(handset.call)
         return await self._player.perform(handset, await self._read_out(visitor, turn, language), language, deeds)
 
