@@ -62,7 +62,15 @@ def test_what_was_kept_and_cannot_be_read_is_made_anew(plan: PbxPlan, tmp_path: 
     assert configuration(plan, FLOOR, PASSWORDS, tmp_path) == first
 
 
+def test_the_very_first_start_keeps_them_for_the_second(plan: PbxPlan, tmp_path: Path) -> None:
+    configuration(plan, FLOOR, PASSWORDS, tmp_path / "pbx" / "etc")
+
+    assert (tmp_path / "pbx" / "etc" / KEPT).is_file()
+    assert (tmp_path / "pbx" / "etc").stat().st_mode & 0o077 == 0
+
+
 def test_without_a_folder_to_keep_them_in_they_are_made_all_the_same(plan: PbxPlan, tmp_path: Path) -> None:
-    made = configuration(plan, FLOOR, PASSWORDS, tmp_path / "missing")
+    (tmp_path / "full").write_text("a file, and no folder")
+    made = configuration(plan, FLOOR, PASSWORDS, tmp_path / "full")
 
     assert made == configuration(plan, FLOOR, PASSWORDS)

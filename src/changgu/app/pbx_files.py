@@ -76,8 +76,9 @@ def _digest(plan: PbxPlan, floor: PbxFloor) -> str:
 def _keep(file: Path, rendered: Rendered) -> None:
     partial = file.with_suffix(".partial")
     try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
             out.write(msgspec.json.encode(rendered))
         partial.replace(file)
-    except OSError as trouble:  # before the first start there is no folder; the next one keeps it
-        logger.debug("the PBX's files were not kept: %s", trouble)
+    except OSError as trouble:  # they are made at the next start, too
+        logger.warning("the PBX's files were not kept: %s", trouble)
