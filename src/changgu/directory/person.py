@@ -1,9 +1,10 @@
 """A person who may call: who they are, where they work, how they are reached, what they use (USR-01, CMDB-01)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
+
+from msgspec import Struct
 
 from changgu.directory.items import Asset
 from changgu.directory.numbers import NumberKind
@@ -29,8 +30,7 @@ CERTAIN = 100
 """Confidence in a number that a person confirmed or the personnel list names."""
 
 
-@dataclass(frozen=True, slots=True)
-class PhoneIdentity:
+class PhoneIdentity(Struct, frozen=True):
     """One number of one person. A number can belong to several people: a shared desk, a meeting room."""
 
     canonical: str
@@ -47,8 +47,7 @@ class PhoneIdentity:
     verified_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PersonCard:
+class PersonCard(Struct, frozen=True):
     """Everything the directory knows of a person, as the screen pop shows it."""
 
     id: PersonId
@@ -73,16 +72,14 @@ class PersonCard:
         return next((number for number in self.numbers if number.canonical == canonical), None)
 
 
-@dataclass(frozen=True, slots=True)
-class NumberWritten:
+class NumberWritten(Struct, frozen=True):
     """A number as somebody gives it; the kind is told from the number when it is not given."""
 
     written: str
     kind: NumberKind | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PersonWritten:
+class PersonWritten(Struct, frozen=True):
     """What somebody says about a person. What is left out is not talked about."""
 
     fields: Mapping[str, str | None]
@@ -91,8 +88,7 @@ class PersonWritten:
     vip: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """Whose number it is, in a few words."""
 
     id: PersonId
@@ -101,8 +97,7 @@ class Owner:
     vip: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One entry of a person's history: who changed what, and when."""
 
     at: datetime

@@ -5,7 +5,8 @@ Conversations are left alone, waiting callers keep their place, and what belongs
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import Command, ConnectCall, PlayMusicOnHold
@@ -42,8 +43,7 @@ from changgu.telephony.legs import (
 CONVERSING = (CallState.CONNECTING, CallState.TALKING, CallState.HELD)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """What the PBX has now."""
 
     app: str
@@ -68,8 +68,7 @@ class Snapshot:
         return purpose_of_app_data(self.app, channel.app_data)
 
 
-@dataclass(frozen=True, slots=True)
-class LegFound:
+class LegFound(Struct, frozen=True):
     """An agent's leg that is still up."""
 
     leg: AgentLeg
@@ -82,8 +81,7 @@ class LegFound:
     """Under our control, or ringing; not so while it waits for us in the dialplan, picked up while we were away."""
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(Struct):
     """What follows from the comparison, to be done in this order."""
 
     orphans: list[str] = field(default_factory=list)

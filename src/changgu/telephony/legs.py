@@ -4,7 +4,8 @@ We choose the names, so a repeated request is harmless and a name tells after a 
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 
@@ -20,22 +21,19 @@ _BRIDGE = "call-"
 _OUTSIDE = "outside-"
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """A caller whom the dialplan sent us."""
 
     dialled: str
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(Struct, frozen=True):
     """A caller taken back from the shadow queue, where they waited while we were away."""
 
     queue: QueueName
 
 
-@dataclass(frozen=True, slots=True)
-class AgentLeg:
+class AgentLeg(Struct, frozen=True):
     """An agent's phone, rung by us for an offer."""
 
     offer: OfferId
@@ -43,30 +41,26 @@ class AgentLeg:
     agent: AgentId
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True):
     """Somebody whom we called back; the channel's id is the call's."""
 
     queue: QueueName
     number: str
 
 
-@dataclass(frozen=True, slots=True)
-class OutsideLeg:
+class OutsideLeg(Struct, frozen=True):
     """An outside number to which a caller is put through."""
 
     call: CallId
 
 
-@dataclass(frozen=True, slots=True)
-class SurveyLeg:
+class SurveyLeg(Struct, frozen=True):
     """Somebody whom we called to ask about a ticket; no call of the ACD's."""
 
     ticket: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stray:
+class Stray(Struct, frozen=True):
     """A channel under our control for no purpose that we know."""
 
 

@@ -3,7 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from changgu.acd.identity import QueueName
 
@@ -18,20 +19,17 @@ LONGEST_NUMBER = 64
 LONGEST_NAME = 80
 
 
-@dataclass(frozen=True, slots=True)
-class ToMenu:
+class ToMenu(Struct, frozen=True):
     """The desk's own number: the caller hears the menu."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToQueueDirectly:
+class ToQueueDirectly(Struct, frozen=True):
     """A queue's own number: no menu."""
 
     queue: QueueName
 
 
-@dataclass(frozen=True, slots=True)
-class NumberPlan:
+class NumberPlan(Struct, frozen=True):
     """The numbers at which the desk can be reached."""
 
     desk: str

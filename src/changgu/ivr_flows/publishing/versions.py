@@ -7,10 +7,11 @@ time.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
+
+from msgspec import Struct, field
 
 from changgu.ground.trouble import BadInput, Conflict, NotFound
 from changgu.ivr_flows.menu_set import MenuFiles, MenuSet
@@ -48,8 +49,7 @@ class Standing(StrEnum):
     """Was on the air, or was to be and was withdrawn."""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """A menu tree that was fit for callers, with all that it needs."""
 
     number: VersionNumber
@@ -66,8 +66,7 @@ class Version:
     """False: it was written down by an older changgu without what lies beside its tree."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(Struct, frozen=True):
     """From when on a version answers callers."""
 
     id: int
@@ -87,8 +86,7 @@ class Publication:
         return self.withdrawn_at is None and self.effective_at <= at
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """What supervisors are working on; one for each menu tree."""
 
     menu: MenuSet
@@ -102,8 +100,7 @@ class Draft:
     """False: it was written down by an older changgu without what lies beside its tree."""
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """All versions of one menu tree and all that was decided about them, oldest first."""
 
     versions: Sequence[Version] = ()

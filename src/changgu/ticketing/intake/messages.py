@@ -1,9 +1,10 @@
 """A voice mail or a fax that became a ticket: what is kept of it, and when it counts as unanswered."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct
 
 from changgu.acd.identity import CallId
 from changgu.ivr_flows.opening_hours import Calendar
@@ -43,8 +44,7 @@ ANSWER_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """That a message has been replied to."""
 
     how: Answer
@@ -52,8 +52,7 @@ class Answered:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """The limit on the time without a reply."""
 
     limit: timedelta
@@ -68,8 +67,7 @@ class Waiting:
         return due or left_at + self.limit
 
 
-@dataclass(frozen=True, slots=True)
-class TicketMessage:
+class TicketMessage(Struct, frozen=True):
     """One message and the ticket that it is attached to."""
 
     id: int
@@ -103,8 +101,7 @@ class TicketMessage:
         return self.alerted_at is not None and self.answered is None
 
 
-@dataclass(frozen=True, slots=True)
-class MessageTicket:
+class MessageTicket(Struct, frozen=True):
     """What became of a message."""
 
     ticket: TicketNumber

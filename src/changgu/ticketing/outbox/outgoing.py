@@ -7,10 +7,11 @@ Trouble
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from changgu.ground.trouble import Trouble
 
@@ -90,8 +91,7 @@ PURPOSE_NAMES = {Purpose.ANSWER: ("메뉴의 답", "answer of the menu"), Purpos
 WAY_NAMES = {"sms": ("문자", "SMS"), "mail": ("메일", "mail"), "": ("–", "–")}
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """One message to a caller."""
 
     id: int
@@ -138,8 +138,7 @@ class Outgoing:
         return self.has_failed and bool(self.text or self.purpose is Purpose.PIN)
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """Whoever delivers has taken it over."""
 
     way: str
@@ -149,8 +148,7 @@ class Taken:
     """What becomes true with it, in the transaction that says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What is known of a message that was taken over."""
 
     arrival: Arrival

@@ -1,8 +1,9 @@
 """The PIN of a caller: which ones are good enough, and how many guesses anybody has."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct
 
 from changgu.ground.trouble import BadInput
 
@@ -34,8 +35,7 @@ class CheckResult(StrEnum):
     """Too many guesses; the desk gives out a new one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Guesses:
+class Guesses(Struct, frozen=True):
     """What there was before a guess."""
 
     wrong_in_a_row: int = 0
@@ -45,8 +45,7 @@ class Guesses:
     """From this telephone within `NUMBER_WINDOW`."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallerCheck:
+class CallerCheck(Struct, frozen=True):
     """Whether a caller is who they say."""
 
     result: CheckResult
@@ -63,8 +62,7 @@ class CallerCheck:
         return self.result is CheckResult.CONFIRMED
 
 
-@dataclass(frozen=True, slots=True)
-class PinStanding:
+class PinStanding(Struct, frozen=True):
     """What the desk sees of somebody's PIN; never the PIN."""
 
     is_set: bool

@@ -1,8 +1,9 @@
 """FORM-3: the four questions of the survey, and what counts as an answer."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct
 
 from changgu.acd.identity import CallId
 from changgu.ground.trouble import BadInput
@@ -53,8 +54,7 @@ class Way(StrEnum):
     WEB = "web"
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """The one response to a case; None is 무응답, and enters no mean (SAT-03)."""
 
     case: str
@@ -72,8 +72,7 @@ class Response:
         return any(score is not None for score in self.scores.values())
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionFigures:
+class QuestionFigures(Struct, frozen=True):
     """How one question was answered."""
 
     question: Question
@@ -83,8 +82,7 @@ class QuestionFigures:
     """Of those who answered, 1 to 5; None when nobody did."""
 
 
-@dataclass(frozen=True, slots=True)
-class SurveyFigures:
+class SurveyFigures(Struct, frozen=True):
     """How the survey was answered over a time."""
 
     responses: int
