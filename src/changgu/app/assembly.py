@@ -9,6 +9,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -113,6 +114,14 @@ LIMITS_HELD = 10.0
 
 PAGES_BACK = 12.0
 """Seconds after a start within which open desktops have come back: a page tries again after 10 s at the latest."""
+
+
+class Running(Protocol):
+    """A part that runs until it is cancelled."""
+
+    async def run(self) -> None:
+        """Does its work."""
+        ...
 
 
 class Service:
@@ -324,10 +333,11 @@ class Service:
                     self.ledger, self.runner, self.screen_pop, self.recordings, self.ticket_opener, self.feed,
                     self.ami, self.queue_log_writer, self.cel_writer, self.shadow_queues, self.agent_phones,
                     self.telephony, self.watchdog, self.shadow_reader, self.flow_versions, self.notices,
-                    self.flow_counts, self.unanswered, self.ticket_callbacks, self.outbox,
-                    self.expiry, self.transcripts, self.faxes, self.emergencies,
+                    self.flow_counts, self.ticket_callbacks, self.emergencies,
                 ):  # fmt: skip
                     tasks.create_task(part.run(), name=type(part).__name__)
+                for behind in (self.unanswered, self.outbox, self.expiry, self.transcripts, self.faxes):
+                    tasks.create_task(self._run_behind_calls(behind), name=type(behind).__name__)
                 self._floor_changed(self.keeper.floor)  # settles what the ledger's last lines left open
                 for lost in self._lost_unheard:
                     self.runner.post(lost)
@@ -359,6 +369,14 @@ class Service:
             async with asyncio.timeout(LIMITS_HELD):
                 await self.telephony.reconciler.done.wait()
         self.runner.release_deadlines()
+
+    async def _run_behind_calls(self, part: Running) -> None:
+        """What looks through the database at first, and no call waits for: only once calls are routed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LIMITS_HELD):
+                await self.telephony.reconciler.done.wait()
+                await self.caught_up()
+        await part.run()
 
     async def _miss_desktops(self) -> None:
         """Desktops that were open when we went away have had time to come back."""

@@ -49,6 +49,9 @@ AT_ONCE = 32
 PURGE_EVERY = 3600.0
 """Seconds between looks for recordings whose time is over."""
 
+PURGE_FIRST = 10.0
+"""Seconds after a start until the first: until then there is more to do, and callers wait for it."""
+
 NONE: frozenset[str] = frozenset()
 
 FOLLOWED = (*HEARD, CallEnded)
@@ -378,6 +381,7 @@ class Recordings:
     # -- the time that is over
 
     async def _purge_now_and_then(self) -> None:
+        await asyncio.sleep(PURGE_FIRST)
         while True:
             try:
                 await self.purge(self._now().astimezone(self._zone).date())
