@@ -110,6 +110,35 @@ def test_a_caller_who_asks_by_key_is_called_back_in_the_place_they_had() -> None
     assert floor.waiting() == [FIRST, "c2"]
 
 
+def test_who_waited_in_english_is_called_back_in_english_also_after_a_restart() -> None:
+    floor = a_desk(First.CALLER)
+    floor.dial("c1", NUMBER)
+    floor.tell(CallArrived(CallId("c1"), HELPDESK, language="en"))
+    floor.tell(KeyPressed(CallId("c1"), "1"))
+    (booked,) = of(CallbackBooked, asked(floor, call="c1"))
+    for engine in (floor.engine, floor.restored()):
+        assert (booked.language, engine.callbacks[CB].language) == ("en", "en")
+    floor.ready("alice")
+    floor.tell(MenuEnded(CallId("c1"), served=True, outcome=Outcome.CALLBACK))
+    (dial,) = of(DialPerson, floor.wait(0))
+
+    assert dial == DialPerson(FIRST, NUMBER, HELPDESK, seconds(30), "en")
+    assert floor.engine.calls[FIRST].language == "en"
+    assert floor.restored().calls[FIRST].language == "en"
+    floor.tell(DialFailed(FIRST, "busy"))
+    assert of(DialPerson, floor.wait(15 * 60))[0].language == "en", "and at the next try"
+
+
+def test_who_asks_in_the_menu_says_in_which_language_they_are_called_back() -> None:
+    floor = a_desk(First.CALLER)
+    floor.ready("alice")
+    floor.dial("c1", NUMBER)
+    floor.tell(CallbackAsked(CB, NUMBER, HELPDESK, CallId("c1"), language="en"))
+    floor.tell(MenuEnded(CallId("c1"), served=True, outcome=Outcome.CALLBACK))
+
+    assert of(DialPerson, floor.wait(0))[0].language == "en"
+
+
 def test_the_agent_is_called_first_and_then_the_person() -> None:
     floor = a_desk()
     floor.ready("alice")

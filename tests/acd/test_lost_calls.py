@@ -64,6 +64,11 @@ def test_only_a_lost_call_is_made_good() -> None:
             assert told(STARTED, QUEUED, CallEnded(C1, outcome, Ender.CALLER)) == []
 
 
+def test_who_was_lost_in_english_is_called_back_in_english() -> None:
+    queued = CallQueued(C1, NETWORK, 0, language="en")
+    assert [asked.language for asked in told(STARTED, queued, LOST)] == ["en"]
+
+
 def test_a_desk_without_a_queue_promises_nothing() -> None:
     assert told(STARTED, LOST, main=None) == []
 

@@ -227,7 +227,10 @@ async def test_a_caller_asks_to_be_called_back_about_a_ticket(house: House) -> N
     promised = await house.look_ups.look_up("call_me_back", f"{ticket.number} {PHONE}")
 
     assert promised == {"callback": house.booked[0].callback}
+    assert house.booked[0].language == ""
     assert await house.look_ups.look_up("call_me_back", f"1234 {PHONE}") is None
+    await house.look_ups.look_up("call_me_back", f"{ticket.number} 01099998888 en")
+    assert (house.booked[1].number, house.booked[1].language) == ("01099998888", "en")
 
 
 async def test_only_conversations_that_the_agent_ended_are_asked_about(house: House) -> None:

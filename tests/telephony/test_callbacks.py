@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from changgu.acd.commands import ConnectCall, DialPerson, Farewell, HangUpCaller
@@ -98,6 +99,31 @@ async def test_caller_first_the_person_hears_who_calls_and_music_until_an_agent_
 
     assert board.said() == ["callback_hello"]
     assert not board.pbx.channels[BACK].music
+
+
+async def test_who_spoke_english_with_us_is_called_in_english(board: Switchboard) -> None:
+    """Whether we dialled them, or find them picking up after a restart: the PBX bears it on their line."""
+    board.do(msgspec.structs.replace(DIAL, language="en"))
+    asked = await board.pbx.until_asked("POST", "channels")
+    assert asked.query["appArgs"] == "person,pc,01012345678,en"
+    await board.pbx.start(BACK)
+    await board.until_posted(PersonReached(BACK))
+    assert board.inbound.language(BACK) == "en"
+    board.do(ring(ALICE, 7, call=BACK, outbound=True))
+    await board.until_said("callback_hello")
+
+    assert board.voice.spoken[-1] == ("en", "callback_hello")
+
+
+async def test_a_telephone_that_rang_for_an_earlier_version_is_answered_in_the_desks_language(
+    board: Switchboard,
+) -> None:
+    await rings(board)
+    assert board.pbx.channels[BACK].args == "person,pc,01012345678"
+    await board.pbx.start(BACK)
+    await board.until_posted(PersonReached(BACK))
+
+    assert board.inbound.language(BACK) is None
 
 
 @pytest.mark.parametrize(

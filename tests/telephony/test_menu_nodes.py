@@ -305,6 +305,17 @@ async def test_a_call_back_is_promised_in_the_menu() -> None:
         assert board.said() == ["menu_callback_promised"]
 
 
+async def test_who_asks_for_a_call_back_in_english_is_promised_one_in_english() -> None:
+    choice = "  first: {kind: choose_language, say: choose_language, languages: {1: ko, 2: en}, next: promised}\n"
+    async with board_with(choice + CALL_BACK.replace("first", "promised")) as board:
+        await board.pbx.call_in(CALL)
+        await board.until_posted(MenuStepReached(CALL, "first"))
+        await board.press("2")
+        await board.until(lambda: any(isinstance(event, CallbackAsked) for event in board.posted))
+
+        assert [event.language for event in board.posted if isinstance(event, CallbackAsked)] == ["en"]
+
+
 async def test_no_call_back_to_a_number_that_may_not_be_dialled() -> None:
     async with board_with(CALL_BACK) as board:
         await board.pbx.call_in(CALL, number="0601234567")

@@ -46,6 +46,8 @@ def test_what_a_channel_is_for_is_read_from_its_arguments() -> None:
 def test_people_outside_have_legs_of_their_own() -> None:
     person, outside = Person(QueueName("pc"), "01012345678"), OutsideLeg(LEG.call)
     assert purpose(tuple(stasis_args(person).split(","))) == person
+    english = Person(QueueName("pc"), "01012345678", "en")
+    assert purpose(tuple(stasis_args(english).split(","))) == english
     assert purpose(tuple(stasis_args(outside).split(","))) == outside
     assert offer_of_leg(outside_leg(LEG.call)) is None
     assert call_of_bridge(outside_leg(LEG.call)) is None

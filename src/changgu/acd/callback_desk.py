@@ -49,6 +49,7 @@ class CallbackDesk:
         placed_at = now if event.since is None else min(now, event.since)
         origin = state.calls.get(event.call) if event.call is not None else None
         priority, skills = event.priority, event.skills
+        language = event.language or (origin.language if origin is not None else "")
         if origin is not None and origin.queued_at is not None:
             placed_at = min(placed_at, origin.placed_at)
             priority, skills = priority or origin.priority, skills or origin.needs
@@ -56,7 +57,7 @@ class CallbackDesk:
         due_at = next_hour_to_call(earliest, state.queue(event.queue).callbacks, state.zone, state.rules.holidays)
         self._hand.note(
             CallbackBooked(
-                event.callback, event.number, event.queue, due_at, placed_at, priority, skills, event.call
+                event.callback, event.number, event.queue, due_at, placed_at, priority, skills, event.call, language
             ),
             now,
         )
@@ -87,7 +88,9 @@ class CallbackDesk:
             number += 1
         self._hand.note(CallStarted(call, Direction.OUTBOUND, record.number, "", record.callback), now)
         placed_at = credited(record.placed_at, record.due_at, rules)
-        self._hand.note(CallQueued(call, record.queue, record.priority, record.skills, placed_at), now)
+        self._hand.note(
+            CallQueued(call, record.queue, record.priority, record.skills, placed_at, language=record.language), now
+        )
 
     def attempt_over(self, call: CallRecord, cause: str, now: Instant, *, dialled: bool) -> None:
         """The attempt did not end in a conversation: once more later, or never again."""

@@ -105,6 +105,8 @@ class DialPerson(Message, frozen=True):
     number: str
     queue: QueueName
     ring_limit: timedelta
+    language: str = ""
+    """In which they are spoken to; empty: in the desk's own."""
 
 
 Command = (

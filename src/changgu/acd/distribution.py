@@ -116,7 +116,7 @@ class Distribution:
         hand.note(CallOffered(call.call, agent.login, offer, name, choice, dials), now)
         hand.move(agent, Offered, now, call=call.call)
         if dials:
-            hand.do(DialPerson(call.call, call.caller or "", name, queue.callbacks.ring_limit))
+            hand.do(DialPerson(call.call, call.caller or "", name, queue.callbacks.ring_limit, call.language))
         else:
             outbound = call.callback is not None
             hand.do(RingAgent(agent.login, call.call, offer, queue.ring_limit, outbound))

@@ -185,6 +185,8 @@ class CallbackAsked(Message, frozen=True):
     not_before: Instant | None = None
     since: Instant | None = None
     """When they first tried, if that was before this news."""
+    language: str = ""
+    """In which they are spoken to; empty: as in the call they asked from, else in the desk's own."""
 
 
 class CallbackCancelled(Message, frozen=True):

@@ -362,6 +362,8 @@ class CallbackBooked(Message, frozen=True):
     priority: int = 0
     skills: frozenset[str] = frozenset()
     call: CallId | None = None
+    language: str = ""
+    """In which they will be spoken to; empty: in the desk's own."""
 
 
 class CallbackAttempted(Message, frozen=True):

@@ -485,8 +485,9 @@ class FloorState:
 
     def _callback_booked(self, fact: CallbackBooked, at: Instant) -> None:
         record = CallbackRecord(
-            fact.callback, fact.number, fact.queue, fact.due_at, fact.placed_at, fact.priority, fact.skills, fact.call
-        )
+            fact.callback, fact.number, fact.queue, fact.due_at, fact.placed_at, fact.priority, fact.skills, fact.call,
+            fact.language,
+        )  # fmt: skip
         self.callbacks[fact.callback] = self.callback_of[person_key(fact.number)] = record
         self.limits.deadlines.set(record, self._attempt_due(record))
 

@@ -34,6 +34,7 @@ class _Caller:
     queue: QueueName | None = None
     priority: int = 0
     skills: frozenset[str] = frozenset()
+    language: str = ""
 
 
 class LostCalls:
@@ -81,6 +82,7 @@ class LostCalls:
                 if caller.queue is None:
                     caller.since = recorded.at if fact.placed_at is None else fact.placed_at
                 caller.queue, caller.priority, caller.skills = fact.queue, fact.priority, fact.skills
+                caller.language = fact.language
             case CallEnded():
                 gone = self._callers.pop(fact.call, None)
                 if gone is not None and fact.outcome is Outcome.LOST:
@@ -97,5 +99,6 @@ class LostCalls:
         if queue is None:
             return None
         return CallbackAsked(
-            callback_for(call), caller.number, queue, call, caller.priority, caller.skills, since=caller.since
-        )
+            callback_for(call), caller.number, queue, call, caller.priority, caller.skills, since=caller.since,
+            language=caller.language,
+        )  # fmt: skip

@@ -89,7 +89,7 @@ class Offers:
             hand.do(ConnectCall(event.agent, call.call, event.offer))
         else:
             limit = self._state.queue(name).callbacks.ring_limit
-            hand.do(DialPerson(call.call, call.caller or "", name, limit))
+            hand.do(DialPerson(call.call, call.caller or "", name, limit, call.language))
         for _, agent in others:
             hand.move(agent, OfferWithdrawn, now, call=call.call)
 

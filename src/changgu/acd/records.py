@@ -110,6 +110,8 @@ class CallbackView:
     call: CallId | None
     """The attempt that is under way, or waits for an agent."""
     asked_from: CallId | None
+    language: str = ""
+    """In which they are spoken to; empty: in the desk's own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -268,6 +270,7 @@ class CallbackRecord(Timed):
     priority: int
     skills: frozenset[str]
     asked_from: CallId | None
+    language: str = ""
     attempts: int = 0
     """Those that count."""
     dialled: int = 0
@@ -278,7 +281,7 @@ class CallbackRecord(Timed):
         """What others may see."""
         return CallbackView(
             self.callback, self.number, self.queue, self.due_at, self.placed_at, self.attempts, self.call,
-            self.asked_from,
+            self.asked_from, self.language,
         )  # fmt: skip
 
 

@@ -239,10 +239,13 @@ class SelfServiceLookUps:
         return {"count": str(len(bought)), "name": bought[0].model or bought[0].kind, "number": bought[0].tag}
 
     async def call_me_back(self, key: str) -> Mapping[str, str] | None:
-        """Ticket number, a space, telephone number: the promise; None when it cannot be made."""
+        """Ticket number, a space, telephone number, and behind a space the language in which they are called, if not
+        the desk's: the promise; None when it cannot be made."""
         number, _, phone = key.strip().partition(" ")
+        before, _, last = phone.rpartition(" ")
+        phone, language = (before, last) if last.isascii() and last.isalpha() else (phone, "")
         try:
-            return {"callback": await self._service.call_me_back(number, phone.strip())}
+            return {"callback": await self._service.call_me_back(number, phone.strip(), language=language)}
         except Trouble as trouble:
             logger.info("nobody is called back about a ticket: %s", trouble)
             return None

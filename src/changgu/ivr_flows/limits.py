@@ -44,7 +44,7 @@ LOOK_UP_SOURCES: Final = {
     "caller_check": "key: telephone number or employee number, a space, the PIN → person, one_time (was sent)",
     "pin_reset": "key: employee number, a space, their mobile number → asked (whoever they are; a PIN is sent)",
     "choose_pin": "key: employee number, the PIN, the new PIN, spaces between → changed (yes or easy)",
-    "call_me_back": "key: ticket number, a space, telephone number → callback",
+    "call_me_back": "key: ticket number, telephone number, language (may be left out), spaces between → callback",
     "asset": "key: id of the person, a space, year and month of purchase (202403) → count, name, number",
     "notice": "key: queue or node of the menu or desk, a space, language (left out: the desk's) "
     "→ text, count, notice (its number)",

@@ -95,7 +95,7 @@ class PersonCalls:
         try:
             await self._ari.request(
                 "POST", path("channels"), endpoint=way.endpoint, app=self._ari.app,
-                appArgs=stasis_args(Person(command.queue, way.number)), channelId=call,
+                appArgs=stasis_args(Person(command.queue, way.number, command.language)), channelId=call,
                 callerId=caller_id(self._shown()), timeout=limit,
             )  # fmt: skip
         except AriConflict:

@@ -387,14 +387,17 @@ class Diversions:
                 return None, False
 
     async def _promise(self, visitor: Visitor, divert: Divert, number: str) -> None:
-        call = divert.call
-        promised = self._book(visitor, CallbackAsked(callback_id(call, number), number, divert.queue, call))
+        promised = self._book(visitor, divert.queue, number)
         await self._say(visitor, NamedPrompt("callback_promised"))
         self._post(promised)
 
-    def _book(self, visitor: Visitor, asked: CallbackAsked) -> MenuEnded:
+    def _book(
+        self, visitor: Visitor, queue: QueueName, number: str, priority: int = 0, skills: frozenset[str] = frozenset()
+    ) -> MenuEnded:
         """From now on they have got what they wanted; what is to be told when they have heard so."""
-        promised = MenuEnded(visitor.handset.call, served=True, outcome=Outcome.CALLBACK)
+        call, language = visitor.handset.call, visitor.told_language(self._language)
+        asked = CallbackAsked(callback_id(call, number), number, queue, call, priority, skills, language=language)
+        promised = MenuEnded(call, served=True, outcome=Outcome.CALLBACK)
 
         async def hung_up() -> Event:
             return promised
@@ -403,17 +406,13 @@ class Diversions:
         visitor.afterwards = hung_up
         return promised
 
-    def promise(
-        self, visitor: Visitor, queue: QueueName, number: str, priority: int, skills: frozenset[str]
-    ) -> bool:
+    def promise(self, visitor: Visitor, queue: QueueName, number: str, priority: int, skills: frozenset[str]) -> bool:
         """A caller in the menu is to be called back; whether that number may be dialled."""
         way = self._plan().way(number)
         if isinstance(way, Refusal):
             logger.info("no call-back to a number: %s", way.value, extra={"call_id": visitor.handset.call})
             return False
-        call = visitor.handset.call
-        asked = CallbackAsked(callback_id(call, way.number), way.number, queue, call, priority, skills)
-        self._book(visitor, asked)
+        self._book(visitor, queue, way.number, priority, skills)
         return True
 
     # ---- a fax -----------------------------------------------------------------------------------------------------

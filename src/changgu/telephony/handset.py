@@ -148,7 +148,8 @@ class Visitor:
     language: str | None = None
     """In which they went on in the menu; None: the desk's."""
     known_language: str = ""
-    """The one that the ACD is told of whenever they come to a queue; empty as long as it is the desk's."""
+    """The one that the ACD is told of whenever they come to a queue; empty as long as it is the desk's.
+    Who is found again or was called back is spoken to in it from the start."""
     notices: dict[int, str] = field(default_factory=dict)
     """Notices that the menu was told of and has not read out yet: their sentences."""
     known: asyncio.Task[Standing] | None = None
@@ -158,7 +159,17 @@ class Visitor:
     afterwards: Callable[[], Awaitable[Event | None]] | None = None
     """What is left to do should they hang up now, and what their visit has come to; None: they gave up."""
 
+    def __post_init__(self) -> None:
+        self.language = self.language or self.known_language or None
+
     @property
     def is_served(self) -> bool:
         """Whether a menu speaks to them, so that their keys are its business."""
         return self.task is not None and not self.task.done()
+
+    def told_language(self, desks: str) -> str:
+        """What the ACD is told of their language; empty while they have spoken the desk's own (`desks`) alone."""
+        spoken = self.language or desks
+        if self.known_language or spoken != desks:
+            self.known_language = spoken
+        return self.known_language

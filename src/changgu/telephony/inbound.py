@@ -267,8 +267,7 @@ class Inbound:
 
         `language` is the one that they are spoken to in, as the ledger has it; empty: the desk's."""
         if not self.knows(CallId(channel.id)):
-            visitor = self._register(channel, dialled)
-            visitor.language, visitor.known_language = language or None, language
+            visitor = self._register(channel, dialled, language)
             self._spawn(self.answering.if_put_off(visitor.handset.call))
 
     def greet_again(self, channel: Channel, dialled: str) -> None:
@@ -282,7 +281,8 @@ class Inbound:
         """Somebody whom we called picked up."""
         call = CallId(channel.id)
         if not self.knows(call):
-            self._visitors[call] = Visitor(CallerIdentity(person.number, "", self._desk.numbers().desk), Handset(call))
+            identity = CallerIdentity(person.number, "", self._desk.numbers().desk)
+            self._visitors[call] = Visitor(identity, Handset(call), known_language=person.language)
             self._post(PersonReached(call))
 
     def _pressed(self, visitor: Visitor, digit: str, at: float, held: float) -> None:
@@ -408,10 +408,10 @@ class Inbound:
 
     # ---- one caller's way ------------------------------------------------------------------------------------------
 
-    def _register(self, channel: Channel, dialled: str) -> Visitor:
+    def _register(self, channel: Channel, dialled: str, language: str = "") -> Visitor:
         call = CallId(channel.id)
         identity = CallerIdentity(presented(channel.caller_number), channel.caller_name, dialled)
-        visitor = self._visitors[call] = Visitor(identity, Handset(call))
+        visitor = self._visitors[call] = Visitor(identity, Handset(call), known_language=language)
         if channel.state != "Up":
             self.answering.put_off(call)
         return visitor
@@ -555,12 +555,9 @@ class Inbound:
 
     async def _arrives(self, visitor: Visitor, arrived: CallArrived) -> None:
         known = await self._standing(visitor)
-        spoken = visitor.language or self._desk.language
-        if visitor.known_language or spoken != self._desk.language:
-            visitor.known_language = spoken
         visitor.arrived = msgspec.structs.replace(
             arrived, priority=arrived.priority + known.priority, last_agent=known.last_agent, grounds=known.grounds,
-            language=visitor.known_language,
+            language=visitor.told_language(self._desk.language),
         )  # fmt: skip
         visitor.afterwards = None  # whatever they did in the menu: from here on they wait, and may give up
         self._post(visitor.arrived)

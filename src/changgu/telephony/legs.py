@@ -46,6 +46,8 @@ class Person(Struct, frozen=True):
 
     queue: QueueName
     number: str
+    language: str = ""
+    """In which they are spoken to; empty: in the desk's own."""
 
 
 class OutsideLeg(Struct, frozen=True):
@@ -103,8 +105,8 @@ def stasis_args(leg: AgentLeg | Person | OutsideLeg | SurveyLeg) -> str:
     match leg:
         case AgentLeg(offer, call, agent):
             return f"agent,{offer},{call},{agent}"
-        case Person(queue, number):
-            return f"person,{queue},{number}"
+        case Person(queue, number, language):
+            return f"person,{queue},{number}" + (f",{language}" if language else "")
         case OutsideLeg(call):
             return f"outside,{call}"
         case SurveyLeg(ticket):
@@ -120,8 +122,8 @@ def purpose(args: tuple[str, ...]) -> Purpose:
             return Returned(QueueName(queue))
         case ("agent", offer, call, agent) if offer.isascii() and offer.isdecimal() and call and agent:
             return AgentLeg(OfferId(int(offer)), CallId(call), AgentId(agent))
-        case ("person", queue, number) if queue and number:
-            return Person(QueueName(queue), number)
+        case ("person", queue, number, *rest) if queue and number and len(rest) <= 1:
+            return Person(QueueName(queue), number, *rest)
         case ("outside", call) if call:
             return OutsideLeg(CallId(call))
         case ("survey", ticket) if ticket:

@@ -260,10 +260,13 @@ class SelfService:
 
     # Called back about it
 
-    async def call_me_back(self, number: str, phone: str, call: CallId | None = None) -> CallbackId:
+    async def call_me_back(
+        self, number: str, phone: str, call: CallId | None = None, *, language: str = ""
+    ) -> CallbackId:
         """Somebody shall be called back about this ticket, by the queue it came from; the call is linked with it.
 
-        `call` is the one in which it was asked; asked twice in one call it is one promise.
+        `call` is the one in which it was asked; asked twice in one call it is one promise. `language` is the one in
+        which they are spoken to; empty: the desk's own.
 
         Raises:
             NotFound: no such ticket.
@@ -286,7 +289,8 @@ class SelfService:
         if call is not None:
             await self._tickets.link(ticket.number, call, CallRole.FOLLOWED_UP, AUTOMATIC)
         wanted = ticket.queue if ticket.queue and self._queue_exists(ticket.queue) else None
-        self._book(CallbackAsked(promise, dialled, QueueName(wanted) if wanted else self._queue()))
+        queue = QueueName(wanted) if wanted else self._queue()
+        self._book(CallbackAsked(promise, dialled, queue, language=language))
         return promise
 
     async def ticket_of_callback(self, callback: CallbackId) -> TicketNumber | None:
