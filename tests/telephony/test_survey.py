@@ -10,6 +10,7 @@ from changgu.acd.commands import Farewell, HangUpCaller
 from changgu.acd.identity import CallId
 from changgu.ivr_flows.nodes import NamedPrompt
 from changgu.ivr_flows.session import WaitDigits
+from changgu.telephony.ari.client import path
 from changgu.telephony.ari.messages import AriEvent
 from changgu.telephony.ari.stream import AriStream
 from changgu.telephony.ivr_player import IvrPlayer
@@ -188,15 +189,16 @@ class Invited(Notebook):
 class OutboundRoom:
     """Survey calls on a fake PBX."""
 
-    def __init__(self, pbx: FakeAri, *invitations: Invitation) -> None:
+    def __init__(self, pbx: FakeAri, *invitations: Invitation, by_telephone: bool = True) -> None:
         self.pbx = pbx
         self.invited = Invited(waiting=list(invitations))
         self.stream = AriStream(pbx.address, self._hear, on_connected=lambda: self.calls.line_is_up())
-        ari = FileAri(self.stream, pbx.address)
-        player = IvrPlayer(ari, NameVoice(), NoTickets(), lambda event: None)
+        self.ari = FileAri(self.stream, pbx.address)
+        player = IvrPlayer(self.ari, NameVoice(), NoTickets(), lambda event: None)
         self.calls = SurveyCalls(
-            ari, SurveyAsker(player, "ko"), self.invited, lambda: PLAN, lambda: "1000", every=0.01, clock=lambda: 5.0
-        )
+            self.ari, SurveyAsker(player, "ko"), self.invited if by_telephone else None, lambda: PLAN, lambda: "1000",
+            every=0.01, clock=lambda: 5.0,
+        )  # fmt: skip
 
     def _hear(self, event: AriEvent) -> None:
         self.calls.hear(event)
@@ -270,3 +272,13 @@ async def test_a_leg_from_before_a_restart_is_ended() -> None:
         pbx.channels[f"{LEG}4-9"] = FakeChannel(f"{LEG}4-9", "survey,1000018")
         async with OutboundRoom(pbx):
             await pbx.until(lambda: not pbx.channels)
+
+
+@pytest.mark.parametrize(("by_telephone", "looks"), [(True, 1), (False, 0)])
+async def test_only_a_desk_that_calls_for_the_survey_looks_for_legs_from_before(
+    by_telephone: bool, looks: int
+) -> None:
+    async with FakeAri() as pbx, OutboundRoom(pbx, by_telephone=by_telephone) as room:
+        await room.ari.request("GET", path("channels"))  # what was asked before this has been answered before it
+
+        assert len([asked for asked in pbx.asked if (asked.method, asked.path) == ("GET", "channels")]) == looks + 1
