@@ -123,8 +123,9 @@ def test_only_written_out_numbers_can_be_dialled() -> None:
 def test_a_caller_whom_changgu_cannot_take_goes_to_the_plain_queue_of_that_number() -> None:
     text = render(PLAN, FLOOR)["dialplan.conf"]
     callers = section(text, "from-callers")
-    assert callers[:5] == [
-        "exten => 1000,1,Stasis(changgu,inbound,${EXTEN})",
+    assert callers[:6] == [
+        "exten => 1000,1,Ringing()",
+        "same => n,Stasis(changgu,inbound,${EXTEN})",
         'same => n,GotoIf($["${STASISSTATUS}" = "SUCCESS"]?done)',
         "same => n,QueueLog(helpdesk,${UNIQUEID},NONE,DID,${EXTEN})",
         "same => n,Goto(shadow,helpdesk,1)",
@@ -203,7 +204,8 @@ def test_the_main_number_falls_back_to_the_first_queue_when_its_own_is_gone() ->
 
 def test_a_desk_without_queues_still_has_a_number() -> None:
     assert section(render(PLAN, PbxFloor())["dialplan.conf"], "from-callers") == [
-        "exten => 1000,1,Stasis(changgu,inbound,${EXTEN})",
+        "exten => 1000,1,Ringing()",
+        "same => n,Stasis(changgu,inbound,${EXTEN})",
         "same => n(done),Hangup()",
     ]
 
