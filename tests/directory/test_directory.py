@@ -244,6 +244,14 @@ async def test_an_employee_number_is_one_persons_however_many_telephones_contain
     assert [await directory.by_employee_number(other) for other in ("211", "", "21100", "2110%")] == [None] * 4
 
 
+async def test_whoever_was_merged_twice_over_is_known_by_the_record_that_was_kept(directory: Directory) -> None:
+    first, second, third = [await add(directory, name) for name in ("가", "나", "다")]
+    assert await directory.merged() == {}
+    await directory.merge(second.id, first.id, "park")
+    await directory.merge(third.id, second.id, "park")
+    assert await directory.merged() == {first.id: third.id, second.id: third.id}
+
+
 async def test_the_employee_number_of_a_merged_record_leads_to_the_one_that_was_kept(directory: Directory) -> None:
     kept, gone = await add(directory, "홍길동"), await add(directory, "홍길동", employee_number="2110")
 

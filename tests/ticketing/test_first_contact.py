@@ -41,12 +41,22 @@ class Asked:
         return {call: frozenset(self.of[call]) for call in calls if call in self.of}
 
 
+class People:
+    """Who turned out to be whom."""
+
+    def __init__(self) -> None:
+        self.same: dict[int, int] = {}
+
+    async def merged(self) -> dict[int, int]:
+        return self.same
+
+
 class Desk:
     """Cases come in, and what becomes of them."""
 
     def __init__(self, database: Database, tickets: Tickets, clock: Clock) -> None:
-        self.tickets, self.clock, self.asked = tickets, clock, Asked()
-        self.contacts = FirstContacts(database, self.asked, lambda: Floor(agents=(KIM_KNOWS,)), clock)
+        self.tickets, self.clock, self.asked, self.people = tickets, clock, Asked(), People()
+        self.contacts = FirstContacts(database, self.asked, self.people, lambda: Floor(agents=(KIM_KNOWS,)), clock)
 
     async def comes(
         self, call: str | None = None, *skills: str, by: Actor = KIM, person: int | None = 7,
@@ -155,6 +165,15 @@ async def test_who_comes_again_with_the_same_within_a_week_was_not_helped(
     assert (await desk.figures("kim"))[3:] == (2, 1 + enough)
 
 
+async def test_two_records_that_turn_out_to_be_one_person_came_again(desk: Desk) -> None:
+    await desk.is_solved(await desk.comes("c1", person=7))
+    await desk.comes("c2", by=LEE, person=8)
+    desk.clock.pass_by(days=8)
+    assert (await desk.figures("kim"))[3:] == (1, 1)
+    desk.people.same[8] = 7
+    assert (await desk.figures("kim"))[3:] == (1, 0)
+
+
 async def test_a_further_call_and_a_ticket_that_follows_are_coming_again(desk: Desk) -> None:
     called_again, followed, fine = [await desk.comes(f"c{number}", person=number) for number in (1, 2, 3)]
     for ticket in (called_again, followed, fine):
@@ -246,7 +265,7 @@ async def test_the_page_says_it_in_both_languages_with_each_figures_meaning(
 ) -> None:
     today = Tickets(database)  # the page asks for the days before now
     await today.open(NewTicket("VPN", Kind.INQUIRY, call=CallId("c1")), KIM)
-    contacts, site = FirstContacts(database, Asked(), lambda: Floor(agents=(KIM_KNOWS,))), Site()
+    contacts, site = FirstContacts(database, Asked(), People(), lambda: Floor(agents=(KIM_KNOWS,))), Site()
     site.open([build_pages(site.gate, site.pages, contacts)])
     async with site.visitor("supervisor", lang) as client:
         page = await client.get("/first-contact")

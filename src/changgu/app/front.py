@@ -89,7 +89,7 @@ def build_front(service: Service) -> FastAPI:
     )  # fmt: skip
     visitor = VISITOR_PHONES[settings.visitor_phone.enabled]
     person_past = PersonPast(service.calls, service.identified, service.tickets, lambda: keeper.floor)
-    contacts = FirstContacts(database, service.calls, lambda: keeper.floor)
+    contacts = FirstContacts(database, service.calls, service.directory, lambda: keeper.floor)
     listening = Listening(service.recording_store, service.recordings.file_of)
     trace = Tracing(
         service.calls, service.cel_writer.store, service.cel_writer.flush, asks=settings.surveys.after_call

@@ -94,6 +94,11 @@ class Directory:
         async with self._database.transaction() as session:
             return await store.ids_of(session, person_id)
 
+    async def merged(self) -> dict[int, int]:
+        """Every id by which tickets may still know somebody whose record was merged → the id that holds now."""
+        async with self._database.transaction() as session:
+            return await store.merged(session)
+
     async def by_employee_number(self, number: str) -> PersonCard | None:
         """The one person with exactly this 사번; None when it is nobody's."""
         wanted = clean_line(number)

@@ -196,6 +196,20 @@ async def person(session: AsyncSession, person_id: int) -> PersonRow | None:
     return row
 
 
+async def merged(session: AsyncSession) -> dict[int, int]:
+    """Records that were merged into another → the record that holds the person now."""
+    rows = await session.execute(
+        select(PersonRow.id, PersonRow.merged_into).where(PersonRow.merged_into.is_not(None))
+    )
+    into = {gone: kept for gone, kept in rows if kept is not None}
+    found = {}
+    for gone, kept in into.items():
+        while kept in into:
+            kept = into[kept]
+        found[gone] = kept
+    return found
+
+
 async def ids_of(session: AsyncSession, person_id: int) -> list[PersonId]:
     """This id and the ids of all records that were merged into it."""
     found = [person_id]

@@ -1,7 +1,7 @@
 """Tells how much is solved on first contact, by agent and skill (WL-06)."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -22,6 +22,14 @@ class Needs(Protocol):
 
     async def skills_asked(self, calls: Collection[CallId]) -> Mapping[CallId, frozenset[str]]:
         """The names of the skills that each call asked for when it came to its first queue."""
+        ...
+
+
+class People(Protocol):
+    """Knows who is who; `directory.service.Directory`."""
+
+    async def merged(self) -> Mapping[int, int]:
+        """Ids of records that were merged into another → the id that holds now."""
         ...
 
 
@@ -54,11 +62,12 @@ class FirstContacts:
     """Reads tickets and calls; `floor` says who has which skill now."""
 
     def __init__(
-        self, database: Database, needs: Needs, floor: Callable[[], Floor],
+        self, database: Database, needs: Needs, people: People, floor: Callable[[], Floor],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         self._database = database
         self._needs = needs
+        self._people = people
         self._floor = floor
         self._now = now
 
@@ -77,6 +86,9 @@ class FirstContacts:
             cases = await store.cases(session, since, until)
             visits = await store.visits(session, since, until)
             unclassified = await store.unclassified(session, since, until)
+        merged = await self._people.merged()
+        cases = [replace(case, person=merged.get(case.person or 0, case.person)) for case in cases]
+        visits = [replace(visit, person=merged.get(visit.person, visit.person)) for visit in visits]
         needs = await self._needs.skills_asked([case.call for case in cases if case.call is not None])
         found = first_contact(cases, visits, needs, now)
         return FirstContactReport(since, until, unclassified, tuple(self._lines(found)))
