@@ -71,6 +71,8 @@ def _measured(given: argparse.Namespace) -> list[tuple[str, dict[str, Any], str]
         plan = acd.Plan().quick() if given.quick else acd.Plan()
         if given.rounds is not None:
             plan = replace(plan, rounds=given.rounds, hour=replace(plan.hour, rounds=given.rounds))
+        if given.rate:
+            plan = replace(plan, rates=tuple(rate for rate in plan.rates if rate[0] in given.rate))
         found = asyncio.run(_stoppable(acd.measure_all(plan, given.only or acd.STAGES, _say)))
         return [(f"acd-{stage}", {stage: of}, acd.report({stage: of})) for stage, of in found.items()]
     rounds = given.rounds or (1 if given.quick else 5)
@@ -148,6 +150,9 @@ def _read(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="몇 번 · how many rounds; figures are their medians")
     parser.add_argument(
         "--only", action="append", choices=["idle", "full", "requests", "hour"], help="acd의 일부만 · parts of acd"
+    )
+    parser.add_argument(
+        "--rate", action="append", type=float, choices=[40.0, 100.0], help="초당 전화 수 · idle: calls a second"
     )
     parser.add_argument("--keep", action="store_true", help="bench/results에 기록 · write into bench/results")
     given = parser.parse_args(words)
