@@ -20,9 +20,11 @@ What has no word there, or another meaning:
   nothing.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import itemgetter
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.call_record import DIAL_CAUSES, DIAL_ENDED
@@ -175,7 +177,7 @@ class QueueLog:
         places = self._places.setdefault(fact.queue, [])
         placed_at = at if fact.placed_at is None else fact.placed_at
         visit.place = placed_at - fact.priority * self._worth().total_seconds()
-        ahead = sum(place <= visit.place for place, _ in places)
+        ahead = bisect_right(places, visit.place, key=itemgetter(0))
         places.insert(ahead, (visit.place, fact.call))
         visit.queue, visit.original_position, visit.queued_at = fact.queue, ahead + 1, at
         return [_row(fact.queue, "ENTERQUEUE", fact.call, NONE, "", visit.caller, visit.original_position)]

@@ -123,6 +123,9 @@ class FloorKeeper:
         self.last = Reloaded(taken_up=True)
         """What became of the last reload."""
         self._queues_of: tuple[Floor, dict[AgentId, frozenset[QueueName]]] = self.floor, {}
+        self._notices_of: tuple[Flow, ...] = ()
+        self._notice_nodes: frozenset[str] = frozenset()
+        """Of those menus."""
 
     def prepare(self, *preparations: Prepare) -> None:
         """From now on ask these, in order, before a change is taken up."""
@@ -353,13 +356,18 @@ class FloorKeeper:
 
     def notice_nodes(self) -> frozenset[str]:
         """Nodes of the menu that say the notice of recording to its end, whatever is pressed."""
+        flows = tuple(self._menus.in_use())
+        if [*map(id, flows)] == [*map(id, self._notices_of)]:  # asked at every step of every caller
+            return self._notice_nodes
         said: set[str] = set()
         others: set[str] = set()
-        for flow in self._menus.in_use():
+        for flow in flows:
             for name, node in flow.nodes.items():
                 says_it = isinstance(node, Say) and node.mandatory and RECORDING_NOTICE in node.prompts
                 (said if says_it else others).add(name)
-        return frozenset(said - others)  # of versions that disagree, the one that is no notice counts
+        # Of versions that disagree, the one that is no notice counts.
+        self._notices_of, self._notice_nodes = flows, frozenset(said - others)
+        return self._notice_nodes
 
     def node_title(self, node: str) -> str | None:
         """What a node of the menu is called on an agent's screen; None for one that needs no mention."""
