@@ -387,7 +387,8 @@ class Books:
         if page.queue != fact.queue:
             if page.queue is not None:
                 page.been_in.add(page.queue)
-            page.queue, page.entered_at, page.opened, page.followed = fact.queue, now, frozenset(), set()
+            page.queue, page.entered_at, page.announced_at = fact.queue, now, None
+            page.opened, page.followed = frozenset(), set()
         if fact.rule >= 0:
             page.followed.add((fact.why, fact.to, fact.limit))
         self._enters(page)
