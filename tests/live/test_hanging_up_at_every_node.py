@@ -227,6 +227,7 @@ ON_THE_WAY = {"abandoned_in_menu", "abandoned_in_queue"}
 OTHERWISE = {
     "pc": ON_THE_WAY, "network": ON_THE_WAY, "application": ON_THE_WAY, "account": ON_THE_WAY, "operator": ON_THE_WAY,
     "recorded": {"voicemail"}, "goodbye": {"abandoned_in_menu", "self_served"},
+    "thanks": {"abandoned_in_menu", "self_served"},
 }  # fmt: skip
 """Where hanging up is no giving up, or the way on is so short that it may be just before its end or just after."""
 

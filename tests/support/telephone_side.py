@@ -211,7 +211,7 @@ class TelephoneSide:
         self.line.calls += 1
         self.visit = f"visit-{self.line.calls}"
         await self.others.call("caller", self.visit, f"sip:{number}@{self.line.server}")
-        await self.others.expect("answered", call=self.visit)
+        await self.others.expect("early", call=self.visit)  # the ringing tone, until there is something to hear
         _, arrived = await self.event(CallArrived)
         return arrived.call
 
@@ -240,6 +240,7 @@ class TelephoneSide:
 
     async def press(self, keys: str) -> None:
         """The caller presses keys."""
+        await self.others.expect("answered", call=self.visit)  # nobody hears a key before
         await self.others.order(do="dtmf", call=self.visit, digits=keys)
 
     async def hang_up(self, phones: SoftPhones, call: str) -> None:
