@@ -90,7 +90,7 @@ def test_a_phone_that_still_rings_goes_on_ringing() -> None:
     findings = found(CallState.OFFERED, snapshot(caller(), leg(answered=False)))
 
     assert (findings.events, findings.commands, findings.orphans) == ([], [], [])
-    assert findings.legs == [LegFound(PURPOSE, answered=False, bridged=False, joined=False)]
+    assert findings.legs == [LegFound(PURPOSE, answered=False, bridge=None, joined=False)]
 
 
 def test_a_phone_that_was_picked_up_meanwhile_is_told() -> None:
@@ -106,7 +106,7 @@ def test_an_agent_who_picked_up_while_nobody_was_there_is_on_the_way() -> None:
     findings = found(CallState.OFFERED, snapshot(caller(), waiting))
 
     assert findings.events == [AgentAnswered(ALICE, CALL, OFFER)]
-    assert findings.legs == [LegFound(PURPOSE, answered=True, bridged=False, joined=False, is_here=False)]
+    assert findings.legs == [LegFound(PURPOSE, answered=True, bridge=None, joined=False, is_here=False)]
 
 
 def test_an_offer_whose_leg_is_gone_came_to_nothing() -> None:
@@ -117,6 +117,15 @@ def test_a_join_that_was_done_but_not_told_is_told() -> None:
     pbx = snapshot(caller(), leg(answered=True), bridged={CALL, LEG})
 
     assert found(CallState.CONNECTING, pbx).events == [PartiesConnected(ALICE, CALL, OFFER)]
+
+
+def test_two_who_talk_in_a_second_bridge_are_found_there_and_the_empty_first_is_taken_down() -> None:
+    pbx = snapshot(caller(), leg(answered=True))
+    second = bridge_of(CALL, instead=PURPOSE.offer)
+    pbx = structs.replace(pbx, bridges={bridge_of(CALL): frozenset(), second: frozenset({CALL, LEG})})
+    findings = found(CallState.TALKING, pbx)
+    assert findings.legs == [LegFound(PURPOSE, answered=True, bridge=second, joined=True)]
+    assert (findings.empty_bridges, findings.commands) == ([bridge_of(CALL)], [])
 
 
 def test_the_bridge_of_a_caller_who_left_meanwhile_is_taken_down() -> None:
@@ -139,7 +148,7 @@ def test_a_conversation_is_left_alone() -> None:
     findings = found(CallState.TALKING, snapshot(caller(), leg(answered=True), bridged={CALL, LEG}))
 
     assert (findings.events, findings.commands, findings.orphans, findings.empty_bridges) == ([], [], [], [])
-    assert findings.legs == [LegFound(PURPOSE, answered=True, bridged=True, joined=True)]
+    assert findings.legs == [LegFound(PURPOSE, answered=True, bridge=bridge_of(CALL), joined=True)]
 
 
 def test_a_caller_on_hold_stays_on_hold() -> None:

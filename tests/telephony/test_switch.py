@@ -37,7 +37,7 @@ from changgu.telephony.ari.client import Ari, Value
 from changgu.telephony.ari.stream import AriStream
 from changgu.telephony.call_control import CallControl, NotTalking, SwitchAway
 from changgu.telephony.handset import CallerIdentity
-from changgu.telephony.legs import AgentLeg
+from changgu.telephony.legs import AgentLeg, bridge_of
 from changgu.telephony.queue_experience import MUSIC_AFTER
 from changgu.telephony.switch import Switch
 from tests.support.fake_ari import FakeAri, FakeChannel
@@ -302,6 +302,21 @@ async def test_a_caller_who_is_gone_when_they_are_to_be_joined_is_no_conversatio
     assert board.switch.conversations == 0
 
 
+async def test_a_bridge_that_the_pbx_neither_has_nor_makes_is_replaced_by_another(board: Board) -> None:
+    """Asterisk keeps a rest of a bridge in which two were being joined when the desk was killed: 409, and then 404."""
+    board.pbx.refuse("POST", "bridges/call-c1", 409, times=9)
+    await board.talking()
+    assert board.pbx.bridges == {"call-c1~7": {CALL, LEG}}
+
+    await board.control.hold(ALICE, CALL)
+    assert board.pbx.bridges == {"call-c1~7": {LEG}}
+    await board.control.resume(ALICE, CALL)
+    await board.pbx.hang_up(CALL)
+    board.switch.do(HangUpAgent(ALICE, CALL, OFFER))
+    await board.until_idle()
+    assert board.pbx.bridges == {}, "nothing is left of it"
+
+
 async def test_a_hang_up_without_a_reply_is_asked_for_again(board: Board) -> None:
     switch = Switch(HastyAri(board.stream, board.pbx.address), board.callers, board.posted.append)
     running = asyncio.create_task(switch.run())
@@ -430,7 +445,7 @@ async def test_hold_by_the_phones_key_is_told_once(board: Board) -> None:
 
 async def test_a_hold_from_before_a_restart_is_ended_by_the_phones_key(board: Board) -> None:
     board.pbx.channels[LEG] = FakeChannel(LEG, "agent,7,c1,alice")
-    board.switch.adopt(AgentLeg(OFFER, CALL, ALICE), answered=True, bridged=True, joined=True)
+    board.switch.adopt(AgentLeg(OFFER, CALL, ALICE), answered=True, bridge=bridge_of(CALL), joined=True)
     await board.pbx.say("ChannelUnhold", channel=board.pbx.channels[LEG].resource())
 
     await board.until_posted(CallResumed(ALICE, CALL))
@@ -479,7 +494,7 @@ async def test_whoever_left_as_the_phone_was_to_ring_is_not_the_agents_fault_the
 
 async def test_an_agent_who_is_on_their_way_to_us_is_joined_once_they_are_here(away: Board) -> None:
     away.pbx.channels[LEG] = FakeChannel(LEG, "agent,7,c1,alice", in_stasis=False)
-    away.switch.adopt(AgentLeg(OFFER, CALL, ALICE), answered=True, bridged=False, joined=False, is_here=False)
+    away.switch.adopt(AgentLeg(OFFER, CALL, ALICE), answered=True, bridge=None, joined=False, is_here=False)
     away.switch.do(CONNECT)
     await away.ari.request("GET", "channels")
     assert "POST bridges/call-c1/addChannel" not in away.requests()
@@ -491,7 +506,7 @@ async def test_an_agent_who_is_on_their_way_to_us_is_joined_once_they_are_here(a
 
 async def test_an_agent_who_gave_up_on_their_way_is_waited_for_no_longer(away: Board) -> None:
     away.pbx.channels[LEG] = FakeChannel(LEG, "agent,7,c1,alice", in_stasis=False)
-    away.switch.adopt(AgentLeg(OFFER, CALL, ALICE), answered=True, bridged=False, joined=False, is_here=False)
+    away.switch.adopt(AgentLeg(OFFER, CALL, ALICE), answered=True, bridge=None, joined=False, is_here=False)
     away.switch.do(CONNECT)
     await away.pbx.hang_up(LEG, stasis_end=False)
 

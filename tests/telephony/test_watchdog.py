@@ -88,7 +88,7 @@ async def test_an_agent_who_talks_without_a_leg_talks_no_more() -> None:
     async with FakeAri() as pbx, House(pbx).open() as house:
         house.engine.has("c1", CallState.TALKING, offer=7)
         pbx.channels["c1"] = FakeChannel("c1", "inbound,1000")
-        house.telephony.switch.adopt(AgentLeg(OfferId(7), C1, ALICE), answered=True, bridged=True, joined=True)
+        house.telephony.switch.adopt(AgentLeg(OfferId(7), C1, ALICE), answered=True, bridge="call-c1", joined=True)
         await Watchdog(house.telephony.reconciler, again=0).look()
         assert house.posted == [ConversationMissing(ALICE, C1, OfferId(7))]
         assert house.telephony.switch.legs == {}

@@ -13,7 +13,7 @@ from changgu.ground.trouble import Conflict
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriBroken, AriLate, AriRefused
 from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, ChannelHold, ChannelUnhold, StasisEnd
-from changgu.telephony.legs import AgentLeg, agent_leg, bridge_of
+from changgu.telephony.legs import AgentLeg, agent_leg
 from changgu.telephony.switch import Switch
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class CallControl:
     async def hold(self, agent: AgentId, call: CallId) -> None:
         """Put the caller on hold; raises `NotTalking` or `SwitchAway`."""
         self._conversation(agent, call)
-        await self._ask("POST", path("bridges", bridge_of(call), "removeChannel"), channel=call)
+        await self._ask("POST", path("bridges", self._switch.bridge(call), "removeChannel"), channel=call)
         await self._ask("POST", path("channels", call, "moh"))
         self._post(CallHeld(agent, call))
 
@@ -59,7 +59,7 @@ class CallControl:
         """Take the caller back; raises `NotTalking` or `SwitchAway`."""
         self._conversation(agent, call)
         await self._ask("DELETE", path("channels", call, "moh"))
-        await self._ask("POST", path("bridges", bridge_of(call), "addChannel"), channel=call)
+        await self._ask("POST", path("bridges", self._switch.bridge(call), "addChannel"), channel=call)
         self._post(CallResumed(agent, call))
 
     async def hang_up(self, agent: AgentId, call: CallId) -> None:

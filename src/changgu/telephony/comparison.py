@@ -73,8 +73,8 @@ class LegFound(Struct, frozen=True):
 
     leg: AgentLeg
     answered: bool
-    bridged: bool
-    """The call's bridge exists."""
+    bridge: str | None
+    """The id of the call's bridge; None when there is none."""
     joined: bool
     """Caller and agent are in it."""
     is_here: bool = True
@@ -126,7 +126,8 @@ def compare(
             call = outside
         if call is None or busy(call) or not _of_this_desk(call, snapshot):
             continue
-        if call not in open_by_id or open_by_id[call].state not in CONVERSING or call in found.gone_callers:
+        over = call not in open_by_id or open_by_id[call].state not in CONVERSING or call in found.gone_callers
+        if over or (not snapshot.bridges[bridge] and bridge != _bridge_for(call, snapshot)):
             found.empty_bridges.append(bridge)
     return found
 
@@ -189,20 +190,28 @@ def _compare_leg(leg: AgentLeg, view: CallView, snapshot: Snapshot, found: Findi
         else:
             found.events.append(AgentHungUp(leg.agent, leg.call, leg.offer))
         return
-    bridge = snapshot.bridges.get(bridge_of(view.call))
-    joined = bridge is not None and {view.call, name} <= bridge
+    bridge = _bridge_for(view.call, snapshot)
+    joined = bridge is not None and {view.call, name} <= snapshot.bridges[bridge]
     is_here = isinstance(snapshot.ours(channel), AgentLeg)
     if view.state is CallState.OFFERED:
         answered = is_here or channel.state == "Up"
-        found.legs.append(LegFound(leg, answered, bridge is not None, joined, is_here or not answered))
+        found.legs.append(LegFound(leg, answered, bridge, joined, is_here or not answered))
         if answered:
             found.events.append(AgentAnswered(leg.agent, leg.call, leg.offer))
         return
-    found.legs.append(LegFound(leg, answered=True, bridged=bridge is not None, joined=joined, is_here=is_here))
+    found.legs.append(LegFound(leg, answered=True, bridge=bridge, joined=joined, is_here=is_here))
     if not joined and view.state is not CallState.HELD and view.reached:
         found.commands.append(ConnectCall(leg.agent, leg.call, leg.offer))
     elif joined and view.state is CallState.CONNECTING:
         found.events.append(PartiesConnected(leg.agent, leg.call, leg.offer))
+
+
+def _bridge_for(call: CallId, snapshot: Snapshot) -> str | None:
+    """The bridge in which a call's parties are, or would be."""
+    if call in snapshot.bridges.get(usual := bridge_of(call), ()):
+        return usual
+    names = [name for name in snapshot.bridges if call_of_bridge(name) == call]
+    return max(names, key=lambda name: len(snapshot.bridges[name]), default=None)
 
 
 def _compare_channel(

@@ -75,7 +75,7 @@ from changgu.telephony.farewells import farewell_prompts
 from changgu.telephony.handset import CallerIdentity, Handset, Standing, Visitor
 from changgu.telephony.ivr_deeds import OUTCOMES, VisitDeeds
 from changgu.telephony.ivr_player import IvrPlayer
-from changgu.telephony.legs import Caller, Person, Returned, bridge_of, purpose
+from changgu.telephony.legs import Caller, Person, Returned, purpose
 from changgu.telephony.numbers import NumberPlan, ToMenu, ToQueueDirectly, presented
 from changgu.telephony.survey import AfterCall, Invitations, SurveyAsker
 
@@ -334,7 +334,7 @@ class Inbound:
         if visitor := self._visitors.get(call):
             visitor.released = True
 
-    async def parting(self, call: CallId) -> bool:
+    async def parting(self, call: CallId, bridge: str) -> bool:
         """The desk is about to hang up on a caller without a word; whether it shall, once this returns.
 
         Whoever was answered and has stayed on the line may be asked the survey first (SAT-02).
@@ -345,17 +345,17 @@ class Inbound:
         visitor, survey = self._visitors.get(call), self._desk.survey
         if visitor is not None and survey is not None and self._tasks is not None and survey.wants(call):
             visitor.handset.forget_keys()
-            await self._out_of_the_bridge(call)
+            await self._out_of_the_bridge(bridge)
             asker = SurveyAsker(self._player, visitor.language or self._desk.language)
             visitor.task = self._tasks.create_task(asker.after_call(visitor.handset, survey))
             await asyncio.wait({visitor.task})
         return True
 
-    async def _out_of_the_bridge(self, call: CallId) -> None:
+    async def _out_of_the_bridge(self, bridge: str) -> None:
         try:
-            await self._ari.request("DELETE", path("bridges", bridge_of(call)))
+            await self._ari.request("DELETE", path("bridges", bridge))
         except AriTrouble as trouble:
-            logger.debug("no bridge to leave: %s", trouble, extra={"call_id": call})
+            logger.debug("no bridge to leave: %s", trouble)
 
     def forget(self, call: CallId) -> None:
         """The caller is gone, and whoever found out has reported it."""

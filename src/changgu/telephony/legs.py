@@ -18,6 +18,7 @@ LEG_VARIABLE = "CHANGGU_LEG"
 
 _LEG = re.compile(r"offer-(?P<offer>[0-9]{1,18})-(?P<call>.+)")
 _BRIDGE = "call-"
+_INSTEAD = "~"
 _OUTSIDE = "outside-"
 
 
@@ -74,14 +75,15 @@ def agent_leg(offer: OfferId, call: CallId) -> str:
     return f"offer-{offer}-{call}"
 
 
-def bridge_of(call: CallId) -> str:
-    """The id of the bridge in which a call's parties talk."""
-    return f"{_BRIDGE}{call}"
+def bridge_of(call: CallId, instead: OfferId | None = None) -> str:
+    """The id of the bridge in which a call's parties talk; of the one `instead` of a bridge whose id is spoilt."""
+    return f"{_BRIDGE}{call}" if instead is None else f"{_BRIDGE}{call}{_INSTEAD}{instead}"
 
 
 def call_of_bridge(bridge: str) -> CallId | None:
     """The call whose bridge this is, or None when it is none of ours."""
-    return CallId(bridge.removeprefix(_BRIDGE)) if bridge.startswith(_BRIDGE) and bridge != _BRIDGE else None
+    call = bridge.removeprefix(_BRIDGE).partition(_INSTEAD)[0]
+    return CallId(call) if bridge.startswith(_BRIDGE) and call else None
 
 
 def offer_of_leg(channel: str) -> tuple[OfferId, CallId] | None:

@@ -215,7 +215,7 @@ class Reconciler:
                 self._inbound.adopt(channel, view.dialled, view.language)
         for found in findings.legs:
             self._switch.adopt(
-                found.leg, answered=found.answered, bridged=found.bridged, joined=found.joined, is_here=found.is_here
+                found.leg, answered=found.answered, bridge=found.bridge, joined=found.joined, is_here=found.is_here
             )
         for event in findings.events:
             self._post(event)

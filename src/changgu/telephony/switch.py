@@ -145,7 +145,7 @@ class Switch:
         self, ari: Ari, callers: Callers, post: Callable[[Event], None], *, people: PersonCalls | None = None,
         voice: Voice | None = None, language: str = "ko",
         number_of: Callable[[CallId], str | None] = lambda call: None,
-        parting: Callable[[CallId], Awaitable[bool]] | None = None,
+        parting: Callable[[CallId, str], Awaitable[bool]] | None = None,
         language_of: Callable[[CallId], str | None] = lambda call: None, legs_wait: bool = False,
         most_listeners: int | None = None,
     ) -> None:  # fmt: skip
@@ -173,7 +173,7 @@ class Switch:
         self._ringback: set[str] = set()
         """Legs of agents who hear it ring, while somebody is called back for them."""
         self._on_their_way = OnTheirWay()
-        self._bridges: set[CallId] = set()
+        self._bridges: dict[CallId, str] = {}
         self._waiting: dict[CallId, deque[_Task]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -216,22 +216,26 @@ class Switch:
         """Channel id → every agent's leg that we asked for and that is not known to be gone."""
         return {channel: leg.purpose for channel, leg in self._legs.items() if not leg.withdrawn}
 
+    def bridge(self, call: CallId) -> str:
+        """The id of the bridge in which the call's parties are, or will be."""
+        return self._bridges.get(call) or bridge_of(call)
+
     def is_busy(self, call: CallId) -> bool:
         """Whether a command of this call is under way or waits its turn."""
         return call in self._waiting
 
-    def adopt(self, leg: AgentLeg, *, answered: bool, bridged: bool, joined: bool, is_here: bool = True) -> None:
+    def adopt(self, leg: AgentLeg, *, answered: bool, bridge: str | None, joined: bool, is_here: bool = True) -> None:
         """A leg that the PBX has, after a gap in the news; what we know already stays.
 
-        `bridged`: the call's bridge exists; `joined`: caller and agent are in it; not `is_here`: it was picked up
+        `bridge`: the call's, if there is one; `joined`: caller and agent are in it; not `is_here`: it was picked up
         while we were away, and is on its way to us.
         """
         known = self._legs.setdefault(agent_leg(leg.offer, leg.call), _Leg(leg))
         if answered and not known.answered and not is_here:
             self._on_their_way.expect(agent_leg(leg.offer, leg.call))
         known.answered = known.answered or answered
-        if bridged:
-            self._bridges.add(leg.call)
+        if bridge is not None:
+            self._bridges[leg.call] = bridge
         if joined:
             self._chosen[leg.call] = agent_leg(leg.offer, leg.call)
         else:
@@ -445,7 +449,7 @@ class Switch:
             self._callers.left(command.call)
 
     async def _connect(self, command: ConnectCall) -> None:
-        bridge, leg = bridge_of(command.call), agent_leg(command.offer, command.call)
+        bridge, leg = self.bridge(command.call), agent_leg(command.offer, command.call)
         await self._on_their_way.wait(leg)
         # The PBX serves the line in order: all is sent at once, so the two hear each other one round trip from now.
         steps: list[Coroutine[Any, Any, object]] = []
@@ -456,23 +460,27 @@ class Switch:
             steps.append(self._tolerating_gone("DELETE", path("channels", leg, "ring")))
         steps += [self._tolerating_gone(*ending) for ending in self._sound.end(command.call)]
         if command.call not in self._bridges:
-            steps.append(self._make_bridge(command.call))
+            steps.append(self._make_bridge(command.call, bridge))
         try:
             await _in_order(*steps, self._join(bridge, command.call, leg))
         except AriRefused as trouble:
             logger.info("the first attempt to join failed: %s", trouble, extra={"call_id": command.call})
             await asyncio.sleep(CONNECT_RETRY)
             try:
+                if isinstance(trouble, AriNotFound):
+                    # No bridge is made while a rest of one with its id is left: seen when a desk was killed at it.
+                    await self._drop_bridge(command.call)
+                    bridge = bridge_of(command.call, instead=command.offer)
+                    await self._make_bridge(command.call, bridge)
                 await self._join(bridge, command.call, leg)
             except AriRefused:
                 await self._drop_bridge(command.call)
                 raise
         self._post(PartiesConnected(command.agent, command.call, command.offer))
 
-    async def _make_bridge(self, call: CallId) -> None:
-        # With an id of our own this is harmless when the bridge exists (ARI: createWithId).
-        await self._ari.request("POST", path("bridges", bridge_of(call)), type="mixing")
-        self._bridges.add(call)
+    async def _make_bridge(self, call: CallId, bridge: str) -> None:
+        await self._ari.request("POST", path("bridges", bridge), type="mixing")  # refused if it exists: harmless
+        self._bridges[call] = bridge
 
     async def _join(self, bridge: str, caller: str, leg: str) -> None:
         await self._ari.request("POST", path("bridges", bridge, "addChannel"), channel=f"{caller},{leg}")
@@ -485,7 +493,7 @@ class Switch:
     async def _hang_up_caller(self, call: CallId, farewell: Farewell) -> None:
         if farewell is Farewell.NONE:
             self._sound.forget(call)
-            if self._parting is not None and not await self._parting(call):
+            if self._parting is not None and not await self._parting(call, self.bridge(call)):
                 return
             reason = None
         else:
@@ -497,9 +505,8 @@ class Switch:
                 self._people.forget(call)
 
     async def _drop_bridge(self, call: CallId) -> None:
-        if call in self._bridges:
-            self._bridges.discard(call)
-            await self._tolerating_gone("DELETE", path("bridges", bridge_of(call)))
+        if (bridge := self._bridges.pop(call, None)) is not None:
+            await self._tolerating_gone("DELETE", path("bridges", bridge))
 
     async def _tolerating_gone(self, method: str, uri: str, reason: str | None = None) -> bool:
         """Whether the thing was gone already, which is what we wanted or what we shall be told."""
@@ -573,8 +580,11 @@ def _next_commands(queue: deque[_Task]) -> list[_Task]:
 
 async def _in_order(*requests: Coroutine[Any, Any, object]) -> None:
     """Send requests one after the other without waiting for the replies between; raises what the last one raises."""
-    *_, last = await asyncio.gather(*requests, return_exceptions=True)
+    *others, last = await asyncio.gather(*requests, return_exceptions=True)
     if isinstance(last, BaseException):
+        for trouble in others:
+            if isinstance(trouble, BaseException):
+                logger.info("a request sent before one that failed: %s", trouble)
         raise last
 
 
