@@ -128,6 +128,12 @@ def test_two_who_talk_in_a_second_bridge_are_found_there_and_the_empty_first_is_
     assert (findings.empty_bridges, findings.commands) == ([bridge_of(CALL)], [])
 
 
+def test_a_bridge_in_which_an_agent_who_picks_up_will_be_joined_is_left() -> None:
+    """Killed before the bridge of the talk before was taken down: deleted now, both would fall out of it."""
+    findings = found(CallState.OFFERED, snapshot(caller(), leg(answered=True), bridged=set()))
+    assert ([one.bridge for one in findings.legs], findings.empty_bridges) == ([bridge_of(CALL)], [])
+
+
 def test_the_bridge_of_a_caller_who_left_meanwhile_is_taken_down() -> None:
     """Their agent's leg is hung up by the ACD, and nobody else would think of the bridge."""
     findings = found(CallState.TALKING, snapshot(leg(answered=True), bridged={LEG}))

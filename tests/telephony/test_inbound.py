@@ -244,14 +244,10 @@ async def test_who_is_led_out_of_the_queue_at_once_is_answered_first(silent_lobb
 
 async def test_changgu_dies_before_a_waiting_caller_is_answered_and_makes_up_for_it(silent_lobby: Lobby) -> None:
     silent_lobby.inbound.adopt(Channel(CALL, "PJSIP/trunk-1", "Ring"), "1002")
-    await silent_lobby.pbx.until_asked("POST", "channels/c1/answer")
-
-
-async def test_who_was_answered_is_not_answered_again_after_a_restart(silent_lobby: Lobby) -> None:
-    silent_lobby.inbound.adopt(Channel(CALL, "PJSIP/trunk-1", "Up"), "1002")
-    silent_lobby.inbound.adopt(Channel(CallId("c2"), "PJSIP/trunk-2", "Ring"), "1002")
-    await silent_lobby.pbx.until_asked("POST", "channels/c2/answer")
-    assert "channels/c1/answer" not in [asked.path for asked in silent_lobby.pbx.asked]
+    silent_lobby.inbound.adopt(Channel(CallId("c2"), "PJSIP/trunk-2", "Up"), "1002")
+    answering = silent_lobby.inbound.answering
+    assert answering.is_put_off(CALL), "with their music, or with an agent"
+    assert not answering.is_put_off(CallId("c2"))
 
 
 async def test_a_key_stops_the_menu_at_once_and_is_not_swallowed(lobby: Lobby) -> None:

@@ -14,6 +14,7 @@ from changgu.ivr_flows.loader import load
 from changgu.ivr_flows.service import LANGUAGES, sentences
 from changgu.ivr_flows.spoken import PROMISES_SPOKEN
 from changgu.telephony.farewells import FAREWELLS
+from changgu.telephony.legs import AgentLeg
 from changgu.telephony.queue_experience import MUSIC_AFTER, QueueExperience, announced, comfort_sentences
 from tests.support.switchboard import ALICE, BOB, CALL, CAROL, PC, NameVoice, Switchboard, leg, open_switchboard, ring
 
@@ -471,3 +472,29 @@ async def test_music_that_was_meant_for_somebody_who_is_joined_at_the_same_time_
         while turns:
             await turns.pop(0)[1]()
         assert "POST channels/c3/moh" in board.requests()
+
+
+async def test_who_hung_up_before_they_began_to_wait_takes_nobodys_music() -> None:
+    gone, second = CallId("c8"), CallId("c2")
+    async with open_switchboard(most_listeners=1) as board:
+        board.do(PlayMusicOnHold(gone, PC))  # their hang-up was heard before the ACD heard of the call
+        await board.pbx.until_asked("POST", "c8/moh")
+        await board.pbx.call_in(second, "1003")
+        await board.until_posted(CallArrived(second, PC))
+        board.do(PlayMusicOnHold(second, PC))
+        await board.pbx.until_asked("POST", "c2/moh")
+
+
+async def test_who_waited_through_a_restart_hears_no_music_over_the_agents_voice(board: Switchboard) -> None:
+    await board.caller_waits(music=False)
+    board.switch.adopt_waiting(CALL)  # their music has not been asked for again when it is their turn
+    await board.talks()
+    asked = board.requests()
+    assert asked.index("DELETE channels/c1/moh") < asked.index("POST bridges/call-c1/addChannel")
+
+
+async def test_who_was_rung_for_through_a_restart_in_vain_hears_music_again(board: Switchboard) -> None:
+    await board.caller_waits(music=False)
+    found = AgentLeg(OfferId(7), CALL, ALICE)
+    board.switch.adopt(found, answered=False, bridge=None, joined=False)
+    await board.pbx.until_asked("POST", "c1/moh")

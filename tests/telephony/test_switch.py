@@ -317,6 +317,18 @@ async def test_a_bridge_that_the_pbx_neither_has_nor_makes_is_replaced_by_anothe
     assert board.pbx.bridges == {}, "nothing is left of it"
 
 
+async def test_a_bridge_whose_making_was_told_to_nobody_is_taken_down_with_the_call(board: Board) -> None:
+    """The reply was lost with the line: asked for again it exists already (409)."""
+    board.pbx.bridges["call-c1"] = set()
+    board.pbx.refuse("POST", "bridges/call-c1", 409)
+    await board.talking()
+    assert board.pbx.bridges == {"call-c1": {CALL, LEG}}
+    await board.pbx.hang_up(CALL)
+    board.switch.do(HangUpAgent(ALICE, CALL, OFFER))
+    await board.until_idle()
+    assert board.pbx.bridges == {}
+
+
 async def test_a_hang_up_without_a_reply_is_asked_for_again(board: Board) -> None:
     switch = Switch(HastyAri(board.stream, board.pbx.address), board.callers, board.posted.append)
     running = asyncio.create_task(switch.run())

@@ -120,11 +120,12 @@ def compare(
     for channel in snapshot.channels.values():
         _compare_channel(channel, open_by_id, wanted_legs, snapshot, found, ended, busy)
     found.newcomers.sort(key=lambda newcomer: newcomer[0].created_at)  # who came first is served first
+    in_use = {leg.bridge for leg in found.legs if leg.leg.call not in found.gone_callers}
     for bridge in snapshot.bridges:
         call = call_of_bridge(bridge)
         if call is None and (outside := call_of_outside(bridge)) is not None and outside not in open_by_id:
             call = outside
-        if call is None or busy(call) or not _of_this_desk(call, snapshot):
+        if call is None or bridge in in_use or busy(call) or not _of_this_desk(call, snapshot):
             continue
         over = call not in open_by_id or open_by_id[call].state not in CONVERSING or call in found.gone_callers
         if over or (not snapshot.bridges[bridge] and bridge != _bridge_for(call, snapshot)):

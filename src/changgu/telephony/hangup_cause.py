@@ -6,6 +6,8 @@ cause, so SIP's own number decides where the PBX tells it.
 
 from enum import StrEnum
 
+from changgu.telephony.ari.errors import AriConflict, AriNotFound, AriNotOurs, AriTrouble
+
 
 class RingFailure(StrEnum):
     """Why an offer did not reach an agent."""
@@ -63,3 +65,14 @@ def dial_failure(cause: int, sip: int | None = None, *, rang_out: bool = False) 
 _RANG = (18, 19)
 """Q.850: no user responding, no answer."""
 _RANG_SIP = (408, 487)
+
+
+def join_failure(trouble: Exception) -> RingFailure:
+    """Why caller and agent could not be joined."""
+    match trouble:
+        case AriNotFound() | AriNotOurs() | AriConflict():
+            return RingFailure.GONE
+        case AriTrouble():
+            return RingFailure.CONGESTION
+        case _:
+            return RingFailure.ERROR

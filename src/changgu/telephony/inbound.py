@@ -267,8 +267,7 @@ class Inbound:
 
         `language` is the one that they are spoken to in, as the ledger has it; empty: the desk's."""
         if not self.knows(CallId(channel.id)):
-            visitor = self._register(channel, dialled, language)
-            self._spawn(self.answering.if_put_off(visitor.handset.call))
+            self._register(channel, dialled, language)
 
     def greet_again(self, channel: Channel, dialled: str) -> None:
         """A caller who was in the menu when we went away: it starts again, once."""

@@ -75,6 +75,8 @@ class _Stay:
     """Until the music."""
     music: bool = False
     """It was asked for, and plays unless an announcement does."""
+    may_play: bool = False
+    """It may have been asked for before a restart."""
     playback: str | None = None
     """The announcement that plays now."""
 
@@ -143,8 +145,7 @@ class QueueExperience:
     def assume_music(self, call: CallId) -> None:
         """After a restart: music may be playing to a caller who waits."""
         if call not in self._stays:
-            self._stays[call] = _Stay(music=True)
-            self._listeners += 1
+            self._stays[call] = _Stay(may_play=True)
 
     def end(self, call: CallId) -> list[Request]:
         """The wait is over; what must be asked of the PBX, in this order, so that nothing plays on."""
@@ -159,6 +160,7 @@ class QueueExperience:
         if stay.music:
             self._listeners -= 1
             self._next_listener()
+        if stay.music or stay.may_play:
             # Entering a bridge does not stop music; the agent's voice would fight with it.
             ending.append(("DELETE", path("channels", call, "moh")))
         return ending
@@ -211,13 +213,21 @@ class QueueExperience:
                 return
             stay.music = True
             self._listeners += 1
-        await self._answered(call)
-        await self._tolerating(("POST", path("channels", call, "moh")))
+        try:
+            await self._answered(call)
+            await self._ari.request("POST", path("channels", call, "moh"))
+        except AriNotFound:
+            self.end(call)  # they were gone before they began to wait, and nobody will say so again
+        except AriRefused as trouble:
+            logger.debug("no music: %s", trouble, extra={"call_id": call})
 
     def _next_listener(self) -> None:
         if self._without and (self._most_listeners is None or self._listeners < self._most_listeners):
             call = next(iter(self._without))
-            self._later(call, partial(self._start_music, call, self._without.pop(call)))
+            stay = self._without.pop(call)
+            stay.music = True  # theirs from now on, whoever comes before their music does
+            self._listeners += 1
+            self._later(call, partial(self._start_music, call, stay))
 
     async def _answered(self, call: CallId) -> None:
         if self._answer is not None:
@@ -267,9 +277,3 @@ class QueueExperience:
         except AriNotFound:
             stay.playback = None
             await self._start_music(call, stay)
-
-    async def _tolerating(self, request: Request) -> None:
-        try:
-            await self._ari.request(*request)
-        except AriRefused as trouble:
-            logger.debug("%s %s: %s", *request, trouble)

@@ -213,6 +213,8 @@ class Reconciler:
                 self._inbound.greet_again(channel, view.dialled)
             else:
                 self._inbound.adopt(channel, view.dialled, view.language)
+                if view.state is CallState.WAITING and channel.state == "Up":
+                    self._switch.adopt_waiting(view.call)
         for found in findings.legs:
             self._switch.adopt(
                 found.leg, answered=found.answered, bridge=found.bridge, joined=found.joined, is_here=found.is_here

@@ -10,6 +10,7 @@ and the bridge. One that waits costs two more, for the music; one more is for le
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -57,7 +58,7 @@ from changgu.telephony.ari.errors import (
 from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, PlaybackFinished, StasisEnd, StasisStart
 from changgu.telephony.callbacks import PersonCalls
 from changgu.telephony.handset import CallerIdentity
-from changgu.telephony.hangup_cause import RingFailure, ring_failure
+from changgu.telephony.hangup_cause import RingFailure, join_failure, ring_failure
 from changgu.telephony.ivr_player import Voice
 from changgu.telephony.legs import AgentLeg, agent_leg, bridge_of, purpose
 from changgu.telephony.numbers import caller_id
@@ -238,8 +239,14 @@ class Switch:
             self._bridges[leg.call] = bridge
         if joined:
             self._chosen[leg.call] = agent_leg(leg.offer, leg.call)
-        else:
-            self._sound.assume_music(leg.call)
+            return
+        self._sound.assume_music(leg.call)
+        if not answered:
+            self._sound.music(leg.call)  # whoever is rung for in vain waits on
+
+    def adopt_waiting(self, call: CallId) -> None:
+        """A caller who waits, after a gap in the news: they may hear music."""
+        self._sound.assume_music(call)
 
     def forget(self, channel: str) -> None:
         """A leg that the PBX no longer has; whoever found out has reported it."""
@@ -350,7 +357,7 @@ class Switch:
             case ConnectCall(agent, _, offer):
                 logger.warning("caller and agent could not be joined: %s", trouble, extra={"call_id": call})
                 self._chosen.pop(call, None)
-                self._post(ConnectFailed(agent, call, offer, _cause_of(trouble)))
+                self._post(ConnectFailed(agent, call, offer, join_failure(trouble).value))
             case DialPerson() if self._people is not None:
                 self._people.failed(call, trouble)
             case _:
@@ -479,7 +486,8 @@ class Switch:
         self._post(PartiesConnected(command.agent, command.call, command.offer))
 
     async def _make_bridge(self, call: CallId, bridge: str) -> None:
-        await self._ari.request("POST", path("bridges", bridge), type="mixing")  # refused if it exists: harmless
+        with contextlib.suppress(AriConflict):  # it exists, as when the reply to its making was lost
+            await self._ari.request("POST", path("bridges", bridge), type="mixing")
         self._bridges[call] = bridge
 
     async def _join(self, bridge: str, caller: str, leg: str) -> None:
@@ -586,15 +594,5 @@ async def _in_order(*requests: Coroutine[Any, Any, object]) -> None:
             if isinstance(trouble, BaseException):
                 logger.info("a request sent before one that failed: %s", trouble)
         raise last
-
-
-def _cause_of(trouble: Exception) -> str:
-    match trouble:
-        case AriNotFound() | AriNotOurs() | AriConflict():
-            return RingFailure.GONE.value
-        case AriTrouble():
-            return RingFailure.CONGESTION.value
-        case _:
-            return RingFailure.ERROR.value
 
 
