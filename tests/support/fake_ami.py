@@ -1,10 +1,12 @@
 """An Asterisk that exists only as its AMI: it takes actions, answers them from a script, and tells events."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from changgu.telephony.ami.client import AmiAddress
+from changgu.telephony.ami.client import Ami, AmiAddress
 
 Headers = dict[str, str]
 
@@ -97,3 +99,16 @@ def listed(*entries: Headers) -> Callable[[Headers], Sequence[Headers]]:
 def refused(why: str) -> Callable[[Headers], Sequence[Headers]]:
     """An answer that is no."""
     return lambda action: [{"Response": "Error", "Message": why}]
+
+
+@asynccontextmanager
+async def running(ami: Ami, *parts: Any) -> AsyncIterator[None]:
+    """The line to the fake is up, and these run beside it."""
+    tasks = [asyncio.create_task(part.run()) for part in (ami, *parts)]
+    await ami.wait_connected()
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from changgu.telephony.ami.client import Ami, AmiAddress, AmiAway, AmiLate, AmiR
 from changgu.telephony.ami.queue_log_writer import QueueLogWriter
 from changgu.telephony.recorder import MixMonitorRecorder, RecordingFailed
 from changgu.telephony.shadow_queues import Pause, ShadowQueueKeeper, pause_of
-from tests.support.fake_ami import FakeAmi, listed, refused
+from tests.support.fake_ami import FakeAmi, listed, refused, running
 from tests.support.waiting import eventually
 
 ALICE, BOB, CALL = AgentId("alice"), AgentId("bob"), CallId("c1")
@@ -30,18 +29,6 @@ ALICE, BOB, CALL = AgentId("alice"), AgentId("bob"), CallId("c1")
 async def pbx() -> AsyncIterator[FakeAmi]:
     async with FakeAmi() as pbx:
         yield pbx
-
-
-@asynccontextmanager
-async def running(ami: Ami, *parts: Any) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(part.run()) for part in (ami, *parts)]
-    await ami.wait_connected()
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def so(true: Callable[[], bool]) -> None:

@@ -1,8 +1,6 @@
 """The line to the PBX drops in mid-row: its queue_log has every row once, for it is asked what it has written."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ from changgu.acd.identity import CallId, QueueName
 from changgu.acd.queue_log import QueueLogRow
 from changgu.telephony.ami.client import Ami
 from changgu.telephony.ami.queue_log_writer import QueueLogWriter
-from tests.support.fake_ami import FakeAmi, Headers
+from tests.support.fake_ami import FakeAmi, Headers, running
 from tests.support.waiting import eventually
 
 Rows = Callable[[Recorded], Sequence[QueueLogRow]]
@@ -72,18 +70,6 @@ def like_rows(recorded: Recorded) -> list[QueueLogRow]:
 def a_writer(pbx: FakeAmi, asterisk: Asterisk, rows_of: Rows = rows) -> tuple[Ami, QueueLogWriter]:
     ami = Ami(pbx.address)
     return ami, QueueLogWriter(ami, rows_of, without_pauses=True, log=asterisk.log, settle=0.05)
-
-
-@asynccontextmanager
-async def running(ami: Ami, writer: QueueLogWriter) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(part.run()) for part in (ami, writer)]
-    await ami.wait_connected()
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def until_written(asterisk: Asterisk, writer: QueueLogWriter, calls: list[str]) -> None:

@@ -19,7 +19,7 @@ from changgu.telephony.dial_plan import Refusal
 from changgu.telephony.handset import Standing
 from changgu.ticketing.entries import Caller
 from changgu.ticketing.service import Tickets
-from changgu.ticketing.ticket import CATEGORY, STATE_NAMES, Kind, StateCategory, Ticket
+from changgu.ticketing.ticket import STATE_NAMES, Kind, Ticket, is_settled
 
 
 class WhoCalled:
@@ -86,7 +86,7 @@ def ticket_line(ticket: Ticket) -> TicketLine:
         kind=ticket.kind.value if ticket.kind else "",
         grade=ticket.grade or "",
         opened_at=ticket.opened_at.timestamp(),
-        open=CATEGORY[ticket.state] not in (StateCategory.SOLVED, StateCategory.CLOSED),
+        open=not is_settled(ticket.state),
     )
 
 
@@ -168,7 +168,7 @@ class CallerStandings:
         return any(
             ticket.kind in (None, Kind.INCIDENT)
             and ticket.opened_at >= since
-            and CATEGORY[ticket.state] not in (StateCategory.SOLVED, StateCategory.CLOSED)
+            and not is_settled(ticket.state)
             for ticket in await self._tickets.for_person(person, LOOKED_THROUGH)
         )
 

@@ -208,11 +208,10 @@ class QueueExperience:
             return  # connected meanwhile; or the announcement's end will start it
         self._cancel(stay)
         if not stay.music:
-            if self._most_listeners is not None and self._listeners >= self._most_listeners:
+            if not self._has_room():
                 self._without[call] = stay
                 return
-            stay.music = True
-            self._listeners += 1
+            self._gives_music(stay)
         try:
             await self._answered(call)
             await self._ari.request("POST", path("channels", call, "moh"))
@@ -222,12 +221,18 @@ class QueueExperience:
             logger.debug("no music: %s", trouble, extra={"call_id": call})
 
     def _next_listener(self) -> None:
-        if self._without and (self._most_listeners is None or self._listeners < self._most_listeners):
+        if self._without and self._has_room():
             call = next(iter(self._without))
             stay = self._without.pop(call)
-            stay.music = True  # theirs from now on, whoever comes before their music does
-            self._listeners += 1
+            self._gives_music(stay)  # theirs from now on, whoever comes before their music does
             self._later(call, partial(self._start_music, call, stay))
+
+    def _has_room(self) -> bool:
+        return self._most_listeners is None or self._listeners < self._most_listeners
+
+    def _gives_music(self, stay: _Stay) -> None:
+        stay.music = True
+        self._listeners += 1
 
     async def _answered(self, call: CallId) -> None:
         if self._answer is not None:

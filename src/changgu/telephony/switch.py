@@ -6,7 +6,8 @@ When many phones ring for one call, they are rung at once, and whoever answers i
 others are in.
 
 Requests for a call that is answered at once: originate, bridge, addChannel (with both legs), and at the end one leg
-and the bridge. One that waits costs two more, for the music; one more is for legs that may wait for us (`legs_wait`).
+and the bridge; one more answers a caller who has heard nothing yet. One that waits costs two more, for the music; one
+more is for legs that may wait for us (`legs_wait`).
 """
 
 import asyncio

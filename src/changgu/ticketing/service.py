@@ -45,17 +45,16 @@ from changgu.ticketing.store import (
     TicketRow,
 )
 from changgu.ticketing.ticket import (
-    CATEGORY,
     STATE_NAMES,
     CallRole,
     Channel,
     Kind,
-    StateCategory,
     Suggestion,
     Ticket,
     TicketFile,
     TicketState,
     TicketStatus,
+    is_settled,
 )
 
 AUTOMATIC = Actor(login="changgu", name="창구", role=Role.ADMIN, via="automatic")
@@ -266,7 +265,7 @@ class Tickets:
             step = MOVES.get((before, move.to))
             if step is None:
                 raise MoveRefused(*REFUSED[before, move.to])
-            if row.kind == Kind.COMPLAINT and CATEGORY[move.to] in _SETTLED and not by.may(Role.SUPERVISOR):
+            if row.kind == Kind.COMPLAINT and is_settled(move.to) and not by.may(Role.SUPERVISOR):
                 raise Forbidden("불만은 관리자가 처리합니다.", "complaints are settled by a supervisor")
             file = await store.file_of(session, row)
             problems = missing(
@@ -570,9 +569,6 @@ class Tickets:
 
     def _checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return checked_fields(values, self.codes)
-
-
-_SETTLED = {StateCategory.SOLVED, StateCategory.CLOSED}
 
 
 def _acted(file: TicketFile) -> bool:

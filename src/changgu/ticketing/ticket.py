@@ -52,6 +52,11 @@ CATEGORY = {
 }
 
 
+def is_settled(state: TicketState) -> bool:
+    """Resolved or closed."""
+    return CATEGORY[state] in (StateCategory.SOLVED, StateCategory.CLOSED)
+
+
 class Kind(StrEnum):
     """접수 건 판별 (ENUM-04)."""
 
@@ -301,7 +306,7 @@ class TicketFile:
     @property
     def resolved_at(self) -> datetime | None:
         """When it was last resolved, None while it is not."""
-        if CATEGORY[self.ticket.state] not in {StateCategory.SOLVED, StateCategory.CLOSED}:
+        if not is_settled(self.ticket.state):
             return None
         return next((move.at for move in reversed(self.transitions) if move.after is TicketState.RESOLVED), None)
 

@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from changgu.ground.access import Actor, Gate, Role
+from changgu.ground.moments import GivenMoment
 from changgu.ticketing.first_contact.rates import WINDOW
 from changgu.ticketing.first_contact.service import FirstContacts, Line
 
@@ -46,7 +47,7 @@ def build_router(gate: Gate, contacts: FirstContacts) -> APIRouter:
 
     @router.get("/first-contact", summary="1차 해결률 and first-contact resolution, by agent and skill")
     async def first_contact(
-        _: Actor = supervisor, since: AwareDatetime | None = SINCE, until: AwareDatetime | None = UNTIL
+        _: Actor = supervisor, since: GivenMoment | None = SINCE, until: GivenMoment | None = UNTIL
     ) -> ReportOut:
         found = await contacts.report(since, until)
         return ReportOut(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from changgu.acd.identity import CallId
-from changgu.ticketing.ticket import CATEGORY, Kind, StateCategory, TicketState
+from changgu.ticketing.ticket import Kind, TicketState, is_settled
 
 WINDOW = timedelta(days=7)
 """Whoever comes again with the same within this was not helped on first contact."""
@@ -42,11 +42,6 @@ class Case:
         """What counts as the same matter when somebody calls again."""
         return self.kind, self.type_code
 
-    @property
-    def is_settled(self) -> bool:
-        """Resolved or closed."""
-        return CATEGORY[self.state] in (StateCategory.SOLVED, StateCategory.CLOSED)
-
 
 @dataclass(slots=True)
 class Rates:
@@ -74,9 +69,10 @@ class Rates:
 
     def count(self, case: Case, judged: bool, came_again: bool) -> None:
         """Count one more case."""
-        at_desk = case.is_settled and not case.assigned
+        settled = is_settled(case.state)
+        at_desk = settled and not case.assigned
         self.cases += 1
-        self.undecided += not case.is_settled and not case.assigned
+        self.undecided += not settled and not case.assigned
         self.solved_at_desk += at_desk
         self.judged += judged
         self.first_contact += judged and at_desk and not case.taken_up_again and not came_again
