@@ -35,6 +35,7 @@ async def sigkill_during_calls(desk: Desk, plan: dict[str, Any]) -> None:
     await desk.waiting("network", 1)
     await desk.call("1002", "second", number="01088880003")
     await desk.waiting("network", 2)
+    await desk.in_the_ledger("01088880003", "network")
     before = {row["caller"]: row for row in (await desk.service.get("/calls"))["items"][:3]}
 
     await desk.service.kill()
@@ -67,7 +68,7 @@ async def test_what_ended_while_we_were_away_is_ended_in_the_ledger(desk: Desk) 
     await desk.call("1002", "c1", number="01088880011")
     await desk.service.agent_is("lee", "talking")
     await desk.call("1002", "c2", number="01088880012")
-    await desk.waiting("network", 1)
+    await desk.in_the_ledger("01088880012", "network")
     await desk.service.kill()
     await desk.hang_up("c1")
     await desk.hang_up("c2")

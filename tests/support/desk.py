@@ -155,6 +155,10 @@ class Desk:
 
         await eventually(look, within=within)
 
+    async def in_the_ledger(self, caller: str, queue: str) -> None:
+        """Wait until it is written that a caller waits in a queue: the floor says so some milliseconds before."""
+        await self.service.call_where(caller=caller, queue=queue, outcome=None)
+
     async def sign_everybody_out(self) -> None:
         """Every agent leaves; calls in progress are ended by their callers first."""
         for agent in (await self.service.get("/agents"))["items"]:
