@@ -1,9 +1,10 @@
 """Callers in menus: how soon the next prompt is heard after a key, and whether anybody's prompt stutters.
 
 Fifty callers press keys at moments of their own, first on a quiet desk and then while every recogniser listens to
-somebody else who talks without an end; at last five hundred callers are in menus at once. The prompts are the shipped
-ones. Each frame of a prompt is known by what is in it, so that the first audible packet of the next prompt is not
-mistaken for the last of the one before; the kernel's clock tells when it came.
+somebody else who talks without an end; then five hundred callers are in menus at once, and at last as many in the same
+menus written as a dialplan, which Asterisk serves alone. The prompts are the shipped ones. Each frame of a prompt is
+known by what is in it, so that the first audible packet of the next prompt is not mistaken for the last of the one
+before; the kernel's clock tells when it came.
 """
 
 import asyncio
@@ -76,6 +77,9 @@ SPEECH = """  {node}:
     next: {then}
     failed: {then}
 """
+PLAIN_NUMBER = "7100"
+"""Of the same menus in Asterisk's own dialplan."""
+ALONE = "many, Asterisk alone"
 QUESTIONS = 24
 """Asked one after the other; each keeps a recogniser, or the caller who finds none, for some seconds."""
 OPERATOR = """  operator:
@@ -151,25 +155,36 @@ def frames_of(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     return samples[: len(samples) // SAMPLES * SAMPLES].reshape(-1, SAMPLES)
 
 
-async def sounds_of(data: Path, menus: Mapping[str, Sequence[str]]) -> dict[str, tuple[list[int], float]]:
-    """Menu → what its prompts, by name, sound like (each audible frame as `digests` has it), and their seconds.
-
-    `data` is the folder of a desk that speaks with espeak-ng and has made them.
-    """
+async def spoken(data: Path, menus: Mapping[str, Sequence[str]]) -> dict[str, list[Path]]:
+    """Menu → the sound files of its prompts, by name. `data` is the folder of a desk that speaks with espeak-ng and has
+    made them."""
     settings = load(None, {"data": str(data), "voice.use": "espeak"})
     store = prompt_store(settings, desk_voice(settings, os.environ), os.environ)
+    try:
+        return {
+            menu: [
+                Path(f"{place.removeprefix('sound:')}.wav")
+                for place in await store.playlist([NamedPrompt(name) for name in names], "ko")
+            ]
+            for menu, names in menus.items()
+        }
+    finally:
+        await store.close()
+
+
+async def sounds_of(data: Path, menus: Mapping[str, Sequence[str]]) -> dict[str, tuple[list[int], float]]:
+    """Menu → what its prompts, by name, sound like (each audible frame as `digests` has it), and their seconds."""
     found: dict[str, tuple[list[int], float]] = {}
-    for menu, names in menus.items():
+    for menu, files in (await spoken(data, menus)).items():
         audible: list[int] = []
         count = 0
-        for place in await store.playlist([NamedPrompt(name) for name in names], "ko"):
-            with wave.open(f"{place.removeprefix('sound:')}.wav") as sound:
+        for file in files:
+            with wave.open(str(file)) as sound:
                 frames = frames_of(np.frombuffer(sound.readframes(sound.getnframes()), "<i2"))
             level = np.sqrt((frames.astype(float) ** 2).mean(axis=1))
             audible += digests(as_mu_law(frames[level > level.max() * SILENT_BELOW])).tolist()
             count += len(frames)
         found[menu] = audible, count * SAMPLES / 8000
-    await store.close()
     return found
 
 
@@ -195,6 +210,18 @@ def flow_text() -> str:
     return FLOW + menus + speech + OPERATOR
 
 
+def plain_menus(files: Mapping[str, Sequence[Path]]) -> list[str]:
+    """Commands for Asterisk that make the same menus of its own dialplan, with the same files."""
+    steps: list[tuple[str, str]] = []
+    for menu, paths in files.items():
+        said, context = "&".join(str(file.with_suffix("")) for file in paths), f"plain-menu-{menu}"
+        steps += [(f"s,1,Background({said})", context), ("s,2,WaitExten(60)", context)]
+        steps += [(f"{key},1,Goto(plain-menu-{key},s,1)", context) for key in files]
+    steps += [(f"{PLAIN_NUMBER},1,Answer()", "from-callers")]
+    steps += [(f"{PLAIN_NUMBER},2,Goto(plain-menu-{min(files)},s,1)", "from-callers")]
+    return [f"dialplan add extension {step} into {context} replace" for step, context in steps]
+
+
 @asynccontextmanager
 async def _desk() -> AsyncIterator[BenchFloor]:
     folder = Path(tempfile.mkdtemp(prefix="changgu-bench-"))
@@ -211,11 +238,13 @@ async def _desk() -> AsyncIterator[BenchFloor]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def dialled(phones: SipPhones, lines: Sequence[CallerLine], first: int) -> list[Walker]:
+async def dialled(
+    phones: SipPhones, lines: Sequence[CallerLine], first: int, extension: str = "1000"
+) -> list[Walker]:
     """Everybody calls, one after the other, and is answered."""
     walkers = []
     for number, line in enumerate(lines, first):
-        walkers.append(Walker(phones.dial(f"010{number:08d}", "1000", audio=line), line))
+        walkers.append(Walker(phones.dial(f"010{number:08d}", extension, audio=line), line))
         await asyncio.sleep(1 / DIAL_RATE)
     async with asyncio.timeout(30):
         for walker in walkers:
@@ -357,7 +386,7 @@ async def babble() -> npt.NDArray[np.uint8]:
 
 
 async def measure_all(*, quick: bool, say: Say) -> dict[str, Any]:
-    """Quiet, with recognition at work, and many callers."""
+    """Quiet, with recognition at work, many callers, and as many whom Asterisk serves alone."""
     plan = MenusPlan().quick() if quick else MenusPlan()
     many_files()
     found: dict[str, Figures] = {}
@@ -376,11 +405,14 @@ async def measure_all(*, quick: bool, say: Say) -> dict[str, Any]:
                 found["recognition at work"] = await walked(floor, rtp, few, plan.pauses, plan.seconds, prompts)
                 say(_said("the same with every recogniser at work", found["recognition at work"]))
                 await hang_up(floor, phones, (*few, *speakers))
-            with RtpLines.open(plan.many) as rtp:
-                many = await dialled(phones, rtp.callers, 1000)
-                found["many"] = await walked(floor, rtp, many, plan.many_pauses, plan.seconds, prompts)
-                say(_said(f"{plan.many} callers", found["many"]))
-                await hang_up(floor, phones, many)
+            for command in plain_menus(await spoken(floor.service.data, MENUS)):
+                await floor.pbx_says(command)
+            for name, number in (("many", "1000"), (ALONE, PLAIN_NUMBER)):
+                with RtpLines.open(plan.many) as rtp:
+                    many = await dialled(phones, rtp.callers, 1000, number)
+                    found[name] = await walked(floor, rtp, many, plan.many_pauses, plan.seconds, prompts)
+                    say(_said(f"{plan.many} callers, {name}", found[name]))
+                    await hang_up(floor, phones, many)
         finally:
             phones.close()
     return {"menus": found}
@@ -411,7 +443,7 @@ def _said(what: str, of: Figures) -> str:
 
 
 def report(result: Mapping[str, Any]) -> str:
-    """A Markdown table of the three."""
+    """A Markdown table of the four."""
     found: Mapping[str, Figures] = result["menus"]
     names = list(found["quiet"])
     return "### Callers in menus\n\n" + table(

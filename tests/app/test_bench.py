@@ -2,6 +2,7 @@
 
 import socket
 from itertools import islice
+from pathlib import Path
 from random import Random
 from xml.etree import ElementTree
 
@@ -279,6 +280,22 @@ def test_a_key_that_the_measuring_program_was_kept_from_sending_is_counted_but_n
     found = menus.figures(_heard((203, 0, 2), (223, 1, 2), (505, 2, 1), (525, 3, 1)), [walker], _prompts())
     assert (found["keys"], found["keys that our phones were too slow for"]) == (1, 1)
     assert found["let go to sound p50, ms"] == 5
+
+
+def test_the_menus_that_the_pbx_serves_alone_say_the_same_and_lead_to_all() -> None:
+    commands = menus.plain_menus({"1": [Path("/s/a.wav"), Path("/s/b.wav")], "2": [Path("/s/c.wav")]})
+    assert "dialplan add extension s,1,Background(/s/a&/s/b) into plain-menu-1 replace" in commands
+    assert "dialplan add extension 2,1,Goto(plain-menu-2,s,1) into plain-menu-1 replace" in commands
+    assert "dialplan add extension 1,1,Goto(plain-menu-1,s,1) into plain-menu-2 replace" in commands
+    assert commands[-1] == "dialplan add extension 7100,2,Goto(plain-menu-1,s,1) into from-callers replace"
+
+
+def test_what_the_pbx_does_alone_is_not_counted_as_ours() -> None:
+    times = {"let go to sound p95, ms": 20.0, "pressed to sound p95, ms": 120.0}
+    met = {**times, "callers": 5.0, "gaps over 60 ms, %": 0.0, "calls that ended": 0.0, "keys without a prompt": 0.0}
+    found = {"quiet": met, "recognition at work": met, "many": met, menus.ALONE: {**met, "calls that ended": 3.0}}
+    assert "missed" not in goals.report({"menus": found})
+    assert "missed" in goals.report({"menus": {**found, "many": {**met, "calls that ended": 3.0}}})
 
 
 def test_mu_law_is_that_of_the_pbx() -> None:
