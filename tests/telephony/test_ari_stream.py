@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from changgu.telephony.ari import client
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriBroken, AriConflict, AriLate, AriNotFound, AriNotOurs, AriRefused
 from changgu.telephony.ari.messages import AriEvent, ChannelDtmfReceived, StasisStart
@@ -167,6 +168,52 @@ async def test_a_request_made_while_the_line_is_down_waits_for_it(line: Line) ->
 
     await eventually(noticed, every=0.001)
     assert await line.ari.request("GET", path("bridges")) == []
+
+
+async def test_what_can_be_done_twice_is_asked_for_again_however_often_the_line_drops(line: Line) -> None:
+    asked = 0
+
+    async def ask() -> object:
+        nonlocal asked
+        asked += 1
+        asking = asyncio.create_task(line.ari.request("GET", path("bridges")))
+        if asked < 4:  # the line drops while the request is under way
+            await asyncio.sleep(0)
+            await line.pbx.drop()
+        return await asking
+
+    assert await asyncio.wait_for(line.ari.insist(ask), 5) == []
+    assert (asked, line.downs) == (4, 3)
+
+
+async def test_what_had_no_reply_in_time_is_asked_for_again(line: Line) -> None:
+    line.pbx.silent = True
+    asking = asyncio.create_task(line.ari.insist(lambda: line.ari.request("GET", path("bridges"), deadline=0.1)))
+    await line.pbx.until_asked("GET", "bridges", times=2)
+    line.pbx.silent = False
+
+    assert await asyncio.wait_for(asking, 5) == []
+
+
+async def test_a_refusal_is_an_answer_and_is_not_asked_for_twice(line: Line) -> None:
+    line.pbx.refuse("GET", "bridges", 409)
+    with pytest.raises(AriConflict):
+        await line.ari.insist(lambda: line.ari.request("GET", path("bridges")))
+
+    assert [asked.path for asked in line.pbx.asked if asked.method == "GET"] == ["bridges"]
+
+
+async def test_nobody_insists_for_longer_than_the_limit(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "RECONNECT_LIMIT", 0.3)
+    line.pbx.silent = True
+    with pytest.raises(AriLate):  # the line is up, and the PBX mute
+        await asyncio.wait_for(line.ari.insist(lambda: line.ari.request("GET", path("bridges"), deadline=0.1)), 5)
+    mute = [asked.path for asked in line.pbx.asked if asked.method == "GET"]
+    assert len(mute) >= 2
+
+    await line.pbx.drop()  # it does not come up again: the event filter has no reply
+    with pytest.raises(AriAway):
+        await asyncio.wait_for(line.ari.insist(lambda: line.ari.request("GET", path("bridges"), deadline=0.1)), 5)
 
 
 async def test_garbage_does_not_disturb_the_line(line: Line) -> None:

@@ -279,6 +279,23 @@ async def test_a_join_survives_a_lost_line(board: Board) -> None:
     assert board.pbx.bridges == {"call-c1": {CALL, LEG}}
 
 
+async def test_a_phone_stops_ringing_however_often_the_line_drops(board: Board) -> None:
+    """A second drop while the first was made up for left the phone ringing until the PBX's own limit."""
+    board.switch.do(RING)
+    await board.pbx.until_asked("POST", "channels")
+    board.pbx.silent = True
+    board.switch.do(StopRinging(ALICE, CALL, OFFER))
+    for times in (1, 2):
+        await board.pbx.until_asked("DELETE", LEG, times=times)
+        board.pbx.silent = False
+        await board.pbx.drop()
+        await board.pbx.until_asked("PUT", "eventFilter", times=times + 1)
+        board.pbx.silent = times < 2
+    await board.until_idle()
+
+    assert LEG not in board.pbx.channels
+
+
 class HastyAri(Ari):
     """Waits a tenth of a second for a reply."""
 

@@ -5,11 +5,11 @@ serves one request after the other, and where music has its bounds, whoever is b
 """
 
 import logging
+from functools import partial
 
 from changgu.acd.identity import CallId
 from changgu.telephony.ari.client import Ari, path
-from changgu.telephony.ari.errors import AriAway, AriLate, AriRefused
-from changgu.telephony.ivr_player import RECONNECT_LIMIT
+from changgu.telephony.ari.errors import AriRefused
 
 logger = logging.getLogger(__name__)
 
@@ -21,15 +21,6 @@ class Answering:
         self._ari = ari
         self._put_off: set[CallId] = set()
 
-    async def _now(self, call: CallId) -> None:
-        """Answer; once more when the line to the PBX dropped. AriTrouble when that cannot be done."""
-        while True:
-            try:
-                await self._ari.request("POST", path("channels", call, "answer"))
-                return
-            except (AriAway, AriLate):
-                await self._ari.wait_connected(RECONNECT_LIMIT)
-
     def put_off(self, call: CallId) -> None:
         """This caller is to be answered before anything is played to them, or anybody talks with them."""
         self._put_off.add(call)
@@ -39,10 +30,13 @@ class Answering:
         return call in self._put_off
 
     async def if_put_off(self, call: CallId) -> None:
-        """Answer whoever has not been. A caller who cannot be is about to be gone, and is told of as such."""
+        """Answer whoever has not been. A caller who cannot be is about to be gone, and is told of as such.
+
+        Raises what `Ari.insist` does when the PBX is away for long.
+        """
         if call in self._put_off:
             try:
-                await self._now(call)
+                await self._ari.insist(partial(self._ari.request, "POST", path("channels", call, "answer")))
             except AriRefused as trouble:
                 logger.info("a waiting caller could not be answered: %s", trouble, extra={"call_id": call})
             self._put_off.discard(call)

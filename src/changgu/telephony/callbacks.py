@@ -8,6 +8,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from changgu.acd.commands import DialPerson
 from changgu.acd.events import DialFailed, Event
@@ -25,8 +26,6 @@ logger = logging.getLogger(__name__)
 
 RANG_OUT = 1.0
 """Seconds before the limit at which an end without an answer counts as the limit."""
-
-RECONNECT_LIMIT = 30.0
 
 
 def callback_id(call: CallId, number: str) -> CallbackId:
@@ -105,8 +104,7 @@ class PersonCalls:
             self._failed(call, RingFailure.ERROR)
         except AriAway:
             # Whether it rings is unknown. It must not ring twice, so it is not asked again, and looked after later.
-            await self._ari.wait_connected(RECONNECT_LIMIT)
-            await self.look_after(call)
+            await self._ari.insist(partial(self.look_after, call))
         except AriRefused as trouble:
             logger.info("a person could not be dialled: %s", trouble, extra={"call_id": call})
             self._failed(call, RingFailure.UNREACHABLE if isinstance(trouble, AriBroken) else RingFailure.ERROR)

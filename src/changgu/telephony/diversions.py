@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -24,12 +25,12 @@ from changgu.acd.queues import Destination, Way
 from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt
 from changgu.ivr_flows.session import DigitsGathered, NothingPressed, WaitDigits
 from changgu.telephony.ari.client import Ari, path
-from changgu.telephony.ari.errors import AriAway, AriLate, AriNotFound, AriRefused, AriTrouble
+from changgu.telephony.ari.errors import AriAway, AriNotFound, AriTrouble
 from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, RecordingFinished, StasisEnd, StasisStart
 from changgu.telephony.callbacks import callback_id
 from changgu.telephony.dial_plan import Dialable, DialPlan, Refusal
 from changgu.telephony.handset import Visitor
-from changgu.telephony.ivr_player import RECONNECT_LIMIT, IvrPlayer
+from changgu.telephony.ivr_player import IvrPlayer
 from changgu.telephony.legs import OutsideLeg, call_of_outside, outside_leg, purpose, stasis_args
 from changgu.telephony.numbers import caller_id
 
@@ -572,19 +573,11 @@ class Diversions:
 
     async def _tolerating(self, method: str, uri: str) -> bool:
         """Whether the thing was gone already, which is what we wanted."""
-        for last_try in (False, True):
-            try:
-                await self._ari.request(method, uri)
-            except AriAway as trouble:
-                if last_try:
-                    logger.debug("%s %s: %s", method, uri, trouble)
-                    break
-                await self._ari.wait_connected(RECONNECT_LIMIT)
-            except (AriRefused, AriLate) as trouble:
-                logger.debug("%s %s: %s", method, uri, trouble)
-                return isinstance(trouble, AriNotFound)
-            else:
-                break
+        try:
+            await self._ari.insist(partial(self._ari.request, method, uri))
+        except AriTrouble as trouble:
+            logger.debug("%s %s: %s", method, uri, trouble)
+            return isinstance(trouble, AriNotFound)
         return False
 
 

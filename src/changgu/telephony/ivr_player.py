@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol, assert_never
 
 from changgu.acd.events import Event as AcdEvent
@@ -63,8 +64,6 @@ LOOK_UP_LIMIT = 5.0
 
 MESSAGE_LIMIT = 6.0
 """Seconds that a caller waits for a message to be kept and tried once (`ticketing.outbox.service.CALLER_WAITS`)."""
-
-RECONNECT_LIMIT = 30.0
 
 
 class Voice(Protocol):
@@ -180,16 +179,8 @@ class IvrPlayer:
         media = list(await self._voice.playlist(prompts, language)) if prompts else []
         if not media:
             return
-        while True:
-            playback = handset.begin_playback()
-            try:
-                await self._ari.request(
-                    "POST", path("channels", handset.call, "play"), body={"media": media}, playbackId=playback
-                )
-                break
-            except (AriAway, AriLate):
-                # The caller heard nothing of it, or the beginning: saying it again is better than silence.
-                await self._ari.wait_connected(RECONNECT_LIMIT)
+        # When the line drops, the caller has heard nothing of it, or the beginning: again is better than silence.
+        playback = await self._ari.insist(partial(self._play, handset, media))
         try:
             async with asyncio.timeout(LONGEST_SOUND):
                 cut_short = await handset.until_heard(playback, interruptible)
@@ -198,6 +189,13 @@ class IvrPlayer:
             cut_short = True
         if cut_short:
             await self._stop(handset, playback)
+
+    async def _play(self, handset: Handset, media: Sequence[str]) -> str:
+        playback = handset.begin_playback()
+        await self._ari.request(
+            "POST", path("channels", handset.call, "play"), body={"media": media}, playbackId=playback
+        )
+        return playback
 
     async def ask(
         self, handset: Handset, prompts: Sequence[Prompt], language: str, wait: WaitDigits

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, repeat
 from typing import Any, Protocol, assert_never
 
 from changgu.acd.commands import (
@@ -69,9 +70,6 @@ logger = logging.getLogger(__name__)
 
 RING_SAFETY = 5
 """Seconds by which the PBX's own ring limit exceeds the queue's: the ACD withdraws first, unless it is dead."""
-
-RECONNECT_LIMIT = 30.0
-"""Seconds for which a command that can be repeated waits for a lost line."""
 
 HELLO = NamedPrompt("callback_hello")
 """For somebody who was called back and waits for an agent to pick up."""
@@ -324,23 +322,15 @@ class Switch:
 
     async def _attempt(self, command: _Task) -> None:
         try:
-            await self._with_patience(command)
+            if isinstance(command, RingAgent | DialPerson):
+                await self._carry_out(command)  # it must not be done twice
+            else:
+                attempts = chain((command,), repeat(_another_time(command)))
+                await self._ari.insist(lambda: self._carry_out(next(attempts)))
         except Exception as trouble:  # one call's edge: the ACD is told, the other calls go on
             if not isinstance(trouble, AriTrouble):
                 logger.exception("a command failed: %s", type(command).__name__, extra={"call_id": command.call})
             self._report(command, trouble)
-
-    async def _with_patience(self, command: _Task) -> None:
-        try:
-            await self._carry_out(command)
-        except (AriAway, AriLate):
-            # Whether it was done is unknown. All but ringing can be repeated; a leg that stayed up would be nobody's.
-            if isinstance(command, RingAgent | DialPerson):
-                raise
-            await self._ari.wait_connected(RECONNECT_LIMIT)
-            if isinstance(command, HangUpCaller):
-                command = HangUpCaller(command.call, Farewell.NONE)  # they have heard it, or never will
-            await self._carry_out(command)
 
     def _report(self, command: _Task, trouble: Exception) -> None:
         call = command.call
@@ -577,6 +567,13 @@ class Switch:
             self._post(RingFailed(leg.agent, leg.call, leg.offer, failure.value))
         if answered and leg.call in self._bridges:
             self._enqueue(leg.call, _DropBridge(leg.call))
+
+
+def _another_time(command: _Task) -> _Task:
+    """What is done when the line dropped during a command."""
+    if isinstance(command, HangUpCaller):
+        return HangUpCaller(command.call, Farewell.NONE)  # they have heard it, or never will
+    return command
 
 
 def _next_commands(queue: deque[_Task]) -> list[_Task]:

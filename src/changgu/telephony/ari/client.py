@@ -6,8 +6,8 @@ bridges and playbacks are ours to choose, which makes a repeated request harmles
 
 import asyncio
 import ssl
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
 import orjson
@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     import httpx
 
 Value = str | int | float | bool | None
+Answer = TypeVar("Answer")
+
 HTTP_CONNECTIONS = 8
 BLOCKING_DEADLINE = 10.0
+
+RECONNECT_LIMIT = 30.0
+"""Seconds for which something that can be asked twice is asked again; a PBX that starts anew is back in a few."""
 
 
 def path(*segments: str) -> str:
@@ -66,6 +71,28 @@ class Ari:
         """Ask over the websocket; `uri` from `path()`."""
         reply = await self._stream.send(method, uri, query_of(query), body, deadline)
         return orjson.loads(reply.body) if reply.body else None
+
+    async def insist(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What `ask` returns; it is asked again whenever the line drops before the reply, or no reply comes in time.
+
+        Whether it was done is not known then, so only what does no harm when it is done twice may be insisted on. As
+        ids of bridges and playbacks are ours, that is to answer, play (a caller hears it from its beginning again),
+        join, part, hang up, or look. To ring or to dial is not: a second telephone would ring, and a leg that stayed
+        up would be nobody's; after those, look what there is (`comparison.py`, `callbacks.PersonCalls.look_after`).
+
+        `AriRefused` is raised at once: that is an answer. `AriAway` or `AriLate` is raised `RECONNECT_LIMIT` seconds
+        after the first of them, or when the request that was under way then has failed as well.
+        """
+        clock = asyncio.get_running_loop().time
+        latest: float | None = None
+        while True:
+            try:
+                return await ask()
+            except (AriAway, AriLate):
+                latest = clock() + RECONNECT_LIMIT if latest is None else latest
+                if clock() >= latest:
+                    raise
+            await self.wait_connected(latest - clock())
 
     async def blocking(
         self, method: str, uri: str, *, body: Any = None, deadline: float = BLOCKING_DEADLINE, **query: Value
