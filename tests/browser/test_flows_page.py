@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from argon2 import PasswordHasher
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Dialog, Page, expect
 
 from changgu.acd.facts import CallEnded, CallQueued, Ender, Fact, MenuStepTaken, Outcome, Recorded
 from changgu.acd.identity import CallId, QueueName
@@ -257,6 +257,71 @@ async def test_no_text_of_the_drawn_tree_leaves_its_box(opened: Opened, tmp_path
         await assert_every_text_has_its_room(page, nodes)
     titles = await page.locator("title").all_text_contents()
     assert any("안녕하십니까. 정보시스템 서비스 데스크입니다. 인공 음성으로 안내합니다." in title for title in titles)
+
+
+async def test_what_was_typed_and_not_saved_is_kept_named_and_never_left_out_of_what_is_published(
+    opened: Opened,
+) -> None:
+    page = await opened.page("/flows")
+    services, said = page.locator("[data-node=services]"), page.locator("#said")
+    await services.click()
+    await page.fill("#f-repeats", "4")
+    await page.get_by_role("button", name="줄 더하기").click()
+    await page.get_by_label("번호", exact=True).last.fill("5")
+    await page.get_by_role("button", name="초안에 저장", exact=True).click()
+    await expect(said).to_have_text("5: 갈 곳을 고르십시오.")
+    await expect(said).to_be_in_viewport()  # the form is longer than the screen
+
+    # the key needs a node that is not there yet: it is made, and the form is as it was left
+    await page.get_by_role("button", name="단계 더하기").click()
+    await page.fill("#new-name", "printer")
+    await page.select_option("#new-kind", "hang_up")
+    await page.get_by_role("button", name="단계 만들기").click()
+    await expect(page.locator("#node-title")).to_have_text("printer")
+    await page.select_option("#period", "1")
+    await expect(page.locator("#unsaved")).to_have_text("아직 저장하지 않은 것: services")
+    await page.get_by_role("button", name="방송하기").click()
+    await expect(said).to_have_text("저장하지 않은 것은 방송되지 않습니다. 먼저 초안에 저장하거나 버리십시오: services")
+    await services.click()
+    await expect(page.locator("#f-repeats")).to_have_value("4")
+    await page.locator("[data-field=keys] .fl-row select").last.select_option("printer")
+    await page.get_by_role("button", name="줄 더하기").click()
+    await page.get_by_label("번호", exact=True).last.fill("1")
+    await page.locator("[data-field=keys] .fl-row select").last.select_option("printer")
+    await page.get_by_role("button", name="초안에 저장", exact=True).click()
+    await expect(said).to_have_text("1: 두 번 쓰였습니다. 한 줄만 남기십시오.")
+    await page.get_by_role("button", name=re.compile("^빼기")).last.click()
+    await page.get_by_role("button", name="초안에 저장", exact=True).click()
+    await expect(said).to_contain_text("services: 초안에 저장했습니다")
+    await expect(page.locator("#unsaved")).to_be_hidden()
+    draft = await opened.front.house.versions.working_draft()
+    assert "5: printer" in draft.menu.text
+    assert "1: pc" in draft.menu.text
+    assert "repeats: 4" in draft.menu.text
+
+    # sentences beside the form, and a draft that somebody would throw away
+    await page.get_by_text("안내문 문장 보기·고치기").click()
+    await page.get_by_label("greeting (ko)", exact=True).fill("반갑습니다.")
+    await page.get_by_label("goodbye (ko)", exact=True).fill("안녕히 가십시오.")
+    await page.get_by_role("button", name="초안에 저장: goodbye (ko)").click()
+    await expect(said).to_contain_text("goodbye: 초안에 저장했습니다")
+    await expect(page.get_by_label("greeting (ko)", exact=True)).to_have_value("반갑습니다.")
+    await expect(page.locator("#unsaved")).to_have_text("아직 저장하지 않은 것: greeting (ko)")
+    asked: list[str] = []
+
+    async def no(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await dialog.dismiss()
+
+    page.once("dialog", no)
+    await page.get_by_role("button", name="초안 버리고 다시 시작").click()
+    await expect(page.locator("#anew")).to_be_enabled()
+    assert asked == ["초안에서 고친 것이 모두 사라지고 되살릴 수 없습니다. 버릴까요?"]
+    await expect(page.get_by_label("greeting (ko)", exact=True)).to_have_value("반갑습니다.")
+    page.once("dialog", lambda dialog: dialog.accept())
+    await page.get_by_role("button", name="초안 버리고 다시 시작").click()
+    await expect(page.locator("[data-node=printer]")).to_have_count(0)
+    await expect(page.locator("#unsaved")).to_be_hidden()
 
 
 async def test_a_sentence_is_written_and_heard_before_it_is_published(opened: Opened) -> None:

@@ -3,7 +3,9 @@
 import { api, el, lang } from "/static/api.js";
 import { hearButton } from "/static/ivr_flows/listen.js";
 import { NodeForm } from "/static/ivr_flows/node_form.js";
+import { tell } from "/static/ivr_flows/said.js";
 import { drawTree } from "/static/ivr_flows/tree.js";
+import { Unsaved } from "/static/ivr_flows/unsaved.js";
 
 const TITLE = 14; // characters of what a node says, in lists of nodes
 
@@ -11,7 +13,7 @@ const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("flow-data").textContent);
 const { words, how, standing, zone } = data;
 const home = `/api/v1/flows/${encodeURIComponent(data.flow)}`;
-const form = new NodeForm(data, lang, tell);
+const unsaved = new Unsaved(data, lang, tell);
 
 let flow = null; // versions and publications
 let tree = null; // what is drawn: the draft, or a version
@@ -22,13 +24,6 @@ const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[na
 const percent = (share) => (share === null || share === undefined ? "–" : `${(share * 100).toFixed(1)} %`);
 const clock = new Intl.DateTimeFormat(lang === "ko" ? "ko-KR" : "en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: zone });
 const moment = (text) => clock.format(new Date(text));
-
-function tell(text, tone = "good") {
-  const said = $("said");
-  said.dataset.tone = tone;
-  said.textContent = text;
-  said.hidden = false;
-}
 
 async function attempt(button, work) {
   if (button) button.disabled = true;
@@ -75,12 +70,41 @@ function draw() {
   drawParts();
   drawByNode();
   drawSentences();
-  $("text").value = tree.text;
+  if (!typedText()) $("text").value = isDraft() ? (textOfDraft = tree.text) : tree.text;
   $("text").readOnly = !isDraft();
   for (const id of ["save-text", "add-node", "publish-now", "anew"]) $(id).disabled = !isDraft();
   $("draft-state").textContent = isDraft() ? (tree.revision ? fill(words.draft_changed, { by: tree.by, at: moment(tree.at), base: tree.base }) : words.draft_same) : words.read_only;
   drawNode();
+  sayUnsaved();
 }
+
+// ---- what is typed and not saved
+
+let textOfDraft = null; // as the draft had it when it was drawn into the box
+/** Whether the text of the draft was changed in its box; an older version's text there is nobody's work. */
+const typedText = () => textOfDraft !== null && !$("text").readOnly && $("text").value !== textOfDraft;
+/** Boxes of sentences that say something else than the draft. */
+const typedSentences = () => [...$("sentence-list").querySelectorAll("textarea[data-saved]")].filter((box) => box.value !== box.dataset.saved);
+/** Everything that would be lost or left out, as its reader knows it. */
+const notSaved = () => [...unsaved.nodes(), ...typedSentences().map((box) => box.getAttribute("aria-label")), ...(typedText() ? [words.as_text] : [])];
+
+function sayUnsaved() {
+  const list = notSaved();
+  $("unsaved").hidden = !list.length;
+  $("unsaved").textContent = list.length ? fill(words.unsaved, { what: list.join(", ") }) : "";
+  const form = $("node").querySelector("form");
+  const here = form && unsaved.nodes().includes(form.dataset.of);
+  for (const mark of $("node").querySelectorAll("[data-when-unsaved]")) mark.hidden = !here;
+}
+
+/** Throws when something else than `own` is typed and not saved: saving would put it out of step, publishing would leave it out. */
+function nothingElse(why, own = () => false) {
+  const list = notSaved().filter((one) => !own(one));
+  if (list.length) throw new Error(fill(why, { what: list.join(", ") }));
+}
+
+for (const news of ["input", "change", "click"]) document.addEventListener(news, () => tree && sayUnsaved());
+addEventListener("beforeunload", (event) => tree && notSaved().length && event.preventDefault());
 
 function drawParts() {
   const parts = $("part");
@@ -101,14 +125,21 @@ function drawByNode() {
 }
 
 function drawSentences() {
+  const typed = Object.fromEntries(typedSentences().map((box) => [box.getAttribute("aria-label"), box.value]));
   const names = [...new Set(Object.values(tree.sentences).flatMap((said) => Object.keys(said)))].sort();
   $("sentence-list").replaceChildren(...names.map((name) => el("fieldset", { class: "fl-sentence", disabled: !isDraft() }, el("legend", {}, name), ...Object.keys(tree.sentences).map((language) => {
     const text = el("textarea", { lang: language, rows: 2, "aria-label": `${name} (${language})` });
-    text.value = tree.sentences[language][name] ?? "";
+    const saved = tree.sentences[language][name] ?? "";
+    text.value = isDraft() ? typed[`${name} (${language})`] ?? saved : saved;
+    if (isDraft()) text.dataset.saved = saved;
     const heard = hearButton(el("button", { type: "button", class: "button small" }, `▶ ${words.hear}`), () => text.value, () => language, tell);
     const save = el("button", { type: "button", class: "button small", "aria-label": `${words.save_sentence}: ${name} (${language})` }, words.save_sentence);
     save.addEventListener("click", () => attempt(save, async () => {
-      show(await api(`${home}/draft/sentences/${language}/${encodeURIComponent(name)}`, { method: "PUT", body: { text: text.value, revision: tree.revision } }));
+      if (typedText()) throw new Error(fill(words.save_first, { what: words.as_text }));
+      const sent = text.value;
+      const next = await api(`${home}/draft/sentences/${language}/${encodeURIComponent(name)}`, { method: "PUT", body: { text: sent, revision: tree.revision } });
+      text.dataset.saved = text.value = sent;
+      show(next);
       tell(fill(words.saved, { node: name }));
     }));
     return el("div", { class: "fl-area" }, text, el("div", { class: "actions" }, heard, save));
@@ -153,19 +184,34 @@ function drawNode() {
   const problems = tree.problems.filter((problem) => problem.node === node.name).map((problem) => el("p", { class: problem.severity === "error" ? "problem" : "hint" }, problem[lang]));
   const days = own ? el("details", {}, el("summary", {}, words.each_day), el("div", { class: "table-wrap" })) : null;
   days?.addEventListener("toggle", () => days.open && drawDays(node.name, days.querySelector("div")));
-  const fields = el("fieldset", { class: "form", disabled: !isDraft() }, ...form.draw(node, tree.nodes.map(({ name }) => name), titles()));
+  const names = tree.nodes.map(({ name }) => name);
+  let form, fields;
+  if (isDraft()) ({ form, fields } = unsaved.open(tree.part, node, names, titles()));
+  else fields = el("fieldset", { class: "form", disabled: true }, ...new NodeForm(data, lang, tell).draw(node, names, titles()));
   const save = el("button", { class: "button primary", disabled: !isDraft() }, words.save);
   const remove = el("button", { type: "button", class: "button danger", disabled: !isDraft() }, words.delete);
-  const whole = el("form", { class: "form" }, fields, el("div", { class: "actions" }, save, remove));
+  const drop = el("button", { type: "button", class: "button", hidden: true, "data-when-unsaved": "" }, words.drop);
+  const mark = el("p", { class: "notice", "data-tone": "warn", hidden: true, "data-when-unsaved": "" }, words.unsaved_here);
+  const whole = el("form", { class: "form", "data-of": tree.part ? `${tree.part}/${node.name}` : node.name }, fields, mark, el("div", { class: "actions" }, save, drop, remove));
+  drop.addEventListener("click", () => {
+    unsaved.forget(tree.part, node.name);
+    drawNode();
+    sayUnsaved();
+  });
   whole.addEventListener("submit", (event) => {
     event.preventDefault();
     attempt(save, async () => {
-      show(await api(`${home}/draft/nodes/${encodeURIComponent(node.name)}`, { method: "PUT", body: { fields: form.read(), revision: tree.revision, part: tree.part } }));
+      if (typedText()) throw new Error(fill(words.save_first, { what: words.as_text }));
+      const next = await api(`${home}/draft/nodes/${encodeURIComponent(node.name)}`, { method: "PUT", body: { fields: form.read(), revision: tree.revision, part: tree.part } });
+      unsaved.forget(tree.part, node.name);
+      show(next);
       tell(fill(words.saved, { node: node.name }));
     });
   });
   remove.addEventListener("click", () => attempt(remove, async () => {
-    show(await api(`${home}/draft/nodes/${encodeURIComponent(node.name)}?revision=${tree.revision}${inPart("&")}`, { method: "DELETE" }));
+    const next = await api(`${home}/draft/nodes/${encodeURIComponent(node.name)}?revision=${tree.revision}${inPart("&")}`, { method: "DELETE" });
+    unsaved.forget(tree.part, node.name);
+    show(next);
     tell(fill(words.deleted, { node: node.name }));
   }));
   $("node").replaceChildren(...[figures, days, ...problems, whole].filter(Boolean));
@@ -181,10 +227,10 @@ async function drawDays(name, place) {
 }
 
 $("add-node").addEventListener("click", () => {
-  const name = el("input", { id: "new-name", required: true, pattern: "[A-Za-z0-9_\\-]{1,64}", autocomplete: "off" });
+  const name = el("input", { id: "new-name", required: true, pattern: "[A-Za-z0-9_\\-]{1,64}", title: words.name_rule, "aria-describedby": "new-name-rule", autocomplete: "off", spellcheck: "false" });
   const kind = el("select", { id: "new-kind" }, ...Object.entries(data.kinds).map(([one, about]) => el("option", { value: one }, `${about.label[lang]} (${one})`)));
   const make = el("button", { class: "button primary" }, words.new_node);
-  const whole = el("form", { class: "form" }, el("div", { class: "form-row" }, el("label", { for: "new-name" }, words.name), name), el("div", { class: "form-row" }, el("label", { for: "new-kind" }, words.kind), kind), el("div", { class: "actions" }, make));
+  const whole = el("form", { class: "form" }, el("div", { class: "form-row" }, el("label", { for: "new-name" }, words.name), name, el("small", { class: "hint", id: "new-name-rule" }, words.name_rule)), el("div", { class: "form-row" }, el("label", { for: "new-kind" }, words.kind), kind), el("div", { class: "actions" }, make));
   whole.addEventListener("submit", (event) => {
     event.preventDefault();
     attempt(make, async () => {
@@ -199,7 +245,11 @@ $("add-node").addEventListener("click", () => {
 });
 
 $("save-text").addEventListener("click", ({ target }) => attempt(target, async () => {
-  show(await api(`${home}/draft`, { method: "PUT", body: { text: $("text").value, revision: tree.revision, part: tree.part } }));
+  nothingElse(words.save_first, (one) => one === words.as_text);
+  const sent = $("text").value;
+  const next = await api(`${home}/draft`, { method: "PUT", body: { text: sent, revision: tree.revision, part: tree.part } });
+  textOfDraft = $("text").value = sent;
+  show(next);
   tell(fill(words.saved, { node: words.draft }));
 }));
 
@@ -253,6 +303,7 @@ function takeFlow(next) {
     act(words.look, () => lookAt(one.version));
     act(words.to_draft, async () => {
       const draft = await api(`${home}/draft`);
+      if (!mayDrop(draft.revision)) return;
       show(await api(`${home}/draft/anew`, { method: "POST", body: { revision: draft.revision, version: one.version } }));
       $("shown").value = "0";
       tell(fill(words.began_anew, { n: one.version }));
@@ -271,6 +322,12 @@ function takeFlow(next) {
 }
 
 async function lookAt(number, part = "") {
+  const typed = [...(typedText() ? [words.as_text] : []), ...(number ? typedSentences().map((box) => box.getAttribute("aria-label")) : [])];
+  if (typed.length) {
+    $("shown").value = String(tree.version);
+    $("part").value = tree.part;
+    throw new Error(fill(words.save_first, { what: typed.join(", ") }));
+  }
   const of = part ? `?part=${encodeURIComponent(part)}` : "";
   show(await api((number ? `${home}/versions/${number}` : `${home}/draft`) + of));
   $("shown").value = String(number);
@@ -285,6 +342,7 @@ $("part").addEventListener("change", () => attempt(null, () => lookAt(tree.versi
 $("publish").addEventListener("submit", (event) => {
   event.preventDefault();
   attempt($("publish-now"), async () => {
+    nothingElse(words.save_before_publishing);
     const at = $("at").value;
     const body = { revision: tree.revision, note: $("note").value, ...(at ? { at: new Date(at).toISOString() } : {}) };
     const next = await api(`${home}/publish`, { method: "POST", body });
@@ -295,7 +353,17 @@ $("publish").addEventListener("submit", (event) => {
   });
 });
 
+/** What is in the draft, saved or only typed, cannot be had back: whoever throws it away is asked. */
+function mayDrop(revision) {
+  if ((revision || notSaved().length) && !confirm(words.drop_draft)) return false;
+  unsaved.forget();
+  textOfDraft = null;
+  $("sentence-list").replaceChildren();
+  return true;
+}
+
 $("anew").addEventListener("click", ({ target }) => attempt(target, async () => {
+  if (!mayDrop(tree.revision)) return;
   show(await api(`${home}/draft/anew`, { method: "POST", body: { revision: tree.revision } }));
   tell(fill(words.began_anew, { n: tree.base }));
 }));

@@ -1,6 +1,7 @@
 // Opening hours and holidays: the site's table as a form, on the air once it is saved, and who has changed it.
 
 import { api, el, lang } from "/static/api.js";
+import { tell } from "/static/ivr_flows/said.js";
 
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("hours-data").textContent);
@@ -15,14 +16,6 @@ const dated = (day) => `${day} (${weekday.format(new Date(`${day}T00:00:00Z`))})
 
 let version = 0;
 let calendars = [];
-
-function tell(text, tone = "good") {
-  const said = $("said");
-  said.dataset.tone = tone;
-  said.textContent = text;
-  said.hidden = false;
-  said.scrollIntoView({ block: "nearest" });
-}
 
 function field(id, label, input, hint = "") {
   input.id = id;

@@ -20,6 +20,7 @@ export class NodeForm {
   draw(node, names, titles = {}) {
     this.names = names;
     this.titles = titles;
+    this.leading = [];
     this.kind = this.kinds[node.kind];
     this.readers = [];
     this.kept = {};
@@ -32,6 +33,16 @@ export class NodeForm {
     this.node = node;
     const called = this.kind ? [el("b", {}, this.kind.label[this.lang]), " ", el("small", { class: "mono muted" }, node.kind), " · "] : [];
     return [el("p", { class: "hint" }, ...called, about), ...rows];
+  }
+
+  /** Nodes that are there meanwhile can be led to as well; what is chosen stays chosen. */
+  learn(names, titles) {
+    this.names = names;
+    this.titles = titles;
+    for (const select of this.leading) {
+      const known = new Set([...select.options].map(({ value }) => value));
+      select.append(...names.filter((name) => !known.has(name)).map((name) => el("option", { value: name }, this.#titled(name, titles))));
+    }
   }
 
   read() {
@@ -98,9 +109,15 @@ export class NodeForm {
     const select = el("select", { id: id || null });
     const every = value !== undefined && !names.includes(value) ? [value, ...names] : names;
     if (!field.required || value === undefined) select.append(el("option", { value: "" }, field.required ? "–" : this.words.default));
-    for (const name of every) select.append(el("option", { value: name }, titles[name] ? `${titles[name]}${titles[name] === name || name === "true" || name === "false" ? "" : ` (${name})`}` : name));
+    for (const name of every) select.append(el("option", { value: name }, this.#titled(name, titles)));
     select.value = value ?? "";
+    if (names === this.names) this.leading.push(select);
     return [select, () => (select.value === "" ? undefined : select.value)];
+  }
+
+  #titled(name, titles) {
+    if (!titles[name]) return name;
+    return titles[name] === name || name === "true" || name === "false" ? titles[name] : `${titles[name]} (${name})`;
   }
 
   #list(id, value) {
@@ -153,8 +170,11 @@ export class NodeForm {
       for (const [input, reader] of rows) {
         const name = input.value.trim();
         const inner = reader();
-        if (name && inner === undefined) throw new Error(`${name}: ${this.words.way_missing}`);
-        if (name) found[name] = inner;
+        if (!name && inner === undefined) continue;
+        if (!name) throw new Error(keys ? this.words.key_missing : this.words.name_missing);
+        if (inner === undefined) throw new Error(`${name}: ${this.words.way_missing}`);
+        if (name in found) throw new Error(`${name}: ${this.words.key_twice}`);
+        found[name] = inner;
       }
       return Object.keys(found).length ? found : undefined;
     }];

@@ -2,19 +2,13 @@
 
 import { api, el, lang } from "/static/api.js";
 import { hearButton } from "/static/ivr_flows/listen.js";
+import { tell } from "/static/ivr_flows/said.js";
 
 const $ = (id) => document.getElementById(id);
 const { words, queues, longest, zone } = JSON.parse($("notice-data").textContent);
 const clock = new Intl.DateTimeFormat(lang === "ko" ? "ko-KR" : "en-GB", { dateStyle: "short", timeStyle: "short", timeZone: zone });
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 const REFRESH = 5_000;
-
-function tell(text, tone = "good") {
-  const said = $("said");
-  said.dataset.tone = tone;
-  said.textContent = text;
-  said.hidden = false;
-}
 
 function place(name) {
   if (name === "desk") return words.everybody;
