@@ -55,6 +55,29 @@ async def ends_as(board: Switchboard, *events: Event) -> None:
     assert tuple(board.posted) == events
 
 
+@pytest.mark.parametrize(
+    ("divert_to", "first"),
+    [
+        (divert(Way.VOICEMAIL), "POST channels/c1/record"),
+        (divert(Way.NUMBER, "021234567"), "POST channels"),
+        (divert(Way.ANNOUNCE, "goodbye"), "POST channels/c1/play"),
+    ],
+)
+@pytest.mark.parametrize("broken", [False, True])
+async def test_whoever_is_led_out_before_they_heard_anything_is_answered_first(
+    divert_to: Divert, first: str, broken: bool
+) -> None:
+    async with open_switchboard() as board:
+        await board.caller_waits(music=False)
+        board.voice.broken = broken  # what cannot be said answers nobody
+        board.do(divert_to)
+        await board.until(lambda: len(board.requests()) > 1 or GAVE_UP in board.posted)
+        await board.all_heard()
+
+        assert board.requests()[0] == "POST channels/c1/answer"
+        assert (first in board.requests()) != (broken and divert_to.to.way is Way.ANNOUNCE)
+
+
 # ---- voice mail -----------------------------------------------------------------------------------------------------
 
 

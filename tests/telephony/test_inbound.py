@@ -14,16 +14,17 @@ from changgu.acd.queues import Destination, Way
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.nodes import ChooseLanguage, DigitsPrompt, HandOver, NamedPrompt, NodeName, Prompt, TextPrompt
 from changgu.ivr_flows.service import load_file, shipped_menu
+from changgu.ivr_flows.session import HangUp, NothingPressed, Turn, Visit, WaitDigits, start
 from changgu.telephony.admission import Admission
 from changgu.telephony.ari.client import Ari
 from changgu.telephony.ari.messages import AriEvent, Channel
 from changgu.telephony.ari.stream import AriStream
 from changgu.telephony.farewells import fixed_sentences
-from changgu.telephony.handset import Standing
+from changgu.telephony.handset import Handset, Standing
 from changgu.telephony.inbound import SHORT_GREETING, Desk, Inbound
 from changgu.telephony.ivr_player import IvrPlayer
 from changgu.telephony.numbers import NumberPlan
-from tests.support.fake_ari import FakeAri
+from tests.support.fake_ari import FakeAri, FakeChannel
 from tests.support.waiting import eventually
 
 CALL = CallId("c1")
@@ -230,6 +231,40 @@ async def test_nobody_is_told_anything_before_they_are_answered(silent_lobby: Lo
 
     asked = [asked.path for asked in silent_lobby.pbx.asked]
     assert asked.index("channels/c1/answer") < asked.index("channels/c1/play")
+
+
+async def test_whoever_speaks_or_listens_to_a_caller_answers_them_without_being_told_to(silent_lobby: Lobby) -> None:
+    """The player does, so that no way through the desk can forget it."""
+    pbx, tickets = silent_lobby.pbx, silent_lobby.tickets
+    player = IvrPlayer(silent_lobby.ari, NameVoice(), tickets, silent_lobby.posted.append)
+
+    def answered(call: str) -> int:
+        return [asked.path for asked in pbx.asked].count(f"channels/{call}/answer")
+
+    handsets = [Handset(CallId(f"c{number}")) for number in range(1, 5)]
+    told, asked, awaited, left_alone = handsets
+    for handset in handsets:
+        player.answering.put_off(handset.call)
+        pbx.channels[handset.call] = FakeChannel(handset.call, "inbound,1000", state="Ring")
+    said = asyncio.create_task(player.say(told, SHORT_GREETING, "ko", interruptible=False))
+    await pbx.until_asked("POST", "c1/play")
+    assert answered("c1") == 1
+    told.hung_up()
+    await said
+
+    at_once = WaitDigits(1, 0.01, 0.01)
+    assert await player.ask(asked, (), "ko", at_once) == NothingPressed()
+    assert answered("c2") == 1
+
+    state = start(MENU, Visit("01012345678", "1000", "ko", "2026-03-01")).state
+    assert await player.perform(awaited, Turn((), at_once, None, state), "ko") == NothingPressed()
+    assert answered("c3") == 1
+
+    assert await player.perform(left_alone, Turn((), None, HangUp(served=False), state), "ko") is None
+    await player.say(left_alone, (), "ko", interruptible=False)
+    assert answered("c4") == 0
+    await player.perform(awaited, Turn((), at_once, None, state), "ko")
+    assert answered("c3") == 1, "once"
 
 
 async def test_who_is_led_out_of_the_queue_at_once_is_answered_first(silent_lobby: Lobby) -> None:

@@ -145,6 +145,7 @@ class Diversions:
 
     async def serve(self, visitor: Visitor, divert: Divert) -> None:
         """Do what the command asks, to its end. A menu is not for us: `inbound` walks it."""
+        await self._player.answering.if_put_off(divert.call)  # also who is only recorded, or put through
         match divert.to.way:
             case Way.VOICEMAIL:
                 await self._voicemail(visitor, divert)

@@ -45,7 +45,6 @@ from changgu.ivr_flows.session import (
     HangUp,
     LookedUp,
     PersonWanted,
-    Play,
     Recorded,
     Step,
     ToQueue,
@@ -57,7 +56,6 @@ from changgu.ivr_flows.session import (
 )
 from changgu.ivr_flows.session import Event as VisitEvent
 from changgu.telephony.admission import Admission, Door, Verdict
-from changgu.telephony.answering import Answering
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriConflict, AriNotFound, AriNotOurs, AriTrouble
 from changgu.telephony.ari.messages import (
@@ -170,7 +168,7 @@ class Inbound:
         self._desk = desk
         self._visitors: dict[CallId, Visitor] = {}
         self._tasks: asyncio.TaskGroup | None = None
-        self.answering = Answering(ari)
+        self.answering = player.answering
         self._diversions = Diversions(
             ari, player, post, desk.language, lambda: desk.dial_plan(), desk.shown_number, desk.voicemails, self._spawn
         )
@@ -304,7 +302,7 @@ class Inbound:
         visitor.afterwards = None
         menu = command.to.way is Way.MENU
         way = self._walk_from(visitor, NodeName(command.to.name)) if menu else self._diversions.serve(visitor, command)
-        self._begin(visitor, way, answered=True)
+        self._begin(visitor, way)
 
     async def after_gap(self) -> None:
         """The line to Asterisk was down: prompts and messages may have ended unheard of."""
@@ -397,7 +395,6 @@ class Inbound:
         if visitor.task is not None and visitor.task is not asyncio.current_task():
             visitor.task.cancel()
         try:
-            await self.answering.if_put_off(call)
             await self._diversions.interrupt(call)
             await self._player.hush(visitor.handset)
             await self._player.say(visitor.handset, prompts, language, interruptible=False)
@@ -415,18 +412,16 @@ class Inbound:
             self.answering.put_off(call)
         return visitor
 
-    def _begin(self, visitor: Visitor, visit: Coroutine[Any, Any, None], *, answered: bool = False) -> None:
-        visitor.task = self._spawn(self._to_the_end(visitor.handset.call, visit, answered))
+    def _begin(self, visitor: Visitor, visit: Coroutine[Any, Any, None]) -> None:
+        visitor.task = self._spawn(self._to_the_end(visitor.handset.call, visit))
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         if self._tasks is None:
             raise RuntimeError("Inbound.run is not running")
         return self._tasks.create_task(work)
 
-    async def _to_the_end(self, call: CallId, visit: Coroutine[Any, Any, None], answered: bool) -> None:
+    async def _to_the_end(self, call: CallId, visit: Coroutine[Any, Any, None]) -> None:
         try:
-            if answered:
-                await self.answering.if_put_off(call)
             await visit
         except (AriNotFound, AriNotOurs, AriConflict) as trouble:
             # The caller's channel left us in the middle of a request; its end is reported by `left`.
@@ -443,9 +438,7 @@ class Inbound:
         visitor.known = self._look_up(visitor)
         match self._desk.numbers().destination(identity.dialled):
             case ToQueueDirectly(queue):
-                if self._desk.short_greeting:
-                    await self.answering.if_put_off(call)
-                    await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=False)
+                await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=False)
                 await self._announce_all(visitor, (DESK, QUEUE + queue), language)
                 await self._arrives(visitor, CallArrived(call, queue))
             case ToMenu():
@@ -510,7 +503,6 @@ class Inbound:
             steps: tuple[Step, ...] = ()
             for part in parts:
                 if isinstance(part, Announcement):
-                    await self.answering.if_put_off(handset.call)
                     only = Turn(steps, None, HangUp(served=False), turn.state)
                     await self._player.perform(handset, await self._read_out(visitor, only, language), language)
                     await self._announce(visitor, part.notice, language)
@@ -518,8 +510,6 @@ class Inbound:
                 else:
                     steps = part
             turn = replace(turn, steps=steps)
-        if turn.wait is not None or any(isinstance(step, Play) for step in turn.steps):
-            await self.answering.if_put_off(handset.call)
         return await self._player.perform(handset, await self._read_out(visitor, turn, language), language, deeds)
 
     async def _read_out(self, visitor: Visitor, turn: Turn, language: str) -> Turn:
@@ -545,7 +535,6 @@ class Inbound:
     async def _announce(self, visitor: Visitor, notice: Notice, language: str) -> None:
         """Say it to its end, whatever is pressed; whoever hangs up before has not heard it."""
         assert self._desk.notices is not None
-        await self.answering.if_put_off(visitor.handset.call)
         spoken, text = notice.in_language(language, self._desk.notices.language)
         await self._player.say(visitor.handset, (TextPrompt(text),), spoken, interruptible=False)
         self._post(MenuStepReached(visitor.handset.call, mark_of(notice.id), None))

@@ -1,6 +1,7 @@
 """Performs the menu on a caller's line: says prompts, stops when a key is pressed, gathers keys, looks things up.
 
 Keys pressed while a prompt plays are kept and count: one that an announcement swallows has to be pressed twice.
+Whoever has not been answered yet is, before anything is said to them, done for them or awaited of them.
 """
 
 import asyncio
@@ -47,6 +48,7 @@ from changgu.ivr_flows.turns import (
     WaitRecording,
     WaitSpeech,
 )
+from changgu.telephony.answering import Answering
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriLate, AriNotFound
 from changgu.telephony.handset import Handset
@@ -144,6 +146,7 @@ class IvrPlayer:
         self, ari: Ari, voice: Voice, look_ups: LookUps, post: Callable[[AcdEvent], None],
         helpers: Helpers | None = None,
     ) -> None:  # fmt: skip
+        self.answering = Answering(ari)
         self._ari = ari
         self._voice = voice
         self._look_ups = look_ups
@@ -170,15 +173,19 @@ class IvrPlayer:
                     await self._keep_answer(handset, case, of_survey, score)
                 case _:
                     assert_never(step)
+        if turn.wait is None:
+            return None
+        await self.answering.if_put_off(handset.call)
         if isinstance(turn.wait, WaitSpeech):
             return await self._listen(handset, turn.wait, language, question)
-        return None if turn.wait is None else await self._answer_to(handset, turn.wait, language, deeds)
+        return await self._answer_to(handset, turn.wait, language, deeds)
 
     async def say(self, handset: Handset, prompts: Sequence[Prompt], language: str, interruptible: bool) -> None:
         """Play prompts to their end, or until a key is pressed."""
         media = list(await self._voice.playlist(prompts, language)) if prompts else []
         if not media:
             return
+        await self.answering.if_put_off(handset.call)
         # When the line drops, the caller has heard nothing of it, or the beginning: again is better than silence.
         playback = await self._ari.insist(partial(self._play, handset, media))
         try:
@@ -203,6 +210,7 @@ class IvrPlayer:
         """Put one question and gather the answer; a key pressed ahead answers it unsaid."""
         if not handset.pressed:
             await self.say(handset, prompts, language, interruptible=True)
+        await self.answering.if_put_off(handset.call)
         return await self._gather(handset, wait)
 
     async def hush(self, handset: Handset) -> None:
