@@ -69,7 +69,7 @@ class FakeAri:
     asked: list[Asked] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     refusals: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
-    """(method, end of the path) → status, and how often."""
+    """(method, end of the path) → status (0: no reply), and how often."""
     silent: bool = False
     """Requests arrive and are not answered."""
     prompts_end_at_once: bool = True
@@ -171,7 +171,7 @@ class FakeAri:
         return found()[times - 1]
 
     def refuse(self, method: str, ending: str, status: int, times: int = 1) -> None:
-        """Answer such requests with an error, this often."""
+        """Answer such requests with an error, this often; with 0, not at all."""
         self.refusals[method, ending] = (status, times)
 
     async def _plain_get(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -205,6 +205,7 @@ class FakeAri:
         after: list[Any] = []
         if not self.silent:
             status, reply = self._refused(asked) or self._do(asked, after)
+        if not self.silent and status:
             response = {"type": "RESTResponse", "request_id": request["request_id"], "status_code": status}
             response |= {"reason_phrase": "", "message_body": "" if reply is None else json.dumps(reply)}
             await socket.send(json.dumps(response))

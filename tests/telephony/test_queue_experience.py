@@ -128,6 +128,38 @@ async def test_who_chose_english_in_the_menu_waits_and_is_sent_away_in_english(b
     assert board.voice.spoken[-1] == ("en", FAREWELLS["en"][Farewell.WAITED_TOO_LONG].text)
 
 
+async def test_music_after_an_announcement_that_ended_unheard_of_is_asked_for_until_it_plays(
+    board: Switchboard,
+) -> None:
+    """It was asked for once, and a line that dropped at this left the caller in silence."""
+    board.pbx.prompts_end_at_once = False
+    await board.caller_waits()
+    board.do(THIRD)
+    await board.until_said("position_3")
+    board.pbx.playbacks.clear()  # and nobody told us
+    board.pbx.refuse("POST", "c1/moh", 0)
+    await board.pbx.drop()
+    await board.pbx.until_asked("POST", "c1/moh", times=2)
+    await board.pbx.drop()
+
+    await board.pbx.until_asked("POST", "c1/moh", times=3)
+    await board.until_idle()
+    board.switch.line_is_up()
+    await board.until_idle()
+    assert board.requests().count("POST channels/c1/moh") == 3, "what plays is not asked for again"
+
+
+async def test_an_announcement_that_the_pbx_refuses_leaves_the_music_as_it_is(board: Switchboard) -> None:
+    await board.caller_waits()
+    board.pbx.refuse("POST", "c1/play", 409)
+    board.do(THIRD)
+    await board.pbx.until_asked("POST", "c1/play")
+    await board.until_idle()
+    await asyncio.sleep(2 * MUSIC_AFTER)  # longer than anybody is without music
+
+    assert board.requests().count("POST channels/c1/moh") == 1
+
+
 async def test_an_answer_cuts_an_announcement_short(board: Switchboard) -> None:
     board.pbx.prompts_end_at_once = False
     await board.caller_waits()

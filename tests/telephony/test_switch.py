@@ -33,6 +33,7 @@ from changgu.acd.events import (
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.acd.queues import Destination, Way
 from changgu.telephony.answering import Answering
+from changgu.telephony.ari import client
 from changgu.telephony.ari.client import Ari, Value
 from changgu.telephony.ari.stream import AriStream
 from changgu.telephony.call_control import CallControl, NotTalking, SwitchAway
@@ -358,6 +359,43 @@ async def test_a_hang_up_without_a_reply_is_asked_for_again(board: Board) -> Non
     running.cancel()
 
     assert board.callers.farewells == [(CALL, Farewell.ERROR)], "said once"
+
+
+async def test_whoever_was_without_music_while_the_line_was_away_for_long_has_it_when_it_is_back(
+    board: Board, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Music is insisted on for a minute or so; a line that was away for longer left its caller in silence for good."""
+    monkeypatch.setattr(client, "RECONNECT_LIMIT", 0.1)
+    ari, second = HastyAri(board.stream, board.pbx.address), CallId("c2")
+    board.pbx.channels[second] = FakeChannel(second, "inbound,1000")
+    callers = FakeCallers(Answering(ari))
+    callers.answering.put_off(CALL)
+    switch = Switch(ari, callers, board.posted.append, most_listeners=1)
+    running = asyncio.create_task(switch.run())
+    board.pbx.silent = True  # nor has the event filter a reply, so the line stays down
+    await board.pbx.drop()
+    for call in (CALL, second):
+        switch.do(PlayMusicOnHold(call, QueueName("pc")))
+
+    async def given_up() -> bool:
+        return any("_Chore failed" in message for message in caplog.messages)
+
+    await eventually(given_up, within=5, every=0.01)
+    board.pbx.silent = False
+    await board.pbx.drop()  # the attempt whose event filter had no reply
+    await board.stream.wait_connected(5)
+    switch.line_is_up()
+    switch.line_is_up()  # it may drop and come up again meanwhile
+    await board.pbx.until_asked("POST", "c1/moh")
+    await board.stream.send("GET", "channels", (), None, 5.0)
+    asked = board.requests()
+    assert asked.index("POST channels/c1/answer") < asked.index("POST channels/c1/moh")
+    assert asked.count("POST channels/c1/moh") == 1
+    assert "POST channels/c2/moh" not in asked, "no more hear music than may"
+
+    switch.do(HangUpCaller(CALL, Farewell.NONE))
+    await board.pbx.until_asked("POST", "c2/moh")
+    running.cancel()
 
 
 async def test_the_late_end_of_one_agents_leg_does_not_part_the_caller_from_the_next(board: Board) -> None:

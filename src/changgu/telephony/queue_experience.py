@@ -74,7 +74,9 @@ class _Stay:
     timer: asyncio.TimerHandle | None = None
     """Until the music."""
     music: bool = False
-    """It was asked for, and plays unless an announcement does."""
+    """They are among those who hear music, unless an announcement plays; somebody else's when they no longer wait."""
+    plays: bool = False
+    """The PBX has said that it plays."""
     may_play: bool = False
     """It may have been asked for before a restart."""
     playback: str | None = None
@@ -185,10 +187,15 @@ class QueueExperience:
             self._later(call, partial(self._start_music, call, stay))
 
     def line_is_up(self) -> None:
-        """Announcements may have ended unheard of while the line was down: nobody shall wait in silence."""
+        """The line was down: announcements may have ended unheard of, music asked for in vain. Nobody waits in silence.
+
+        When it was down for longer than music is insisted on (`Ari.insist`), this alone remembers who is without.
+        """
         for call, stay in self._stays.items():
             if stay.playback is not None:
                 self._later(call, partial(self._look_after, call, stay, stay.playback))
+            elif stay.music and not stay.plays:
+                self._later(call, partial(self._start_music, call, stay))
 
     # ---- sound -----------------------------------------------------------------------------------------------------
 
@@ -207,6 +214,8 @@ class QueueExperience:
             self._next_listener()
             return  # connected meanwhile; or the announcement's end will start it
         self._cancel(stay)
+        if stay.plays:
+            return  # it was asked for as the line dropped, and again when it was up
         if not stay.music:
             if not self._has_room():
                 self._without[call] = stay
@@ -215,6 +224,7 @@ class QueueExperience:
         try:
             await self._answered(call)
             await self._ari.request("POST", path("channels", call, "moh"))
+            stay.plays = True
         except AriNotFound:
             self.end(call)  # they were gone before they began to wait, and nobody will say so again
         except AriRefused as trouble:
@@ -259,6 +269,7 @@ class QueueExperience:
         if self._stays.get(call) is not stay or stay.playback is not None:
             return  # connected meanwhile; or the one before is longer than the time between two
         stay.playback = playback = f"{call}-wait-{next(self._numbers)}"
+        played, stay.plays = stay.plays, False
         try:
             await self._answered(call)
             # This silences the music, which does not come back by itself (ARI: channels/{id}/moh).
@@ -267,8 +278,8 @@ class QueueExperience:
             )
         except AriRefused as trouble:
             logger.info("an announcement could not be played: %s", trouble, extra={"call_id": call})
-            stay.playback = None
-            if not stay.music and stay.timer is None:
+            stay.playback, stay.plays = None, played
+            if not stay.plays and stay.timer is None:
                 self._music_soon(call, stay)
         except (AriAway, AriLate):
             logger.info("an announcement may not have been played", extra={"call_id": call})
@@ -281,4 +292,4 @@ class QueueExperience:
             await self._ari.request("GET", path("playbacks", playback))
         except AriNotFound:
             stay.playback = None
-            await self._start_music(call, stay)
+            self._later(call, partial(self._start_music, call, stay))  # insisted on by itself: they may be in silence
