@@ -33,6 +33,7 @@ from changgu.app.settings import load
 from changgu.app.voices import desk_voice, prompt_store
 from changgu.ivr_flows.nodes import NamedPrompt
 from changgu.telephony.speech.espeak import EspeakSynthesiser
+from changgu.telephony.speech.mu_law import octets
 from changgu.telephony.speech.recogniser import AT_ONCE
 from changgu.telephony.speech.telephone_audio import SILENT_BELOW, read_wav
 
@@ -141,13 +142,8 @@ class Walker:
 
 
 def as_mu_law(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
-    """G.711 as Asterisk makes it, whose table has one entry for four values: that of the last."""
-    linear = samples.astype(np.int32) | 3
-    size = np.minimum(np.abs(linear), 32635) + 0x84
-    exponent = np.floor(np.log2(size)).astype(np.int32) - 7
-    found = ~(np.where(linear < 0, 0x80, 0) | exponent << 4 | (size >> exponent + 3 & 0x0F))
-    octets: npt.NDArray[np.uint8] = (found & 0xFF).astype(np.uint8)
-    return octets
+    """G.711 as Asterisk makes it."""
+    return np.frombuffer(octets(), np.uint8)[samples.view(np.uint16)]
 
 
 def frames_of(samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:

@@ -298,12 +298,6 @@ def test_what_the_pbx_does_alone_is_not_counted_as_ours() -> None:
     assert "missed" in goals.report({"menus": {**found, "many": {**met, "calls that ended": 3.0}}})
 
 
-def test_mu_law_is_that_of_the_pbx() -> None:
-    """Beside values read off an Asterisk that played them."""
-    linear = np.array([-252, -172, -284, -116, -4, -2172, 0, 32767, -32768], np.int16)
-    assert menus.as_mu_law(linear).tolist() == [104, 109, 102, 113, 127, 62, 255, 128, 0]
-
-
 def test_a_callers_sound_and_keys_are_rtp() -> None:
     """Five packets of a key that is held, and three that tell its end, each with the time of its beginning."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as pbx, RtpLines.open(1) as lines:

@@ -18,6 +18,7 @@ from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, TextPrompt
 from changgu.telephony.ivr_player import Voice
 from changgu.telephony.speech import prompts as prompts_module
 from changgu.telephony.speech.espeak import EspeakSynthesiser
+from changgu.telephony.speech.mu_law import mu_law
 from changgu.telephony.speech.prompts import PromptStore
 from changgu.telephony.speech.synthesiser import SpeechLate, SpeechRefused, SpeechTrouble
 from changgu.telephony.speech.telephone_audio import (
@@ -236,7 +237,26 @@ async def test_a_changed_sentence_is_a_new_file_and_files_are_whole(tmp_path: Pa
     await changed.prepare()
 
     assert await before.sound(NamedPrompt("greeting")) != await changed.sound(NamedPrompt("greeting"))
-    assert all(file.suffix == ".wav" and file.stat().st_mode & 0o044 for file in (tmp_path / "sounds").iterdir())
+    files = list((tmp_path / "sounds").iterdir())
+    assert all(file.suffix in (".wav", ".ulaw") and file.stat().st_mode & 0o044 for file in files)
+
+
+async def test_prompts_lie_there_as_the_line_carries_them_so_that_the_pbx_need_not_translate_for_each_caller(
+    tmp_path: Path, espeak: EspeakSynthesiser
+) -> None:
+    """Those of an earlier release, too, and without asking the voice again."""
+    prompts = store(tmp_path, espeak)
+    await prompts.prepare()
+    (path,) = await prompts.sound(NamedPrompt("greeting"))
+    on_the_line = Path(f"{path}.ulaw").read_bytes()
+    samples = heard(file_of(path).read_bytes())
+    assert on_the_line == mu_law(np.round(samples * 32768).astype("<i2").tobytes())
+
+    Path(f"{path}.ulaw").unlink()
+    again = EspeakSynthesiser()
+    prepared = await store(tmp_path, again).prepare()
+    assert (prepared.ready, prepared.made, again.children_started) == (12, 0, 0)
+    assert Path(f"{path}.ulaw").read_bytes() == on_the_line
 
 
 async def test_a_recorded_file_wins_whatever_its_format(tmp_path: Path, espeak: EspeakSynthesiser) -> None:
@@ -335,6 +355,12 @@ def test_loud_peaks_are_bent_and_not_cut() -> None:
     samples = heard(telephone_wav(quiet, 8000, tail=0))
 
     assert np.abs(samples).max() < 0.9
+
+
+def test_mu_law_is_that_of_the_pbx() -> None:
+    """Beside values read off an Asterisk that played them."""
+    linear = np.array([-252, -172, -284, -116, -4, -2172, 0, 32767, -32768], np.int16)
+    assert list(mu_law(linear.tobytes())) == [104, 109, 102, 113, 127, 62, 255, 128, 0]
 
 
 def test_silence_stays_silence() -> None:

@@ -4,7 +4,8 @@ A prompt is looked for in this order: a recording of that name made by a person
 (`<recordings>/<language>/<name>.wav`, for the desk's main language also `<recordings>/<name>.wav`), then the sentence
 of that name said by the desk's voice, then said by the stand-in (espeak-ng, when the desk's voice is another one). All
 end in one folder, under a name that is the hash of all that decides how they sound; a changed sentence, voice or
-recording is a new file, and an unchanged one is never made twice.
+recording is a new file, and an unchanged one is never made twice. Beside each lies what a line with µ-law carries of
+it, as headerless G.711: Asterisk takes that where it fits, and need not translate for every caller.
 
 While a caller waits nothing is ever synthesised. A sentence that did not exist when `prepare` last ran is left out for
 that caller and made meanwhile, for the next one.
@@ -22,6 +23,7 @@ from typing import assert_never
 
 from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt, TextPrompt
 from changgu.ivr_flows.spoken import digit_pieces
+from changgu.telephony.speech.mu_law import on_the_line
 from changgu.telephony.speech.synthesiser import SOUND_VERSION, SpeechRefused, SpeechTrouble, Synthesiser
 
 logger = logging.getLogger(__name__)
@@ -207,7 +209,7 @@ class PromptStore:
         return found
 
     def _on_disk(self, key: "_Key", *, only_the_voice: bool = False) -> str | None:
-        """The best sound there is without making one."""
+        """The best sound there is without making one; `only_the_voice`: or none that has still something to be done."""
         language, prompt = key
         recording = self._recording_of(language, prompt)
         text = self._text_of(prompt, language) or ""
@@ -219,7 +221,8 @@ class PromptStore:
                 files.append(self._spoken(text, language, self._synthesiser))
             if self._stand_in is not None and not only_the_voice:
                 files.append(self._spoken(text, language, self._stand_in))
-            return next((_without_extension(file) for file in files if file.exists()), None)
+            there = (file for file in files if file.exists() and (not only_the_voice or _line_file(file).exists()))
+            return next((_without_extension(file) for file in there), None)
         except OSError:
             return None  # said when it is made
 
@@ -265,16 +268,16 @@ class PromptStore:
     async def _adapted(self, recording: Path) -> tuple[str, bool]:
         content = await asyncio.to_thread(recording.read_bytes)
         file = self._recorded(content)
-        if await asyncio.to_thread(file.exists):
+        if await asyncio.to_thread(_is_whole, file):
             return _without_extension(file), False
-        await asyncio.to_thread(_write, file, await self._synthesiser.adapt(recording))
+        await asyncio.to_thread(_write_both, file, await self._synthesiser.adapt(recording))
         return _without_extension(file), True
 
     async def _synthesised(self, text: str, language: str, voice: Synthesiser) -> tuple[str, bool]:
         file = self._spoken(text, language, voice)
-        if await asyncio.to_thread(file.exists):
+        if await asyncio.to_thread(_is_whole, file):
             return _without_extension(file), False
-        await asyncio.to_thread(_write, file, await voice.speak(text, language))
+        await asyncio.to_thread(_write_both, file, await voice.speak(text, language))
         return _without_extension(file), True
 
     def _recorded(self, content: bytes) -> Path:
@@ -467,6 +470,24 @@ def _pieces_of(prompt: Prompt) -> tuple[Prompt, ...]:
 
 def _without_extension(file: Path) -> str:
     return str(file.with_suffix(""))
+
+
+def _line_file(file: Path) -> Path:
+    return file.with_suffix(".ulaw")
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a sound is there; what the line carries of it is made if only that is missing."""
+    if not file.exists():
+        return False
+    if not _line_file(file).exists():
+        _write(_line_file(file), on_the_line(file.read_bytes()))
+    return True
+
+
+def _write_both(file: Path, content: bytes) -> None:
+    _write(_line_file(file), on_the_line(content))
+    _write(file, content)
 
 
 def _write(file: Path, content: bytes) -> None:
