@@ -103,6 +103,8 @@ class _Line(pj.Account):  # type: ignore[misc]  # the library carries no types
         self.hang_up_after: float | None = order.get("hang_up_after")
         self.play: str | None = order.get("play")
         self.record: str | None = order.get("record")
+        self.registered = False
+        """Whether the registrar has us; the library says no as soon as we wish to leave."""
         settings = pj.AccountConfig()
         shown = f'"{order["name"]}" ' if order.get("name") else ""
         settings.idUri = f"{shown}<sip:{order['user']}@{self.server}>"
@@ -121,8 +123,8 @@ class _Line(pj.Account):  # type: ignore[misc]  # the library carries no types
         self.create(settings)
 
     def onRegState(self, prm: Any) -> None:  # noqa: N802
-        active = prm.code == 200 and self.getInfo().regIsActive
-        tell("registered" if active else "unregistered", line=self.name, code=prm.code)
+        self.registered = prm.code == 200 and self.getInfo().regIsActive
+        tell("registered" if self.registered else "unregistered", line=self.name, code=prm.code)
 
     def onIncomingCall(self, prm: Any) -> None:  # noqa: N802
         name = f"{self.name}-{self.house.next_number()}"
@@ -174,12 +176,10 @@ class _House:
         """End all calls, sign all phones out and hear the PBX agree; the library itself waits a second in any case."""
         endpoint.hangupAllCalls()
         for line in self.lines.values():
-            if line.getInfo().regIsActive:
+            if line.registered:
                 line.setRegistration(False)
         latest = time.monotonic() + FAREWELL
-        while (self.calls or any(line.getInfo().regIsActive for line in self.lines.values())) and (
-            time.monotonic() < latest
-        ):
+        while (self.calls or any(line.registered for line in self.lines.values())) and time.monotonic() < latest:
             endpoint.libHandleEvents(10)
             self.finished.clear()
         endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG)
