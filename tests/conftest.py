@@ -4,6 +4,11 @@ import gc
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is, and nothing of what is tested.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 REAL = ("live", "browser")
 """Folders whose tests all start a PBX, ring phones or draw pages. Elsewhere a module is marked by itself."""
