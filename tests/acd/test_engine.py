@@ -1,5 +1,6 @@
 """The floor's stories: one call from the first ring to the end, and all the ways in which it goes otherwise."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -30,6 +31,7 @@ from changgu.acd.events import (
     ConnectFailed,
     DeadlinePassed,
     DeskClosed,
+    DesktopSeen,
     Event,
     KeyPressed,
     MenuEnded,
@@ -46,8 +48,11 @@ from changgu.acd.facts import (
     CallOffered,
     CallQueued,
     CallStarted,
+    DesktopStateChanged,
     Direction,
     Ender,
+    Fact,
+    FloorTakenUp,
     HoldEnded,
     HoldStarted,
     MenuStepTaken,
@@ -1086,6 +1091,37 @@ def test_a_reload_loses_nobody_and_forgets_no_wrap_up() -> None:
 
     assert floor.engine.picture() == before
     assert floor.wait(30)[-1] == change(ALICE, WRAP_UP, READY, C1)
+
+
+@pytest.mark.parametrize("moment", range(10))
+def test_a_reload_at_any_moment_changes_nothing_in_what_becomes_of_a_call(moment: int) -> None:
+    def lived(reload_at: int | None) -> list[Fact]:
+        floor = Floor("alice", "bob")
+        steps: list[Callable[[], object]] = [
+            lambda: floor.ready("alice"), lambda: floor.dial("c1"), lambda: floor.queue("c1"),
+            lambda: floor.decline("alice"), lambda: floor.answer("alice"), lambda: floor.connected("alice"),
+            lambda: floor.tell(CallHeld(ALICE, C1)), lambda: floor.tell(CallResumed(ALICE, C1)),
+            lambda: floor.caller_hangs_up("c1"), lambda: floor.wait(30),
+        ]  # fmt: skip
+        for number, step in enumerate(steps):
+            step()
+            if number == reload_at:
+                floor.configure(an_agent("alice"), an_agent("bob"), queues=[*floor.plan.queues, a_queue("pc")])
+        return [record.fact for record in floor.history if not isinstance(record.fact, FloorTakenUp)]
+
+    assert lived(moment) == lived(None)
+
+
+def test_nobody_watches_phone_and_desktop_of_somebody_who_is_off_the_list() -> None:
+    floor = Floor("alice", "bob")
+    floor.tell(DesktopSeen(ALICE))
+    floor.ready("alice")
+
+    assert floor.configure(an_agent("bob")) == [
+        change(ALICE, READY, LOGGED_OUT),
+        DesktopStateChanged(ALICE, present=False),
+        PhoneStateChanged(ALICE, reachable=False),
+    ]
 
 
 def test_a_new_agent_and_a_new_queue_serve_at_once() -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 import pytest
+from msgspec.structs import replace
 
 from changgu.acd.commands import Divert, Farewell, HangUpCaller, PlayMusicOnHold, RingAgent, StopRinging
-from changgu.acd.engine import Effect
+from changgu.acd.engine import Effect, Engine
 from changgu.acd.events import CallArrived, KeyPressed, MenuEnded
 from changgu.acd.facts import (
     CallEnded,
@@ -17,6 +18,7 @@ from changgu.acd.facts import (
     NewsIgnored,
     OfferEnded,
     Outcome,
+    Recorded,
 )
 from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.queues import Destination, Overflow, Queue, Way
@@ -167,6 +169,31 @@ def test_overload_opens_a_queue_to_another_region_and_the_caller_stays_in_place(
     assert isinstance(effects[1], CallWidened)
     assert rung(effects) == ["bob"]
     assert floor.the_call("c1").queue == HELPDESK
+
+
+def test_a_queue_that_opens_twice_opens_each_time_once() -> None:
+    """MOD-03: one region after the other."""
+    network = Overflow(Departure.WAITED, Destination(Way.OPEN, "network"), 20)
+    third = Overflow(Departure.WAITED, Destination(Way.OPEN, "third"), 40)
+    floor = Floor("alice", queues=[helpdesk(network, third), a_queue("network"), a_queue("third")])
+    floor.call("c1")
+    effects = floor.wait(3600)
+
+    assert [effect.rule for effect in effects if isinstance(effect, CallOverflowed)] == [0, 1]
+    assert floor.engine.next_deadline() is None
+
+
+def test_a_rule_that_was_followed_before_ledgers_named_its_limit_is_not_followed_again() -> None:
+    opening = Overflow(Departure.WAITED, Destination(Way.OPEN, "network"), 20)
+    floor = two_queues(opening)
+    floor.call("c1")
+    floor.wait(20)
+    old = [
+        Recorded(one.seq, one.at, replace(one.fact, limit=None) if isinstance(one.fact, CallOverflowed) else one.fact)
+        for one in floor.history
+    ]
+
+    assert Engine.restore(floor.plan, old).next_deadline() is None
 
 
 def test_a_full_queue_can_open_at_the_door() -> None:

@@ -92,6 +92,20 @@ def test_somebody_who_comes_free_rings_along() -> None:
     assert rung(floor.ready("bob")) == ["bob"]
 
 
+def test_all_who_come_free_at_the_same_instant_ring_along() -> None:
+    floor = everybody("alice", "bob", "carol", ring_limit=60)
+    for call, agent in (("c1", "alice"), ("c2", "bob"), ("c3", "carol")):
+        floor.call(call)
+        floor.talk(agent)
+    for agent in ("alice", "bob", "carol"):
+        floor.agent_hangs_up(agent)
+    floor.ready("alice")
+    assert rung(floor.call("c4")) == ["alice"]
+
+    assert rung(floor.wait(30)) == ["bob", "carol"]  # both wrap-ups end at once
+    assert floor.agent("bob").since == floor.agent("carol").since == floor.now
+
+
 def test_a_second_caller_is_served_before_somebody_rings_along() -> None:
     floor = everybody("alice", "bob")
     floor.not_ready("bob")

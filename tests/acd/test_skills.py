@@ -151,6 +151,14 @@ def test_a_seat_with_a_delay_is_offered_only_who_has_waited_that_long() -> None:
     assert rung(floor.wait(0.5)) == ["expert"]
 
 
+def test_a_delay_of_one_second_is_a_delay() -> None:
+    floor = Floor(seated("expert", delay=1))
+    floor.ready("expert")
+
+    assert rung(floor.call("c1")) == []
+    assert rung(floor.wait(1)) == ["expert"]
+
+
 def arrives(floor: Floor, call: str, caller: str | None = None, **wish: object) -> list[Effect]:
     floor.dial(call, caller)
     return floor.tell(CallArrived(CallId(call), HELPDESK, **wish))  # type: ignore[arg-type]
@@ -268,6 +276,23 @@ def test_long_after_giving_up_a_caller_is_like_any_other() -> None:
     arrives(floor, "first", "0212345678")
     floor.caller_hangs_up("first")
     floor.wait(601)
+
+    assert queued(arrives(floor, "again", "0212345678")).priority == 0
+
+
+def test_who_calls_again_at_the_last_instant_is_still_served_sooner() -> None:
+    floor = Floor("alice", rules=Rules(repeat_within=timedelta(minutes=10)))
+    arrives(floor, "first", "0212345678")
+    floor.caller_hangs_up("first")
+    floor.wait(600)
+
+    assert queued(arrives(floor, "again", "0212345678")).priority == 1
+
+
+def test_where_calling_again_counts_for_nothing_not_even_the_same_instant_does() -> None:
+    floor = Floor("alice", rules=Rules(repeat_within=timedelta(0)))
+    arrives(floor, "first", "0212345678")
+    floor.caller_hangs_up("first")
 
     assert queued(arrives(floor, "again", "0212345678")).priority == 0
 
