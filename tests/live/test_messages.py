@@ -95,6 +95,7 @@ async def test_a_caller_who_stays_on_the_line_is_asked_by_keys(desk: Desk) -> No
     await desk.service.agent_is("kim", "talking")
     await desk.phones.order(do="hang_up", call=ringing.call)
     await desk.service.agent_is("kim", "wrap_up", "ready")
+    await desk.nobody_is_joined()  # from then on keys are answers; those before were pressed in the conversation
 
     async def response() -> dict[str, Any]:
         items = (await desk.service.get("/surveys"))["items"]

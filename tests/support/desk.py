@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from tests.support.ports import in_this_lane
 from tests.support.service import Changgu
 from tests.support.tones import tone_seconds
 from tests.support.waiting import eventually
+from tests.support.witness import Witness
 
 QUEUES = """name,title,number,strategy,ring_seconds,wrap_up_seconds,ticket,record
 helpdesk,상담원,1001,longest_idle,5,1,automatic,yes
@@ -161,11 +162,15 @@ class Desk:
 
     async def sign_everybody_out(self) -> None:
         """Every agent leaves; calls in progress are ended by their callers first."""
-        for agent in (await self.service.get("/agents"))["items"]:
-            if agent["state"] != "logged_out":
-                await self.service.post(f"/agents/{agent['login']}/state", {"state": "logged_out"}, status=(200, 409))
-        for agent in (await self.service.get("/agents"))["items"]:
-            await self.service.agent_is(agent["login"], "logged_out")
+
+        async def nobody_works() -> bool:
+            working = [one for one in (await self.service.get("/agents"))["items"] if one["state"] != "logged_out"]
+            for agent in working:  # one just taken off the list may be gone by now
+                leaves = {"state": "logged_out"}
+                await self.service.post(f"/agents/{agent['login']}/state", leaves, status=(200, 404, 409))
+            return not working
+
+        await eventually(nobody_works, every=0.2)
 
     async def clear(self) -> None:
         """Start from an empty floor."""
@@ -186,17 +191,24 @@ class Desk:
 
     async def nothing_is_left(self) -> None:
         """The PBX itself, asked by an independent client, has no channel and no bridge."""
+        await self._pbx_has_none_of(lambda witness: [*witness.channels(), *witness.bridges()])
+
+    async def nobody_is_joined(self) -> None:
+        """The same of bridges alone: whoever is on the line speaks with nobody."""
+        await self._pbx_has_none_of(Witness.bridges)
+
+    async def _pbx_has_none_of(self, looked_for: Callable[[Witness], list[str]]) -> None:
         witness = await asyncio.to_thread(self.service.witness)
         try:
 
             left: list[str] = []
 
             async def empty() -> bool:
-                left[:] = [*await asyncio.to_thread(witness.channels), *await asyncio.to_thread(witness.bridges)]
+                left[:] = await asyncio.to_thread(looked_for, witness)
                 return not left
 
             try:
-                await eventually(empty, within=10)
+                await eventually(empty)
             except AssertionError:
                 raise AssertionError(f"still in the PBX: {left}") from None
         finally:
