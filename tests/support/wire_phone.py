@@ -7,6 +7,10 @@ from typing import cast
 _TAG = ";tag=wire"
 
 
+def _call_of(message: str) -> str:
+    return next(line for line in message.split("\r\n") if re.match(r"(?i)call-id:", line))
+
+
 class WirePhone(asyncio.DatagramProtocol):
     """Rings for whoever calls and never answers."""
 
@@ -26,12 +30,12 @@ class WirePhone(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
 
-    async def until_heard(self, method: str, within: float = 15.0) -> str:
-        """The first request of this method, as text."""
+    async def until_heard(self, method: str, *, of: str | None = None, within: float = 15.0) -> str:
+        """The first request of this method, as text; with `of`, in that request's call and no earlier one's."""
         async with asyncio.timeout(within):
             while True:
                 for message in self.heard:
-                    if message.startswith(method + " "):
+                    if message.startswith(method + " ") and (of is None or _call_of(message) == _call_of(of)):
                         return message
                 self._changed.clear()
                 await self._changed.wait()
