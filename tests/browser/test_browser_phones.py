@@ -13,7 +13,7 @@ from playwright.async_api import BrowserContext, Page
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, agent_phone
 from changgu.asterisk_conf.render import render
 from changgu.telephony.pbx import PrivatePbx
-from tests.browser.conftest import CLEAN, Launch, hears
+from tests.browser.conftest import CLEAN, PATIENCE, Launch, hears
 from tests.browser.desk_house import DeskHouse, open_house
 from tests.support.private_pbx import SECRET, plan_of, running
 
@@ -36,7 +36,7 @@ class PhoneHouse:
         """A page in a browser that speaks a tone."""
         browser = await launch(hertz)
         context: BrowserContext = await browser.new_context(locale="ko-KR")
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         await context.add_init_script(CLEAN)
         if login:
             await self.house.sign_in(context, login, self.address)

@@ -26,7 +26,7 @@ from changgu.ivr_flows.publishing import api, pages
 from changgu.ivr_flows.publishing.hours import api as hours_api
 from changgu.ivr_flows.publishing.notices import mark_of
 from changgu.ivr_flows.service import draw_file, shipped_menu
-from tests.browser.conftest import Launch
+from tests.browser.conftest import PATIENCE, Launch
 from tests.ivr_flows.menu_house import BOSS, MenuHouse
 
 PICTURES = os.environ.get("CHANGGU_PICTURES", "")
@@ -135,7 +135,7 @@ class Opened:
         context = await self.browser.new_context(
             locale=language, timezone_id="Asia/Seoul", viewport={"width": width, "height": height}
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         opened = await self.front.accounts.open_session("boss")
         await context.add_cookies([
             {"name": SESSION_COOKIE, "value": opened.cookie, "url": self.address},

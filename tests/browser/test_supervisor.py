@@ -17,7 +17,7 @@ from changgu.acd.events import (
     PhoneReachable,
 )
 from changgu.acd.identity import AgentId, CallId, QueueName
-from tests.browser.conftest import Desktop, Launch
+from tests.browser.conftest import PATIENCE, Desktop, Launch
 from tests.browser.desk_house import DeskHouse
 from tests.support.waiting import eventually
 
@@ -32,7 +32,7 @@ async def floor(house: House, chromium: Launch) -> AsyncIterator[Page]:
     context = await browser.new_context(
         locale="ko", timezone_id="Asia/Seoul", viewport={"width": 1920, "height": 1080}
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     await house[0].sign_in(context, "boss", house[1])
     page = await context.new_page()
     complaints: list[str] = []
@@ -193,17 +193,20 @@ async def test_on_a_narrow_window_the_actions_are_in_sight_and_work(house: House
     await expect(row.locator("td").first).to_contain_text("대기")
     opener = row.get_by_role("button", name="조치: kim")
 
-    async def in_sight(one: Locator) -> bool:
-        box = await one.bounding_box()
-        return box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
+    async def in_sight(one: Locator) -> None:
+        async def look() -> bool:
+            box = await one.bounding_box()
+            return box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
+
+        await eventually(look)
 
     await opener.scroll_into_view_if_needed()
     scrolled = await floor.locator(".floor-agents").evaluate("table => table.parentElement.scrollLeft")
     assert scrolled == 0
-    assert await in_sight(opener), await opener.bounding_box()
+    await in_sight(opener)
     await opener.click()
     training = floor.locator(".floor-panel").get_by_role("button", name="교육")
-    assert await in_sight(training), await training.bounding_box()
+    await in_sight(training)
     await training.click()
     await expect(floor.locator("#said")).to_contain_text("김상담")
     await expect(row.locator("td").first).to_contain_text("교육")

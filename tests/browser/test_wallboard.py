@@ -28,7 +28,8 @@ from changgu.acd.facts import (
 )
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.acd.queues import Agent, Floor, Queue
-from tests.browser.conftest import Launch
+from tests.browser.conftest import PATIENCE, Launch
+from tests.support.ports import free_ports
 from tests.wallboard.floor_service import FloorService, StateWishes, floor_service
 
 NETWORK = QueueName("network")
@@ -59,10 +60,11 @@ class Wall:
 async def wall(tmp_path: Path, chromium: Launch) -> AsyncIterator[Wall]:
     async with AsyncExitStack() as stack:
         wishes = StateWishes()
-        service = await stack.enter_async_context(floor_service(tmp_path, FLOOR, wishes=wishes))
+        (port,) = free_ports(1)  # one that nobody has meanwhile when a test serves at it again
+        service = await stack.enter_async_context(floor_service(tmp_path, FLOOR, port, wishes))
         browser = await chromium()
         context = await browser.new_context(locale="ko-KR", viewport={"width": 1920, "height": 1080})
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         page = await context.new_page()
         one = Wall(service, page, wishes)
         page.on("pageerror", lambda error: one.complaints.append(str(error)))
@@ -130,7 +132,7 @@ async def test_a_lost_line_says_how_old_the_figures_are_and_mends_itself(wall: W
 
     async with floor_service(tmp_path, FLOOR, port) as service:
         wall.service = service
-        await expect(wall.page.locator("#status")).to_have_text("실시간", timeout=15_000)
+        await expect(wall.page.locator("#status")).to_have_text("실시간")
         wall.happens(CallStarted(CallId("c1"), Direction.INBOUND, None, "1000"), CallQueued(CallId("c1"), NETWORK, 0))
         await expect(wall.page.locator("#tiles div", has_text="대기 콜").locator("b")).to_have_text("1")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import CLEAN, Launch, hears
+from tests.browser.conftest import CLEAN, PATIENCE, Launch, hears
 from tests.support.service import Changgu
 from tests.support.waiting import eventually
 
@@ -56,7 +56,7 @@ async def service(tmp_path: Path) -> AsyncIterator[FirstDay]:
 async def open_page(launch: Launch, service: Changgu, path: str, hertz: float) -> Page:
     browser = await launch(hertz)
     context: BrowserContext = await browser.new_context(locale="ko-KR", viewport={"width": 1600, "height": 1000})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     await context.add_init_script(CLEAN)
     page = await context.new_page()
     await page.goto(service.url + path)
@@ -90,8 +90,19 @@ async def visitor_in_the_menu(launch: Launch, service: FirstDay) -> Page:
     """The visitor's page, in a call with the menu."""
     page = await open_page(launch, service, "/phone", VISITOR_HERTZ)
     await page.click("#call:enabled")
-    await expect(page.locator("#status")).to_have_text("통화 중", timeout=10_000)
+    await expect(page.locator("#status")).to_have_text("통화 중")
     return page
+
+
+async def rings(agent: Page) -> None:
+    """The phone in the agent's page rings, once the visitor has heard what nobody may cut short."""
+    await expect(agent.locator("#stage-word")).to_have_text("전화가 왔습니다", timeout=45_000)
+
+
+async def picks_up(agent: Page) -> None:
+    await agent.wait_for_selector("#answer:enabled")
+    await agent.keyboard.press("F4")
+    await expect(agent.locator("#now-word")).to_have_text("통화")
 
 
 async def test_a_visitor_reaches_an_agent_through_the_menu_and_a_ticket_remains(
@@ -101,11 +112,9 @@ async def test_a_visitor_reaches_an_agent_through_the_menu_and_a_ticket_remains(
     visitor = await visitor_in_the_menu(chromium, service)
     await visitor.keyboard.press("2")
 
-    await expect(agent.locator("#stage-word")).to_have_text("전화가 왔습니다", timeout=45_000)
+    await rings(agent)
     await expect(agent.locator("#caller")).to_contain_text("네트워크")
-    await agent.wait_for_selector("#answer:enabled")
-    await agent.keyboard.press("F4")
-    await expect(agent.locator("#now-word")).to_have_text("통화")
+    await picks_up(agent)
     await hears(visitor, AGENT_HERTZ)
     await hears(agent, VISITOR_HERTZ)
 
@@ -139,9 +148,8 @@ async def test_a_conversation_of_two_browsers_outlives_a_killed_changgu(service:
     agent = await agent_at_work(chromium, service)
     visitor = await visitor_in_the_menu(chromium, service)
     await visitor.keyboard.press("2")
-    await agent.wait_for_selector("#answer:enabled")
-    await agent.keyboard.press("F4")
-    await expect(agent.locator("#now-word")).to_have_text("통화")
+    await rings(agent)
+    await picks_up(agent)
     await hears(visitor, AGENT_HERTZ)
 
     await service.kill()
