@@ -49,7 +49,13 @@ async def pbx(plan: PbxPlan) -> AsyncIterator[PrivatePbx]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def http(pbx: PrivatePbx, plan: PbxPlan) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{plan.ari_port}/ari", auth=("changgu", SECRET)) as http:
+        await eventually(lambda: nobody_is_there(http))  # who hung up in the test before counts until they are gone
         yield http
+
+
+async def nobody_is_there(http: httpx.AsyncClient) -> bool:
+    """Whether the PBX has no channel."""
+    return not (await http.get("/channels")).json()
 
 
 @asynccontextmanager
@@ -84,6 +90,11 @@ async def so_many_wait(http: httpx.AsyncClient, queue: str, count: int) -> list[
     return there if len(there) == count else []
 
 
+async def given_back(plan: PbxPlan, call: str) -> bool:
+    """Whether the PBX has taken a caller out of the plain queue for changgu."""
+    return f"|{call}|network|NONE|RETURNED|" in (Path(plan.folders.log) / "queue_log").read_text()
+
+
 async def playing(http: httpx.AsyncClient) -> bool:
     """Whether somebody is being told that there are too many."""
     return any(one["dialplan"]["app_name"] == "Playback" for one in (await http.get("/channels")).json())
@@ -94,9 +105,10 @@ async def test_a_caller_of_the_main_number_reaches_an_agent(pbx: PrivatePbx, pla
         server = f"127.0.0.1:{plan.sip_port}"
         await phones.account("alice", server, user="agent-alice", password=SECRET, register=True, answer_after=0.1)
 
-        caller = await Sipp.dial(tmp_path, server, "1000", Caller(stay=2))
+        caller = await Sipp.dial(tmp_path, server, "1000", Caller(stay=None))
 
-        await phones.expect("answered", line="alice")
+        answered = await phones.expect("answered", line="alice")
+        await phones.order(do="hang_up", call=answered.call)
         assert await caller.finished() == 0
     written = (Path(plan.folders.log) / "queue_log").read_text()
     assert "|helpdesk|alice|CONNECT|" in written
@@ -127,6 +139,7 @@ async def test_a_caller_given_back_too_early_waits_on(
     (held,) = await eventually(lambda: waiting(http, "network"))
 
     await ami(plan, Action="Redirect", Channel=held["name"], Context="returned", Exten="network", Priority="1")
+    await eventually(lambda: given_back(plan, held["id"]))
 
     (still,) = await eventually(lambda: waiting(http, "network"))
     assert still["id"] == held["id"]
