@@ -2,7 +2,9 @@
 
 import configparser
 import re
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -367,3 +369,19 @@ def test_usual_sip_addresses_are_taken(address: str) -> None:
 def test_an_agent_without_a_phone_cannot_serve_a_queue() -> None:
     with pytest.raises(ValueError, match="dave"):
         render(PLAN, PbxFloor((), (ShadowQueue("helpdesk", None, ("dave",)),)))
+
+
+def test_the_note_beside_a_fax_is_never_found_half_written(tmp_path: Path) -> None:
+    """changgu takes the pages as the note says: from an empty one it would read that they are for nobody."""
+    dialplan = render(replace(PLAN, fax_folder=str(tmp_path), fax_number="1009"), FLOOR)["dialplan.conf"]
+    (written,) = re.findall(r"System\((printf .*)\)", dialplan)
+    command = re.sub(r"\$\{FILTER\(.*?,\$\{(\w+)(?:\(\w+\))?\}\)\}", r"\1", written).replace("${UNIQUEID}", "c1")
+    note = tmp_path / "c1.fax"
+    note.write_text("the one before")
+
+    with note.open() as found_earlier:
+        subprocess.run(["sh", "-c", command], check=True)
+        assert found_earlier.read() == "the one before", "it was exchanged, and not written over"
+
+    assert note.read_text() == "FAXSTATUS|FAXPAGES|FAXQUEUE|CALLERID"
+    assert list(tmp_path.iterdir()) == [note]

@@ -127,10 +127,14 @@ async def test_a_pbx_that_dies_is_started_again(pbx: PrivatePbx, plan: PbxPlan) 
     watching = asyncio.create_task(pbx.supervise(back.set))
     first = pbx.pid
     assert first is not None
+    pid_file = Path(plan.folders.log).parent / "pid"
 
-    os.kill(first, signal.SIGKILL)
-    await asyncio.wait_for(back.wait(), 30)
+    with pid_file.open() as noted:
+        os.kill(first, signal.SIGKILL)
+        await asyncio.wait_for(back.wait(), 30)
+        assert int(noted.read()) == first, "the note is exchanged: nobody reads one that is being written"
 
+    assert int(pid_file.read_text()) == pbx.pid
     assert pbx.running
     assert pbx.pid != first
     assert pbx.restarts == 1

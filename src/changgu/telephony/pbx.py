@@ -264,7 +264,9 @@ class PrivatePbx:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         soft = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
         resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (soft, hard))
-        self._pid_file.write_text(f"{self._pid}\n")
+        partial = self._pid_file.with_suffix(".partial")
+        partial.write_text(f"{self._pid}\n")
+        partial.replace(self._pid_file)  # a changgu that is killed here leaves the old number or this one, never none
 
     def _is_ours(self, pid: int) -> bool:
         try:
