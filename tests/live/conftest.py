@@ -57,6 +57,7 @@ async def desk(service: Changgu, tones: dict[str, Path], tmp_path: Path) -> Asyn
     async with SoftPhones() as phones, SoftPhones() as callers:
         desk = Desk(service, phones, callers, tones, tmp_path)
         await desk.clear()
+        service.test_begins()
         yield desk
         await desk.sign_everybody_out()
     await desk.nothing_is_left()

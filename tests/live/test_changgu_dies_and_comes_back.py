@@ -30,13 +30,13 @@ async def test_sigkill_during_calls_conversations_go_on_and_the_waiting_keep_the
 async def sigkill_during_calls(desk: Desk, plan: dict[str, Any]) -> None:
     await desk.agent("lee")
     await desk.call("1002", "talker", number="01088880001")
-    await desk.service.agent_is("lee", "talking")
+    await desk.they_talk("01088880001", "lee")
     await desk.call("1002", "first", number="01088880002")
     await desk.waiting("network", 1)
     await desk.call("1002", "second", number="01088880003")
     await desk.waiting("network", 2)
     await desk.in_the_ledger("01088880003", "network")
-    before = {row["caller"]: row for row in (await desk.service.get("/calls"))["items"][:3]}
+    before = {row["caller"]: row for row in await desk.service.calls()}
 
     await desk.service.kill()
     heard_at_death = tone_seconds(desk.heard / "talker.wav", AGENT_HERTZ)
@@ -47,7 +47,6 @@ async def sigkill_during_calls(desk: Desk, plan: dict[str, Any]) -> None:
     await desk.waiting("network", 2)
     assert (await desk.service.get("/emergency"))["on"] == plan
     await desk.hang_up("talker")
-    await desk.service.agent_is("lee", "talking", within=10)
     first = await desk.service.call_where(caller="01088880002", agent="lee")
     assert first["queued_at"] == before["01088880002"]["queued_at"], "their waiting time began when it began"
     assert first["id"] == before["01088880002"]["id"]
@@ -59,14 +58,14 @@ async def sigkill_during_calls(desk: Desk, plan: dict[str, Any]) -> None:
     await desk.hang_up("second")
     talker = await desk.service.call_where(caller="01088880001", outcome="answered")
     assert talker["answered_at"] == before["01088880001"]["answered_at"]
-    assert len((await desk.service.get(f"/calls/{talker['id']}"))["tickets"]) == 1
+    assert len(await desk.service.tickets(talker["id"])) == 1
 
 
 async def test_what_ended_while_we_were_away_is_ended_in_the_ledger(desk: Desk) -> None:
     """A call that hung up during the gap is not left open for ever, and its agent is not stuck in 통화."""
     await desk.agent("lee")
     await desk.call("1002", "c1", number="01088880011")
-    await desk.service.agent_is("lee", "talking")
+    await desk.they_talk("01088880011", "lee")
     await desk.call("1002", "c2", number="01088880012")
     await desk.in_the_ledger("01088880012", "network")
     await desk.service.kill()
@@ -81,11 +80,13 @@ async def test_what_ended_while_we_were_away_is_ended_in_the_ledger(desk: Desk) 
 async def test_callers_who_come_while_changgu_is_away_reach_an_agent_through_the_pbx_alone(desk: Desk) -> None:
     """The plain queue behind the dialplan: no caller is lost, and afterwards the call is told with its own times."""
     await desk.agent("lee", answer_after=0.2)
+    await desk.in_the_plain_queue("lee", "network")
     await desk.service.kill()
     await desk.call("1002", "c1", number="01088880021")
     await desk.phones.expect("answered", line="lee", within=20)
     await desk.hears(desk.heard / "c1.wav", AGENT_HERTZ, seconds=1)
     await desk.hang_up("c1")
+    await desk.nothing_is_left()
     over = datetime.now(UTC)
     await desk.service.up()
     row = await desk.service.call_where(caller="01088880021", outcome="answered", agent="lee", queue="network")
@@ -94,8 +95,7 @@ async def test_callers_who_come_while_changgu_is_away_reach_an_agent_through_the
     assert row["talk_seconds"] >= 1
     await desk.service.kill()
     await desk.service.up()
-    rows = [one for one in (await desk.service.get("/calls"))["items"] if one["caller"] == "01088880021"]
-    assert rows == [row], "read once"
+    assert await desk.service.calls() == [row], "read once"
 
 
 async def test_callers_left_waiting_in_the_plain_queue_are_taken_back(desk: Desk) -> None:
@@ -118,9 +118,10 @@ async def test_the_pbx_dies_and_is_started_again(desk: Desk) -> None:
     """F1: the calls it carried are closed as lost, agents are not phantoms, and the next call works."""
     await desk.agent("kim")
     await desk.call("1002", "c1", number="01088880041")
-    await desk.service.agent_is("kim", "talking")
+    await desk.they_talk("01088880041", "kim")
     os.kill(desk.service.pbx_pid, signal.SIGKILL)
-    await desk.service.call_where(caller="01088880041", outcome="lost", within=30)
+    lost = await desk.service.call_where(caller="01088880041", outcome="lost", within=30)
+    await desk.is_not_called_back(lost["id"])
 
     async def healthy() -> bool:
         return (await desk.service.http.get("/healthz")).status_code == 200
@@ -129,5 +130,5 @@ async def test_the_pbx_dies_and_is_started_again(desk: Desk) -> None:
     await desk.phones.order(do="register", line="kim")
     await desk.service.agent_is("kim", "ready", within=40)
     await asyncio.wait_for(desk.call("1002", "c2", number="01088880042"), 20)
-    await desk.service.agent_is("kim", "talking")
+    await desk.they_talk("01088880042", "kim")
     await desk.hang_up("c2")

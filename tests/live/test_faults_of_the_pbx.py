@@ -35,19 +35,35 @@ async def floor(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Loade
             await floor.close()
 
 
-async def all_over(floor: LoadedFloor, within: float = 30) -> None:
-    """No call is open, and every agent is ready."""
+async def states(floor: LoadedFloor) -> Counter[str]:
+    return Counter(agent["state"] for agent in (await floor.service.get("/agents"))["items"])
 
-    async def quiet() -> bool:
-        open_calls = (await floor.service.get("/calls", open=True))["items"]
-        states = {agent["state"] for agent in (await floor.service.get("/agents"))["items"]}
-        return not open_calls and states == {"ready"}
 
-    await eventually(quiet, within=within, every=0.2)
+async def everybody_is_ready(floor: LoadedFloor) -> None:
+    """Phones of a PBX that was started anew are looked for anew, which takes a while."""
+
+    async def ready() -> bool:
+        return (await states(floor)).keys() == {"ready"}
+
+    await eventually(ready, within=60, every=0.2)
+
+
+async def all_over(floor: LoadedFloor, before: set[str], count: int) -> list[dict[str, Any]]:
+    """The rows of so many callers who were not known before, once all are over and every agent is ready again."""
+
+    async def ended() -> list[dict[str, Any]]:
+        rows = await rows_since(floor, before)
+        assert len(rows) <= count
+        return rows if len(rows) == count and all(row["outcome"] for row in rows) else []
+
+    rows = await eventually(ended, within=30, every=0.2)
+    await everybody_is_ready(floor)
+    return rows
 
 
 async def rows_since(floor: LoadedFloor, before: set[str]) -> list[dict[str, Any]]:
-    return [row for row in await floor.rows() if row["id"] not in before]
+    """Of those who called."""
+    return [row for row in await floor.rows() if row["id"] not in before and row["direction"] == "inbound"]
 
 
 async def known(floor: LoadedFloor) -> set[str]:
@@ -63,16 +79,14 @@ async def test_answer_and_hang_up_in_the_same_instant_have_one_outcome(floor: Lo
     """F17, R9: callers hang up within a quarter of a second of the moment in which the agent picks up."""
     patient = await floor.callers("1002", [0.5], rate=1)
     await patient.finished(60)
-    await all_over(floor)
-    (row,) = await floor.rows()
+    (row,) = await all_over(floor, set(), 1)
     until_answer = moment(row["answered_at"]) - moment(row["arrived_at"])
     before, first = await known(floor), floor.dialled
     run = await floor.impatient("1002", TIES, stay=(until_answer - 0.25, until_answer + 0.25), rate=4)
     await asyncio.wait_for(run.process.wait(), 60)
-    await all_over(floor)
+    rows = await all_over(floor, before, TIES)
     floor.forget_callers()
-    rows = await rows_since(floor, before)
-    assert len(rows) == TIES == floor.dialled - first
+    assert floor.dialled - first == TIES
     outcomes = Counter(row["outcome"] for row in rows)
     print(f"ties: {dict(outcomes)}")
     assert outcomes.keys() <= {"answered", "abandoned_ringing", "abandoned_in_queue", "abandoned_in_menu"}
@@ -90,17 +104,14 @@ async def test_a_storm_of_callers_leaves_conversations_alone_and_loses_nobody_si
     talking = await floor.callers("1001", [12.0, 12.0], rate=10)
 
     async def both_talk() -> bool:
-        states = Counter(agent["state"] for agent in (await floor.service.get("/agents"))["items"])
-        return states["talking"] == 2
+        return (await states(floor))["talking"] == 2
 
     await eventually(both_talk)
     storm = await floor.impatient("1002", STORM, stay=(8, 20), rate=20)
     await talking.finished(60)
     await asyncio.wait_for(storm.process.wait(), 120)
-    await all_over(floor)
+    rows = await all_over(floor, before, STORM + 2)  # every caller has one
     floor.forget_callers()
-    rows = await rows_since(floor, before)
-    assert len(rows) == STORM + 2, "every caller has a row"
     outcomes = Counter(row["outcome"] for row in rows)
     print(f"storm: {dict(outcomes)}")
     assert outcomes.keys() <= {"answered", "abandoned_ringing", "abandoned_in_queue", "abandoned_in_menu"}
@@ -127,8 +138,7 @@ async def test_a_line_that_is_dead_for_seconds_costs_nobody_their_call(floor: Lo
         os.kill(floor.service.pbx_pid, signal.SIGCONT)
     await floor.finished(within=120)
     assert "the ARI connection is lost" in floor.log.read_text()
-    await all_over(floor)
-    rows = await rows_since(floor, before)
+    rows = await all_over(floor, before, 14)
     assert Counter(row["outcome"] for row in rows) == {"answered": 14}
     spoken = Counter(one.caller for one in floor.conversations() if one.caller >= first and one.hung_up is not None)
     assert spoken == Counter(range(first, floor.dialled))
@@ -140,15 +150,18 @@ async def test_a_pbx_that_dies_or_hangs_is_started_anew_and_whom_it_lost_is_call
     floor: LoadedFloor, how: signal.Signals
 ) -> None:
     """F1, F2, R1: its calls are closed as lost, no agent is a phantom, and each lost caller is promised a call."""
+    await everybody_is_ready(floor)
     before = await known(floor)
     old = floor.service.pbx_pid
     await floor.callers("1001", [60.0] * 8, rate=8)
 
     async def under_way() -> bool:
-        states = Counter(agent["state"] for agent in (await floor.service.get("/agents"))["items"])
-        return states["talking"] == len(floor.agents)
+        """All are on record: whom this PBX has not answered yet would be a caller of the next one."""
+        rows = await rows_since(floor, before)
+        talking = sum(row["answered_at"] is not None for row in rows)
+        return len(rows) == 8 and all(row["queued_at"] for row in rows) and talking == len(floor.agents)
 
-    await eventually(under_way)
+    await eventually(under_way, within=30)
     os.kill(old, how)
 
     async def another() -> bool:
@@ -158,16 +171,24 @@ async def test_a_pbx_that_dies_or_hangs_is_started_anew_and_whom_it_lost_is_call
     loop = asyncio.get_running_loop()
     back = loop.time()
 
-    async def lost() -> bool:
+    async def lost() -> list[dict[str, Any]]:
         rows = await rows_since(floor, before)
-        return len(rows) >= 8 and all(row["outcome"] == "lost" for row in rows if row["direction"] == "inbound")
+        return rows if all(row["outcome"] == "lost" for row in rows) else []
 
-    await eventually(lost, within=20)
+    rows = await eventually(lost, within=20)
     print(f"closed as lost {loop.time() - back:.1f} s after the line came up")
-    rows = [row for row in await rows_since(floor, before) if row["direction"] == "inbound"]
-    facts = await floor.facts(rows)
-    promised = {fact["call"] for fact in facts if fact["kind"] == "CallbackBooked"}
-    assert promised == {row["id"] for row in rows}
+    assert len(rows) == 8
+
+    async def promised() -> bool:
+        """Asked for when the loss is heard of, and so a little later."""
+        facts = await floor.facts(rows)
+        return {fact["call"] for fact in facts if fact["kind"] == "CallbackBooked"} == {row["id"] for row in rows}
+
+    await eventually(promised)
     floor.forget_callers()
-    talking = {agent["state"] for agent in (await floor.service.get("/agents"))["items"]} & {"talking", "hold"}
-    assert not talking, "phantoms"
+
+    async def nobody_talks() -> bool:
+        """An agent who is rung to keep a promise talks for a moment; a phantom would for ever."""
+        return not {"talking", "hold"} & (await states(floor)).keys()
+
+    await eventually(nobody_talks)

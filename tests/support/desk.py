@@ -34,6 +34,8 @@ PEOPLE = """employee_number,name,department,title,email,location,computer_id,pho
 20190003,이몽룡,총무과,주무관,lee@example.go.kr,별관 2층,PC-0003,010-4444-5555;02-2100-7777
 """
 FIXED_PORT = in_this_lane(25061)
+WELL_WITHIN = 40.0
+"""Seconds; a phone that does not register is looked for every 15 (`qualify_frequency`), and needs time to answer."""
 SENTENCES = """greeting = "안녕하세요."
 recording_notice = "녹음됩니다."
 machine_voice = "기계입니다."
@@ -112,7 +114,7 @@ class Desk:
             await self.service.post(f"/agents/{login}/state", {"state": "ready"}, status=(200, 409))
             return await self.service.agent_state(login) in ("ready", "reserved", "talking")
 
-        await eventually(accepted, within=15, every=0.2)
+        await eventually(accepted, within=WELL_WITHIN, every=0.2)
 
     async def agent(self, login: str, *, answer_after: float | None = 0.3, **habits: Any) -> None:
         """An agent at their desk: phone registered, 대기."""
@@ -159,6 +161,35 @@ class Desk:
     async def in_the_ledger(self, caller: str, queue: str) -> None:
         """Wait until it is written that a caller waits in a queue: the floor says so some milliseconds before."""
         await self.service.call_where(caller=caller, queue=queue, outcome=None)
+
+    async def they_talk(self, caller: str, agent: str) -> str:
+        """Wait until caller and agent hear each other, and are on record with it; the call's id.
+
+        An agent is 통화 중 from picking up: whoever hangs up between that and the first word has not been served.
+        """
+        return str((await self.service.call_where(caller=caller, agent=agent, outcome=None))["id"])
+
+    async def in_the_plain_queue(self, agent: str, queue: str) -> None:
+        """Wait until the PBX would ring the agent without us: it is told some milliseconds after the floor."""
+        witness = await asyncio.to_thread(self.service.witness)
+        try:
+
+            async def rung() -> bool:
+                return agent in await asyncio.to_thread(witness.ready_in, queue)
+
+            await eventually(rung)
+        finally:
+            await asyncio.to_thread(witness.close)
+
+    async def is_not_called_back(self, call: str) -> None:
+        """The promise to whom the PBX lost is taken back: within the hours for it, agents would be rung to keep it."""
+
+        async def promised() -> str | None:
+            open_ones = (await self.service.get("/callbacks", settled=False))["items"]
+            return next((str(one["id"]) for one in open_ones if one["asked_from"] == call), None)
+
+        promise = await eventually(promised)
+        assert (await self.service.http.delete(f"/api/v1/callbacks/{promise}")).status_code == 204
 
     async def sign_everybody_out(self) -> None:
         """Every agent leaves; calls in progress are ended by their callers first."""

@@ -320,11 +320,7 @@ class LoadedFloor:
 
     async def facts(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """All facts of these calls, in the order of the ledger."""
-        facts = [
-            {"seq": fact["seq"], "at": fact["at"], "kind": fact["kind"], **fact["body"]}
-            for row in rows for fact in (await self.service.get(f"/calls/{row['id']}"))["facts"]
-        ]  # fmt: skip
-        return sorted(facts, key=lambda fact: fact["seq"])
+        return await self.service.facts(rows)
 
 
 def stormy_scenario() -> str:

@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class Changgu:
         self.token = ""
         self.sip_accounts: dict[str, dict[str, str]] = {}
         """Login → user and password of the agent's phone, of those who asked."""
+        self.test_began: datetime | None = None
+        """Calls that came earlier are another test's."""
         self._pump: asyncio.Task[None] | None = None
         self.http = httpx.AsyncClient(base_url=self.url, timeout=20)
 
@@ -194,30 +197,63 @@ class Changgu:
                 f"{login} is {await self.agent_state(login)}, not {states}\n" + "\n".join(self.said[-60:])
             ) from None
 
-    async def last_call(self, **where: Any) -> dict[str, Any]:
-        """The newest call's row."""
-        items = (await self.get("/calls", **where))["items"]
-        assert items, "no call in the ledger"
-        row: dict[str, Any] = items[0]
-        return row
+    def test_begins(self) -> None:
+        """Only calls from now on are this test's. In whole seconds: so exact is the log of the plain queues."""
+        self.test_began = datetime.now(UTC).replace(microsecond=0)
+
+    async def calls(self) -> list[dict[str, Any]]:
+        """The rows of this test's calls, newest first."""
+        since = {} if self.test_began is None else {"since": self.test_began.isoformat()}
+        rows: list[dict[str, Any]] = (await self.get("/calls", limit=200, **since))["items"]
+        return rows
 
     async def call_where(self, within: float = 15, **fields: Any) -> dict[str, Any]:
-        """Wait for a call whose row has these fields."""
+        """Wait for a call of this test whose row has these fields."""
 
         async def look() -> dict[str, Any] | None:
-            for row in (await self.get("/calls"))["items"]:
+            for row in await self.calls():
                 if all(row.get(name) == value for name, value in fields.items()):
-                    found: dict[str, Any] = row
-                    return found
+                    return row
             return None
 
         try:
             found = await eventually(look, within=within)
         except AssertionError:
-            rows = (await self.get("/calls"))["items"]
+            rows = await self.calls()
             raise AssertionError(f"no call with {fields}; there are {rows}\n" + "\n".join(self.said[-60:])) from None
         assert found is not None
         return found
+
+    async def told(self, call: str, kind: str, within: float = 15, **fields: Any) -> None:
+        """Wait until such a fact of a call is written; a state that lasts a second may be over when it is asked for."""
+        heard: list[dict[str, Any]] = []
+
+        async def look() -> bool:
+            heard[:] = (await self.get(f"/calls/{call}"))["facts"]
+            bodies = [fact["body"] for fact in heard if fact["kind"] == kind]
+            return any(all(body.get(name) == value for name, value in fields.items()) for body in bodies)
+
+        try:
+            await eventually(look, within=within)
+        except AssertionError:
+            raise AssertionError(f"no {kind} with {fields}; there are {heard}") from None
+
+    async def tickets(self, call: str) -> list[str]:
+        """Numbers of the tickets of a call that is to have one; it is opened some time after the answer."""
+
+        async def opened() -> list[str]:
+            numbers: list[str] = (await self.get(f"/calls/{call}"))["tickets"]
+            return numbers
+
+        return await eventually(opened)
+
+    async def facts(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """All facts of these calls, in the order of the ledger."""
+        facts = [
+            {"seq": fact["seq"], "at": fact["at"], "kind": fact["kind"], **fact["body"]}
+            for row in rows for fact in (await self.get(f"/calls/{row['id']}"))["facts"]
+        ]  # fmt: skip
+        return sorted(facts, key=lambda fact: fact["seq"])
 
     def witness(self) -> Witness:
         """The independent AMI witness of this PBX."""

@@ -29,7 +29,7 @@ from changgu.telephony.service import Telephony
 from changgu.telephony.soft_phone import SoftPhones
 from tests.support.ports import free_ports
 from tests.support.private_pbx import SECRET, plan_of
-from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ, write_tone
+from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ, tone_seconds, write_tone
 from tests.support.waiting import eventually
 from tests.support.wire_phone import WirePhone
 
@@ -261,6 +261,15 @@ class TelephoneSide:
 
         await eventually(written)
         return file
+
+    async def has_heard(self, call: str, hertz: float, seconds: float) -> None:
+        """Wait until a tone is in what a phone heard in a call that is over, for so long."""
+        file = await self.heard_by(call)
+
+        async def enough() -> bool:
+            return tone_seconds(file, hertz) > seconds
+
+        await eventually(enough, within=5)
 
     async def recording_lasts(self, call: CallId, seconds: float) -> None:
         """The PBX has so much of a message."""

@@ -46,6 +46,11 @@ class Witness:
             for channel in self._list("CoreShowChannels", "CoreShowChannel", "CoreShowChannelsComplete")
         ]
 
+    def ready_in(self, queue: str) -> list[str]:
+        """Names of the members whom a plain queue would ring."""
+        members = self._list("QueueStatus", "QueueMember", "QueueStatusComplete")
+        return [one["Name"] for one in members if one["Queue"] == queue and one["Paused"] == "0"]
+
     def bridges(self) -> list[str]:
         """Ids of all bridges."""
         return [bridge["BridgeUniqueid"] for bridge in self._list("BridgeList", "BridgeListItem", "BridgeListComplete")]
