@@ -119,6 +119,7 @@ class Pulse:
     def __init__(self, answers: str) -> None:
         self._answers = list(answers)
         self.pid: int | None = 1
+        self.answered: int | None = None
         self.killed: list[int] = []
         self.asked = asyncio.Event()
 
@@ -127,9 +128,11 @@ class Pulse:
             self.asked.set()
             await asyncio.Event().wait()
         answer = self._answers.pop(0)
-        if answer == "r":  # it was restarted, and still loads
+        if answer in "ru":  # it was restarted, and still loads, or is up: whoever started it has had its answer
             assert self.pid is not None
             self.pid += 1
+        if answer in "yu":
+            self.answered = self.pid
         return answer == "y"
 
     def kill(self) -> None:
@@ -146,9 +149,10 @@ class Pulse:
         ("y" + "n" * HUNG_AFTER, [1]),
         ("n" * 3 * HUNG_AFTER, []),
         ("ynr" + "n" * 3 * HUNG_AFTER, []),
+        ("yu" + "n" * HUNG_AFTER, [2]),
         ("y" + "n" * HUNG_AFTER + "nnnny" + "n" * HUNG_AFTER, [1, 2]),
     ],
-    ids=["well", "slow-twice", "hung", "still-loading", "restarted-by-itself", "hung-twice"],
+    ids=["well", "slow-twice", "hung", "still-loading", "restarted-by-itself", "hung-once-up", "hung-twice"],
 )
 async def test_a_pbx_that_lives_and_does_not_answer_is_ended(answers: str, killed: list[int]) -> None:
     pbx = Pulse(answers)

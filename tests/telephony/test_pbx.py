@@ -134,7 +134,7 @@ async def test_a_pbx_that_dies_is_started_again(pbx: PrivatePbx, plan: PbxPlan) 
         await asyncio.wait_for(back.wait(), 30)
         assert int(noted.read()) == first, "the note is exchanged: nobody reads one that is being written"
 
-    assert int(pid_file.read_text()) == pbx.pid
+    assert int(pid_file.read_text()) == pbx.pid == pbx.answered
     assert pbx.running
     assert pbx.pid != first
     assert pbx.restarts == 1

@@ -49,6 +49,11 @@ class OurProcess(Protocol):
         """Its process id, while it runs."""
         ...
 
+    @property
+    def answered(self) -> int | None:
+        """The process that has answered since it was started, whoever asked; any other may still be loading."""
+        ...
+
     async def answers(self, limit: float) -> bool:
         """Whether it replies within so many seconds."""
         ...
@@ -116,13 +121,16 @@ async def end_when_hung(pbx: OurProcess, every: float = PING_EVERY, limit: float
     while True:
         await asyncio.sleep(every)
         pid = pbx.pid
-        if pid is not None and await pbx.answers(limit):
+        if pid != watched:
+            watched, unanswered = pid, 0
+        if pid is None:
+            continue
+        if await pbx.answers(limit):
             if unanswered >= SUSPECT_AFTER:
                 logger.warning("the PBX answers again")
-            watched, unanswered = pid, 0
-            continue
-        if pid is None or pid != watched:
             unanswered = 0
+            continue
+        if pid != pbx.answered:
             continue
         unanswered += 1
         if unanswered == SUSPECT_AFTER:

@@ -100,6 +100,8 @@ class PrivatePbx:
         self._stopping = False
         self.adopted = False
         """Whether it was already running when we came."""
+        self.answered: int | None = None
+        """The process that has answered since it was started; any other may still be loading."""
         self.restarts = 0
         """How often it died and was started again."""
 
@@ -221,11 +223,14 @@ class PrivatePbx:
                 reader, writer = await asyncio.open_connection("127.0.0.1", self._plan.ari_port)
                 try:
                     writer.write(PING % who.encode())
-                    return (await reader.readline()).split()[1:2] == [b"200"]  # RFC 9112, 4: the status line
+                    said = (await reader.readline()).split()[1:2] == [b"200"]  # RFC 9112, 4: the status line
                 finally:
                     writer.close()
         except (OSError, ValueError):  # nobody there, no answer in time; or an answer without end
             return False
+        if said:
+            self.answered = self._pid
+        return said
 
     def kill(self) -> None:
         """Ends it at once, with every call it carries; `supervise` starts it again."""
@@ -318,6 +323,7 @@ class PrivatePbx:
                 try:
                     answer = await ari.get("/asterisk/info", params={"only": "status"})
                     if answer.status_code == httpx.codes.OK:
+                        self.answered = self._pid
                         return
                     why = f"HTTP {answer.status_code}"
                 except httpx.HTTPError as trouble:
