@@ -23,6 +23,7 @@ from changgu.ground.access import Role
 from changgu.ground.database import Base, Database
 from changgu.ivr_flows.nodes import Menu, NodeName
 from changgu.ivr_flows.publishing import api, pages
+from changgu.ivr_flows.publishing.comparison import api as comparison_api
 from changgu.ivr_flows.publishing.hours import api as hours_api
 from changgu.ivr_flows.publishing.notices import mark_of
 from changgu.ivr_flows.service import draw_file, shipped_menu
@@ -45,6 +46,7 @@ class Front:
             version="test", gate=gate, pages=site, health=self,
             routers=[
                 api.build_router(gate, house.versions, house.notices, house.counts, house.menu),
+                comparison_api.build_router(gate, house.versions),
                 hours_api.build_router(gate, house.versions, lambda: "Asia/Seoul"),
                 pages.build_pages(gate, site, house.versions, house.menu),
             ],
@@ -207,6 +209,12 @@ async def test_the_tree_is_drawn_with_what_callers_did_and_a_node_is_edited_publ
     await expect(row).to_contain_text("boss")
     await expect(row).to_contain_text("한 번 더 들려줌")
     await opened.picture(page, "flows-versions")
+
+    await page.get_by_role("button", name="견주기: 버전 1").click()
+    await expect(page.locator("#compare-before")).to_have_value("1")
+    await expect(page.locator("#compare-after")).to_have_value("2")
+    await expect(page.locator("#differences > li")).to_have_count(1)
+    await expect(page.locator("#differences")).to_have_text(re.compile("services .*되풀이: 2 → 3"))
 
     await page.get_by_role("button", name="되돌리기: 버전 1").click()
     await expect(page.locator("#said")).to_have_text("버전 1(으)로 되돌렸습니다. 다음 전화부터 들립니다.")
@@ -464,13 +472,15 @@ async def test_a_holiday_is_declared_on_the_page_of_opening_hours(opened: Opened
     await page.locator("summary").click()
     await opened.picture(page, "hours-1920")
     await page.get_by_role("button", name="저장하고 바로 방송하기").click()
-    await expect(page.locator("#said")).to_have_text("저장했습니다. 버전 2, 다음 전화부터 쓰입니다.")
+    await expect(page.locator("#said")).to_have_text(re.compile("^저장했습니다. 버전 2. .*듣는 것은 그대로입니다.$"))
     first = page.locator("#changes tbody tr").first
     await expect(first).to_contain_text("boss")
     await expect(first).to_contain_text("정부 발표")
     calendar = opened.front.house.versions.current("1000").flow.calendars["desk"]
     assert calendar.holiday_on(date.fromisoformat(day)) == "임시공휴일"
     assert calendar.week[5]
+    # the menu that comes with changgu asks no clock: whoever declares a holiday is told that nobody will hear of it
+    await expect(page.locator("[data-asked=desk]")).to_contain_text("이 시간표를 보는 단계가 없습니다")
 
     await page.fill("#desk-sat", "아무 때나")
     await page.get_by_role("button", name="저장하고 바로 방송하기").click()

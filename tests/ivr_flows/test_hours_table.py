@@ -1,6 +1,7 @@
 """The table of opening hours and holidays in the browser: changed at once, with who and when, and never lost again."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import date, datetime
 from pathlib import Path
@@ -20,9 +21,9 @@ from changgu.ivr_flows.loader import read_calendars
 from changgu.ivr_flows.publishing.hours.api import build_router
 from changgu.ivr_flows.publishing.versions import How
 from tests.app.whole_desk import Healthy
-from tests.ivr_flows.menu_house import BOSS, DEPUTY, SEOUL, MenuHouse
+from tests.ivr_flows.menu_house import BOSS, DEPUTY, MAIN, SEOUL, MenuHouse
 from tests.ivr_flows.test_flows_api import Door
-from tests.ivr_flows.test_whole_versions import HOURS, OFFICE, WITH_A_HOLIDAY, holiday, office
+from tests.ivr_flows.test_whole_versions import HOURS, OFFICE, WITH_A_HOLIDAY, holiday, office, publish_part
 from tests.support.waiting import eventually
 
 FOUNDED = {"day": "2026-12-24", "name": "창립기념일", "kind": "holiday", "hours": []}
@@ -53,6 +54,25 @@ async def declare(client: httpx.AsyncClient, *days: dict[str, Any], **more: Any)
     now["calendars"]["desk"]["days"] = list(days)
     wish = {"version": now["version"], "calendars": now["calendars"], "note": "임시공휴일", **more}
     return await client.put("/main/hours", json=wish, headers={"as": "deputy"})
+
+
+async def test_the_table_says_which_node_goes_by_it_and_what_callers_hear_then(
+    client: httpx.AsyncClient, house: MenuHouse
+) -> None:
+    (asked,) = (await table(client))["asked"]["desk"]
+    assert asked["node"] == "hours"
+    assert {way: heard["to"] for way, heard in asked["ways"].items()} == {
+        "open": "services", "lunch": "lunch", "holiday": "holiday", "closed": "closed",
+    }  # fmt: skip
+    assert asked["ways"]["holiday"]["says"]["ko"].startswith("오늘은 휴일입니다.")
+
+    without_a_holiday = re.sub(r"\n  holiday:\n(    .*\n)+", "", OFFICE.replace("    holiday: holiday\n", ""))
+    # a way that is left out is that of a closed desk; without the node nobody hears of the table at all
+    await publish_part(house, "", without_a_holiday)
+    (asked,) = (await table(client))["asked"]["desk"]
+    assert asked["ways"]["holiday"] == asked["ways"]["closed"]
+    await publish_part(house, "", MAIN)
+    assert (await table(client))["asked"] == {"desk": []}
 
 
 async def test_a_holiday_is_declared_and_holds_from_the_next_call_on(

@@ -37,6 +37,7 @@ from changgu.directory import api as people_api
 from changgu.directory import pages as people_pages
 from changgu.ivr_flows.publishing import api as flow_api
 from changgu.ivr_flows.publishing import pages as flow_pages
+from changgu.ivr_flows.publishing.comparison import api as comparison_api
 from changgu.ivr_flows.publishing.hours import api as hours_api
 from changgu.recordings import api as recording_api
 from changgu.recordings import pages as recording_pages
@@ -147,6 +148,7 @@ def build_front(service: Service) -> FastAPI:
             flow_api.build_router(
                 gate, service.flow_versions, service.notices, service.flow_counts, service.desk_menu
             ),
+            comparison_api.build_router(gate, service.flow_versions),
             hours_api.build_router(gate, service.flow_versions, lambda: str(service.settings.desk.time_zone)),
             flow_pages.build_pages(gate, pages, service.flow_versions, service.desk_menu),
         ],

@@ -72,6 +72,8 @@ class Outline:
     """The line before which a new node is written."""
     indent: int = 2
     """Of the nodes' names."""
+    top: Mapping[str, Value] = field(default_factory=dict)
+    """What is written beside the nodes: the start, the person, limits."""
 
 
 def outline(text: str) -> Outline:
@@ -84,16 +86,17 @@ def outline(text: str) -> Outline:
         return Outline()
     top = {_scalar(key): value for key, value in root.value}
     flow, title, start, person = (_scalar(top[name]) if name in top else "" for name in TOP)
+    beside = {name: _value(value) for name, value in top.items() if name != "nodes"}
     listed = top.get("nodes")
     if not isinstance(listed, yaml.MappingNode):
-        return Outline(flow, title, start, person)
+        return Outline(flow, title, start, person, top=beside)
     nodes = {}
     for key, body in listed.value:
         if isinstance(body, yaml.MappingNode):
             nodes[_scalar(key)] = _node(_scalar(key), key, body)
     after = max((node.last + 1 for node in nodes.values()), default=listed.end_mark.line)
     indent = listed.start_mark.column if listed.value and not listed.flow_style else 2
-    return Outline(flow, title, start, person, nodes, after, indent)
+    return Outline(flow, title, start, person, nodes, after, indent, beside)
 
 
 def with_node(text: str, name: str, fields: Mapping[str, Value]) -> str:
@@ -222,6 +225,11 @@ def _field(name: str, value: Value, indent: int) -> list[str]:
             return [f"{room}{_word(name)}:", *(f"{room}  - {_inline(one)}" for one in value)]
         case _:
             return [f"{room}{_word(name)}: {_inline(value)}"]
+
+
+def as_words(value: Value) -> str:
+    """A value as it is written in one line; a text alone without quotes."""
+    return value if isinstance(value, str) else _inline(value)
 
 
 def _inline(value: Value) -> str:

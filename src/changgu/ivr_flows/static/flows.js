@@ -76,6 +76,7 @@ function draw() {
   $("draft-state").textContent = isDraft() ? (tree.revision ? fill(words.draft_changed, { by: tree.by, at: moment(tree.at), base: tree.base }) : words.draft_same) : words.read_only;
   drawNode();
   sayUnsaved();
+  attempt(null, compare);
 }
 
 // ---- what is typed and not saved
@@ -301,6 +302,13 @@ function takeFlow(next) {
       acts.push(button);
     };
     act(words.look, () => lookAt(one.version));
+    act(words.compare, async () => {
+      compared = true;
+      $("compare-before").value = String(one.version);
+      $("compare-after").value = String(one.version === flow.on_air ? 0 : flow.on_air);
+      await compare();
+      $("compare").scrollIntoView({ block: "nearest" });
+    });
     act(words.to_draft, async () => {
       const draft = await api(`${home}/draft`);
       if (!mayDrop(draft.revision)) return;
@@ -319,7 +327,49 @@ function takeFlow(next) {
     return el("tr", {}, el("th", { scope: "row" }, fill(words.version_n, { n: one.version })), el("td", {}, el("span", { class: "badge", "data-tone": state[0] }, state[1])), el("td", {}, how[one.how]), el("td", {}, one.by), el("td", {}, moment(one.effective_at)), el("td", {}, one.note || one.why_withdrawn), el("td", {}, el("div", { class: "actions" }, ...acts)));
   });
   $("versions").tBodies[0].replaceChildren(...rows);
+  drawCompared();
 }
+
+// ---- two versions held against each other
+
+const called = (number) => (number ? fill(number === flow.on_air ? words.on_air_n : words.version_n, { n: number }) : words.draft);
+
+let compared = false; // whether somebody chose what to compare; until then: what is on the air, with the draft
+
+function drawCompared() {
+  for (const [id, other] of [["compare-before", flow.on_air], ["compare-after", 0]]) {
+    const before = (compared && $(id).value) || String(other ?? 0);
+    $(id).replaceChildren(...[0, ...flow.versions.map(({ number }) => number)].map((number) => el("option", { value: String(number) }, called(number))));
+    $(id).value = before;
+  }
+}
+
+function fieldOf(kind, field) {
+  const [name, ...rest] = field.split(" ");
+  const known = data.kinds[kind]?.fields.find((one) => one.name === name);
+  return [known?.label[lang] ?? name, ...rest].join(" ");
+}
+
+async function compare() {
+  const found = await api(`${home}/differences?before=${$("compare-before").value || 0}&after=${$("compare-after").value || 0}`);
+  const lines = found.differences.map((one) => {
+    const whole = one.what === "hours" ? words.hours_table : one.what === "sentence" ? `${words.sentence} ${one.name}` : one.what === "flow" ? `${words.part} ${one.name}` : one.name;
+    const tone = { added: "good", removed: "bad", changed: "info" }[one.how];
+    const changes = one.changes.filter(({ field }) => field !== "kind" || one.how === "changed").map(({ field, before, after }) => {
+      const name = field && `${fieldOf(one.kind, field)}: `;
+      const way = one.how === "added" ? after : one.how === "removed" ? before : `${before || words.nothing} → ${after || words.nothing}`;
+      return el("li", {}, name, way);
+    });
+    return el("li", {}, el("b", {}, whole), " ", el("span", { class: "badge", "data-tone": tone }, words[one.how]), changes.length ? el("ul", {}, ...changes) : null);
+  });
+  $("differences").replaceChildren(...lines);
+  $("no-differences").hidden = lines.length > 0;
+}
+
+for (const id of ["compare-before", "compare-after"]) $(id).addEventListener("change", () => {
+  compared = true;
+  attempt(null, compare);
+});
 
 async function lookAt(number, part = "") {
   const typed = [...(typedText() ? [words.as_text] : []), ...(number ? typedSentences().map((box) => box.getAttribute("aria-label")) : [])];

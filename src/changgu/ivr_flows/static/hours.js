@@ -1,6 +1,7 @@
 // Opening hours and holidays: the site's table as a form, on the air once it is saved, and who has changed it.
 
 import { api, el, lang } from "/static/api.js";
+import { hearButton } from "/static/ivr_flows/listen.js";
 import { tell } from "/static/ivr_flows/said.js";
 
 const $ = (id) => document.getElementById(id);
@@ -16,6 +17,9 @@ const dated = (day) => `${day} (${weekday.format(new Date(`${day}T00:00:00Z`))})
 
 let version = 0;
 let calendars = [];
+let asLoaded = "";
+const tables = () => Object.fromEntries(calendars.map((one) => [one.name, one.read()]));
+const written = () => JSON.stringify(tables());
 
 function field(id, label, input, hint = "") {
   input.id = id;
@@ -41,12 +45,28 @@ function dayRow(line, body) {
   return day;
 }
 
-function draw(name, table, ahead) {
+/** What callers hear by this calendar; a plain word where the menu on the air does not ask it at all. */
+function heardBy(name, asked) {
+  if (!asked.length) return el("div", { "data-asked": name }, el("p", { class: "notice", "data-tone": "warn" }, words.asked_by_none));
+  return el("div", { class: "stack", "data-asked": name }, ...asked.map(({ node, ways }) => el("div", {}, el("p", { class: "hint" }, fill(words.asked_by, { node })),
+    el("ul", { class: "fl-heard" }, ...Object.entries(ways).map(([way, { to, says }]) => {
+      const text = says[lang] || says.ko || "";
+      const whole = text && !text.includes("{"); // what is filled in during the call cannot be heard beforehand
+      const hear = whole && hearButton(el("button", { type: "button", class: "button small" }, `▶ ${words.hear}`), () => text, () => (says[lang] ? lang : "ko"), tell);
+      return el("li", {}, el("b", {}, words[`when_${way}`]), " ", text ? `“${text}” ` : `${fill(words.goes_on, { to })} `, hear || null);
+    })))));
+}
+
+/** Whose public holidays: the country's name in the reader's language. */
+const countries = new Intl.DisplayNames([lang], { type: "region", fallback: "code" });
+const country = (code) => (/^[A-Z]{2}$/.test(code) ? countries.of(code) : code);
+
+function draw(name, table, ahead, asked) {
   const input = (value, placeholder) => el("input", { value, placeholder, autocomplete: "off", spellcheck: "false" });
   const week = DAYS.map((_, day) => input(table.week[day].join(", "), words.closed_hint));
   const lunch = input(table.lunch.join(", "), "12:00-13:00");
   const own = [...new Set(["KR", "none", table.holidays])];
-  const holidays = el("select", {}, ...own.map((one) => el("option", { value: one, selected: one === table.holidays }, one === "none" ? words.none : one)));
+  const holidays = el("select", {}, ...own.map((one) => el("option", { value: one, selected: one === table.holidays }, one === "none" ? words.none : country(one))));
   const body = el("tbody");
   for (const line of table.days) dayRow(line, body);
   const add = el("button", { type: "button", class: "button small" }, words.add_day);
@@ -54,6 +74,7 @@ function draw(name, table, ahead) {
   const id = (part) => `${name}-${part}`;
   $("calendars").append(el("section", { class: "card stack", "data-calendar": name },
     el("h2", {}, `${words.calendar} ${name} `, el("small", { class: "muted" }, fill(words.zone, { zone: table.zone }))),
+    heardBy(name, asked),
     el("fieldset", { class: "fl-week" }, el("legend", {}, words.week), ...week.map((one, day) => field(id(DAYS[day]), words[DAYS[day]], one))),
     el("div", { class: "fl-two" }, field(id("lunch"), words.lunch, lunch), field(id("holidays"), words.holidays, holidays)),
     el("fieldset", {}, el("legend", {}, words.own_days), el("p", { class: "hint" }, words.own_hint),
@@ -67,7 +88,8 @@ function show(hours) {
   version = hours.version;
   calendars = [];
   $("calendars").replaceChildren();
-  for (const [name, table] of Object.entries(hours.calendars)) draw(name, table, hours.ahead[name]);
+  for (const [name, table] of Object.entries(hours.calendars)) draw(name, table, hours.ahead[name], hours.asked[name]);
+  asLoaded = written();
   $("changes").tBodies[0].replaceChildren(...hours.changes.map((one) => el("tr", {}, el("th", { scope: "row" }, fill(words.version_n, { n: one.version })), el("td", {}, one.by), el("td", {}, clock.format(new Date(one.at))), el("td", {}, one.note))));
   $("otherwise").hidden = !hours.scheduled_otherwise.length;
   $("otherwise").textContent = fill(words.otherwise, { versions: hours.scheduled_otherwise.join(", ") });
@@ -77,17 +99,19 @@ $("hours").addEventListener("submit", async (event) => {
   event.preventDefault();
   $("save").disabled = true;
   try {
-    const tables = Object.fromEntries(calendars.map((one) => [one.name, one.read()]));
-    const hours = await api(home, { method: "PUT", body: { version, calendars: tables, note: $("note").value } });
+    const hours = await api(home, { method: "PUT", body: { version, calendars: tables(), note: $("note").value } });
     show(hours);
     $("note").value = "";
-    tell(fill(words.saved, { n: hours.version }));
+    const isAsked = Object.values(hours.asked).some((nodes) => nodes.length);
+    tell(fill(isAsked ? words.saved : words.saved_unasked, { n: hours.version }), isAsked ? "good" : "warn");
   } catch (trouble) {
     tell(trouble.message, "bad");
   } finally {
     $("save").disabled = false;
   }
 });
+
+addEventListener("beforeunload", (event) => version && written() !== asLoaded && event.preventDefault());
 
 api(home).then((hours) => {
   show(hours);

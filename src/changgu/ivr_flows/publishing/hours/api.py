@@ -14,9 +14,11 @@ from changgu.ground.text import clean_line
 from changgu.ground.trouble import BadInput, NotFound
 from changgu.ivr_flows.calendar_writer import calendars_written, period_written
 from changgu.ivr_flows.loader import read_calendars
+from changgu.ivr_flows.menu_set import MenuSet
 from changgu.ivr_flows.opening_hours import Calendar, OwnDay, Period, countries, period
 from changgu.ivr_flows.problems import FlowErrors
-from changgu.ivr_flows.publishing.api import UnfitFlow
+from changgu.ivr_flows.publishing.api import UnfitFlow, said
+from changgu.ivr_flows.publishing.outline import outline
 from changgu.ivr_flows.publishing.service import FlowVersions
 from changgu.ivr_flows.publishing.versions import LONGEST_NOTE, History, VersionNumber
 
@@ -75,6 +77,20 @@ class HoursChangeOut(BaseModel):
     note: str
 
 
+class HeardOut(BaseModel):
+    """Where callers go then."""
+
+    to: str
+    says: dict[str, str] = Field(description="Language → what they hear there")
+
+
+class AskedOut(BaseModel):
+    """A node of the menu on the air that goes by a calendar."""
+
+    node: str = Field(description="In a sub-flow: flow/node")
+    ways: dict[str, HeardOut] = Field(description="open, lunch, holiday, closed → what callers hear then")
+
+
 class HoursOut(BaseModel):
     """The table on the air."""
 
@@ -83,6 +99,9 @@ class HoursOut(BaseModel):
     ahead: dict[str, list[HolidayOut]] = Field(description="Calendar → its holidays in the year ahead")
     changes: list[HoursChangeOut] = Field(description="Newest first")
     scheduled_otherwise: list[int] = Field(description="Scheduled versions that bring another table with them")
+    asked: dict[str, list[AskedOut]] = Field(
+        description="Calendar → the nodes on the air that go by it; none: callers hear the same at any hour"
+    )
 
 
 def build_router(gate: Gate, versions: FlowVersions, zone: Callable[[], str]) -> APIRouter:
@@ -131,7 +150,26 @@ def hours_of(versions: FlowVersions, zone: str) -> HoursOut:
         scheduled_otherwise=[
             one.version for one in history.ahead(now) if history.version(one.version).menu.calendars != menu.calendars
         ],
+        asked={name: _asked(menu, name) for name in calendars},
     )
+
+
+def _asked(menu: MenuSet, calendar: str) -> list[AskedOut]:
+    """Who goes by it in the tree and its sub-flows; a way that is left out is that of a closed desk."""
+    found = []
+    for flow, text in (("", menu.text), *menu.flows.items()):
+        nodes = outline(text).nodes
+        for name, node in nodes.items():
+            if node.kind != "opening_hours" or node.fields.get("calendar") != calendar:
+                continue
+            leads = dict(node.ways())
+            ways = {}
+            for way in ("open", "lunch", "holiday", "closed"):
+                to = leads.get(way, leads.get("closed", ""))
+                there = nodes.get(to)
+                ways[way] = HeardOut(to=to, says=said(there.fields, there.kind, menu.sentences) if there else {})
+            found.append(AskedOut(node=f"{flow}/{name}" if flow else name, ways=ways))
+    return found
 
 
 def _changes(history: History, now: datetime) -> list[HoursChangeOut]:

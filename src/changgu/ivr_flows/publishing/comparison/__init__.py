@@ -1,0 +1,1 @@
+"""Two versions of the menu held against each other."""
