@@ -920,6 +920,19 @@ def test_callers_with_ever_new_needs_leave_no_lines_behind() -> None:
     assert floor.call("last", skills=["s7"])[-1] == RingAgent(ALICE, CallId("last"), OfferId(301), RING)
 
 
+def test_after_callers_of_all_kinds_have_been_and_gone_everybody_still_gets_calls() -> None:
+    floor = Floor(an_agent("alice", skills=["vpn"]))
+    for number in range(200):
+        floor.call(f"other {number}", skills=[f"skill{number}"])
+        floor.caller_hangs_up(f"other {number}")
+    floor.call("c1")
+    floor.call("c2", skills=["vpn"])
+
+    assert floor.ready("alice")[-1] == RingAgent(ALICE, C1, ONE, RING)
+    floor.caller_hangs_up("c1")
+    assert floor.agent("alice").call == "c2"
+
+
 def test_a_caller_with_rare_needs_is_not_lost_among_many_others() -> None:
     skills = [f"s{number:03}" for number in range(80)]
     floor = Floor(an_agent("alice", skills=skills), queues=[a_queue(wrap_up=0)])

@@ -9,7 +9,9 @@ from datetime import timedelta
 
 import pytest
 
-from changgu.acd.agent_state import AgentState, NotReadyReason
+from changgu.acd import agent_state, call_state
+from changgu.acd.agent_state import AgentState, Next, NotReadyReason
+from changgu.acd.call_state import CallState
 from changgu.acd.engine import RequestRefused
 from changgu.acd.events import (
     AgentAnswered,
@@ -49,6 +51,7 @@ from tests.support.floor import HELPDESK, Floor, seconds
 
 ALICE, C1, ONE = AgentId("alice"), CallId("c1"), OfferId(1)
 BREAK = NotReadyReason.BREAK
+JOINING = (PartiesConnected, ConnectFailed)
 
 
 def a_desk(*, wrap_up: float = 30) -> Floor:
@@ -199,6 +202,52 @@ def test_an_agent_whatever_they_do_when_the_news_comes(news: str, while_: str, c
         assert (after.requested is not None) == (cell == "later")
 
 
+LIVED_AS: dict[agent_state.Next, set[str]] = {
+    Next.AVAILABLE: {"free"},
+    Next.AS_WISHED: {"free", "again"},
+    Next.AFTER_A_MISS: {"break"},
+    Next.AFTER_THE_CALL: {"wraps"},
+    Next.REQUESTED: {"later"},
+    Next.FORCED: {"break", "out"},
+    Next.SAME: {"same", "quiet"},
+}
+"""How a floor lives what the agents' table says, when the state alone does not say it."""
+
+OTHERWISE = {
+    ("rings", "phone is gone"): "rule 5: the offer fails at once",
+    ("rings", "dial failed"): "nobody was dialled for this call",
+    ("talks", "dial failed"): "nobody was dialled for this call",
+    ("out", "forced: out"): "is so already",
+}
+"""Cells in which the floor does something else than the table says, and the rule by which it does."""
+
+
+def concerns_the_agents_table(news: str, while_: str, cell: str) -> bool:
+    """It knows no people who are dialled, no desktops that never were, and not whether the two hear each other yet."""
+    joining = type(AGENTS_NEWS[news]) in JOINING
+    if while_ in ("picked up", "talks") and joining != (while_ == "picked up"):
+        return False
+    return (while_, news) not in OTHERWISE and news not in ("desktop is gone", "person reached")
+
+
+@pytest.mark.parametrize(
+    ("news", "while_", "cell"), [cell for cell in cells(AGENTS) if concerns_the_agents_table(*cell)]
+)
+def test_the_table_of_agents_tells_the_truth_about_the_floor(news: str, while_: str, cell: str) -> None:
+    floor = a_desk()
+    WHILE[while_](floor)
+    pair = (floor.agent("alice").state, type(AGENTS_NEWS[news]))
+
+    if cell == "-":
+        assert pair in agent_state.STALE
+    elif cell == "no":
+        assert pair in agent_state.REFUSED
+    elif isinstance(after := agent_state.MOVES[pair], Next):
+        assert cell in LIVED_AS[after]
+    else:
+        assert after is BECOMES[cell]
+
+
 @pytest.mark.parametrize("while_", [talking, holding])
 @pytest.mark.parametrize("end", ["agent hangs up", "no leg", "caller hangs up", "call is lost", "desk closes"])
 def test_without_a_wrap_up_however_the_conversation_ends_the_agent_is_free_at_once(
@@ -282,3 +331,20 @@ def test_a_caller_wherever_they_are_when_the_news_comes(news: str, while_: str, 
     assert (None if call is None else call.state.value) == IS_IN[while_ if cell == "-" else cell]
     assert any(isinstance(effect, NewsIgnored) and effect.why for effect in effects) == (cell == "-")
     assert floor.engine.recently_ended(C1) == (call is None)
+
+
+def concerns_the_callers_table(news: str, while_: str, cell: str) -> bool:
+    """Nobody is dialled for the callers of these stories; the table speaks of those for whom somebody is."""
+    return news not in ("dial failed", "person reached") or while_ not in ("rings", "picked up")
+
+
+@pytest.mark.parametrize(
+    ("news", "while_", "cell"), [cell for cell in cells(CALLERS) if concerns_the_callers_table(*cell)]
+)
+def test_the_table_of_callers_tells_the_truth_about_the_floor(news: str, while_: str, cell: str) -> None:
+    pair = (CallState(IS_IN[while_] or "ended"), type(CALLERS_NEWS[news]))
+
+    if cell == "-":
+        assert pair in call_state.STALE
+    else:
+        assert call_state.MOVES[pair] == (IS_IN[cell] or "ended")

@@ -280,11 +280,12 @@ def test_long_after_giving_up_a_caller_is_like_any_other() -> None:
     assert queued(arrives(floor, "again", "0212345678")).priority == 0
 
 
-def test_who_calls_again_at_the_last_instant_is_still_served_sooner() -> None:
-    floor = Floor("alice", rules=Rules(repeat_within=timedelta(minutes=10)))
+@pytest.mark.parametrize("length", [1, 600])
+def test_who_calls_again_at_the_last_instant_is_still_served_sooner(length: float) -> None:
+    floor = Floor("alice", rules=Rules(repeat_within=seconds(length)))
     arrives(floor, "first", "0212345678")
     floor.caller_hangs_up("first")
-    floor.wait(600)
+    floor.wait(length)
 
     assert queued(arrives(floor, "again", "0212345678")).priority == 1
 

@@ -287,6 +287,18 @@ def test_what_is_no_promise_says_why_and_of_which_call() -> None:
     assert twice == NewsIgnored("CallbackAsked", "to be called back already", CallId("c1"))
 
 
+def test_one_promise_for_each_person_and_one_person_for_each_promise() -> None:
+    """Both while nobody is being called: they all wait for the morning."""
+    floor = a_desk(now=at(21))
+    asked(floor)
+
+    (same_person,) = floor.tell(CallbackAsked(CallbackId("cb2"), NUMBER, HELPDESK))
+    (same_promise,) = floor.tell(CallbackAsked(CB, "01099998888", HELPDESK))
+
+    assert same_person == same_promise == NewsIgnored("CallbackAsked", "to be called back already")
+    assert [record.number for record in floor.engine.callbacks.values()] == [NUMBER]
+
+
 def test_who_asks_to_be_called_back_and_then_decides_to_hold_keeps_the_place_they_had() -> None:
     floor = a_desk()
     floor.not_ready("alice")
