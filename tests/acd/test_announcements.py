@@ -1,9 +1,11 @@
 """What waiting callers are told: where they stand, and a promise that is kept count of (lessons 12-14)."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from changgu.acd.commands import Announce
 from changgu.acd.engine import Effect
+from changgu.acd.events import KeyPressed
 from changgu.acd.facts import CallEnded, CallOverflowed, Departure, WaitAnnounced
 from changgu.acd.identity import CallId
 from changgu.acd.queues import Announcements, Destination, Overflow, Queue, Way
@@ -182,6 +184,27 @@ def test_callers_with_less_priority_are_promised_later() -> None:
     assert plain is not None
     assert vip is not None
     assert plain > vip
+
+
+def test_only_callers_who_gave_up_teach_that_callers_ahead_will_give_up() -> None:
+    """Who pressed a key, or was answered, has not lost patience: nobody is promised a shorter wait for that."""
+    promises = []
+    for leaves in (True, False):
+        floor = Floor("alice", queues=[replace(telling(), keys={"1": Destination(Way.VOICEMAIL)})])
+        worked(floor, "alice", 40, 60)
+        busy(floor, "alice")
+        for number in range(40):
+            floor.call(f"gone {number}")
+            floor.wait(30)
+            floor.caller_hangs_up(f"gone {number}") if leaves else floor.tell(KeyPressed(CallId(f"gone {number}"), "1"))
+        for number in range(5):
+            floor.call(f"ahead {number}")
+        foreseen = floor.engine.forecast(HELPDESK, floor.now)
+        assert foreseen is not None
+        promises.append(foreseen.promise)
+    shorter, longer = promises
+
+    assert shorter < longer
 
 
 def test_what_was_learnt_outlives_a_restart() -> None:

@@ -50,6 +50,7 @@ from changgu.acd.facts import (
     CallStarted,
     DesktopStateChanged,
     Direction,
+    Emergency,
     Ender,
     Fact,
     FloorTakenUp,
@@ -1123,6 +1124,25 @@ def test_a_reload_at_any_moment_changes_nothing_in_what_becomes_of_a_call(moment
         return [record.fact for record in floor.history if not isinstance(record.fact, FloorTakenUp)]
 
     assert lived(moment) == lived(None)
+
+
+def test_the_ledger_says_which_emergency_plan_holds_and_who_ended_it_and_why() -> None:
+    """WL-05."""
+    floor = Floor("alice")
+    flood = Emergency("flood", "침수", "chief", "water in the cellar", floor.now)
+    queues = (a_queue(ring_limit=10),)
+    on = floor.engine.configure(FloorPlan(queues, floor.plan.agents), floor.now, flood)
+    kept = floor.engine.configure(FloorPlan(queues, floor.plan.agents), floor.now, flood)
+    off = floor.engine.configure(floor.plan, floor.now, None, "chief", "dry again")
+
+    (begun,), (ended,) = on, off
+    assert isinstance(begun, FloorTakenUp)
+    assert isinstance(ended, FloorTakenUp)
+    assert kept == []
+    assert (begun.emergency, begun.by, begun.why) == (flood, None, "")
+    assert (ended.emergency, ended.by, ended.why) == (None, "chief", "dry again")
+    assert len(begun.digest) == len(ended.digest) > 0
+    assert begun.digest != ended.digest
 
 
 def test_nobody_watches_phone_and_desktop_of_somebody_who_is_off_the_list() -> None:
