@@ -13,7 +13,7 @@ from bench.figures import Figures
 from bench.floor import DESK_NUMBER, PLAIN_NUMBERS, BenchFloor
 from bench.ideal import Visit, Wait, mean_wait, replay, trace
 from bench.sip_phones import Leg, SipPhones
-from bench.sipp_phones import number_of
+from bench.sipp_phones import caller_of, number_of
 
 ACDS = {
     "changgu": DESK_NUMBER, "app_queue retry=1": PLAIN_NUMBERS["tuned"],
@@ -83,7 +83,7 @@ class Hour:
             self._closed(number)
 
     def _number(self, leg: Leg) -> int | None:
-        number = int((leg.caller or leg.who)[1:7]) - self.first
+        number = caller_of(leg.caller or leg.who)[0] - self.first
         return number if 0 <= number < len(self.visits) else None
 
     def _rung(self, leg: Leg) -> None:
@@ -113,6 +113,8 @@ class Hour:
 
     def figures(self, agents: int) -> Figures:
         """What the callers waited, and would have waited in the ideal queue."""
+        if not self.rung:
+            raise RuntimeError("no agent's phone rang: there is nothing to compare")
         real = [
             Wait(self.rung[number] - self.came[number], served=True)
             if number in self.rung

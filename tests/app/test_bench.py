@@ -1,9 +1,12 @@
 """The measurements' arithmetic is right: nothing here is timed."""
 
+import asyncio
 import socket
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import cast
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,8 +19,9 @@ from bench.figures import over_rounds, percentile, shown, spread, table
 from bench.ideal import Visit, Wait, mean_wait, replay, trace
 from bench.phone_log import answers_per_minute, idle_gaps, inversions, joining_times, overtakings, read, ring_latencies
 from bench.rtp_lines import EVENTS, HEARD, CallerLine, Press, RtpLine, RtpLines, digests
-from bench.sip_phones import Leg, audio_address, parsed, uri_in, user_of
+from bench.sip_phones import Leg, SipPhones, audio_address, parsed, uri_in, user_of
 from bench.sipp_phones import agent_scenario, caller_of, caller_scenario, number_of
+from bench.traced_hour import Hour
 from changgu.ivr_flows.loader import inspect
 from changgu.ivr_flows.service import sentences
 
@@ -122,6 +126,33 @@ def test_a_trace_has_the_load_it_was_asked_for_and_the_same_dice_make_the_same_t
     assert sum(visit.patience for visit in visits) / len(visits) == pytest.approx(30, rel=0.03)
     assert min(visit.handling for visit in visits) >= 0.25
     assert visits == trace(Random(1), agents=50, load=0.95, handling=6, patience=30, length=20_000, ring=0.2)
+
+
+class _PbxOfOneAgent:
+    """Telephones whose every call rings at an agent who shows the caller's number."""
+
+    rung: Callable[[Leg], None]
+    joined: Callable[[Leg], None]
+    ended: Callable[[Leg], None]
+
+    def dial(self, number: str, extension: str) -> Leg:
+        caller, agent = Leg(number, "", "", "", number), Leg(f"a-{number}", "", "", "", "kim", number)
+        asyncio.get_running_loop().call_soon(self.rung, agent)
+        return caller
+
+    def answer(self, leg: Leg) -> None:
+        self.joined(leg)
+
+    def hang_up(self, leg: Leg) -> None:
+        self.ended(Leg(leg.caller, "", "", "", leg.caller))
+
+
+async def test_the_hour_knows_its_callers_by_the_numbers_they_call_from() -> None:
+    visits = [Visit(0.0, 0.5, 5.0), Visit(0.01, 0.02, 5.0)]
+    hour = Hour(cast(SipPhones, _PbxOfOneAgent()), "1001", visits, ring=0.0, first=280)
+    await hour.play()
+    found = hour.figures(1)
+    assert (found["served"], found["callers"], found["overtakings"]) == (2, 2, 0)
 
 
 def test_what_sipp_is_given_is_well_formed() -> None:
