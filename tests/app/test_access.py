@@ -118,6 +118,7 @@ MATRIX: Mapping[tuple[str, str], Role | None] = {
     ("POST", "/api/v1/outgoing-messages/{id}/again"): SUPERVISOR,
     ("GET", "/api/v1/first-contact"): SUPERVISOR,
     ("GET", "/first-contact"): SUPERVISOR,
+    ("GET", "/surveys"): SUPERVISOR,
     ("GET", "/floor"): SUPERVISOR,
     # the menu and notices
     ("GET", "/flows"): SUPERVISOR,

@@ -20,8 +20,10 @@ from changgu.ticketing.surveys.form import (
     figures,
     score_of_key,
 )
+from changgu.ticketing.surveys.pages import build_pages
 from changgu.ticketing.surveys.service import TRIES, TRY_AGAIN, SurveyClosed, Surveys
 from changgu.ticketing.ticket import CallRole, Kind, Satisfaction, Ticket, TicketState
+from tests.support.site import Site
 from tests.ticketing.conftest import KIM, PARK, Clock
 
 CALL = CallId("c1")
@@ -211,3 +213,27 @@ async def test_the_newest_ticket_of_a_call_is_its_case(surveys: Surveys, tickets
     await tickets.link(second.number, CALL, CallRole.FOLLOWED_UP, KIM)
 
     assert await surveys.case_of(CALL) == second.number
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [("ko", ("시작 1건, 응답 1건, 응답률 100.0 %", "신속성", "무응답")), ("en", ("1 begun, 1 answered", "promptness"))],
+)
+async def test_a_supervisor_reads_the_results_on_a_page_and_an_agent_does_not(
+    database: Database, lang: str, words: tuple[str, ...]
+) -> None:
+    today = Tickets(database)  # the page asks for the days before now
+    given, site = Surveys(database, today), Site()
+    site.open([build_pages(site.gate, site.pages, given)])
+    async with site.visitor("supervisor", lang) as client:
+        empty = (await client.get("/surveys")).text
+        assert "surveys.after_call" in empty  # how it is turned on
+        ticket = await opened(today)
+        for question, score in zip(Question, (5, 4, None, 1), strict=True):
+            await given.survey_answer(ticket.number, question, score, way=Way.AFTER_CALL, call=CALL)
+        page = await client.get("/surveys")
+    assert page.status_code == 200
+    for word in (*words, "5.00", "1.00", f'href="/tickets/{ticket.number}"', f'href="/calls/{CALL}"'):
+        assert word in page.text
+    async with site.visitor("agent", lang) as client:
+        assert (await client.get("/surveys")).status_code == 403

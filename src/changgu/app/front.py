@@ -63,6 +63,7 @@ from changgu.ticketing.outbox import pages as outgoing_pages
 from changgu.ticketing.self_service import api as pin_api
 from changgu.ticketing.self_service import pages as pin_pages
 from changgu.ticketing.surveys import api as survey_api
+from changgu.ticketing.surveys import pages as survey_pages
 from changgu.wallboard import api as wallboard_api
 from changgu.wallboard import pages as wallboard_pages
 
@@ -137,6 +138,7 @@ def build_front(service: Service) -> FastAPI:
             pin_api.build_router(gate, service.self_service, service.pin_resets),
             pin_pages.build_pages(gate, pages, service.self_service, service.pin_resets),
             survey_api.build_router(gate, service.surveys),
+            survey_pages.build_pages(gate, pages, service.surveys),
             phone_api.build_router(gate, service.screen_pop, clerk.sip_account),
             build_desktop(gate, service.screen_pop, service.runner.ask, service.telephony.control, service.presence),
             desk_pages.build_pages(
