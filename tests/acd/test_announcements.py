@@ -1,11 +1,12 @@
 """What waiting callers are told: where they stand, and a promise that is kept count of (lessons 12-14)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
 from changgu.acd.commands import Announce
 from changgu.acd.engine import Effect
-from changgu.acd.events import KeyPressed
+from changgu.acd.events import CallerHungUp, CallLost, Event, KeyPressed
 from changgu.acd.facts import CallEnded, CallOverflowed, Departure, WaitAnnounced
 from changgu.acd.identity import CallId
 from changgu.acd.queues import Announcements, Destination, Overflow, Queue, Way
@@ -187,24 +188,24 @@ def test_callers_with_less_priority_are_promised_later() -> None:
 
 
 def test_only_callers_who_gave_up_teach_that_callers_ahead_will_give_up() -> None:
-    """Who pressed a key, or was answered, has not lost patience: nobody is promised a shorter wait for that."""
-    promises = []
-    for leaves in (True, False):
+    """Who pressed a key has not lost patience, nor has a call that the PBX lost: no wait is shorter for that."""
+
+    def foreseen(leaves: Callable[[CallId], Event]) -> float:
         floor = Floor("alice", queues=[replace(telling(), keys={"1": Destination(Way.VOICEMAIL)})])
         worked(floor, "alice", 40, 60)
         busy(floor, "alice")
-        for number in range(40):
-            floor.call(f"gone {number}")
+        for number in range(20):
+            call = CallId(f"gone {number}")
+            floor.call(call)
             floor.wait(30)
-            floor.caller_hangs_up(f"gone {number}") if leaves else floor.tell(KeyPressed(CallId(f"gone {number}"), "1"))
+            floor.tell(leaves(call))
         for number in range(5):
             floor.call(f"ahead {number}")
-        foreseen = floor.engine.forecast(HELPDESK, floor.now)
-        assert foreseen is not None
-        promises.append(foreseen.promise)
-    shorter, longer = promises
+        forecast = floor.engine.forecast(HELPDESK, floor.now)
+        assert forecast is not None
+        return forecast.promise
 
-    assert shorter < longer
+    assert foreseen(CallerHungUp) < foreseen(CallLost) == foreseen(lambda call: KeyPressed(call, "1"))
 
 
 def test_what_was_learnt_outlives_a_restart() -> None:
