@@ -21,7 +21,8 @@ pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]
 CALLS, RATE = 200, 20.0
 THINKING = 3.0
 """Seconds before a caller presses a key."""
-CONFIG = '[desk]\npilot_number = "1999"\n'
+CONFIG = '[desk]\npilot_number = "1999"\nmost_callers = 250\n'
+"""Nobody is refused, also where a slow machine keeps them all in the menu at one time."""
 SWAPPED = (("3: application", "3: account"), ("4: account", "4: application"))
 NOTICE_LIMIT = 2.0
 """Seconds between the supervisor's click and the next caller who hears it (TEC-04)."""
@@ -86,8 +87,12 @@ async def test_the_next_caller_hears_a_notice_within_two_seconds_and_it_ends_by_
     await desk.hang_up("hears")
     row = await house.call_where(caller="01055550001", outcome="abandoned_in_menu")
     assert path_of(row)[:2] == ["greeting", mark]
-    found = (await house.get("/notices"))[0]
-    assert (found["heard"], found["deflected"]) == (1, 1)
+
+    async def deflected() -> bool:
+        found = (await house.get("/notices"))[0]
+        return (found["heard"], found["deflected"]) == (1, 1)
+
+    await eventually(deflected)
 
     async def over() -> bool:
         return not (await house.get("/notices"))[0]["on"]

@@ -36,7 +36,7 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     sentences = dict.fromkeys(menus.sentences("ko"), "네.") | {"services": "번호를 눌러 주십시오."}
     (changgu.data / "prompts/ko.toml").write_text("".join(f'{name} = "{text}"\n' for name, text in sentences.items()))
     (changgu.data / "changgu.toml").write_text(f'[voice]\nname = "{tmp_path / "tiny.toml"}"\n')
-    write_tone(recorded / "greeting.wav", PERSON, seconds=2.0, amplitude=0.02)
+    write_tone(recorded / "greeting.wav", PERSON, seconds=4.0, amplitude=0.02)
     yield changgu
     await changgu.close()
 
