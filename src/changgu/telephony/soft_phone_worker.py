@@ -29,7 +29,7 @@ import pjsua2 as pj
 ENDINGS = {"busy": 486, "decline": 603, "hang_up": 200}
 """SIP status by order; 200 is a plain hang-up once the call is up."""
 
-FAREWELL = 1.0
+FAREWELL = 2.0
 """Seconds within which the PBX must have heard that calls and registrations end."""
 
 
