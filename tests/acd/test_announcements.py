@@ -8,7 +8,7 @@ from changgu.acd.commands import Announce
 from changgu.acd.engine import Effect
 from changgu.acd.events import CallerHungUp, CallLost, Event, KeyPressed
 from changgu.acd.facts import CallEnded, CallOverflowed, Departure, WaitAnnounced
-from changgu.acd.identity import CallId
+from changgu.acd.identity import CallId, QueueName
 from changgu.acd.queues import Announcements, Destination, Overflow, Queue, Way
 from tests.support.floor import HELPDESK, OPENING, Floor, seconds
 
@@ -185,6 +185,22 @@ def test_callers_with_less_priority_are_promised_later() -> None:
     assert plain is not None
     assert vip is not None
     assert plain > vip
+
+
+def test_who_was_led_away_at_the_door_and_comes_back_hears_the_first_comfort_first() -> None:
+    door = Overflow(Departure.UNSTAFFED, Destination(Way.MENU, "news"))
+    floor = Floor("alice", queues=[telling(door)])
+    floor.call("c1")
+    floor.queue("c1")
+
+    assert [word.comfort for word in floor.wait(10) if isinstance(word, Announce)] == ["곧 연결해 드리겠습니다."]
+
+
+def test_nobody_can_say_how_long_one_waits_in_a_queue_that_does_not_exist() -> None:
+    floor = Floor("alice", queues=[telling()])
+    floor.ready("alice")
+
+    assert floor.engine.forecast(QueueName("nowhere"), floor.now) is None
 
 
 def test_only_callers_who_gave_up_teach_that_callers_ahead_will_give_up() -> None:

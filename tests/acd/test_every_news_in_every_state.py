@@ -118,6 +118,7 @@ AGENTS_NEWS: dict[str, Event] = {
     "wants a break": AgentNotReady(ALICE, BREAK),
     "forced: break": AgentForced(ALICE, AgentState.NOT_READY, "chief", BREAK),
     "forced: out": AgentForced(ALICE, AgentState.LOGGED_OUT, "chief"),
+    "forced: calls": AgentForced(ALICE, AgentState.READY, "chief"),
     "wants longer": MoreWrapUpWanted(ALICE, timedelta(seconds=10)),
     "phone is gone": PhoneUnreachable(ALICE),
     "phone is back": PhoneReachable(ALICE),
@@ -146,6 +147,7 @@ wants calls       | free  | free  | -     | no       | later | later     | later
 wants a break     | no    | break | break | break    | later | later     | later | later | later
 forced: break     | break | break | break | break    | break | later     | later | later | break
 forced: out       | -     | out   | out   | out      | out   | later     | later | later | out
+forced: calls     | free  | free  | -     | -        | again | later     | later | later | free
 wants longer      | no    | no    | no    | no       | no    | no        | no    | no    | same
 phone is gone     | same  | same  | away  | quiet    | break | same      | same  | same  | same
 phone is back     | quiet | quiet | quiet | free     | quiet | quiet     | quiet | quiet | quiet
@@ -208,7 +210,7 @@ LIVED_AS: dict[agent_state.Next, set[str]] = {
     Next.AFTER_A_MISS: {"break"},
     Next.AFTER_THE_CALL: {"wraps"},
     Next.REQUESTED: {"later"},
-    Next.FORCED: {"break", "out"},
+    Next.FORCED: {"break", "out", "free", "again"},
     Next.SAME: {"same", "quiet"},
 }
 """How a floor lives what the agents' table says, when the state alone does not say it."""
@@ -218,6 +220,8 @@ OTHERWISE = {
     ("rings", "dial failed"): "nobody was dialled for this call",
     ("talks", "dial failed"): "nobody was dialled for this call",
     ("out", "forced: out"): "is so already",
+    ("free", "forced: calls"): "is so already",
+    ("no phone", "forced: calls"): "cannot be so before the phone is back",
 }
 """Cells in which the floor does something else than the table says, and the rule by which it does."""
 
