@@ -80,7 +80,6 @@ class Offers:
                 return
         others = [(offer, agent) for offer, agent in hand.open_offers(call) if offer != event.offer]
         for offer, agent in others:
-            hand.do(StopRinging(agent.login, call.call, offer, elsewhere=True))
             hand.note(OfferEnded(call.call, agent.login, offer, OfferEnd.ANSWERED_ELSEWHERE), now)
         name = call.queue or QueueName("")
         hand.note(CallAnswered(call.call, event.agent, event.offer, name), now)
@@ -90,7 +89,8 @@ class Offers:
         else:
             limit = self._state.queue(name).callbacks.ring_limit
             hand.do(DialPerson(call.call, call.caller or "", name, limit, call.language))
-        for _, agent in others:
+        for offer, agent in others:  # after the winner's: the caller waits for that, and they may be hundreds
+            hand.do(StopRinging(agent.login, call.call, offer, elsewhere=True))
             hand.move(agent, OfferWithdrawn, now, call=call.call)
 
     def _too_late(self, call: CallRecord, now: Instant) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
+from changgu.acd.identity import AgentId
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriConflict
 from changgu.telephony.legs import LEG_VARIABLE, PICKED_UP, AgentLeg, agent_leg, stasis_args
@@ -12,6 +14,9 @@ logger = logging.getLogger(__name__)
 
 COMES_WITHIN = 3.0
 """Seconds until an agent who picked up while we were away has come to us: their leg asks for us every second."""
+
+SILENT_WITHIN = 0.5
+"""Seconds for which the ringing of a phone for one caller waits until it no longer rings for another."""
 
 
 async def ring(
@@ -46,6 +51,32 @@ async def ring(
     for outcome in (heard, made) if isinstance(made, AriConflict) else (made, heard):
         if isinstance(outcome, BaseException):
             raise outcome
+
+
+class Silencing:
+    """Phones that ring in vain until the PBX is told so: for the next caller they ring after that.
+
+    Else a phone would be called a second time while it rings, and many say that they are busy then: a miss.
+    """
+
+    def __init__(self, within: float = SILENT_WITHIN) -> None:
+        self._within = within
+        self._ringing: dict[AgentId, asyncio.Event] = {}
+
+    def begin(self, agent: AgentId) -> None:
+        """The offer has been taken back; the PBX is yet to be told."""
+        self._ringing.setdefault(agent, asyncio.Event())
+
+    def done(self, agent: AgentId) -> None:
+        """The PBX has been told, or cannot be."""
+        if (told := self._ringing.pop(agent, None)) is not None:
+            told.set()
+
+    async def wait(self, agent: AgentId) -> None:
+        """Return once this agent's phone may be rung; it is when the PBX takes too long."""
+        if (told := self._ringing.get(agent)) is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), self._within)
 
 
 class OnTheirWay:

@@ -3,7 +3,7 @@
 Commands of one call are carried out in their order, by a worker that lives as long as there are any; calls do not
 wait for each other, and nobody waits for a command. Trouble goes back to the ACD as an event, never as an exception.
 When many phones ring for one call, they are rung at once, and whoever answers is connected before the replies of the
-others are in.
+others are in, and before the others' phones are told to stop.
 
 Requests for a call that is answered at once: originate, bridge, addChannel (with both legs), and at the end one leg
 and the bridge; one more answers a caller who has heard nothing yet. One that waits costs two more, for the music; one
@@ -13,7 +13,6 @@ more is for legs that may wait for us (`legs_wait`).
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -44,7 +43,7 @@ from changgu.acd.events import (
 )
 from changgu.acd.identity import CallId
 from changgu.ivr_flows.nodes import NamedPrompt
-from changgu.telephony.agent_legs import OnTheirWay, ring
+from changgu.telephony.agent_legs import OnTheirWay, Silencing, ring
 from changgu.telephony.answering import Answering
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import (
@@ -62,6 +61,7 @@ from changgu.telephony.callbacks import PersonCalls
 from changgu.telephony.handset import CallerIdentity
 from changgu.telephony.hangup_cause import RingFailure, join_failure, ring_failure
 from changgu.telephony.ivr_player import Voice
+from changgu.telephony.lanes import Lanes
 from changgu.telephony.legs import AgentLeg, agent_leg, bridge_of, purpose
 from changgu.telephony.numbers import caller_id
 from changgu.telephony.queue_experience import QueueExperience
@@ -75,8 +75,9 @@ HELLO = NamedPrompt("callback_hello")
 """For somebody who was called back and waits for an agent to pick up."""
 
 RUNG_AT_ONCE = 8
-"""Wishes to ring a phone that the PBX has at one time. It serves its line in order: in a rush, whoever has picked up
-would wait for their caller until hundreds of phones ring, and hang up; more people would be rung in their place."""
+"""Wishes to ring a phone that the PBX has at one time, and as many to stop. It serves its line in order: in a rush,
+whoever has picked up would wait for their caller until hundreds of phones ring or are silent, and hang up; more people
+would be rung in their place."""
 
 CONNECT_RETRY = 0.05
 """Seconds; addChannel can overtake the PBX's own book-keeping of the answer."""
@@ -134,9 +135,6 @@ class _Chore:
 
 _Task = Command | _DropBridge | _Chore
 
-_AT_ONCE = (RingAgent, StopRinging, HangUpAgent)
-"""Commands about legs that do not know of each other: many of them need not wait for each other's replies."""
-
 
 class Switch:
     """`do` takes commands, `hear` takes ARI events, `run` must be running."""
@@ -162,31 +160,27 @@ class Switch:
         self._people = people
         self._number_of = number_of
         self._parting = parting
+        self._lanes: Lanes[_Task] = Lanes(self._attempt)
         self._sound = QueueExperience(
-            ari, self._later, self._spawn, voice, language, language_of=language_of,
+            ari, self._later, self._lanes.beside, voice, language, language_of=language_of,
             answer=callers.answering.if_put_off, most_listeners=most_listeners,
         )  # fmt: skip
         self._legs: dict[str, _Leg] = {}
         self._chosen: dict[CallId, str] = {}
         """Of many legs that were answered, the one that the caller was to be joined with."""
         self._rung_at_once = asyncio.Semaphore(RUNG_AT_ONCE)
+        self._silenced_at_once = asyncio.Semaphore(RUNG_AT_ONCE)
+        self._silencing = Silencing()
         self._ringback: set[str] = set()
         """Legs of agents who hear it ring, while somebody is called back for them."""
         self._on_their_way = OnTheirWay()
         self._bridges: dict[CallId, str] = {}
-        self._waiting: dict[CallId, deque[_Task]] = {}
-        self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
-        """Hold the workers until cancelled."""
+        """Carry out commands until cancelled."""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                for call in list(self._waiting):
-                    tasks.create_task(self._work(call))
-                await asyncio.Event().wait()
+            await self._lanes.run()
         finally:
-            self._tasks = None
             self._sound.close()
 
     # ---- what others may ask ---------------------------------------------------------------------------------------
@@ -222,7 +216,7 @@ class Switch:
 
     def is_busy(self, call: CallId) -> bool:
         """Whether a command of this call is under way or waits its turn."""
-        return call in self._waiting
+        return self._lanes.is_busy(call)
 
     def adopt(self, leg: AgentLeg, *, answered: bool, bridge: str | None, joined: bool, is_here: bool = True) -> None:
         """A leg that the PBX has, after a gap in the news; what we know already stays.
@@ -253,13 +247,13 @@ class Switch:
         self._ringback.discard(channel)
         self._on_their_way.settled(channel)
         if leg is not None and leg.purpose.call in self._bridges:
-            self._enqueue(leg.purpose.call, _DropBridge(leg.purpose.call))
+            self._lanes.put(leg.purpose.call, _DropBridge(leg.purpose.call))
 
     def forget_caller(self, call: CallId) -> None:
         """A caller whom the PBX no longer has; whoever found out has reported it."""
         self._forget_call(call)
         if call in self._bridges:
-            self._enqueue(call, _DropBridge(call))
+            self._lanes.put(call, _DropBridge(call))
 
     def line_is_up(self) -> None:
         """The line to Asterisk was down: announcements may have ended, and people been reached, unheard of."""
@@ -275,9 +269,11 @@ class Switch:
         match command:
             case RingAgent(agent, call, offer):
                 self._legs[agent_leg(offer, call)] = _Leg(AgentLeg(offer, call, agent))
-            case StopRinging(_, call, offer) | HangUpAgent(_, call, offer):
+            case StopRinging(agent, call, offer) | HangUpAgent(agent, call, offer):
                 if leg := self._legs.get(agent_leg(offer, call)):
                     leg.withdrawn = True
+                if isinstance(command, StopRinging):
+                    self._silencing.begin(agent)
             case ConnectCall(_, call, offer) if self._callers.identity(call) is not None:
                 self._chosen[call] = agent_leg(offer, call)
             case DialPerson() if self._people is not None:
@@ -291,34 +287,10 @@ class Switch:
                 return  # what is said is prepared beside the call's commands, and said in turn with them
             case _:
                 pass
-        self._enqueue(command.call, command)
+        self._lanes.put(command.call, command)
 
     def _later(self, call: CallId, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._enqueue(call, _Chore(call, do))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        if self._tasks is None:
-            work.close()  # nobody is served
-        else:
-            self._tasks.create_task(work)
-
-    def _enqueue(self, call: CallId, command: _Task) -> None:
-        if (queue := self._waiting.get(call)) is not None:
-            queue.append(command)
-            return
-        self._waiting[call] = deque([command])
-        if self._tasks is not None:
-            self._tasks.create_task(self._work(call))
-
-    async def _work(self, call: CallId) -> None:
-        queue = self._waiting[call]
-        while queue:
-            first, *others = _next_commands(queue)
-            if others:
-                await asyncio.gather(*map(self._attempt, (first, *others)))
-            else:
-                await self._attempt(first)
-        del self._waiting[call]
+        self._lanes.put(call, _Chore(call, do))
 
     async def _attempt(self, command: _Task) -> None:
         try:
@@ -362,9 +334,8 @@ class Switch:
                 self._sound.music(call)
             case RingAgent():
                 await self._ring(command)
-            case StopRinging(_, call, offer, elsewhere):
-                # ARI's reason becomes SIP's on the CANCEL (RFC 3326): such a phone shows no missed call.
-                await self._end_leg(agent_leg(offer, call), "answered_elsewhere" if elsewhere else None)
+            case StopRinging():
+                await self._stop_ringing(command)
             case HangUpAgent(_, call, offer):
                 await self._end_leg(agent_leg(offer, call))
             case ConnectCall():
@@ -391,6 +362,15 @@ class Switch:
         if await self._tolerating_gone("DELETE", path("channels", leg), reason):
             self.forget(leg)  # its end was told while nobody listened, or is about to be
 
+    async def _stop_ringing(self, command: StopRinging) -> None:
+        # ARI's reason becomes SIP's on the CANCEL (RFC 3326): such a phone shows no missed call.
+        reason = "answered_elsewhere" if command.elsewhere else None
+        try:
+            async with self._silenced_at_once:
+                await self._end_leg(agent_leg(command.offer, command.call), reason)
+        finally:
+            self._silencing.done(command.agent)
+
     async def _dial(self, command: DialPerson) -> None:
         if self._people is None:
             logger.error("nobody can be called back: there is no line outside", extra={"call_id": command.call})
@@ -404,6 +384,7 @@ class Switch:
         await self._people.dial(command)
 
     async def _ring(self, command: RingAgent) -> None:
+        await self._silencing.wait(command.agent)
         async with self._rung_at_once:
             await self._ring_now(command)
 
@@ -553,7 +534,7 @@ class Switch:
             return
         self._forget_call(CallId(channel))
         if CallId(channel) in self._bridges:
-            self._enqueue(CallId(channel), _DropBridge(CallId(channel)))
+            self._lanes.put(CallId(channel), _DropBridge(CallId(channel)))
 
     def _forget_call(self, call: CallId) -> None:
         self._sound.forget(call)
@@ -566,7 +547,7 @@ class Switch:
         elif not withdrawn:
             self._post(RingFailed(leg.agent, leg.call, leg.offer, failure.value))
         if answered and leg.call in self._bridges:
-            self._enqueue(leg.call, _DropBridge(leg.call))
+            self._lanes.put(leg.call, _DropBridge(leg.call))
 
 
 def _another_time(command: _Task) -> _Task:
@@ -574,14 +555,6 @@ def _another_time(command: _Task) -> _Task:
     if isinstance(command, HangUpCaller):
         return HangUpCaller(command.call, Farewell.NONE)  # they have heard it, or never will
     return command
-
-
-def _next_commands(queue: deque[_Task]) -> list[_Task]:
-    """What is to be done now: one command, or many about legs, and the joining of the one that was answered."""
-    taken = [queue.popleft()]
-    while queue and isinstance(taken[-1], _AT_ONCE) and isinstance(queue[0], (*_AT_ONCE, ConnectCall)):
-        taken.append(queue.popleft())
-    return taken
 
 
 async def _in_order(*requests: Coroutine[Any, Any, object]) -> None:
