@@ -272,6 +272,7 @@ async def test_who_is_led_out_of_the_queue_at_once_is_answered_first(silent_lobb
     await silent_lobby.until_posted(CallArrived(CALL, QueueName("network")))
     silent_lobby.inbound.divert(Divert(CALL, QueueName("network"), Destination(Way.MENU, "services")))
     await silent_lobby.until_posted(MenuStepReached(CALL, "services"))
+    await silent_lobby.pbx.until_asked("POST", "c1/play")
 
     asked = [asked.path for asked in silent_lobby.pbx.asked]
     assert asked.index("channels/c1/answer") < asked.index("channels/c1/play")

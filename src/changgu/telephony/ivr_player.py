@@ -160,6 +160,8 @@ class IvrPlayer:
         """
         asks = isinstance(turn.wait, WaitDigits) and turn.wait.barge_in
         steps, question = _with_question(turn)
+        if turn.wait is not None or any(isinstance(step, Play) for step in steps):
+            await self.answering.if_put_off(handset.call)
         for step in steps:
             match step:
                 case MarkNode(node, key):
@@ -173,12 +175,9 @@ class IvrPlayer:
                     await self._keep_answer(handset, case, of_survey, score)
                 case _:
                     assert_never(step)
-        if turn.wait is None:
-            return None
-        await self.answering.if_put_off(handset.call)
         if isinstance(turn.wait, WaitSpeech):
             return await self._listen(handset, turn.wait, language, question)
-        return await self._answer_to(handset, turn.wait, language, deeds)
+        return None if turn.wait is None else await self._answer_to(handset, turn.wait, language, deeds)
 
     async def say(self, handset: Handset, prompts: Sequence[Prompt], language: str, interruptible: bool) -> None:
         """Play prompts to their end, or until a key is pressed."""
