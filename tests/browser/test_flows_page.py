@@ -183,6 +183,8 @@ async def test_the_tree_is_drawn_with_what_callers_did_and_a_node_is_edited_publ
     await expect(page.locator("#node-title")).to_have_text("services")
     await expect(page.locator("#f-repeats")).to_have_value("2")
     await expect(page.locator("[data-field=repeats] label")).to_have_text("되풀이 repeats")
+    await expect(page.locator("[data-node=services] .fl-kind")).to_have_text("번호 고르기")
+    await expect(page.locator("#pilot")).to_contain_text("초안은 1999번에 전화하면 들을 수 있습니다")
     pc = page.locator("[data-field=keys] option[value=pc]").first
     await expect(pc).to_have_text(re.compile("^피씨와 .+ [(]pc[)]$"))
     await opened.picture(page, "flows-1920")
@@ -191,6 +193,7 @@ async def test_the_tree_is_drawn_with_what_callers_did_and_a_node_is_edited_publ
     await page.get_by_role("button", name="초안에 저장").click()
     await expect(page.locator("#problems")).to_contain_text("오류")
     await expect(page.locator("[data-node=services]")).to_contain_text("⚠1")
+    await expect(page.locator("#pilot")).to_contain_text("아직 1999번에서 들을 수 없습니다")
     await opened.picture(page, "flows-problem")
     await page.get_by_role("button", name="방송하기").click()
     await expect(page.locator("#said")).to_contain_text("고칠 곳이 1군데")
@@ -398,13 +401,15 @@ async def test_a_notice_is_typed_heard_put_on_the_air_and_counted(opened: Opened
     await page.fill("#ko", "내부망에 장애가 있어 복구하고 있습니다.")
     await page.get_by_role("button", name="▶ 듣기").first.click()
     await expect(page.locator("[data-hear=ko]")).to_have_attribute("data-heard", "yes")
-    await page.get_by_label("네트워크").check()
+    await page.get_by_label("네트워크", exact=True).check()
     await expect(page.get_by_label("모든 발신자")).not_to_be_checked()
     await page.get_by_role("button", name="3시간").click()
     await page.get_by_role("button", name="방송하기").click()
     await expect(page.locator("#said")).to_contain_text("방송 중입니다.")
     row = page.locator("#notices tbody tr").first
     await expect(row).to_contain_text("네트워크")
+    await expect(page.locator("[data-left=ko]")).to_have_text("300자 남음")
+    await expect(page.locator("#ends")).to_have_value("")  # the next notice gets an end of its own
     (notice,) = opened.front.house.notices.now("queue:network")
 
     opened.front.call("n1", "greeting", mark_of(notice.id))
@@ -503,7 +508,11 @@ async def test_the_pages_fit_a_telephone(opened: Opened, path: str, language: st
     width = await page.evaluate("document.documentElement.scrollWidth")
     await opened.picture(page, f"{path[1:].replace('/', '-')}-{across}")
     assert width <= across
-    if path == "/notices" and across == 700:  # how many heard it, and the button, without scrolling sideways
+    if path == "/notices":
+        await expect(page.locator(".fl-place", has=page.locator("[value='service:ticket_status']"))).to_contain_text(
+            "접수번호" if language == "ko" else "ticket"
+        )
+        # how many heard it, and the button, without scrolling sideways
         box = await page.locator("#notices tbody tr").first.get_by_role("button").bounding_box()
         assert box is not None
         assert box["x"] + box["width"] <= across

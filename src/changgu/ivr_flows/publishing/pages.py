@@ -9,8 +9,9 @@ from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.pages import Pages
 from changgu.ivr_flows.kinds import KINDS
 from changgu.ivr_flows.labels import FIELD_LABELS, KIND_LABELS
-from changgu.ivr_flows.publishing.api import Surroundings
+from changgu.ivr_flows.publishing.api import Surroundings, said
 from changgu.ivr_flows.publishing.notices import LONGEST_SENTENCE
+from changgu.ivr_flows.publishing.outline import outline
 from changgu.ivr_flows.publishing.service import FlowVersions
 
 PERIODS = (1, 7, 30, 90)
@@ -37,11 +38,21 @@ def build_pages(gate: Gate, pages: Pages, versions: FlowVersions, surroundings: 
     @router.get("/notices")
     async def notices_page(request: Request, actor: Actor = supervisor) -> Response:
         return pages.render(
-            request, "ivr_flows_notices.html", actor, places=surroundings.places(),
+            request, "ivr_flows_notices.html", actor, places=surroundings.places(), heard=heard_at(versions),
             queues=dict(surroundings.titles()), longest=LONGEST_SENTENCE,
         )  # fmt: skip
 
     return router
+
+
+def heard_at(versions: FlowVersions) -> Mapping[str, Mapping[str, str]]:
+    """Language → node of the menu on the air → what callers hear there: people know a node by it."""
+    on_air = versions.history.in_force(versions.now())
+    if on_air is None:
+        return {}
+    menu = versions.history.version(on_air.version).menu
+    heard = {name: said(node.fields, node.kind, menu.sentences) for name, node in outline(menu.text).nodes.items()}
+    return {language: {name: texts[language] for name, texts in heard.items()} for language in menu.sentences}
 
 
 def kinds() -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 import { api, el, lang } from "/static/api.js";
 import { hearButton } from "/static/ivr_flows/listen.js";
 import { NodeForm } from "/static/ivr_flows/node_form.js";
-import { tell } from "/static/ivr_flows/said.js";
+import { labelCells, tell } from "/static/ivr_flows/said.js";
 import { drawTree } from "/static/ivr_flows/tree.js";
 import { Unsaved } from "/static/ivr_flows/unsaved.js";
 
@@ -65,7 +65,7 @@ function toTheStart() {
 }
 
 function draw() {
-  drawTree($("tree"), tree, figuresHere(), words, chosen, lang, choose);
+  drawTree($("tree"), tree, figuresHere(), words, data.kinds, chosen, lang, choose);
   drawProblems();
   drawParts();
   drawByNode();
@@ -74,6 +74,7 @@ function draw() {
   $("text").readOnly = !isDraft();
   for (const id of ["save-text", "add-node", "publish-now", "anew"]) $(id).disabled = !isDraft();
   $("draft-state").textContent = isDraft() ? (tree.revision ? fill(words.draft_changed, { by: tree.by, at: moment(tree.at), base: tree.base }) : words.draft_same) : words.read_only;
+  if (flow?.pilot_number) $("pilot").textContent = $("pilot").dataset[tree.problems.some(({ severity }) => severity === "error") ? "unfit" : "fit"];
   drawNode();
   sayUnsaved();
   attempt(null, compare);
@@ -327,6 +328,7 @@ function takeFlow(next) {
     return el("tr", {}, el("th", { scope: "row" }, fill(words.version_n, { n: one.version })), el("td", {}, el("span", { class: "badge", "data-tone": state[0] }, state[1])), el("td", {}, how[one.how]), el("td", {}, one.by), el("td", {}, moment(one.effective_at)), el("td", {}, one.note || one.why_withdrawn), el("td", {}, el("div", { class: "actions" }, ...acts)));
   });
   $("versions").tBodies[0].replaceChildren(...rows);
+  labelCells($("versions"));
   drawCompared();
 }
 

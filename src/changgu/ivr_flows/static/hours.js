@@ -2,7 +2,7 @@
 
 import { api, el, lang } from "/static/api.js";
 import { hearButton } from "/static/ivr_flows/listen.js";
-import { tell } from "/static/ivr_flows/said.js";
+import { labelCells, tell } from "/static/ivr_flows/said.js";
 
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("hours-data").textContent);
@@ -41,6 +41,7 @@ function dayRow(line, body) {
   away.addEventListener("click", () => row.remove());
   show();
   body.append(row);
+  if (body.parentElement) labelCells(body.parentElement);
   row.read = () => ({ day: day.value, name: name.value, kind: kind.value, hours: kind.value === "hours" ? periods(hours.value) : [] });
   return day;
 }
@@ -78,9 +79,10 @@ function draw(name, table, ahead, asked) {
     el("fieldset", { class: "fl-week" }, el("legend", {}, words.week), ...week.map((one, day) => field(id(DAYS[day]), words[DAYS[day]], one))),
     el("div", { class: "fl-two" }, field(id("lunch"), words.lunch, lunch), field(id("holidays"), words.holidays, holidays)),
     el("fieldset", {}, el("legend", {}, words.own_days), el("p", { class: "hint" }, words.own_hint),
-      el("div", { class: "table-wrap" }, el("table", { class: "table fl-days" }, el("thead", {}, el("tr", {}, ...[words.day, words.name, words.kind, words.times, ""].map((word) => el("th", {}, word)))), body)),
+      el("div", { class: "table-wrap" }, el("table", { class: "table fl-days fl-cards" }, el("thead", {}, el("tr", {}, ...[words.day, words.name, words.kind, words.times, ""].map((word) => el("th", {}, word)))), body)),
       el("div", { class: "actions" }, add)),
     el("details", {}, el("summary", {}, fill(words.ahead, { n: ahead.length })), el("ul", { class: "fl-ahead" }, ...ahead.map((one) => el("li", {}, `${dated(one.day)} ${one.name}`))))));
+  labelCells(body.parentElement);
   calendars.push({ name, read: () => ({ zone: table.zone, week: week.map((one) => periods(one.value)), lunch: periods(lunch.value), holidays: holidays.value, days: [...body.rows].map((row) => row.read()) }) });
 }
 
@@ -91,6 +93,7 @@ function show(hours) {
   for (const [name, table] of Object.entries(hours.calendars)) draw(name, table, hours.ahead[name], hours.asked[name]);
   asLoaded = written();
   $("changes").tBodies[0].replaceChildren(...hours.changes.map((one) => el("tr", {}, el("th", { scope: "row" }, fill(words.version_n, { n: one.version })), el("td", {}, one.by), el("td", {}, clock.format(new Date(one.at))), el("td", {}, one.note))));
+  labelCells($("changes"));
   $("otherwise").hidden = !hours.scheduled_otherwise.length;
   $("otherwise").textContent = fill(words.otherwise, { versions: hours.scheduled_otherwise.join(", ") });
 }

@@ -2,7 +2,7 @@
 
 import { api, el, lang } from "/static/api.js";
 import { hearButton } from "/static/ivr_flows/listen.js";
-import { tell } from "/static/ivr_flows/said.js";
+import { labelCells, tell } from "/static/ivr_flows/said.js";
 
 const $ = (id) => document.getElementById(id);
 const { words, queues, longest, zone } = JSON.parse($("notice-data").textContent);
@@ -44,6 +44,7 @@ async function draw() {
     }
     return el("tr", { "data-notice": one.id }, el("td", {}, el("span", { class: "badge", "data-tone": tone }, word)), el("td", {}, ...Object.entries(one.sentences).map(([language, text]) => el("div", { lang: language }, text))), el("td", {}, one.places.map(place).join(", ")), el("td", {}, clock.format(new Date(one.starts_at))), el("td", {}, clock.format(new Date(one.ends_at))), el("td", {}, one.by), el("td", { class: "num" }, String(one.heard)), el("td", { class: "num" }, String(one.deflected)), el("td", {}, ...acts));
   }));
+  labelCells($("notices"));
   $("none").hidden = notices.length > 0;
 }
 
@@ -85,7 +86,8 @@ $("new").addEventListener("submit", async (event) => {
       },
     });
     tell(fill(made.on ? words.on_air_now : words.comes_on_air, { until: clock.format(new Date(made.ends_at)), from: clock.format(new Date(made.starts_at)) }));
-    $("ko").value = $("en").value = $("starts").value = "";
+    $("ko").value = $("en").value = $("starts").value = $("ends").value = "";
+    for (const language of ["ko", "en"]) $(language).dispatchEvent(new Event("input"));
     await draw();
   } catch (trouble) {
     tell(trouble.message, "bad");

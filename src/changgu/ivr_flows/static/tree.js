@@ -44,11 +44,11 @@ function ruler(place) {
 }
 
 /** What stands in a node's box, whole: `heading` is name and kind in one line, the others have one each. */
-function textsOf(node, nodes, own, words, lang) {
+function textsOf(node, nodes, own, words, kinds, lang) {
   const others = node.ways.filter((way) => !way.along && nodes[way.to] && !node.ways.some((other) => other.to === way.to && other.along));
   return {
     name: node.name,
-    kind: node.kind + (node.problems ? ` ⚠${node.problems}` : ""),
+    kind: (kinds[node.kind]?.label[lang] ?? node.kind) + (node.problems ? ` ⚠${node.problems}` : ""),
     says: node.says[lang] || node.says.ko || "",
     count: own
       ? `${words.entered} ${own.entered} · ${words.hung_up_here} ${own.hung_up}${own.failed ? ` · ${words.failed_here} ${own.failed}` : ""}`
@@ -57,11 +57,12 @@ function textsOf(node, nodes, own, words, lang) {
 }
 
 /** Node → label of the way to it, for the ways by which nodes are drawn. */
-function trunks(node, nodes) {
+function trunks(node, nodes, kinds, lang) {
   const trunk = new Map();
   for (const way of node.ways) {
     if (!nodes[way.to] || !(way.along || node.ways.some((other) => other.to === way.to && other.along))) continue;
-    trunk.set(way.to, trunk.has(way.to) ? `${trunk.get(way.to)} ${way.way}` : way.way);
+    const word = kinds[node.kind]?.fields.find(({ name }) => name === way.way)?.label[lang] ?? way.way; // a key is itself
+    trunk.set(way.to, trunk.has(way.to) ? `${trunk.get(way.to)} ${word}` : word);
   }
   return trunk;
 }
@@ -86,17 +87,17 @@ function columnsOf(tree, texts, trunk, measure) {
 }
 
 /**
- * Draw `tree` (as `GET …/draft` gives it) into `place`. `figures` by node; `words` as on the page; `choose(name)` when
- * a node is clicked or Enter is pressed on it.
+ * Draw `tree` (as `GET …/draft` gives it) into `place`. `figures` by node; `words` and `kinds` as on the page;
+ * `choose(name)` when a node is clicked or Enter is pressed on it.
  */
-export function drawTree(place, tree, figures, words, chosen, lang, choose) {
+export function drawTree(place, tree, figures, words, kinds, chosen, lang, choose) {
   const measure = ruler(place);
   const top = (node) => EDGE + node.row * (HEIGHT + DOWN);
   const height = EDGE * 2 + tree.rows * (HEIGHT + DOWN);
   const most = Math.max(1, ...tree.nodes.map(({ name }) => figures[name]?.entered ?? 0));
   const nodes = Object.fromEntries(tree.nodes.map((node) => [node.name, node]));
-  const texts = Object.fromEntries(tree.nodes.map((node) => [node.name, textsOf(node, nodes, figures[node.name], words, lang)]));
-  const trunk = Object.fromEntries(tree.nodes.map((node) => [node.name, trunks(node, nodes)]));
+  const texts = Object.fromEntries(tree.nodes.map((node) => [node.name, textsOf(node, nodes, figures[node.name], words, kinds, lang)]));
+  const trunk = Object.fromEntries(tree.nodes.map((node) => [node.name, trunks(node, nodes, kinds, lang)]));
   const columns = columnsOf(tree, texts, trunk, measure);
   const left = (node) => columns.left[node.column];
   const last = Math.max(0, tree.columns - 1);
@@ -135,7 +136,7 @@ export function drawTree(place, tree, figures, words, chosen, lang, choose) {
     );
     const whole = make("title");
     whole.textContent = [
-      `${node.name} (${node.kind})`,
+      `${node.name} (${kinds[node.kind]?.label[lang] ?? node.kind})`,
       node.says[lang],
       ...(own ? [`${words.entered} ${own.entered}, ${words.left} ${own.left}, ${words.hung_up_here} ${own.hung_up}, ${words.failed_here} ${own.failed}`] : []),
       ...node.ways.map((way) => `${way.way} → ${way.to}`),
