@@ -43,6 +43,9 @@ function ruler(place) {
   return { width, cut };
 }
 
+/** A way in the words of the form; a key is itself. */
+const wordOf = (node, way, kinds, lang) => kinds[node.kind]?.fields.find(({ name }) => name === way.way)?.label[lang] ?? way.way;
+
 /** What stands in a node's box, whole: `heading` is name and kind in one line, the others have one each. */
 function textsOf(node, nodes, own, words, kinds, lang) {
   const others = node.ways.filter((way) => !way.along && nodes[way.to] && !node.ways.some((other) => other.to === way.to && other.along));
@@ -52,7 +55,7 @@ function textsOf(node, nodes, own, words, kinds, lang) {
     says: node.says[lang] || node.says.ko || "",
     count: own
       ? `${words.entered} ${own.entered} · ${words.hung_up_here} ${own.hung_up}${own.failed ? ` · ${words.failed_here} ${own.failed}` : ""}`
-      : node.astray ? words.astray : others.map((way) => `${way.way}→${way.to}`).join("  "),
+      : node.astray ? words.astray : others.map((way) => `${wordOf(node, way, kinds, lang)}→${way.to}`).join("  "),
   };
 }
 
@@ -61,7 +64,7 @@ function trunks(node, nodes, kinds, lang) {
   const trunk = new Map();
   for (const way of node.ways) {
     if (!nodes[way.to] || !(way.along || node.ways.some((other) => other.to === way.to && other.along))) continue;
-    const word = kinds[node.kind]?.fields.find(({ name }) => name === way.way)?.label[lang] ?? way.way; // a key is itself
+    const word = wordOf(node, way, kinds, lang);
     trunk.set(way.to, trunk.has(way.to) ? `${trunk.get(way.to)} ${word}` : word);
   }
   return trunk;
