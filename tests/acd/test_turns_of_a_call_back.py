@@ -14,14 +14,17 @@ from changgu.acd.agent_state import AgentState, NotReadyReason
 from changgu.acd.commands import DialPerson, Farewell, HangUpAgent, HangUpCaller, StopRinging
 from changgu.acd.engine import Effect
 from changgu.acd.events import (
+    AgentAnswered,
     AgentForced,
     AgentHungUp,
     CallArrived,
     CallbackAsked,
     CallbackCancelled,
     CallLost,
+    ConnectFailed,
     DialFailed,
     KeyPressed,
+    PartiesConnected,
     PersonReached,
     PhoneUnreachable,
     RingFailed,
@@ -226,6 +229,32 @@ def test_a_phone_that_was_never_to_ring_cannot_fail_to() -> None:
     assert floor.tell(RingFailed(ALICE, FIRST, ONE, "gone")) == [
         NewsIgnored("RingFailed", "no phone rings before the person has picked up", FIRST, ALICE)
     ]
+
+
+def test_a_phone_that_was_never_to_ring_cannot_be_picked_up() -> None:
+    floor = dialled_first()
+
+    assert floor.tell(AgentAnswered(ALICE, FIRST, ONE)) == [
+        NewsIgnored("AgentAnswered", "no phone rings before the person has picked up", FIRST, ALICE)
+    ]
+
+
+def test_nobody_is_joined_with_a_person_who_has_not_picked_up() -> None:
+    floor = dialled_for_alice()
+
+    for news in (PartiesConnected(ALICE, FIRST, ONE), ConnectFailed(ALICE, FIRST, ONE, "gone")):
+        assert floor.tell(news) == [
+            NewsIgnored(type(news).__name__, "the person has not picked up", FIRST, ALICE)
+        ]
+    assert floor.the_call(FIRST).state == "connecting"
+
+
+def test_a_person_is_reached_once() -> None:
+    floor = dialled_for_alice()
+    floor.tell(PersonReached(FIRST))
+
+    for news in (PersonReached(FIRST), DialFailed(FIRST, "busy")):
+        assert floor.tell(news) == [NewsIgnored(type(news).__name__, "nobody is being dialled", FIRST)]
 
 
 def test_a_dial_that_the_pbx_lost_counts_as_a_try() -> None:
