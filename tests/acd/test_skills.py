@@ -213,6 +213,15 @@ def test_a_queue_may_let_callers_wait_for_the_agent_they_know() -> None:
     assert rung(floor.wait(15)) == ["bob"]
 
 
+def test_where_nobody_is_to_wait_for_the_agent_they_know_nobody_does() -> None:
+    floor = Floor("alice", "bob")
+    floor.ready("alice", "bob")
+    floor.call("c0")
+    assert floor.agent("alice").call == "c0"
+
+    assert rung(arrives(floor, "c1", last_agent=AgentId("alice"))) == ["bob"]
+
+
 # Priority
 
 
