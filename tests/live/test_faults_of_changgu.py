@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session"), pyte
 
 KILLS = 50
 SEED = 20260301
+FEW = 8
+"""Callers; when no more are still to be served, others call."""
 IN_MID_START = 5
 """Every so many-th kill comes while changgu is still starting."""
 
@@ -46,6 +48,14 @@ def standing(row: dict[str, Any], at: float) -> str | None:
     return "wrap-up" if at < moment(row["ended_at"]) + 0.5 else None
 
 
+async def keep_loaded(floor: LoadedFloor, kill: int) -> None:
+    """Callers come for as long as there are kills: on a slow machine those of the beginning were all served before."""
+    over = sum(row["outcome"] is not None for row in await floor.rows())
+    if kill < KILLS and floor.dialled - over < FEW:
+        await floor.callers("1001", talks(FEW, SEED + 2 * kill), rate=1.5)
+        await floor.callers("1000", talks(2, SEED + 2 * kill + 1), rate=0.5)
+
+
 async def test_sigkill_at_fifty_moments_of_a_loaded_floor_drops_and_forgets_nobody(floor: LoadedFloor) -> None:
     """R2. Callers and agents are SIPp, and their own logs are the witness; the moments are drawn from one seed."""
     chance = random.Random(SEED)
@@ -62,6 +72,7 @@ async def test_sigkill_at_fifty_moments_of_a_loaded_floor_drops_and_forgets_nobo
             kills.append(await floor.kill())
             floor.starts.pop()
         await floor.up()
+        await keep_loaded(floor, kill)
     await floor.finished(within=180)
 
     async def all_over() -> bool:

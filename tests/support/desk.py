@@ -162,7 +162,7 @@ class Desk:
         """Wait until it is written that a caller waits in a queue: the floor says so some milliseconds before."""
         await self.service.call_where(caller=caller, queue=queue, outcome=None)
 
-    async def they_talk(self, caller: str, agent: str) -> str:
+    async def they_talk(self, caller: str | None, agent: str) -> str:
         """Wait until caller and agent hear each other, and are on record with it; the call's id.
 
         An agent is 통화 중 from picking up: whoever hangs up between that and the first word has not been served.
