@@ -219,7 +219,9 @@ def test_where_nobody_is_to_wait_for_the_agent_they_know_nobody_does() -> None:
     floor.call("c0")
     assert floor.agent("alice").call == "c0"
 
-    assert rung(arrives(floor, "c1", last_agent=AgentId("alice"))) == ["bob"]
+    effects = arrives(floor, "c1", last_agent=AgentId("alice"))
+    assert rung(effects) == ["bob"]
+    assert [fact.waits_for for fact in effects if isinstance(fact, CallQueued)] == [None]
 
 
 # Priority

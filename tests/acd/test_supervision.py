@@ -287,21 +287,6 @@ def test_who_wants_calls_at_the_instant_at_which_their_desktop_has_been_gone_too
     assert not any(isinstance(effect, RingAgent) for effect in effects)
 
 
-def test_a_wrap_up_that_ends_when_the_desktop_has_been_gone_too_long_brings_no_call() -> None:
-    """Both limits pass at the same instant: the agent is free for no time at all."""
-    floor = with_desktop()
-    floor.call("c1")
-    floor.talk("alice")
-    floor.call("c2")
-    floor.tell(DesktopGone(ALICE))
-    floor.wait(45 - 30)
-    floor.caller_hangs_up("c1")
-    effects = floor.wait(30)
-
-    assert (floor.agent("alice").state, floor.agent("alice").reason) == ("not_ready", "desktop_gone")
-    assert not any(isinstance(effect, RingAgent) for effect in effects)
-
-
 def test_who_works_with_a_phone_alone_misses_no_desktop() -> None:
     floor = Floor("alice")
     floor.ready("alice")
