@@ -23,6 +23,7 @@ from changgu.acd.store import FloorStore
 from changgu.app.reloaded import Reloaded, answer, take_wishes
 from changgu.app.settings import Settings
 from changgu.ground.csv_rows import RowError
+from changgu.ground.whole_file import write_whole
 from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.checks import Staff
 from changgu.ivr_flows.flow import Flow
@@ -289,10 +290,8 @@ class FloorKeeper:
 
     def _remember_rules(self) -> None:
         """Keep what was taken up, for a start at which the file has a mistake: by now it may be another."""
-        beside = self._accepted.with_suffix(".new")
         try:
-            beside.write_text(self.plans.written, encoding="utf-8")
-            beside.replace(self._accepted)
+            write_whole(self._accepted, self.plans.written)
         except OSError as trouble:
             logger.warning("the rules that are in force could not be kept beside: %s", trouble)
 

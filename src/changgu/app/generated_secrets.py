@@ -1,6 +1,5 @@
 """The passwords nobody has to choose: made once, kept in the data folder, readable by its owner alone."""
 
-import os
 import re
 import secrets
 import tomllib
@@ -8,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from changgu.ground.trouble import Trouble
+from changgu.ground.whole_file import write_whole
 
 FILE = "secrets.toml"
 
@@ -68,9 +68,4 @@ def secrets_of(data: Path) -> GeneratedSecrets:
 def _write(file: Path, made: GeneratedSecrets) -> None:
     lines = ["# Made by changgu; whoever reads this file can drive the PBX.\n"]
     lines += [f'{one.name} = "{getattr(made, one.name)}"\n' for one in fields(made)]
-    partial = file.with_suffix(".partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-        out.writelines(lines)
-        out.flush()
-        os.fsync(out.fileno())
-    partial.replace(file)
+    write_whole(file, "".join(lines))

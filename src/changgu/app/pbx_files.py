@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from changgu.app.pbx_settings import pbx_floor
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan
 from changgu.asterisk_conf.render import NumberError, render
 from changgu.ground.trouble import BadInput
+from changgu.ground.whole_file import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -74,11 +74,8 @@ def _digest(plan: PbxPlan, floor: PbxFloor) -> str:
 
 
 def _keep(file: Path, rendered: Rendered) -> None:
-    partial = file.with_suffix(".partial")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-            out.write(msgspec.json.encode(rendered))
-        partial.replace(file)
+        write_whole(file, msgspec.json.encode(rendered), fsync=False)
     except OSError as trouble:  # they are made at the next start, too
         logger.warning("the PBX's files were not kept: %s", trouble)

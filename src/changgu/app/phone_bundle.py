@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from changgu.ground.whole_file import write_whole
+
 SOURCES = Path(__file__).parent / "phone"
 BUNDLE = Path(__file__).parent / "static" / "vendor" / "jssip.js"
 ENTRY = 'export { default } from "jssip";\n'
@@ -78,13 +80,13 @@ def build(bundle: Path = BUNDLE) -> list[Package]:
              "the browser phone's library could not be bundled")
         packages = _packages(work)
         bundle.parent.mkdir(parents=True, exist_ok=True)
-        half = bundle.with_suffix(".new")
-        half.write_text(
+        write_whole(
+            bundle,
             f"/* changgu browser phone {stamp()}: {', '.join(f'{p.name} {p.version}' for p in packages)} */\n"
             f"/*\n{_licences(packages)}\n*/\n{(work / 'out.js').read_text(encoding='utf-8')}",
-            encoding="utf-8",
+            mode=0o644,
+            fsync=False,
         )
-        half.replace(bundle)
     return packages
 
 

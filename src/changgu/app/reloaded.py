@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from changgu.ground.whole_file import write_whole
+
 FOLDER = "reloads"
 ASKED, ANSWER = ".asked", ".json"
 
@@ -61,9 +63,7 @@ def answer(data: Path, wishes: tuple[str, ...], reloaded: Reloaded) -> None:
     folder = data / FOLDER
     told = json.dumps({"taken_up": reloaded.taken_up, "lines": reloaded.lines}, ensure_ascii=False)
     for wish in wishes:
-        new = folder / f"{wish}.new"
-        new.write_text(told, encoding="utf-8")
-        new.replace(folder / f"{wish}{ANSWER}")
+        write_whole(folder / f"{wish}{ANSWER}", told, mode=0o644, fsync=False)
     for left in folder.glob(f"*{ANSWER}"):
         with contextlib.suppress(FileNotFoundError):  # fetched at this moment
             if time.time() - left.stat().st_mtime > KEPT:

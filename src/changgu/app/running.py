@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from changgu.app.data_folder import running_service
 from changgu.app.settings import DeskSettings, Group, Settings, SipSettings, WebSettings
+from changgu.ground.whole_file import write_whole
 
 FILE = "running.json"
 GROUPS: dict[str, type[Group]] = {"desk": DeskSettings, "web": WebSettings, "sip": SipSettings}
@@ -16,10 +17,7 @@ GROUPS: dict[str, type[Group]] = {"desk": DeskSettings, "web": WebSettings, "sip
 def announced(settings: Settings) -> Iterator[None]:
     """While this lasts, `as_running` answers these numbers and addresses in this data folder."""
     file = settings.data / FILE
-    new = file.with_suffix(".new")
-    new.touch(mode=0o600)
-    new.write_text(settings.model_dump_json(include=set(GROUPS), indent=1), encoding="utf-8")
-    new.replace(file)
+    write_whole(file, settings.model_dump_json(include=set(GROUPS), indent=1), fsync=False)
     try:
         yield
     finally:

@@ -1,6 +1,5 @@
 """Which voice speaks for this desk, with its key, its stand-in, and what is said about it at the start."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Final
 from changgu.acd.queues import Floor
 from changgu.app.settings import Settings
 from changgu.ground.trouble import BadInput, NotFound
+from changgu.ground.whole_file import write_whole
 from changgu.ivr_flows import service as menus
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.nodes import ChooseLanguage
@@ -198,11 +198,5 @@ def write_key(data: Path, key: str) -> Path:
         raise BadInput("키가 아닙니다. 한 줄의 영문자와 숫자여야 합니다.", "This is no key: one line, without spaces.")
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = data / KEY_FILE
-    partial = file.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        out.write(f"{key}\n")
-        out.flush()
-        os.fsync(out.fileno())
-    partial.replace(file)
+    write_whole(file, f"{key}\n")
     return file

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from changgu.asterisk_conf.render import FOR_EXISTING, RELOADS
+from changgu.ground.whole_file import write_whole
 from changgu.telephony.pbx_packages import PbxUnavailable, Version, dotted, parse_version
 
 # Only who has an Asterisk of their own needs it, and it takes a while to import: after a crash callers wait for that.
@@ -119,10 +120,7 @@ class ExistingPbx:
         folder.mkdir(parents=True, exist_ok=True)
         self._pending(folder).write_text("\n".join(names), encoding="utf-8")
         for name in names:
-            partial = folder / f"{name}.partial"
-            partial.write_text(files[name], encoding="utf-8")
-            partial.chmod(0o640)
-            partial.replace(folder / name)
+            write_whole(folder / name, files[name], mode=0o640)
 
     @staticmethod
     def _pending(folder: Path) -> Path:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from changgu.asterisk_conf.plan import Folders, PbxPlan
 from changgu.asterisk_conf.render import reloads_for
+from changgu.ground.whole_file import write_whole
 from changgu.telephony.existing_pbx import existing_version as existing_version
 from changgu.telephony.pbx_packages import PbxRelease, PbxUnavailable, Say
 
@@ -269,9 +270,7 @@ class PrivatePbx:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         soft = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
         resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (soft, hard))
-        partial = self._pid_file.with_suffix(".partial")
-        partial.write_text(f"{self._pid}\n")
-        partial.replace(self._pid_file)  # a changgu that is killed here leaves the old number or this one, never none
+        write_whole(self._pid_file, f"{self._pid}\n", mode=0o644, fsync=False)  # the PBX dies with the computer, too
 
     def _is_ours(self, pid: int) -> bool:
         try:
@@ -403,9 +402,4 @@ class PrivatePbx:
     def _write(self, files: Mapping[str, str], names: set[str]) -> None:
         self._pending.write_text("\n".join(sorted(names)))
         for name in sorted(names):
-            partial = self._etc / f"{name}.partial"
-            with os.fdopen(
-                os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-            ) as out:
-                out.write(files[name])
-            partial.replace(self._etc / name)
+            write_whole(self._etc / name, files[name], fsync=False)  # compared, and written anew, at every start

@@ -6,7 +6,6 @@ crash between the two, rows are read again, and calls that the ledger knows are 
 
 import asyncio
 import logging
-import os
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ import orjson
 
 from changgu.acd.facts import CallServedElsewhere
 from changgu.acd.identity import CallId
+from changgu.ground.whole_file import write_whole
 from changgu.telephony.shadow_history import Row, ShadowHistory, parse
 
 logger = logging.getLogger(__name__)
@@ -139,12 +139,7 @@ def _remembered(kept: Path) -> Place:
 
 
 def _remember(kept: Path, place: Place) -> None:
-    partial = kept.with_suffix(".partial")
-    with partial.open("wb") as file:
-        file.write(orjson.dumps(asdict(place)))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(kept)
+    write_whole(kept, orjson.dumps(asdict(place)))
 
 
 def rows_after(log: Path, place: Place) -> tuple[list[tuple[int, Row]], Place, bool]:

@@ -14,13 +14,12 @@ that caller and made meanwhile, for the next one.
 import asyncio
 import hashlib
 import logging
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
 
+from changgu.ground.whole_file import write_whole
 from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, Prompt, TextPrompt
 from changgu.ivr_flows.spoken import digit_pieces
 from changgu.telephony.speech.mu_law import on_the_line
@@ -492,15 +491,4 @@ def _write_both(file: Path, content: bytes) -> None:
 
 def _write(file: Path, content: bytes) -> None:
     """All of it or nothing: Asterisk may be about to play the file, and another process may be writing it."""
-    part_number, part_name = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".part")
-    part = Path(part_name)
-    try:
-        with os.fdopen(part_number, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        part.chmod(0o644)  # Asterisk may run under another name
-        part.replace(file)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    write_whole(file, content, mode=0o644)  # Asterisk may run under another name

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import logging
-import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from changgu.ground.access import Actor
 from changgu.ground.database import Database
 from changgu.ground.text import clean_line, clean_text
 from changgu.ground.trouble import BadInput, Conflict, NotFound
+from changgu.ground.whole_file import write_whole
 from changgu.ticketing.entries import Caller
 from changgu.ticketing.intake import store
 from changgu.ticketing.intake.messages import (
@@ -273,12 +273,7 @@ class Intake:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        with part.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(path)
+        write_whole(path, content)
 
     def now(self) -> datetime:
         """The clock of the messages."""
