@@ -136,6 +136,7 @@ MATRIX: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/api/v1/flows/{flow}/versions/{number}"): SUPERVISOR,
     ("DELETE", "/api/v1/flows/{flow}/publications/{id}"): SUPERVISOR,
     ("GET", "/api/v1/flows/{flow}/differences"): SUPERVISOR,
+    ("POST", "/api/v1/flows/{flow}/draft/meanwhile"): SUPERVISOR,
     ("GET", "/api/v1/flows/{flow}/paths"): SUPERVISOR,
     ("GET", "/api/v1/flows/{flow}/paths/{node:path}"): SUPERVISOR,
     ("POST", "/api/v1/speech"): SUPERVISOR,

@@ -11,6 +11,8 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser.desk_house import DeskHouse, open_house
+from tests.browser.flows_house import PATIENCE as PATIENCE
+from tests.browser.flows_house import Front, Opened, open_menu_house
 
 CHROMIUM = os.environ.get("CHANGGU_CHROMIUM", "/usr/bin/chromium")
 FLAGS = (
@@ -42,8 +44,6 @@ LOUDEST = """async () => {
 
 Launch = Callable[..., Awaitable[Browser]]
 
-PATIENCE = 20_000
-"""Milliseconds for what says nothing else: two such modules and their browsers share two processors."""
 expect.set_options(timeout=PATIENCE)
 
 
@@ -115,3 +115,18 @@ async def desktop(house: tuple[DeskHouse, str], chromium: Launch) -> Desktop:
         return page
 
     return open_page
+
+
+@pytest.fixture
+async def front(tmp_path: Path) -> AsyncIterator[tuple[Front, str]]:
+    """The menu's pages, and their address."""
+    async with open_menu_house(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def opened(front: tuple[Front, str], chromium: Launch) -> AsyncIterator[Opened]:
+    """Supervisors before the menu's pages; what goes wrong in one fails the test."""
+    opened = Opened(*front, await chromium())
+    yield opened
+    assert opened.complaints == []

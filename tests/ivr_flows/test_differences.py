@@ -18,7 +18,7 @@ from changgu.ivr_flows.publishing.comparison.differences import Change, Differen
 from tests.app.whole_desk import Healthy
 from tests.ivr_flows.menu_house import BOSS, MAIN
 from tests.ivr_flows.test_flows_api import Door
-from tests.ivr_flows.test_whole_versions import HOURS, IDENTIFY, LONGER_PIN, WITH_A_HOLIDAY, office
+from tests.ivr_flows.test_whole_versions import HOURS, IDENTIFY, LONGER_PIN, OFFICE, WITH_A_HOLIDAY, office
 
 BEFORE = MenuSet(MAIN, {"identify": IDENTIFY}, HOURS, {"ko": {"greeting": "안녕하십니까."}, "en": {}})
 
@@ -99,3 +99,33 @@ async def test_the_draft_is_held_against_the_version_on_the_air(client: httpx.As
     assert one["changes"][0]["after"] == "반갑습니다."
     assert (await client.get("/main/differences?before=7", headers={"as": "boss"})).status_code == 404
     assert (await client.get("/other/differences?before=1", headers={"as": "boss"})).status_code == 404
+
+
+async def test_who_came_second_learns_what_changed_meanwhile_and_what_theirs_would_change(
+    client: httpx.AsyncClient,
+) -> None:
+    seen = {"text": OFFICE, "sentences": {"ko": {"greeting": "안녕하십니까."}}}
+    mine = {"node": "by_topic", "fields": {"kind": "condition", "when": [], "otherwise": "pc"}}
+    wish = {"seen": seen | {"text": OFFICE.replace("queue: pc", "queue: account")}, "mine": mine}
+    answer = (await client.post("/main/draft/meanwhile", json=wish)).json()
+    assert (answer["by"], answer["revision"]) == ("boss", 1)
+    assert ("node", "changed", "pc") in [(one["what"], one["how"], one["name"]) for one in answer["meanwhile"]]
+    said = next(one for one in answer["meanwhile"] if one["name"] == "greeting (ko)")
+    assert said["changes"][0] == {"field": "", "before": "안녕하십니까.", "after": "반갑습니다."}
+    (one,) = answer["mine"]
+    assert (one["name"], [each["field"] for each in one["changes"]]) == ("by_topic", ["when", "otherwise"])
+
+    others: list[tuple[dict[str, object], str]] = [
+        ({"text": OFFICE.replace("queue: pc", "queue: account")}, "pc"),
+        ({"sentence": {"language": "en", "name": "goodbye", "text": "So long."}}, "goodbye (en)"),
+    ]
+    for other, name in others:
+        answer = (await client.post("/main/draft/meanwhile", json={"seen": seen, "mine": other})).json()
+        assert [one["name"] for one in answer["mine"]] == [name]
+    part = {"part": "identify", "seen": seen | {"text": LONGER_PIN}}
+    answer = (await client.post("/main/draft/meanwhile", json=part)).json()
+    assert any(one["name"].startswith("identify/") for one in answer["meanwhile"])
+    assert answer["mine"] == []
+    draft = (await client.post("/main/draft/meanwhile", json={"seen": seen})).json()
+    assert draft["revision"] == 1  # nothing was saved
+    assert (await client.post("/other/draft/meanwhile", json={"seen": seen})).status_code == 404

@@ -82,3 +82,27 @@ FIELD_LABELS: Mapping[str, tuple[str, str]] = {
     "yes": ("예", "Yes"),
 }
 """By the fields of all kinds: Korean, English."""
+
+COMPARISON_LABELS: Mapping[str, tuple[str, str]] = {
+    "is": ("같으면", "is"),
+    "is_not": ("같지 않으면", "is not"),
+    "one_of": ("이 가운데 하나면 (쉼표로)", "is one of (commas between)"),
+    "starts_with": ("이렇게 시작하면", "begins with"),
+    "more_than": ("보다 크면", "is more than"),
+    "less_than": ("보다 작으면", "is less than"),
+    "known": ("알려져 있는지", "is known"),
+}
+"""By `nodes.Comparison`: Korean, English."""
+
+SPOKEN_LABELS: Mapping[str, tuple[str, str]] = {
+    "text": ("쓴 대로", "as it is written"),
+    "digits": ("한 자리씩: 공 일 공", "digit by digit"),
+    "number": ("수: 삼백이십", "as a number"),
+    "nth": ("차례: 첫 번째", "as first, second"),
+    "people": ("사람 수: 두 명", "as a number of people"),
+    "minutes": ("분: 십 분", "as minutes"),
+    "date": ("날짜: 십일월 이십일일", "as a date"),
+    "time": ("시각: 오후 세 시", "as a time"),
+    "moment": ("날짜와 시각", "as a date and time"),
+}
+"""By `nodes.SpokenWay`: Korean, English."""

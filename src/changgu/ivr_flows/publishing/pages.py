@@ -8,11 +8,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.pages import Pages
 from changgu.ivr_flows.kinds import KINDS
-from changgu.ivr_flows.labels import FIELD_LABELS, KIND_LABELS
+from changgu.ivr_flows.labels import COMPARISON_LABELS, FIELD_LABELS, KIND_LABELS, SPOKEN_LABELS
 from changgu.ivr_flows.publishing.api import Surroundings, said
 from changgu.ivr_flows.publishing.notices import LONGEST_SENTENCE
 from changgu.ivr_flows.publishing.outline import outline
 from changgu.ivr_flows.publishing.service import FlowVersions
+from changgu.ivr_flows.values import ALWAYS_KNOWN, BY_THE_CLOCK
 
 PERIODS = (1, 7, 30, 90)
 """Days that the figures can be about."""
@@ -28,7 +29,8 @@ def build_pages(gate: Gate, pages: Pages, versions: FlowVersions, surroundings: 
         return pages.render(
             request, "ivr_flows_menu.html", actor, flow=versions.name, pilot=versions.pilot, periods=PERIODS,
             kinds=kinds(), voice=surroundings.fallback_voice, sentences=surroundings.sentences(),
-            queues=dict(surroundings.titles()),
+            queues=dict(surroundings.titles()), comparisons=_labels(COMPARISON_LABELS), ways=_labels(SPOKEN_LABELS),
+            known=sorted(ALWAYS_KNOWN | BY_THE_CLOCK),
         )  # fmt: skip
 
     @router.get("/flows/hours")
@@ -73,6 +75,10 @@ def kinds() -> Mapping[str, Any]:
         }
         for kind in KINDS.values()
     }  # fmt: skip
+
+
+def _labels(labels: Mapping[str, tuple[str, str]]) -> Mapping[str, Mapping[str, str]]:
+    return {name: _label(label) for name, label in labels.items()}
 
 
 def _label(label: tuple[str, str]) -> Mapping[str, str]:

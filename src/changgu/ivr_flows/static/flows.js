@@ -1,7 +1,10 @@
 // The menu: its tree with callers' figures, one node at a time as a form, the text, versions and who put them on the air.
 
 import { api, el, lang } from "/static/api.js";
+import { momentOf } from "/static/ivr_flows/desk_time.js";
+import { differenceLines } from "/static/ivr_flows/differences.js";
 import { hearButton } from "/static/ivr_flows/listen.js";
+import { showMeanwhile } from "/static/ivr_flows/meanwhile.js";
 import { NodeForm } from "/static/ivr_flows/node_form.js";
 import { labelCells, tell } from "/static/ivr_flows/said.js";
 import { drawTree } from "/static/ivr_flows/tree.js";
@@ -34,6 +37,43 @@ async function attempt(button, work) {
   } finally {
     if (button) button.disabled = false;
   }
+}
+
+/**
+ * Writes to the draft as it was looked at: `send(revision)`. When somebody else was faster, nothing is lost: the draft is
+ * read again under what was typed, and a panel says what they changed and what `mine()` would change now.
+ */
+async function change(send, after, mine = null, drop = null) {
+  try {
+    after(await send(tree.revision));
+  } catch (trouble) {
+    if (trouble.status !== 409 || !(await sayMeanwhile(send, after, mine, drop))) throw trouble;
+  }
+}
+
+/** False when the draft is as it was: then there is another reason. */
+async function sayMeanwhile(send, after, mine, drop) {
+  const seen = { text: tree.text, sentences: tree.sentences };
+  const next = await api(`${home}/draft${inPart("?")}`);
+  if (next.revision === tree.revision) return false;
+  show(next);
+  const found = await api(`${home}/draft/meanwhile`, { method: "POST", body: { part: tree.part, seen, mine: mine && mine() } });
+  const again = (button, close) => attempt(button, async () => {
+    close();
+    await change(send, after, mine, drop);
+  });
+  const away = (_, close) => {
+    drop();
+    close();
+    draw();
+  };
+  showMeanwhile(
+    fill(words.meanwhile, { by: found.by, at: moment(found.at) }), words.meanwhile_close,
+    [[words.meanwhile_theirs, differenceLines(found.meanwhile, data, lang), words.meanwhile_elsewhere], ...(mine ? [[words.meanwhile_mine, differenceLines(found.mine, data, lang), words.no_differences]] : [])],
+    [...(after && send && mine ? [[words.meanwhile_save, "primary", again]] : []), ...(drop ? [[words.meanwhile_drop, "danger", away]] : [])],
+  );
+  tell(words.meanwhile_kept, "warn");
+  return true;
 }
 
 const isDraft = () => tree.version === 0;
@@ -139,10 +179,17 @@ function drawSentences() {
     save.addEventListener("click", () => attempt(save, async () => {
       if (typedText()) throw new Error(fill(words.save_first, { what: words.as_text }));
       const sent = text.value;
-      const next = await api(`${home}/draft/sentences/${language}/${encodeURIComponent(name)}`, { method: "PUT", body: { text: sent, revision: tree.revision } });
-      text.dataset.saved = text.value = sent;
-      show(next);
-      tell(fill(words.saved, { node: name }));
+      const box = () => $("sentence-list").querySelector(`textarea[aria-label="${CSS.escape(`${name} (${language})`)}"]`);
+      await change(
+        (revision) => api(`${home}/draft/sentences/${language}/${encodeURIComponent(name)}`, { method: "PUT", body: { text: sent, revision } }),
+        (next) => {
+          box().dataset.saved = box().value = sent;
+          show(next);
+          tell(fill(words.saved, { node: name }));
+        },
+        () => ({ sentence: { language, name, text: sent } }),
+        () => (box().value = box().dataset.saved),
+      );
     }));
     return el("div", { class: "fl-area" }, text, el("div", { class: "actions" }, heard, save));
   }))));
@@ -169,6 +216,19 @@ function drawProblems() {
 
 // ---- one node
 
+/** Names of values that this tree speaks of, to be suggested where one is asked for. */
+function valuesHere() {
+  const found = [...JSON.stringify(tree.nodes.map(({ fields }) => fields)).matchAll(/\{([a-z][a-z0-9_.]*)[:}]/g)].map(([, name]) => name);
+  for (const { kind, fields } of tree.nodes) {
+    for (const { name, form } of data.kinds[kind]?.fields ?? []) {
+      if (form === "value" && typeof fields[name] === "string") found.push(fields[name]);
+      if (form === "values" && fields[name]) found.push(...Object.keys(fields[name]));
+      if (form === "tests" && Array.isArray(fields[name])) found.push(...fields[name].map(({ value }) => value));
+    }
+  }
+  return [...new Set(found.filter((name) => typeof name === "string"))].sort();
+}
+
 /** What people know a node by: what it says, or what kind it is; its name in the file stands behind it. */
 function titles() {
   return Object.fromEntries(tree.nodes.map(({ name, kind, says }) => {
@@ -187,8 +247,8 @@ function drawNode() {
   const days = own ? el("details", {}, el("summary", {}, words.each_day), el("div", { class: "table-wrap" })) : null;
   days?.addEventListener("toggle", () => days.open && drawDays(node.name, days.querySelector("div")));
   const names = tree.nodes.map(({ name }) => name);
-  let form, fields;
-  if (isDraft()) ({ form, fields } = unsaved.open(tree.part, node, names, titles()));
+  let fields;
+  if (isDraft()) ({ fields } = unsaved.open(tree.part, node, names, titles(), valuesHere()));
   else fields = el("fieldset", { class: "form", disabled: true }, ...new NodeForm(data, lang, tell).draw(node, names, titles()));
   const save = el("button", { class: "button primary", disabled: !isDraft() }, words.save);
   const remove = el("button", { type: "button", class: "button danger", disabled: !isDraft() }, words.delete);
@@ -204,18 +264,28 @@ function drawNode() {
     event.preventDefault();
     attempt(save, async () => {
       if (typedText()) throw new Error(fill(words.save_first, { what: words.as_text }));
-      const next = await api(`${home}/draft/nodes/${encodeURIComponent(node.name)}`, { method: "PUT", body: { fields: form.read(), revision: tree.revision, part: tree.part } });
-      unsaved.forget(tree.part, node.name);
-      show(next);
-      tell(fill(words.saved, { node: node.name }));
+      const part = tree.part;
+      const wish = () => unsaved.wish(part, node.name, tree.nodes.find(({ name }) => name === node.name));
+      await change(
+        (revision) => api(`${home}/draft/nodes/${encodeURIComponent(node.name)}`, { method: "PUT", body: { fields: wish(), revision, part } }),
+        (next) => {
+          unsaved.forget(part, node.name);
+          show(next);
+          tell(fill(words.saved, { node: node.name }));
+        },
+        () => ({ node: node.name, fields: wish() }),
+        () => unsaved.forget(part, node.name),
+      );
     });
   });
-  remove.addEventListener("click", () => attempt(remove, async () => {
-    const next = await api(`${home}/draft/nodes/${encodeURIComponent(node.name)}?revision=${tree.revision}${inPart("&")}`, { method: "DELETE" });
-    unsaved.forget(tree.part, node.name);
-    show(next);
-    tell(fill(words.deleted, { node: node.name }));
-  }));
+  remove.addEventListener("click", () => attempt(remove, () => change(
+    (revision) => api(`${home}/draft/nodes/${encodeURIComponent(node.name)}?revision=${revision}${inPart("&")}`, { method: "DELETE" }),
+    (next) => {
+      unsaved.forget(tree.part, node.name);
+      show(next);
+      tell(fill(words.deleted, { node: node.name }));
+    },
+  )));
   $("node").replaceChildren(...[figures, days, ...problems, whole].filter(Boolean));
 }
 
@@ -236,9 +306,15 @@ $("add-node").addEventListener("click", () => {
   whole.addEventListener("submit", (event) => {
     event.preventDefault();
     attempt(make, async () => {
-      const next = await api(`${home}/draft/nodes/${encodeURIComponent(name.value)}`, { method: "PUT", body: { fields: { kind: kind.value }, revision: tree.revision, part: tree.part } });
-      chosen = name.value;
-      show(next);
+      const [part, made] = [tree.part, { node: name.value, fields: { kind: kind.value } }];
+      await change(
+        (revision) => api(`${home}/draft/nodes/${encodeURIComponent(made.node)}`, { method: "PUT", body: { fields: made.fields, revision, part } }),
+        (next) => {
+          chosen = made.node;
+          show(next);
+        },
+        () => made,
+      );
     });
   });
   $("node-title").textContent = words.new_node;
@@ -248,11 +324,17 @@ $("add-node").addEventListener("click", () => {
 
 $("save-text").addEventListener("click", ({ target }) => attempt(target, async () => {
   nothingElse(words.save_first, (one) => one === words.as_text);
-  const sent = $("text").value;
-  const next = await api(`${home}/draft`, { method: "PUT", body: { text: sent, revision: tree.revision, part: tree.part } });
-  textOfDraft = $("text").value = sent;
-  show(next);
-  tell(fill(words.saved, { node: words.draft }));
+  const [sent, part] = [$("text").value, tree.part];
+  await change(
+    (revision) => api(`${home}/draft`, { method: "PUT", body: { text: sent, revision, part } }),
+    (next) => {
+      textOfDraft = $("text").value = sent;
+      show(next);
+      tell(fill(words.saved, { node: words.draft }));
+    },
+    () => ({ text: sent }),
+    () => (textOfDraft = null),
+  );
 }));
 
 // ---- figures
@@ -313,9 +395,7 @@ function takeFlow(next) {
     act(words.to_draft, async () => {
       const draft = await api(`${home}/draft`);
       if (!mayDrop(draft.revision)) return;
-      show(await api(`${home}/draft/anew`, { method: "POST", body: { revision: draft.revision, version: one.version } }));
-      $("shown").value = "0";
-      tell(fill(words.began_anew, { n: one.version }));
+      begun(await api(`${home}/draft/anew`, { method: "POST", body: { revision: draft.revision, version: one.version } }));
     });
     if (ahead) act(words.withdraw, async () => {
       takeFlow(await api(`${home}/publications/${one.id}`, { method: "DELETE" }));
@@ -346,24 +426,9 @@ function drawCompared() {
   }
 }
 
-function fieldOf(kind, field) {
-  const [name, ...rest] = field.split(" ");
-  const known = data.kinds[kind]?.fields.find((one) => one.name === name);
-  return [known?.label[lang] ?? name, ...rest].join(" ");
-}
-
 async function compare() {
   const found = await api(`${home}/differences?before=${$("compare-before").value || 0}&after=${$("compare-after").value || 0}`);
-  const lines = found.differences.map((one) => {
-    const whole = one.what === "hours" ? words.hours_table : one.what === "sentence" ? `${words.sentence} ${one.name}` : one.what === "flow" ? `${words.part} ${one.name}` : one.name;
-    const tone = { added: "good", removed: "bad", changed: "info" }[one.how];
-    const changes = one.changes.filter(({ field }) => field !== "kind" || one.how === "changed").map(({ field, before, after }) => {
-      const name = field && `${fieldOf(one.kind, field)}: `;
-      const way = one.how === "added" ? after : one.how === "removed" ? before : `${before || words.nothing} → ${after || words.nothing}`;
-      return el("li", {}, name, way);
-    });
-    return el("li", {}, el("b", {}, whole), " ", el("span", { class: "badge", "data-tone": tone }, words[one.how]), changes.length ? el("ul", {}, ...changes) : null);
-  });
+  const lines = differenceLines(found.differences, data, lang);
   $("differences").replaceChildren(...lines);
   $("no-differences").hidden = lines.length > 0;
 }
@@ -396,28 +461,35 @@ $("publish").addEventListener("submit", (event) => {
   attempt($("publish-now"), async () => {
     nothingElse(words.save_before_publishing);
     const at = $("at").value;
-    const body = { revision: tree.revision, note: $("note").value, ...(at ? { at: new Date(at).toISOString() } : {}) };
-    const next = await api(`${home}/publish`, { method: "POST", body });
-    takeFlow(next);
-    tell(fill(at ? words.scheduled : words.published, { n: next.versions[0].number, at: at && moment(body.at) }));
-    $("note").value = $("at").value = "";
-    await lookAt(0);
+    const when = at ? { at: new Date(momentOf(at, zone)).toISOString() } : {};
+    await change(
+      (revision) => api(`${home}/publish`, { method: "POST", body: { revision, note: $("note").value, ...when } }),
+      (next) => {
+        takeFlow(next);
+        tell(fill(at ? words.scheduled : words.published, { n: next.versions[0].number, at: at && moment(when.at) }));
+        $("note").value = $("at").value = "";
+        attempt(null, () => lookAt(0));
+      },
+    );
   });
 });
 
 /** What is in the draft, saved or only typed, cannot be had back: whoever throws it away is asked. */
-function mayDrop(revision) {
-  if ((revision || notSaved().length) && !confirm(words.drop_draft)) return false;
+const mayDrop = (revision) => !(revision || notSaved().length) || confirm(words.drop_draft);
+
+/** The draft begins again: `next` is what it is now. */
+function begun(next) {
   unsaved.forget();
   textOfDraft = null;
   $("sentence-list").replaceChildren();
-  return true;
+  show(next);
+  $("shown").value = "0";
+  tell(fill(words.began_anew, { n: next.base }));
 }
 
 $("anew").addEventListener("click", ({ target }) => attempt(target, async () => {
   if (!mayDrop(tree.revision)) return;
-  show(await api(`${home}/draft/anew`, { method: "POST", body: { revision: tree.revision } }));
-  tell(fill(words.began_anew, { n: tree.base }));
+  await change((revision) => api(`${home}/draft/anew`, { method: "POST", body: { revision } }), begun);
 }));
 
 attempt(null, async () => {

@@ -2,6 +2,8 @@
 
 import { api, el, lang } from "/static/api.js";
 import { hearButton } from "/static/ivr_flows/listen.js";
+import { showMeanwhile } from "/static/ivr_flows/meanwhile.js";
+import { merged, same } from "/static/ivr_flows/merge.js";
 import { labelCells, tell } from "/static/ivr_flows/said.js";
 
 const $ = (id) => document.getElementById(id);
@@ -18,6 +20,7 @@ const dated = (day) => `${day} (${weekday.format(new Date(`${day}T00:00:00Z`))})
 let version = 0;
 let calendars = [];
 let asLoaded = "";
+let seen = {}; // the tables that were read, before anything was typed
 const tables = () => Object.fromEntries(calendars.map((one) => [one.name, one.read()]));
 const written = () => JSON.stringify(tables());
 
@@ -86,32 +89,102 @@ function draw(name, table, ahead, asked) {
   calendars.push({ name, read: () => ({ zone: table.zone, week: week.map((one) => periods(one.value)), lunch: periods(lunch.value), holidays: holidays.value, days: [...body.rows].map((row) => row.read()) }) });
 }
 
-function show(hours) {
-  version = hours.version;
+function drawAll(hours, shown) {
   calendars = [];
   $("calendars").replaceChildren();
-  for (const [name, table] of Object.entries(hours.calendars)) draw(name, table, hours.ahead[name], hours.asked[name]);
-  asLoaded = written();
+  for (const [name, table] of Object.entries(shown)) draw(name, table, hours.ahead[name] ?? [], hours.asked[name] ?? []);
+}
+
+function show(hours) {
+  version = hours.version;
+  drawAll(hours, hours.calendars);
+  [asLoaded, seen] = [written(), tables()];
   $("changes").tBodies[0].replaceChildren(...hours.changes.map((one) => el("tr", {}, el("th", { scope: "row" }, fill(words.version_n, { n: one.version })), el("td", {}, one.by), el("td", {}, clock.format(new Date(one.at))), el("td", {}, one.note))));
   labelCells($("changes"));
   $("otherwise").hidden = !hours.scheduled_otherwise.length;
   $("otherwise").textContent = fill(words.otherwise, { versions: hours.scheduled_otherwise.join(", ") });
 }
 
-$("hours").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  $("save").disabled = true;
+// ---- what is typed, and what others have saved meanwhile
+
+/** Tables by what their lines are about, so that two people's lines can be told apart; and back. */
+const byLine = (all) => Object.fromEntries(Object.entries(all).map(([name, { week, days, ...rest }]) => [name, { ...rest, week: Object.fromEntries(DAYS.map((day, at) => [day, week[at]])), days: Object.fromEntries(days.map((line) => [line.day, line])) }]));
+const inOrder = (all) => Object.fromEntries(Object.entries(all).map(([name, { week, days, ...rest }]) => [name, { ...rest, week: DAYS.map((day) => week[day]), days: Object.values(days).sort((one, other) => one.day.localeCompare(other.day)) }]));
+
+function changed(before, after) {
+  const line = (one) => (one ? `${one.name}, ${words[`kind_${one.kind}`]} ${one.hours.join(", ")}`.trim() : words.nothing);
+  return Object.keys({ ...before, ...after }).flatMap((name) => {
+    const [old, now] = [before[name], after[name]];
+    if (!old || !now) return [el("li", {}, `${words.calendar} ${name}: ${old ? words.removed : words.added}`)];
+    const said = (label, one, other) => (same(one, other) ? [] : [el("li", {}, `${label}: ${one.join?.(", ") ?? one} → ${other.join?.(", ") ?? other}`)]);
+    return [
+      ...DAYS.flatMap((day) => said(words[day], old.week[day].length ? old.week[day] : words.closed_hint, now.week[day].length ? now.week[day] : words.closed_hint)),
+      ...said(words.lunch, old.lunch.length ? old.lunch : words.nothing, now.lunch.length ? now.lunch : words.nothing),
+      ...said(words.holidays, old.holidays, now.holidays),
+      ...Object.keys({ ...old.days, ...now.days }).sort().flatMap((day) => said(dated(day), line(old.days[day]), line(now.days[day]))),
+    ];
+  });
+}
+
+async function save() {
+  const note = $("note").value;
   try {
-    const hours = await api(home, { method: "PUT", body: { version, calendars: tables(), note: $("note").value } });
+    const hours = await api(home, { method: "PUT", body: { version, calendars: tables(), note } });
     show(hours);
     $("note").value = "";
     const isAsked = Object.values(hours.asked).some((nodes) => nodes.length);
     tell(fill(isAsked ? words.saved : words.saved_unasked, { n: hours.version }), isAsked ? "good" : "warn");
   } catch (trouble) {
+    if (trouble.status !== 409 || !(await sayMeanwhile())) throw trouble;
+  }
+}
+
+/** Another version has come on the air. Where it brought no other hours there is nothing to say; false: it is the same. */
+async function sayMeanwhile() {
+  const hours = await api(home);
+  if (hours.version === version) return false;
+  const [before, mine, now] = [byLine(seen), byLine(tables()), byLine(hours.calendars)];
+  show(hours);
+  if (same(before, now)) {
+    drawAll(hours, inOrder(mine));
+    await save();
+    return true;
+  }
+  const wanted = merged(before, mine, now);
+  drawAll(hours, inOrder(wanted));
+  const [last] = hours.changes;
+  showMeanwhile(
+    fill(words.meanwhile, { by: last.by, at: clock.format(new Date(last.at)) }), words.meanwhile_close,
+    [[words.meanwhile_theirs, changed(before, now), ""], [words.meanwhile_mine, changed(now, wanted), words.no_differences]],
+    [
+      [words.meanwhile_save, "primary", (button, close) => {
+        close();
+        attempt(button, save);
+      }],
+      [words.meanwhile_drop, "danger", (_, close) => {
+        show(hours);
+        close();
+      }],
+    ],
+  );
+  tell(words.meanwhile_kept, "warn");
+  return true;
+}
+
+async function attempt(button, work) {
+  button.disabled = true;
+  try {
+    await work();
+  } catch (trouble) {
     tell(trouble.message, "bad");
   } finally {
-    $("save").disabled = false;
+    button.disabled = false;
   }
+}
+
+$("hours").addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt($("save"), save);
 });
 
 addEventListener("beforeunload", (event) => version && written() !== asLoaded && event.preventDefault());

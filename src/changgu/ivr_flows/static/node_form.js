@@ -1,9 +1,21 @@
 // One node of the menu as a form, made of what the flow language says about its kind.
 
 import { el } from "/static/api.js";
+import { grammarRows, testRows } from "/static/ivr_flows/answers.js";
 import { hearButton } from "/static/ivr_flows/listen.js";
 
 const OWN = "\u0000own";
+const VALUE = "\u0000value";
+const DIGITS = "\u0000digits";
+const SUGGESTED = "f-suggested";
+
+/** Which of the three a prompt is that is no name; nothing for what only the text can say. */
+function madeOf(prompt) {
+  const fields = Object.keys(prompt);
+  if (fields.every((one) => ["text", "ko", "en"].includes(one))) return OWN;
+  if ("value" in prompt && fields.every((one) => ["value", "as"].includes(one))) return VALUE;
+  return fields.join() === "digits" ? DIGITS : null;
+}
 
 /** `read()` gives the fields as they are to be written; it throws an `Error` whose message is for the reader. */
 export class NodeForm {
@@ -11,13 +23,16 @@ export class NodeForm {
     this.kinds = data.kinds;
     this.sentences = data.sentences;
     this.queues = data.queues;
+    this.comparisons = data.comparisons;
+    this.ways = data.ways;
+    this.always = data.known;
     this.words = data.words;
     this.lang = lang;
     this.tell = tell;
   }
 
-  /** Every control for `node`, one of `tree.nodes`. */
-  draw(node, names, titles = {}) {
+  /** Every control for `node`, one of `tree.nodes`; `values`: names that are suggested where one is asked for. */
+  draw(node, names, titles = {}, values = []) {
     this.names = names;
     this.titles = titles;
     this.leading = [];
@@ -32,7 +47,8 @@ export class NodeForm {
     const about = this.kind ? this.kind[this.lang] : this.words.unknown_kind;
     this.node = node;
     const called = this.kind ? [el("b", {}, this.kind.label[this.lang]), " ", el("small", { class: "mono muted" }, node.kind), " · "] : [];
-    return [el("p", { class: "hint" }, ...called, about), ...rows];
+    const suggested = el("datalist", { id: SUGGESTED }, ...[...new Set([...this.always, ...values])].map((name) => el("option", { value: name })));
+    return [el("p", { class: "hint" }, ...called, about), ...rows, suggested];
   }
 
   /** Nodes that are there meanwhile can be led to as well; what is chosen stays chosen. */
@@ -54,11 +70,23 @@ export class NodeForm {
     return { ...fields, ...this.kept };
   }
 
+  /** As `read`, with null for what cannot be written as it stands. */
+  readable() {
+    const fields = this.readers.map(([name, reader]) => {
+      try {
+        return [name, reader()];
+      } catch {
+        return [name, null];
+      }
+    });
+    return { kind: this.node.kind, ...Object.fromEntries(fields.filter(([, value]) => value !== undefined)), ...this.kept };
+  }
+
   #field(field, value) {
     const id = `f-${field.name}`;
     const [control, reader] = this.#control(field, value, id);
     this.readers.push([field.name, reader]);
-    const grouped = ["said", "keys", "languages", "values"].includes(field.form);
+    const grouped = ["said", "keys", "languages", "values", "tests", "grammar"].includes(field.form);
     const label = el(grouped ? "span" : "label", grouped ? { id: `${id}-label`, class: "fl-label" } : { for: id }, field.label[this.lang], field.required ? " *" : "", " ", el("small", { class: "mono muted" }, field.name));
     if (grouped) {
       control.setAttribute("role", "group");
@@ -85,8 +113,11 @@ export class NodeForm {
       case "skills":
         return this.#list(id, value);
       case "tests":
+        return testRows({ words: this.words, lang: this.lang, comparisons: this.comparisons, suggested: SUGGESTED }, value, (target) => this.#choice("", this.names, target, { required: true }, this.titles)) ?? this.#raw(id, value);
       case "grammar":
-        return this.#raw(id, value);
+        return grammarRows({ words: this.words }, value) ?? this.#raw(id, value);
+      case "value":
+        return this.#text(id, value, field, { list: SUGGESTED });
       case "name":
         return field.name === "queue" ? this.#choice(id, Object.keys(this.queues), value, field, this.queues) : this.#text(id, value, field);
       case "whole":
@@ -187,13 +218,14 @@ export class NodeForm {
     const catalogue = this.sentences[this.lang];
     const add = (prompt) => {
       const named = typeof prompt === "string";
-      const odd = !named && Object.keys(prompt).some((key) => !["text", "ko", "en"].includes(key));
+      const made = named ? OWN : madeOf(prompt);
+      const odd = made === null; // it stays as it is written
       const select = el("select", { "aria-label": this.words.heard_here });
-      select.append(el("option", { value: OWN }, odd ? JSON.stringify(prompt) : this.words.own_sentence));
+      select.append(el("option", { value: OWN }, odd ? JSON.stringify(prompt) : this.words.own_sentence), el("option", { value: VALUE }, this.words.read_value), el("option", { value: DIGITS }, this.words.read_digits));
       for (const name of Object.keys(catalogue)) select.append(el("option", { value: name }, name));
       if (named && !(prompt in catalogue)) select.append(el("option", { value: prompt }, `${prompt} ?`));
-      select.value = named ? prompt : OWN;
-      const texts = named || odd ? {} : { ko: prompt.text ?? prompt.ko ?? "", en: prompt.en ?? "" };
+      select.value = named ? prompt : made ?? OWN;
+      const texts = named || made !== OWN ? {} : { ko: prompt.text ?? prompt.ko ?? "", en: prompt.en ?? "" };
       const areas = ["ko", "en"].map((language) => {
         const area = el("textarea", { lang: language, "aria-label": `${this.words.own_sentence} (${language})`, maxlength: 2000, placeholder: language });
         area.value = texts[language] ?? "";
@@ -201,18 +233,29 @@ export class NodeForm {
         return { language, area, whole: el("div", { class: "fl-area" }, area, hearIt) };
       });
       const sentence = el("p", { class: "muted" });
+      const value = el("input", { type: "text", autocomplete: "off", spellcheck: "false", list: SUGGESTED, "aria-label": this.words.value_name, placeholder: this.words.value_name });
+      value.value = made === VALUE ? prompt.value : "";
+      const way = el("select", { "aria-label": this.words.spoken_as }, ...Object.entries(this.ways).map(([one, label]) => el("option", { value: one }, label[this.lang])));
+      way.value = made === VALUE ? prompt.as ?? "text" : "digits";
+      const digits = el("input", { type: "text", autocomplete: "off", inputmode: "numeric", "aria-label": this.words.read_digits });
+      digits.value = made === DIGITS ? prompt.digits : "";
+      const reading = el("div", { class: "fl-area" }, value, way);
       const hearNamed = hearButton(el("button", { type: "button", class: "button small" }, `▶ ${this.words.hear}`), () => catalogue[select.value] ?? "", () => this.lang, this.tell);
       const remove = el("button", { type: "button", class: "button small quiet", "aria-label": this.words.remove }, "✕");
-      const row = el("div", { class: "fl-prompt" }, select, hearNamed, remove, sentence, ...areas.map(({ whole }) => whole));
+      const row = el("div", { class: "fl-prompt" }, select, hearNamed, remove, sentence, reading, digits, ...areas.map(({ whole }) => whole));
       const show = () => {
         const own = select.value === OWN;
-        sentence.textContent = own ? "" : catalogue[select.value] ?? "";
-        sentence.hidden = hearNamed.hidden = own;
+        reading.hidden = select.value !== VALUE;
+        digits.hidden = select.value !== DIGITS;
+        sentence.textContent = catalogue[select.value] ?? "";
+        sentence.hidden = hearNamed.hidden = own || !reading.hidden || !digits.hidden;
         for (const { whole } of areas) whole.hidden = !own || odd;
       };
       select.addEventListener("change", show);
       show();
       const reader = () => {
+        if (select.value === VALUE) return value.value.trim() ? { value: value.value.trim(), ...(way.value === "text" && !("as" in Object(prompt)) ? {} : { as: way.value }) } : undefined;
+        if (select.value === DIGITS) return digits.value.trim() ? { digits: digits.value.trim() } : undefined;
         if (select.value !== OWN) return select.value;
         if (odd) return prompt;
         const written = Object.fromEntries(areas.map(({ language, area }) => [language, area.value.trim()]).filter(([, text]) => text));

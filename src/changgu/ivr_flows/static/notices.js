@@ -1,6 +1,7 @@
 // Notices: a sentence typed, heard, and put on the air; what came of it.
 
 import { api, el, lang } from "/static/api.js";
+import { deskTime, momentOf } from "/static/ivr_flows/desk_time.js";
 import { hearButton } from "/static/ivr_flows/listen.js";
 import { labelCells, tell } from "/static/ivr_flows/said.js";
 
@@ -56,11 +57,10 @@ for (const language of ["ko", "en"]) {
   hearButton(document.querySelector(`[data-hear="${language}"]`), () => $(language).value, () => language, tell);
 }
 
-const local = (moment) => new Date(moment - new Date(moment).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 for (const button of document.querySelectorAll("[data-hours]")) {
   button.addEventListener("click", () => {
-    const begins = $("starts").value ? Date.parse($("starts").value) : Date.now();
-    $("ends").value = local(begins + Number(button.dataset.hours) * 3_600_000);
+    const begins = $("starts").value ? momentOf($("starts").value, zone) : Date.now();
+    $("ends").value = deskTime(begins + Number(button.dataset.hours) * 3_600_000, zone);
   });
 }
 
@@ -81,8 +81,8 @@ $("new").addEventListener("submit", async (event) => {
       body: {
         sentences,
         places: [...document.querySelectorAll('[name="place"]:checked')].map(({ value }) => value),
-        ...(starts ? { starts_at: new Date(starts).toISOString() } : {}),
-        ends_at: new Date($("ends").value).toISOString(),
+        ...(starts ? { starts_at: new Date(momentOf(starts, zone)).toISOString() } : {}),
+        ends_at: new Date(momentOf($("ends").value, zone)).toISOString(),
       },
     });
     tell(fill(made.on ? words.on_air_now : words.comes_on_air, { until: clock.format(new Date(made.ends_at)), from: clock.format(new Date(made.starts_at)) }));

@@ -1,0 +1,26 @@
+// Somebody else saved first: what they changed, what of the reader's would change, and what can be done about it.
+
+import { el } from "/static/api.js";
+
+/** Shows the page's `#meanwhile`. `lists`: [title, lines, said when there are none]; `acts`: [word, tone, work]. */
+export function showMeanwhile(title, closeWord, lists, acts) {
+  const place = document.getElementById("meanwhile");
+  const close = () => {
+    place.hidden = true;
+    place.replaceChildren();
+  };
+  const heading = el("h2", { tabindex: -1 }, title);
+  const buttons = [...acts, [closeWord, "", close]].map(([word, tone, work]) => {
+    const button = el("button", { type: "button", class: `button ${tone}` }, word);
+    button.addEventListener("click", () => work(button, close));
+    return button;
+  });
+  place.replaceChildren(
+    heading,
+    el("div", { class: "fl-two" }, ...lists.map(([name, lines, none]) => el("div", {}, el("h3", {}, name), lines.length ? el("ul", { class: "fl-differences" }, ...lines) : el("p", { class: "hint" }, none)))),
+    el("div", { class: "actions" }, ...buttons),
+  );
+  place.hidden = false;
+  place.scrollIntoView({ block: "center" });
+  heading.focus({ preventScroll: true });
+}
