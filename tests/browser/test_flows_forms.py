@@ -127,6 +127,19 @@ async def test_a_value_is_read_out_in_a_way_that_is_chosen(opened: Opened) -> No
     await expect(page.locator("#problems")).to_contain_text("고칠 곳이 없습니다")
 
 
+async def test_a_node_is_heard_as_the_draft_says_it(opened: Opened) -> None:
+    versions = opened.front.house.versions
+    draft = await versions.working_draft()
+    await versions.save_sentence("goodbye", "ko", "안녕히 가십시오.", draft.revision, BOSS)
+    page = await opened.page("/flows")
+    await page.locator("[data-node=goodbye]").click()
+    prompt = page.locator("[data-field=say] .fl-prompt").first
+    await expect(prompt).to_contain_text("안녕히 가십시오.")
+    await prompt.get_by_role("button", name="듣기").click()
+    await expect(prompt.locator("button[data-heard]")).to_have_attribute("data-heard", "yes")
+    assert opened.front.house.voice.spoken == [("안녕히 가십시오.", "ko")]
+
+
 async def test_two_supervisors_at_one_node_lose_nothing(opened: Opened) -> None:
     mine = await opened.page("/flows")
     theirs = await opened.page("/flows", login="deputy")

@@ -271,7 +271,7 @@ async def test_a_version_is_scheduled_and_withdrawn_and_what_others_changed_is_n
     await other.locator("[data-node=services]").click()
     await other.fill("#f-repeats", "1")
     await other.get_by_role("button", name="초안에 저장").click()
-    await expect(other.locator("#said")).to_contain_text("다른 사람이 초안을 고쳤습니다")
+    await expect(other.locator("#said")).to_contain_text("다른 사람이 먼저 저장했습니다")
 
 
 async def test_a_notice_is_typed_heard_put_on_the_air_and_counted(opened: Opened) -> None:

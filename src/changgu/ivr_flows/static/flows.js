@@ -246,10 +246,10 @@ function drawNode() {
   const problems = tree.problems.filter((problem) => problem.node === node.name).map((problem) => el("p", { class: problem.severity === "error" ? "problem" : "hint" }, problem[lang]));
   const days = own ? el("details", {}, el("summary", {}, words.each_day), el("div", { class: "table-wrap" })) : null;
   days?.addEventListener("toggle", () => days.open && drawDays(node.name, days.querySelector("div")));
-  const names = tree.nodes.map(({ name }) => name);
+  const around = { names: tree.nodes.map(({ name }) => name), titles: titles(), values: valuesHere(), sentences: tree.sentences };
   let fields;
-  if (isDraft()) ({ fields } = unsaved.open(tree.part, node, names, titles(), valuesHere()));
-  else fields = el("fieldset", { class: "form", disabled: true }, ...new NodeForm(data, lang, tell).draw(node, names, titles()));
+  if (isDraft()) ({ fields } = unsaved.open(tree.part, node, around));
+  else fields = el("fieldset", { class: "form", disabled: true }, ...new NodeForm(data, lang, tell).draw(node, around));
   const save = el("button", { class: "button primary", disabled: !isDraft() }, words.save);
   const remove = el("button", { type: "button", class: "button danger", disabled: !isDraft() }, words.delete);
   const drop = el("button", { type: "button", class: "button", hidden: true, "data-when-unsaved": "" }, words.drop);

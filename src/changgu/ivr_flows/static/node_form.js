@@ -31,10 +31,14 @@ export class NodeForm {
     this.tell = tell;
   }
 
-  /** Every control for `node`, one of `tree.nodes`; `values`: names that are suggested where one is asked for. */
-  draw(node, names, titles = {}, values = []) {
+  /**
+   * Every control for `node`, one of `tree.nodes`, in its tree: `names` of nodes and their `titles`, `values` that are
+   * suggested where one is asked for, and `sentences` of prompts as this version says them.
+   */
+  draw(node, { names, titles, values, sentences }) {
     this.names = names;
     this.titles = titles;
+    this.catalogue = { ...this.sentences[this.lang], ...sentences[this.lang] };
     this.leading = [];
     this.kind = this.kinds[node.kind];
     this.readers = [];
@@ -52,7 +56,7 @@ export class NodeForm {
   }
 
   /** Nodes that are there meanwhile can be led to as well; what is chosen stays chosen. */
-  learn(names, titles) {
+  learn({ names, titles }) {
     this.names = names;
     this.titles = titles;
     for (const select of this.leading) {
@@ -215,7 +219,7 @@ export class NodeForm {
   #said(value) {
     const group = el("div", { class: "fl-said" });
     const readers = [];
-    const catalogue = this.sentences[this.lang];
+    const catalogue = this.catalogue;
     const add = (prompt) => {
       const named = typeof prompt === "string";
       const made = named ? OWN : madeOf(prompt);

@@ -36,18 +36,18 @@ export class Unsaved {
 
   /** The form of a node of the draft: as it was left, if something was typed into it; else as the draft has it. What
    * others changed in the draft meanwhile is taken over where nothing was typed. */
-  open(part, node, names, titles, values) {
+  open(part, node, around) {
     const name = part ? `${part}/${node.name}` : node.name;
     const kept = this.#forms.get(name);
     const typed = kept && written(kept.form) !== kept.before;
     const mine = typed && !same(kept.node.fields, node.fields) ? fieldsOf(kept.form) : undefined;
     if (typed && mine === undefined) {
-      kept.form.learn(names, titles);
+      kept.form.learn(around);
       return kept;
     }
     const draw = (fields) => {
       const form = new NodeForm(this.#data, this.#lang, this.#tell);
-      return { form, drawn: form.draw({ ...node, fields }, names, titles, values) };
+      return { form, drawn: form.draw({ ...node, fields }, around) };
     };
     const { form, drawn } = draw(mine ? merged(kept.base, mine, node.fields) : node.fields);
     const plain = mine ? draw(node.fields).form : form;
