@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from changgu.ivr_flows.flow import Flow, Limits
+from changgu.ivr_flows.limits import LOOK_UP_LIMIT, LOOK_UP_SOURCES, PIN_CHECK_LIMIT, look_up_limit
 from changgu.ivr_flows.loader import load
 from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, NodeName, SpokenWay, TextPrompt, ValuePrompt
 from changgu.ivr_flows.opening_hours import Calendar, period
@@ -374,3 +375,10 @@ def test_a_value_that_is_not_there_is_not_said() -> None:
     tree = flow("  first: {kind: say, say: [a, {value: gone, as: moment}, {text: 'b {gone:date} c'}], next: yes}\n")
     assert said(visited(tree)) == ["a", "b", "c"]
     assert ValuePrompt("x").way is SpokenWay.TEXT
+
+
+def test_who_keys_a_pin_while_many_others_do_is_not_told_that_it_failed() -> None:
+    """One check is made after the other: what the twentieth in line waits for took longer than other look-ups may."""
+    assert {source: look_up_limit(source) for source in LOOK_UP_SOURCES} == {
+        **dict.fromkeys(LOOK_UP_SOURCES, LOOK_UP_LIMIT), "caller_check": PIN_CHECK_LIMIT, "choose_pin": PIN_CHECK_LIMIT,
+    }  # fmt: skip

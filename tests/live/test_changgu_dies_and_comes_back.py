@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.desk import Desk
-from tests.support.tones import AGENT_HERTZ, tone_seconds
+from tests.support.tones import AGENT_HERTZ, tone_seconds, write_tones
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -59,6 +59,31 @@ async def sigkill_during_calls(desk: Desk, plan: dict[str, Any]) -> None:
     talker = await desk.service.call_where(caller="01088880001", outcome="answered")
     assert talker["answered_at"] == before["01088880001"]["answered_at"]
     assert len(await desk.service.tickets(talker["id"])) == 1
+
+
+async def test_a_caller_in_the_menu_hears_it_from_the_start_at_once_and_not_the_rest_of_what_was_being_said(
+    desk: Desk,
+) -> None:
+    """The PBX goes on with a prompt whose desk was killed; it has nearly a minute left when the desk is back."""
+    greeting = desk.service.data / "prompts" / "recorded" / "greeting.wav"
+    greeting.parent.mkdir(exist_ok=True)
+    write_tones(greeting, (AGENT_HERTZ, 1.5), (600.0, 60.0))
+    try:
+        await desk.service.cli("reload")
+        await desk.call("1000", number="01088880051")
+        await desk.hears(desk.heard / "c1.wav", 600.0)
+        assert tone_seconds(desk.heard / "c1.wav", AGENT_HERTZ) <= 1.6
+        await desk.service.call_where(caller="01088880051", outcome=None)
+
+        await desk.service.kill()
+        await desk.service.up()
+
+        await desk.hears(desk.heard / "c1.wav", AGENT_HERTZ, seconds=2.8, within=10)
+        await desk.hang_up("c1")
+        await desk.service.call_where(caller="01088880051", outcome="abandoned_in_menu")
+    finally:
+        greeting.unlink()
+        await desk.service.cli("reload")
 
 
 async def test_what_ended_while_we_were_away_is_ended_in_the_ledger(desk: Desk) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,17 +17,18 @@ import pytest
 import pytest_asyncio
 
 from changgu.ivr_flows import service as menus
+from changgu.ivr_flows.calendar_reader import CalendarReader
 from changgu.ivr_flows.nodes import Condition, LookUp, OpeningHours, Return, SetValue, SubFlow
+from changgu.ivr_flows.opening_hours import Hours
 from changgu.telephony.soft_phone import SoftPhones
 from tests.support.desk import Desk
 from tests.support.many_callers import CallBook, ManyCallers, OneCaller, Row, path_of
 from tests.support.service import Changgu
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
-
 TAKES_NO_TIME = Condition | LookUp | OpeningHours | Return | SetValue | SubFlow
 """Nobody can be at such a node: the next one follows in the same moment, or the answer of our own database."""
+SEOUL = ZoneInfo("Asia/Seoul")
 PIN = "4826"
 CHECKED = "12{employee}#" + PIN + "#"
 """Korean, their own affairs, employee number and PIN: whoever keys it is at `own_services`."""
@@ -44,16 +45,16 @@ MAIN = {
 OPEN = {
     "greeting": "", "language": "", "services": "1", "request": "11", "pc": "111", "network": "112", "account": "113",
     "operator": "10", "identify/ask_number": "12", "identify/ask_pin": "1220190001#",
-    "identify/wrong": "1220190001#1111#", "identify/ask_mobile": "1220190002#1111#1",
-    "not_confirmed": "1220190003#1111#3", "own_services": CHECKED.format(employee=20190001),
-    "no_ticket": CHECKED.format(employee=20190001) + "1", "newest_open": CHECKED.format(employee=20190002) + "1",
+    "identify/wrong": "1220190004#1111#", "identify/ask_mobile": "1220190005#1111#1",
+    "not_confirmed": "1220190006#1111#3", "own_services": CHECKED.format(employee=20190007),
+    "no_ticket": CHECKED.format(employee=20190008) + "1", "newest_open": CHECKED.format(employee=20190002) + "1",
     "newest_expected": CHECKED.format(employee=20190003) + "1",
-    "purchase_month": CHECKED.format(employee=20190001) + "2",
-    "no_asset": CHECKED.format(employee=20190001) + "2202401",
+    "purchase_month": CHECKED.format(employee=20190009) + "2",
+    "no_asset": CHECKED.format(employee=20190010) + "2202401",
     "asset_found": CHECKED.format(employee=20190001) + "2202403", "ticket_status": "13", "call_me": "14",
     "callback_number": "141",
 }  # fmt: skip
-"""Of office.yaml during opening hours."""
+"""Of office.yaml during opening hours. Everybody who keys a PIN is another person: guesses at the same time count."""
 CLOSED = {
     "closed": "1", "message": "1-", "record": "1-1", "recorded": "1-1!#", "ticket_status_closed": "1-2",
     "goodbye": "1-3",
@@ -73,7 +74,7 @@ UNREACHED = {
 }  # fmt: skip
 """Why nobody is hung up on there."""
 
-HOURS = """version: "1"
+TABLE = """version: "1"
 calendars:
   desk:
     week: {{mon-sun: 00:00-23:59}}
@@ -81,7 +82,15 @@ calendars:
     holidays: none
     days: {{2099-01-01: 새해{days}}}
 """
-"""Every place of the menu is for some hour or other, or it would not be let on the air."""
+FURTHER_PEOPLE = """employee_number,name,phones
+20190004,김철수,4004
+20190005,이영희,4005
+20190006,박민수,4006
+20190007,최지우,4007
+20190008,정우성,4008
+20190009,강동원,4009
+20190010,조인성,4010
+"""
 SENTENCES = """greeting = "안녕하세요."
 recording_notice = "녹음됩니다."
 voicemail_prompt = "말씀하십시오."
@@ -90,20 +99,32 @@ voicemail_prompt = "말씀하십시오."
 
 @dataclass(frozen=True)
 class Stage:
-    """A menu on the air, and who calls it."""
+    """A menu on the air, who calls it, and how the desk stands meanwhile."""
 
     text: str
     walks: Mapping[str, str]
-    lunch: str = ""
-    day: str = ""
-    """In the table of opening hours: what today and tomorrow are; the lunch break."""
+    stands: Hours = Hours.OPEN
 
     def hours(self, now: datetime) -> str:
-        """The table of opening hours, at `now`."""
-        later = now + timedelta(hours=6)
-        lunch = self.lunch or f"{later.hour:02}:00-{later.hour:02}:30"
-        days = [(now + timedelta(days=ahead)).date().isoformat() for ahead in (0, 1)] if self.day else []
-        return HOURS.format(lunch=lunch, days="".join(f", {day}: {self.day}" for day in days))
+        """A table of opening hours by which the desk stands so for five hours from `now`, whatever the clock shows.
+
+        It stands otherwise at some other time, or the menu would not be let on the air.
+        """
+
+        def clock(ahead: float) -> str:
+            at = now.replace(minute=0) + timedelta(hours=ahead)
+            return f"{at:%H:%M}"
+
+        lunch = (-1, 6) if self.stands is Hours.LUNCH else (12, 12.5)
+        day = "{name: 종일, hours: 00:00-24:00}"
+        if self.stands is Hours.HOLIDAY:
+            day = "창립기념일"
+        elif self.stands is Hours.CLOSED:
+            day = f"{{name: 반나절, hours: {clock(12.5)}-{clock(13)}}}"
+        days = [(now + timedelta(days=ahead)).date().isoformat() for ahead in (-1, 0, 1)]
+        return TABLE.format(
+            lunch=f"{clock(lunch[0])}-{clock(lunch[1])}", days="".join(f", {one}: {day}" for one in days)
+        )
 
 
 def shipped(flow: str) -> str:
@@ -114,10 +135,10 @@ def shipped(flow: str) -> str:
 OFFICE = shipped("office")
 STAGES = (
     Stage(shipped("main"), MAIN),
-    Stage(OFFICE, OPEN, day="{name: 종일, hours: 00:00-24:00}"),
-    Stage(OFFICE, {"lunch": "1"}, lunch="00:00-23:58"),
-    Stage(OFFICE, {"holiday": "1"}, day="창립기념일"),
-    Stage(OFFICE, CLOSED, day="{name: 반나절, hours: 00:00-00:01}"),
+    Stage(OFFICE, OPEN),
+    Stage(OFFICE, {"lunch": "1"}, Hours.LUNCH),
+    Stage(OFFICE, {"holiday": "1"}, Hours.HOLIDAY),
+    Stage(OFFICE, CLOSED, Hours.CLOSED),
     Stage(shipped("survey"), SURVEY),
 )
 
@@ -132,6 +153,20 @@ def test_every_node_of_the_shipped_menus_at_which_a_caller_can_be_has_a_walk() -
             if not isinstance(node, TAKES_NO_TIME)
         }
         assert nodes - set(UNREACHED) == set(walks), flow
+
+
+@pytest.mark.parametrize("stands", Hours)
+def test_the_stages_stand_as_they_say_whenever_the_test_runs(stands: Hours) -> None:
+    stage, midnight = Stage(OFFICE, {}, stands), datetime(2026, 11, 23, tzinfo=SEOUL)
+    for seconds in [*range(0, 86_400, 1741), 1, 59, 86_279, 86_340, 86_399]:
+        now = midnight + timedelta(seconds=seconds)
+        reader = CalendarReader("calendars.yaml")
+        desk = reader.read(stage.hours(now))["desk"]
+        assert reader.problems == []
+        assert desk.ever() == frozenset(Hours), "every place of the menu is for some hour"
+        for later in (0, 1, 60, 120, 600, 4 * 3600):
+            moment = now + timedelta(seconds=later)
+            assert desk.at(moment).hours is stands, moment
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -152,6 +187,9 @@ async def house(tmp_path: Path) -> AsyncIterator[Changgu]:
 
 async def known_people(house: Changgu) -> str:
     """PINs for all; equipment for one, an open ticket for one, a promised one for another; a ticket's number."""
+    further = house.folder / "further.csv"
+    further.write_text(FURTHER_PEOPLE)
+    await house.cli("people", "import", str(further))
     people = {one["employee_number"]: one["id"] for one in (await house.get("/people"))["items"]}
     for person in people.values():
         assert (await house.http.put(f"/api/v1/people/{person}/pin", json={"pin": PIN})).status_code == 200
@@ -168,21 +206,20 @@ async def known_people(house: Changgu) -> str:
     return numbers[0]
 
 
+@pytest.mark.asyncio(loop_scope="session")
 async def test_a_caller_can_hang_up_at_every_node_and_nothing_is_left(house: Changgu) -> None:
     """About fifty callers at once, each with one outcome in the ledger; the PBX is empty and the log has no error."""
     ticket = await known_people(house)
     noise = np.random.default_rng(1).integers(0, 256, (50, 160), np.uint8)
     walks: list[tuple[str, OneCaller]] = []
     numbers = itertools.count()
-    turn = asyncio.Semaphore(3)  # a PIN is slow to check, on purpose
 
     async def one_call(node: str, keys: str, number: str, begun: asyncio.Event) -> None:
-        async with turn if "#" in keys else nullcontext():
-            walks.append((node, caller := telephones.dial(number)))
-            await caller.answered()
-            await book.row_of(caller, lambda row: bool(row["menu_path"]))
-            begun.set()  # they have this version, and keep it
-            await walk(node, keys, caller)
+        walks.append((node, caller := telephones.dial(number)))
+        await caller.answered()
+        await book.row_of(caller, lambda row: bool(row["menu_path"]))
+        begun.set()  # they have this version, and keep it
+        await walk(node, keys, caller)
 
     async def walk(node: str, keys: str, caller: OneCaller) -> None:
         def is_there(row: Row) -> bool:
@@ -238,7 +275,7 @@ async def on_the_air(house: Changgu, stage: Stage) -> None:
     folder = house.data / "menus"
     folder.mkdir(exist_ok=True)
     (folder / "main.yaml").write_text(stage.text)
-    (folder / "calendars.yaml").write_text(stage.hours(datetime.now(ZoneInfo("Asia/Seoul"))))
+    (folder / "calendars.yaml").write_text(stage.hours(datetime.now(SEOUL)))
     assert house.process is not None
     os.kill(house.process.pid, signal.SIGHUP)
 

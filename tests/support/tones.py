@@ -17,9 +17,18 @@ CALLER_HERTZ, AGENT_HERTZ = 440, 1900
 
 def write_tone(path: Path, hertz: float, seconds: float = 20.0, amplitude: float = 0.4) -> Path:
     """A mono 16-bit WAV at 8 kHz with one steady tone."""
+    return write_tones(path, (hertz, seconds), amplitude=amplitude)
+
+
+def write_tones(path: Path, *tones: tuple[float, float], amplitude: float = 0.4) -> Path:
+    """The same with one tone after the other: hertz and seconds of each."""
     samples = array(
         "h",
-        (int(32767 * amplitude * math.sin(2 * math.pi * hertz * n / RATE)) for n in range(int(RATE * seconds))),
+        (
+            int(32767 * amplitude * math.sin(2 * math.pi * hertz * n / RATE))
+            for hertz, seconds in tones
+            for n in range(int(RATE * seconds))
+        ),
     )
     with wave.open(str(path), "wb") as sound:
         sound.setnchannels(1)

@@ -3,7 +3,7 @@
 import asyncio
 
 from changgu.acd.identity import CallId
-from changgu.telephony.handset import KEYS_KEPT, Handset
+from changgu.telephony.handset import KEYS_KEPT, SOUNDS, Handset
 
 
 def pressed(handset: Handset, keys: str, at: float = 0.0, gap: float = 0.3) -> None:
@@ -78,3 +78,42 @@ async def test_a_key_wakes_who_listens_to_a_prompt_unless_it_must_be_heard() -> 
     assert not heard.done(), "the end of an earlier prompt is no news"
     handset.playback_finished(second)
     assert await heard is False
+
+
+def test_a_callers_sounds_take_few_names_in_turn_and_none_that_may_still_be_heard() -> None:
+    handset = Handset(CallId("c"))
+    names = []
+    for _ in range(2 * SOUNDS):
+        names.append(handset.begin_playback())
+        handset.playback_finished(names[-1])
+    assert names == [f"c-sound-{number}" for number in (1, 2, 3, 4)] * 2
+
+    lingers = handset.begin_playback()
+    handset.stopped(lingers)
+    others = []
+    for _ in range(SOUNDS):
+        others.append(handset.begin_playback())
+        handset.playback_finished(others[-1])
+    assert lingers not in others, "it was told to end, and may end only now"
+    handset.playback_finished(lingers)
+    assert lingers in {handset.begin_playback() for _ in range(SOUNDS)}
+
+
+def test_with_all_names_taken_there_are_further_ones() -> None:
+    handset = Handset(CallId("c"))
+    names = [handset.begin_playback() for _ in range(SOUNDS + 3)]
+
+    assert len(set(names)) == SOUNDS + 3
+
+
+def test_what_a_caller_who_was_found_again_may_hear_still_is_told_once_and_its_names_are_left_alone() -> None:
+    handset = Handset(CallId("c"), found_again=True)
+    before = handset.sounds_from_before()
+
+    assert before == [f"c-sound-{number}" for number in range(1, SOUNDS + 1)]
+    assert handset.sounds_from_before() == []
+    assert handset.begin_playback() not in before
+    for name in before:
+        handset.playback_finished(name)
+    assert handset.begin_playback() == "c-sound-1"
+    assert Handset(CallId("c")).sounds_from_before() == []

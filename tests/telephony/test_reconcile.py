@@ -135,6 +135,33 @@ async def test_who_waits_in_english_does_so_after_a_restart(pbx: FakeAri, langua
         assert house.telephony.inbound.language(CallId("c1")) == spoken
 
 
+async def test_who_was_in_the_menu_hears_it_from_the_start_and_no_more_of_what_was_being_said(pbx: FakeAri) -> None:
+    """A desk that was killed leaves its prompts playing, and Asterisk says the next one only behind them."""
+    pbx.prompts_end_at_once = False
+    pbx.channels["c1"] = FakeChannel("c1", "inbound,1000")
+    pbx.playbacks["c1-sound-2"] = "c1"
+    house = House(pbx)
+    house.engine.has("c1", CallState.IN_MENU)
+    async with house.open():
+        begun = await pbx.until_asked("POST", "channels/c1/play")
+        asked = [(one.method, one.path) for one in pbx.asked]
+        assert asked.index(("DELETE", "playbacks/c1-sound-2")) < asked.index(("POST", "channels/c1/play"))
+        assert list(pbx.playbacks) == [begun.query["playbackId"]] != ["c1-sound-2"]
+
+
+async def test_who_waited_and_is_told_something_later_is_rid_of_old_sounds_once(pbx: FakeAri) -> None:
+    pbx.channels["c1"] = FakeChannel("c1", "inbound,1000")
+    pbx.playbacks["c1-sound-1"] = "c1"
+    house = House(pbx)
+    house.engine.has("c1", CallState.WAITING)
+    async with house.open():
+        house.telephony.do(HangUpCaller(CallId("c1"), Farewell.ERROR))
+        await pbx.until_asked("DELETE", "channels/c1")
+        assert pbx.playbacks == {}
+        stopped = [one.path for one in pbx.asked if one.method == "DELETE" and one.path.startswith("playbacks/")]
+        assert stopped == [f"playbacks/c1-sound-{number}" for number in (1, 2, 3, 4)]
+
+
 async def test_a_new_caller_found_on_the_line_is_welcomed_once(pbx: FakeAri) -> None:
     pbx.channels["c2"] = FakeChannel("c2", "inbound,1000")
     async with House(pbx).open() as house:

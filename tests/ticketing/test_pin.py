@@ -1,9 +1,11 @@
 """A caller proves who they are by a PIN, has few guesses, and hears about their own ticket."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pytest
 from argon2 import PasswordHasher
@@ -94,6 +96,65 @@ async def test_only_a_hash_is_kept_that_needs_a_secret_from_elsewhere(room: Room
         queue=lambda: QueueName("q"), now=room.clock, hasher=QUICK,
     )  # fmt: skip
     assert (await elsewhere.caller_check(LEE, pin)).result is CheckResult.WRONG
+
+
+class Crowd(Folk):
+    """Anybody is known, by no number."""
+
+    async def known_numbers(self, person: int) -> Sequence[str]:
+        return []
+
+
+class NarrowHasher(PasswordHasher):
+    """Notes how many are at work at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.at_work = self.most = 0
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        with self.counted():
+            return super().hash(password, salt=salt)
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
+        with self.counted():
+            return super().verify(hash, password)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        self.at_work += 1
+        self.most = max(self.most, self.at_work)
+        time.sleep(0.005)  # so that another could begin meanwhile
+        try:
+            yield
+        finally:
+            self.at_work -= 1
+
+
+async def test_twenty_callers_who_key_their_pin_at_once_are_all_confirmed_one_after_the_other(room: Room) -> None:
+    hasher = NarrowHasher()
+    service = SelfService(
+        room.database, room.tickets, Crowd(), b"a key", book=room.booked.append, dialable=str,
+        queue=lambda: QueueName("q"), now=room.clock, hasher=hasher,
+    )  # fmt: skip
+    pins = {person: await service.issue_pin(person, KIM) for person in range(100, 120)}
+
+    checks = await asyncio.gather(*(service.caller_check(person, pin) for person, pin in pins.items()))
+
+    assert [check.person for check in checks] == list(pins)
+    assert hasher.most == 1, "the processors carry the calls, too"
+
+
+async def test_a_pin_costs_no_more_than_is_needed(room: Room, database: Database) -> None:
+    service = SelfService(
+        database, room.tickets, Folk(), b"a key", book=room.booked.append, dialable=str,
+        queue=lambda: QueueName("q"), now=room.clock,
+    )  # fmt: skip
+    pin = await service.issue_pin(LEE, KIM)
+
+    assert (await service.caller_check(LEE, pin)).is_confirmed
+    async with database.transaction() as session:
+        assert (await session.scalars(select(PinRow.hashed))).one().startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 @pytest.mark.parametrize("who", ["5010", "no such number", LEE, 99])

@@ -51,6 +51,16 @@ LOOK_UP_SOURCES: Final = {
 }
 """What `look_up` can ask, and the fields of its answer."""
 
+LOOK_UP_LIMIT: Final = 5.0
+"""Seconds that a caller waits in silence for what `look_up` asks; then it has failed."""
+
+PIN_CHECK_LIMIT: Final = 30.0
+"""The same where a PIN is checked: that is work, one is done after the other, and who keyed the right one while many
+others did is not to be told that it failed."""
+
+PIN_CHECKS: Final = frozenset({"caller_check", "choose_pin"})
+"""Sources that check a PIN."""
+
 MESSAGE_KINDS: Final = ("sms", "mail")
 
 SCORES: Final = ("1", "2", "3", "4", "5")
@@ -65,3 +75,8 @@ class Limits:
     """Questions asked in one visit."""
     visit: timedelta = field(default=timedelta(minutes=10))
     """For the shell, which has the clock: after this it sends `PersonWanted`."""
+
+
+def look_up_limit(source: str) -> float:
+    """Seconds after which a look-up has failed."""
+    return PIN_CHECK_LIMIT if source in PIN_CHECKS else LOOK_UP_LIMIT

@@ -11,15 +11,23 @@ from changgu.acd.identity import AgentId, CallId
 KEYS_KEPT = 64
 """Keys that may wait to be read; whoever presses more is not answering our question."""
 
+SOUNDS = 4
+"""Names that a caller's playbacks take in turn: so few that who is found again can be rid of all of them."""
+
 
 class Handset:
     """Keys wait here until they are read; `news` wakes whoever waits for a key or for the end of a sound."""
 
-    def __init__(self, call: CallId) -> None:
+    def __init__(self, call: CallId, *, found_again: bool = False) -> None:
+        """`found_again`: they were on the line before the desk was started, and may hear what was said to them then."""
         self.call = call
         self._keys: deque[str] = deque()
         self._playing: str | None = None
-        self._played = 0
+        self._last = 0
+        """Number of the newest playback."""
+        self._sounding = {self._sound(number) for number in range(1, SOUNDS + 1)} if found_again else set[str]()
+        """Playbacks that were begun, and whose end we have not heard."""
+        self._found_again = found_again
         self._news = asyncio.Event()
         self._speaks = False
         self._swallow: str | None = None
@@ -63,12 +71,23 @@ class Handset:
         elif not self._keys:
             self._swallow = key
 
+    def _sound(self, number: int) -> str:
+        return f"{self.call}-sound-{number}"
+
     def begin_playback(self) -> str:
-        """The id for a new playback; never used twice for this caller."""
-        self._played += 1
+        """The id for a new playback: the next in turn, but of none that may still be heard."""
+        in_turn = [*range(self._last + 1, SOUNDS + 1), *range(1, min(self._last, SOUNDS) + 1)]
+        beyond = max(self._last, SOUNDS) + 1
+        self._last = next((one for one in in_turn if self._sound(one) not in self._sounding), beyond)
         self._speaks = False
-        self._playing = f"{self.call}-sound-{self._played}"
+        self._playing = self._sound(self._last)
+        self._sounding.add(self._playing)
         return self._playing
+
+    def sounds_from_before(self) -> list[str]:
+        """Playbacks that may have been begun before the desk was started; told once."""
+        found_again, self._found_again = self._found_again, False
+        return sorted(self._sounding) if found_again else []
 
     def speaks(self) -> None:
         """The caller has begun to speak: what is being said to them is cut short, like by a key."""
@@ -76,7 +95,12 @@ class Handset:
         self._news.set()
 
     def playback_finished(self, playback: str) -> None:
-        """A sound came to its end; news about an earlier one changes nothing."""
+        """A sound came to its end; of an earlier one, its id is free again."""
+        self._sounding.discard(playback)
+        self.stopped(playback)
+
+    def stopped(self, playback: str) -> None:
+        """A sound is to end now: nobody waits for it any more."""
         if playback == self._playing:
             self._playing = None
             self._news.set()

@@ -265,13 +265,13 @@ class Inbound:
 
         `language` is the one that they are spoken to in, as the ledger has it; empty: the desk's."""
         if not self.knows(CallId(channel.id)):
-            self._register(channel, dialled, language)
+            self._register(channel, dialled, language, found_again=True)
 
     def greet_again(self, channel: Channel, dialled: str) -> None:
-        """A caller who was in the menu when we went away: it starts again, once."""
+        """A caller who was in the menu when we went away: it starts again, once, in place of what they hear of it."""
         call = CallId(channel.id)
         if not self.knows(call):
-            visitor = self._register(channel, dialled)
+            visitor = self._register(channel, dialled, found_again=True)
             self._begin(visitor, self._visit(visitor))
 
     def reached(self, channel: Channel, person: Person) -> None:
@@ -404,10 +404,12 @@ class Inbound:
 
     # ---- one caller's way ------------------------------------------------------------------------------------------
 
-    def _register(self, channel: Channel, dialled: str, language: str = "") -> Visitor:
+    def _register(self, channel: Channel, dialled: str, language: str = "", *, found_again: bool = False) -> Visitor:
         call = CallId(channel.id)
         identity = CallerIdentity(presented(channel.caller_number), channel.caller_name, dialled)
-        visitor = self._visitors[call] = Visitor(identity, Handset(call), known_language=language)
+        visitor = self._visitors[call] = Visitor(
+            identity, Handset(call, found_again=found_again), known_language=language
+        )
         if channel.state != "Up":
             self.answering.put_off(call)
         return visitor

@@ -17,6 +17,7 @@ from changgu.acd.events import MenuStepReached
 from changgu.acd.identity import CallId
 from changgu.ground.trouble import Trouble
 from changgu.ivr_flows.heard import Question
+from changgu.ivr_flows.limits import LOOK_UP_LIMIT, look_up_limit
 from changgu.ivr_flows.nodes import Prompt
 from changgu.ivr_flows.turns import (
     ClockRead,
@@ -60,9 +61,6 @@ logger = logging.getLogger(__name__)
 
 LONGEST_SOUND = 300.0
 """Seconds after which a playback whose end we did not hear of counts as heard."""
-
-LOOK_UP_LIMIT = 5.0
-"""Seconds that a caller waits in silence for another system."""
 
 MESSAGE_LIMIT = 6.0
 """Seconds that a caller waits for a message to be kept and tried once (`ticketing.outbox.service.CALLER_WAITS`)."""
@@ -185,6 +183,8 @@ class IvrPlayer:
         if not media:
             return
         await self.answering.if_put_off(handset.call)
+        for before in handset.sounds_from_before():
+            await self._stop(handset, before)
         # When the line drops, the caller has heard nothing of it, or the beginning: again is better than silence.
         playback = await self._ari.insist(partial(self._play, handset, media))
         try:
@@ -231,11 +231,11 @@ class IvrPlayer:
         try:
             await self._ari.request("DELETE", path("playbacks", playback))
         except AriNotFound:
-            logger.debug("the prompt had just ended", extra={"call_id": handset.call})
+            handset.playback_finished(playback)
         except (AriAway, AriLate):
             # At worst it plays on to its end; a caller who pressed a key must not lose their call over it.
             logger.info("a prompt could not be stopped", extra={"call_id": handset.call})
-        handset.playback_finished(playback)
+        handset.stopped(playback)
 
     async def _answer_to(self, handset: Handset, wait: Wait, language: str, deeds: Deeds | None) -> Event:
         match wait:
@@ -326,7 +326,7 @@ class IvrPlayer:
 
     async def _look_up(self, handset: Handset, wait: WaitLookUp) -> Event:
         try:
-            async with asyncio.timeout(LOOK_UP_LIMIT):
+            async with asyncio.timeout(look_up_limit(wait.source)):
                 return LookedUp(await self._look_ups.look_up(wait.source, wait.key, wait.caller or handset.call))
         except Exception:  # the other system's edge: whatever fails there, the caller reaches a person
             logger.warning("the look-up of a %s failed", wait.source, exc_info=True, extra={"call_id": handset.call})
