@@ -18,7 +18,8 @@ from changgu.ground.access import Actor, Role
 from tests.app.whole_desk import doors_of, whole_desk
 
 OPEN = None
-"""Nobody needs to be known: signing in, health, the API's description, and the visitors' phone with its own switch."""
+"""Nobody needs to be known: signing in, health, the API's description, and the visitors' phone and PIN page with
+switches of their own."""
 AGENT, SUPERVISOR, ADMIN = Role.AGENT, Role.SUPERVISOR, Role.ADMIN
 
 MATRIX: Mapping[tuple[str, str], Role | None] = {
@@ -32,6 +33,9 @@ MATRIX: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/api/docs"): OPEN,
     ("GET", "/api/openapi.json"): OPEN,
     ("GET", "/phone"): OPEN,
+    ("GET", "/my-pin"): OPEN,
+    ("POST", "/my-pin/ask"): OPEN,
+    ("POST", "/my-pin/choose"): OPEN,
     ("GET", "/phone/account"): OPEN,
     ("WS", "/sip/visitor"): OPEN,
     # the desk's work

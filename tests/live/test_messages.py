@@ -1,13 +1,20 @@
 """On real phones: a caller leaves a message that becomes a ticket, and another is asked how it was."""
 
+import asyncio
+import html
+import json
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from websockets.asyncio.client import connect
 
 from changgu.telephony.soft_phone import SoftPhones
+from changgu.telephony.speech.espeak import EspeakSynthesiser
+from changgu.telephony.speech.telephone_audio import read_wav, telephone_wav
 from tests.support.desk import Desk
 from tests.support.service import Changgu
 from tests.support.tones import CALLER_HERTZ
@@ -21,6 +28,7 @@ after_call = true
 
 [messages]
 alert_minutes = 1
+alert_hours = ""
 """
 ROUTING = """
 [queue.pc]
@@ -85,6 +93,67 @@ async def test_a_message_is_a_ticket_with_the_callers_voice(desk: Desk) -> None:
     await desk.hears(file, CALLER_HERTZ, seconds=2, within=1)
     row = await desk.service.call_where(outcome="voicemail")
     assert row["tickets"] == [message["ticket"]]
+
+
+async def a_voice(path: Path, text: str) -> Path:
+    """Somebody who says this again and again, with three seconds in between: they do not listen to the prompt."""
+    voice = EspeakSynthesiser()
+    samples, rate = read_wav(await voice.speak(text, "ko"))
+    await voice.close()
+    path.write_bytes(telephone_wav(samples, rate, tail=3.0))
+    return path
+
+
+async def test_what_a_caller_said_is_written_down_on_the_ticket(desk: Desk) -> None:
+    """By the recogniser that comes along; the voice is synthesised, so no more is asked of it than words."""
+    said = "프린터가 안 됩니다. 네트워크 연결이 안 됩니다."
+    desk.tones = {**desk.tones, "caller": await a_voice(desk.heard / "voice.wav", said)}
+    await desk.call("1003", number="01022223333")
+
+    async def is_recorded() -> bool:
+        files = (desk.service.data / "pbx").rglob("voicemail.pc.*")
+        return any(file.stat().st_size > 8 * 16_000 for file in files)
+
+    await eventually(is_recorded, within=40)
+    await desk.hang_up("c1")
+
+    async def written_down() -> dict[str, Any] | None:
+        items = (await desk.service.get("/messages"))["items"]
+        return next((one for one in items if one["requester"] == "성춘향" and one["transcript"]), None)
+
+    message = await eventually(written_down, within=90)  # the model is loaded for it, behind whatever calls need
+    assert message is not None
+    assert any("가" <= sign <= "힣" for sign in message["transcript"])
+    assert 0 <= message["transcript_confidence"] <= 1
+    page = await desk.service.http.get(f"/tickets/{message['ticket']}", headers={"Accept": "text/html"})
+    assert message["transcript"] in html.unescape(page.text)
+    await desk.service.post(f"/messages/{message['id']}/dismissal", {"why": "안내 방송으로 답함"})
+
+
+async def test_a_message_without_a_reply_is_told_to_the_desks_until_somebody_calls_back(desk: Desk) -> None:
+    """CTI-18: the first test's message, X being one minute."""
+    (message,) = (await desk.service.get("/messages", unanswered=True))["items"]
+    due = datetime.fromisoformat(message["alert_at"])
+    assert due - datetime.fromisoformat(message["at"]) == timedelta(minutes=1)
+    page, header = desk.service.url.replace("http:", "ws:") + "/desk/ws", desk.service.http.headers["Authorization"]
+    async with connect(page, additional_headers={"Authorization": header}, proxy=None) as screen:
+
+        async def told(count: int) -> dict[str, Any]:
+            while True:
+                news = json.loads(await screen.recv())
+                shown: dict[str, Any] = news.get("unanswered") or {"count": 0}
+                if news["type"] == "unanswered" and shown["count"] == count:
+                    return shown
+
+        assert (await asyncio.wait_for(told(1), 90))["ticket"] == message["ticket"]
+        (late,) = (await desk.service.get("/messages/late"))["items"]
+        assert datetime.fromisoformat(late["alerted_at"]) >= due
+        await desk.service.post(f"/tickets/{message['ticket']}/callbacks", {"reached": True, "note": "안내"})
+        await asyncio.wait_for(told(0), 20)
+    assert (await desk.service.get("/messages/late"))["items"] == []
+    (answered,) = [one for one in (await desk.service.get("/messages"))["items"] if one["id"] == message["id"]]
+    assert answered["answered"]["how"] == "called_back"
+    assert sum("has had no reply for 1 min" in line for line in desk.service.said) == 1
 
 
 async def test_a_caller_who_stays_on_the_line_is_asked_by_keys(desk: Desk) -> None:

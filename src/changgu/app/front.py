@@ -62,6 +62,7 @@ from changgu.ticketing.outbox import api as outgoing_api
 from changgu.ticketing.outbox import pages as outgoing_pages
 from changgu.ticketing.self_service import api as pin_api
 from changgu.ticketing.self_service import pages as pin_pages
+from changgu.ticketing.self_service.resets import pages as own_pin_pages
 from changgu.ticketing.surveys import api as survey_api
 from changgu.ticketing.surveys import pages as survey_pages
 from changgu.wallboard import api as wallboard_api
@@ -137,6 +138,7 @@ def build_front(service: Service) -> FastAPI:
             message_pages.build_pages(gate, pages, service.intake, service.outbox.failed_lately),
             pin_api.build_router(gate, service.self_service, service.pin_resets),
             pin_pages.build_pages(gate, pages, service.self_service, service.pin_resets),
+            own_pin_pages.build_pages(pages, service.self_service, service.pin_resets, settings.web.pin_page),
             survey_api.build_router(gate, service.surveys),
             survey_pages.build_pages(gate, pages, service.surveys),
             phone_api.build_router(gate, service.screen_pop, clerk.sip_account),

@@ -158,6 +158,11 @@ class WebSettings(Group):
         "Where browser phones connect; empty means straight to the private PBX, from this computer only",
         example="wss://desk.example.org/ws",
     )
+    pin_page: bool = option(
+        False,
+        "사람들이 PIN을 받고 정하는 페이지 /my-pin을 로그인 없이 엽니다",
+        "Open /my-pin, on which people without an account ask for a PIN and choose one",
+    )
 
     @property
     def origin(self) -> str:
