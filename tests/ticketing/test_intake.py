@@ -1,5 +1,6 @@
 """Voice mail and fax become tickets, once, and nobody forgets to reply to them."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -261,6 +262,31 @@ async def test_the_watch_shows_the_late_ones_and_knows_when_to_look_again(
     await intake.dismiss(opened.message, "광고", KIM)
     await watch.look_once()
     assert list(shown[-1]) == []
+
+
+@pytest.mark.parametrize("reply", ["called back", "dismissed"])
+async def test_a_reply_is_seen_at_once_and_not_at_the_next_look(
+    intake: Intake, tickets: Tickets, clock: Clock, reply: str
+) -> None:
+    """A minute later two agents would have called the same person."""
+    shown: asyncio.Queue[Sequence[TicketMessage]] = asyncio.Queue()
+    watch = UnansweredWatch(intake, shown.put_nowait)
+    intake.tell(watch.look)
+    tickets.tell(watch.ticket_changed)
+    opened = await intake.open_voicemail_ticket(CALL, LEE, NETWORK, 41)
+    clock.pass_by(minutes=30)
+    running = asyncio.create_task(watch.run())
+    try:
+        late = await asyncio.wait_for(shown.get(), 5)
+        assert [message.id for message in late] == [opened.message]
+        if reply == "called back":
+            await tickets.record_callback(opened.ticket, "안내", KIM, reached=True)
+        else:
+            await intake.dismiss(opened.message, "광고", KIM)
+        assert list(await asyncio.wait_for(shown.get(), 5)) == []
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 # ---- while the desk is open, and when the time is over ---------------------------------------------------------------

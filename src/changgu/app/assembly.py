@@ -173,6 +173,7 @@ class Service:
         )  # fmt: skip
         self.unanswered = UnansweredWatch(self.intake, LateMessages(self.screen_pop).show)
         self.intake.tell(self.unanswered.look)
+        self.tickets.tell(self.unanswered.ticket_changed)
         self.surveys = Surveys(database, self.tickets)
         self.survey_desk = SurveyDesk(self.surveys)
         post = messengers(settings.sending, settings.data, self.directory.numbering.canonical)

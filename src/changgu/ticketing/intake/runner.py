@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from changgu.acd.identity import CallId
 from changgu.ground.lookout import Lookout, pause_until
 from changgu.ticketing.intake.messages import TicketMessage
 from changgu.ticketing.intake.service import Intake
@@ -62,8 +63,13 @@ class UnansweredWatch:
         self._shown: list[TicketMessage] | None = None
 
     def look(self) -> None:
-        """A message has come, or somebody has replied: look now."""
+        """A message has come, or one needs no reply: look now."""
         self._lookout.news()
+
+    def ticket_changed(self, call: CallId) -> None:
+        """Somebody may have replied; returns at once. `call` is one of the ticket's."""
+        if any(message.call == call for message in self._shown or ()):
+            self._lookout.news()
 
     async def run(self) -> None:
         """Watch until cancelled."""

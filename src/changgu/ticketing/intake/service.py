@@ -61,7 +61,7 @@ class Intake:
         self._listeners: list[Callable[[], None]] = []
 
     def tell(self, listener: Callable[[], None]) -> None:
-        """From now on call `listener` when a message has come; it must not block."""
+        """From now on call `listener` when a message has come or needs no reply; it must not block."""
         self._listeners.append(listener)
 
     # Messages come
@@ -144,8 +144,7 @@ class Intake:
             if known is None:
                 raise
             return known
-        for listener in self._listeners:
-            listener()
+        self._tell()
         return MessageTicket(ticket.number, row.id, True)
 
     async def _said_more(self, known: MessageTicket, seconds: str | float | None) -> None:
@@ -153,7 +152,11 @@ class Intake:
             return
         async with self._database.transaction() as session:
             more = await store.longer(session, known.message, seconds)
-        for listener in self._listeners if more else ():
+        if more:
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
             listener()
 
     async def _ticket(
@@ -227,6 +230,7 @@ class Intake:
             raise Conflict("이미 답한 건입니다.", "somebody has replied already")
         async with self._database.transaction() as session:
             await store.dismiss(session, id, why, by.login, self._now())
+        self._tell()
         return await self.get(id)
 
     async def raise_alerts(self) -> list[TicketMessage]:
