@@ -2,9 +2,9 @@
 
 import pytest
 
-from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, SpokenWay, TextPrompt
+from changgu.ivr_flows.nodes import DigitsPrompt, NamedPrompt, SpokenWay, TextPrompt, ValuePrompt
 from changgu.ivr_flows.spoken import pieces
-from changgu.ivr_flows.spoken_values import value_said
+from changgu.ivr_flows.spoken_values import pieces_for, resolved, value_said
 from changgu.ivr_flows.values import fill, kept, mistake_in, names_in
 
 
@@ -104,3 +104,22 @@ def test_values_are_cut_and_counted() -> None:
     many = kept({}, {f"v{count}": "" for count in range(150)})
     assert len(many) == 100
     assert kept(many, {"v0": "new"})["v0"] == "new"
+
+
+def test_a_ticket_that_was_looked_up_is_told_whole_and_nothing_is_said_of_none() -> None:
+    said = (ValuePrompt("newest", SpokenWay.TICKET),)
+    values = {
+        "newest.number": "1234567", "newest.state": "allocated", "newest.line": "2",
+        "newest.expected": "2026-11-21T15:10:00+09:00", "today": "2026-11-20", "newer.state": "closed",
+    }  # fmt: skip
+
+    assert resolved(said, values, "ko") == (
+        NamedPrompt("ticket_number_is"), DigitsPrompt("1234567"), NamedPrompt("ticket_state_allocated"),
+        NamedPrompt("ticket_line_2"), NamedPrompt("ticket_expected"), NamedPrompt("tomorrow"), NamedPrompt("pm"),
+        NamedPrompt("hour_3"), NamedPrompt("minute_10"), NamedPrompt("ticket_expected_end"),
+    )  # fmt: skip
+    assert resolved(said, {"today": "2026-11-20"}, "ko") == ()
+
+
+def test_a_catalogue_without_a_sentence_about_tickets_is_not_enough_for_a_menu_that_tells_of_one() -> None:
+    assert {"ticket_state_closed", "ticket_line_3", "digit_0"} <= set(pieces_for(SpokenWay.TICKET))

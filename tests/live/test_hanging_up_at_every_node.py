@@ -47,8 +47,9 @@ OPEN = {
     "operator": "10", "identify/ask_number": "12", "identify/ask_pin": "1220190001#",
     "identify/wrong": "1220190004#1111#", "identify/ask_mobile": "1220190005#1111#1",
     "not_confirmed": "1220190006#1111#3", "own_services": CHECKED.format(employee=20190007),
-    "no_ticket": CHECKED.format(employee=20190008) + "1", "newest_open": CHECKED.format(employee=20190002) + "1",
-    "newest_expected": CHECKED.format(employee=20190003) + "1",
+    "no_ticket": CHECKED.format(employee=20190008) + "1", "newest_told": CHECKED.format(employee=20190002) + "1",
+    "about_newest": CHECKED.format(employee=20190003) + "1",
+    "call_about_number": CHECKED.format(employee=20190011) + "11",
     "purchase_month": CHECKED.format(employee=20190009) + "2",
     "no_asset": CHECKED.format(employee=20190010) + "2202401",
     "asset_found": CHECKED.format(employee=20190001) + "2202403", "ticket_status": "13", "call_me": "14",
@@ -64,9 +65,8 @@ SURVEY = {
     "operator": "-0",
 }  # fmt: skip
 UNREACHED = {
-    "newest_done": "says what newest_open says, of a closed ticket",
     "callback": "calls back whoever may be dialled: the desk of the test has no way out",
-    "callback_there": "the same for a number that was keyed",
+    "callback_there": "the same for a number that was keyed", "call_about_promised": "the same",
     "identify/ask_new_pin": "for whoever was sent a PIN by SMS: nothing sends messages here",
     "identify/easy_pin": "the same", "identify/pin_changed": "the same",
     "identify/pin_not_changed": "the same",
@@ -90,6 +90,7 @@ FURTHER_PEOPLE = """employee_number,name,phones
 20190008,정우성,4008
 20190009,강동원,4009
 20190010,조인성,4010
+20190011,한지민,4011
 """
 SENTENCES = """greeting = "안녕하세요."
 recording_notice = "녹음됩니다."
@@ -186,7 +187,7 @@ async def house(tmp_path: Path) -> AsyncIterator[Changgu]:
 
 
 async def known_people(house: Changgu) -> str:
-    """PINs for all; equipment for one, an open ticket for one, a promised one for another; a ticket's number."""
+    """PINs for all; equipment for one, tickets for three, one of them promised; a ticket's number."""
     further = house.folder / "further.csv"
     further.write_text(FURTHER_PEOPLE)
     await house.cli("people", "import", str(further))
@@ -197,7 +198,7 @@ async def known_people(house: Changgu) -> str:
     changed = await house.http.patch(f"/api/v1/people/{people['20190001']}", json={"assets": [asset]})
     assert changed.status_code == 200, changed.text
     numbers = []
-    for employee in ("20190002", "20190003"):
+    for employee in ("20190002", "20190003", "20190011"):
         ticket = {"title": "느립니다", "kind": "service_request", "person": people[employee]}
         numbers.append(str((await house.post("/tickets", ticket))["number"]))
     group = (await house.get("/tickets/codes"))["groups"][0]

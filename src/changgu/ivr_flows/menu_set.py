@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.nodes import NamedPrompt, Prompt, TicketStatus, said_at
+from changgu.ivr_flows.nodes import NamedPrompt, Prompt, Said, SpokenWay, TicketStatus, ValuePrompt, said_at
 from changgu.ivr_flows.own_prompts import OWN_PROMPTS, PROMPTS_OF
 from changgu.ivr_flows.problems import Problem
 from changgu.ivr_flows.spoken import ANSWER_PROMPTS
@@ -129,8 +129,12 @@ def names_said(flow: Flow) -> Iterator[str]:
         for node in part.nodes.values():
             yield from (prompt.name for prompt in said_at(node) if isinstance(prompt, NamedPrompt))
             yield from (prompt.name for prompt in PROMPTS_OF.get(type(node), ()))
-            if isinstance(node, TicketStatus):
+            if isinstance(node, TicketStatus) or any(_is_a_ticket(prompt) for prompt in said_at(node)):
                 yield from ANSWER_PROMPTS
+
+
+def _is_a_ticket(prompt: Said) -> bool:
+    return isinstance(prompt, ValuePrompt) and prompt.way is SpokenWay.TICKET
 
 
 def worded(turn: Turn, sentences: Sentences) -> Turn:

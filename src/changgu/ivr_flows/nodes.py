@@ -60,6 +60,8 @@ class SpokenWay(StrEnum):
     """오후 세 시 십 분."""
     MOMENT = "moment"
     """Date and time."""
+    TICKET = "ticket"
+    """Of what was looked up of a ticket, all of it: number, state, support line, expected completion."""
 
 
 class ValuePrompt(Struct, frozen=True):

@@ -15,6 +15,7 @@ from changgu.ivr_flows.nodes import (
     WrittenPrompt,
 )
 from changgu.ivr_flows.spoken import (
+    ANSWER_PROMPTS,
     COUNTS_SPOKEN,
     HOURS_SPOKEN,
     clock_pieces,
@@ -23,6 +24,7 @@ from changgu.ivr_flows.spoken import (
     how_long,
     moment_pieces,
     native,
+    ticket_answer,
 )
 from changgu.ivr_flows.values import pieces_of
 
@@ -37,15 +39,22 @@ def resolved(said: tuple[Said, ...], values: Mapping[str, str], language: str) -
 def _resolved(one: Said, values: Mapping[str, str], language: str) -> Iterator[Prompt]:
     match one:
         case ValuePrompt(name, way):
-            yield from value_said(values.get(name, ""), way, language, values.get("today", ""))
+            yield from _value(name, way, values, language)
         case WrittenPrompt(texts):
             for piece in pieces_of(text_in(texts, language)):
                 if isinstance(piece, str):
                     yield TextPrompt(piece)
                 else:
-                    yield from value_said(values.get(piece.name, ""), piece.way, language, values.get("today", ""))
+                    yield from _value(piece.name, piece.way, values, language)
         case _:
             yield one
+
+
+def _value(name: str, way: SpokenWay, values: Mapping[str, str], language: str) -> tuple[Prompt, ...]:
+    if way is not SpokenWay.TICKET:
+        return value_said(values.get(name, ""), way, language, values.get("today", ""))
+    found = {key.removeprefix(f"{name}."): value for key, value in values.items() if key.startswith(f"{name}.")}
+    return ticket_answer({"today": values.get("today", "")} | found, "", language) if found else ()
 
 
 def value_said(value: str, way: SpokenWay, language: str = "ko", today: str = "") -> tuple[Prompt, ...]:
@@ -165,5 +174,7 @@ def pieces_for(way: SpokenWay) -> tuple[str, ...]:
             return tuple(f"digit_{digit}" for digit in range(10))
         case SpokenWay.DATE | SpokenWay.MOMENT:
             return ("today", "tomorrow")
+        case SpokenWay.TICKET:
+            return (*ANSWER_PROMPTS, *pieces_for(SpokenWay.DIGITS))
         case _:
             return ()
