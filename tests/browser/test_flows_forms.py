@@ -223,6 +223,24 @@ async def test_a_text_and_a_sentence_that_came_second_are_kept(opened: Opened) -
     assert draft.menu.sentences["ko"]["greeting"] == "제가 쓴 인사입니다."
 
 
+async def test_hours_that_changed_meanwhile_stand_in_nobodys_way(opened: Opened) -> None:
+    versions = opened.front.house.versions
+    text = await draft_text(opened)
+    await versions.save_draft(text.replace("queue: pc", "queue: network"), 0, BOSS)
+    page = await opened.page("/flows")
+    await page.locator("[data-node=services]").click()
+    await page.fill("#f-repeats", "4")
+    first = versions.history.version(1)
+    longer = first.menu.calendars.replace("09:00-18:00", "09:00-19:00")
+    await versions.publish_hours(first.number, longer, "", DEPUTY)
+    await save(page)
+    await expect(page.locator("#said")).to_contain_text("services: 초안에 저장했습니다")
+    await expect(page.locator("#meanwhile")).to_be_hidden()
+    draft = await versions.working_draft()
+    assert "repeats: 4" in draft.menu.text
+    assert "09:00-19:00" in draft.menu.calendars
+
+
 async def test_what_is_published_was_looked_at(opened: Opened) -> None:
     page = await opened.page("/flows")
     versions = opened.front.house.versions

@@ -60,13 +60,15 @@ class Voice:
 class MenuHouse:
     """Everything behind `/flows` and `/notices`; `clock` is wound by hand."""
 
-    def __init__(self, folder: Path, database: Database, *, real_time: bool = False) -> None:
+    def __init__(self, folder: Path, database: Database, *, real_time: bool = False, four_eyes: bool = False) -> None:
         self.folder = folder
         self.database = database
         self.clock = datetime.now(UTC) if real_time else NINE
         self._real_time = real_time
         self.store = FlowStore(database)
-        self.versions = FlowVersions(self.store, lambda: menu_files(folder), pilot=PILOT, now=self.now)
+        self.versions = FlowVersions(
+            self.store, lambda: menu_files(folder), pilot=PILOT, four_eyes=four_eyes, now=self.now
+        )
         settings = Settings.model_validate({"data": folder})
         self.floors = FloorStore(database)
         self.keeper = FloorKeeper(settings, self.floors, self.versions)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import Agent
 from changgu.app.floor_keeper import menu_files
 from changgu.ground.database import Database
-from changgu.ground.trouble import BadInput, Conflict, NotFound
+from changgu.ground.trouble import BadInput, Conflict, Forbidden, NotFound
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.nodes import Menu, NodeName, Say
 from changgu.ivr_flows.problems import FlowErrors
@@ -72,6 +73,25 @@ async def test_two_supervisors_do_not_overwrite_each_other(house: MenuHouse) -> 
         await house.versions.save_draft(MAIN, 0, DEPUTY)
     with pytest.raises(Conflict):
         await house.versions.publish(0, "", None, DEPUTY)
+
+
+async def test_where_two_are_asked_for_nobody_publishes_what_they_wrote(tmp_path: Path, database: Database) -> None:
+    house = MenuHouse(tmp_path, database, four_eyes=True)
+    await house.open()
+    draft = await house.versions.save_draft(MAIN.replace("repeats: 2", "repeats: 3"), 0, BOSS)
+    for at in (None, house.now() + timedelta(hours=1)):
+        with pytest.raises(Forbidden, match="another supervisor"):
+            await house.versions.publish(draft.revision, "", at, BOSS)
+
+    # whoever changes the hours has not looked at the tree
+    longer = house.versions.history.version(1).menu.calendars.replace("09:00-18:00", "09:00-19:00")
+    await house.versions.publish_hours(house.versions.history.version(1).number, longer, "", DEPUTY)
+    draft = await house.versions.working_draft()
+    with pytest.raises(Forbidden):
+        await house.versions.publish(draft.revision, "", None, BOSS)
+    published = await house.versions.publish(draft.revision, "", None, DEPUTY)
+    assert published.by == "deputy"
+    await house.versions.roll_back(1, "", BOSS)  # two have looked at that one already
 
 
 async def test_what_is_on_the_air_is_not_published_again(house: MenuHouse) -> None:

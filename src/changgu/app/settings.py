@@ -112,6 +112,11 @@ class DeskSettings(Group):
         "The number at which the draft of the menu is heard; none when empty",
         example="1999",
     )
+    menu_by_two: bool = option(
+        False,
+        "음성 메뉴는 초안을 마지막으로 저장한 사람이 아닌 다른 관리자가 방송합니다",
+        "The menu is published by another supervisor than the one who saved the draft last",
+    )
     most_callers: Annotated[int, Field(ge=0, le=20000)] = option(
         0,
         "메뉴에 있거나 기다리는 사람이 이만큼이면 새 전화는 거절합니다. 0이면 음성 포트의 4분의 1, "

@@ -202,8 +202,9 @@ class Opening:
             if demo is not None:
                 await demo.fill(say)
             versions = FlowVersions(
-                FlowStore(database), lambda: menu_files(settings.data), pilot=settings.desk.pilot_number
-            )
+                FlowStore(database), lambda: menu_files(settings.data), pilot=settings.desk.pilot_number,
+                four_eyes=settings.desk.menu_by_two,
+            )  # fmt: skip
             keeper = FloorKeeper(settings, floors, versions)
             ledger = Ledger(database, settings.data / "spool.jsonl")
             await ledger.recover()  # it says whether an emergency plan is on

@@ -28,6 +28,7 @@ def build_pages(gate: Gate, pages: Pages, versions: FlowVersions, surroundings: 
     async def flows_page(request: Request, actor: Actor = supervisor) -> Response:
         return pages.render(
             request, "ivr_flows_menu.html", actor, flow=versions.name, pilot=versions.pilot, periods=PERIODS,
+            four_eyes=versions.four_eyes,
             kinds=kinds(), voice=surroundings.fallback_voice, sentences=surroundings.sentences(),
             queues=dict(surroundings.titles()), comparisons=_labels(COMPARISON_LABELS), ways=_labels(SPOKEN_LABELS),
             known=sorted(ALWAYS_KNOWN | BY_THE_CLOCK),

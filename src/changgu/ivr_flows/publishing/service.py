@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from changgu.ground.access import Actor
 from changgu.ground.text import clean_line, within
-from changgu.ground.trouble import BadInput, Conflict, NotFound
+from changgu.ground.trouble import BadInput, Conflict, Forbidden, NotFound
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.loader import Report
 from changgu.ivr_flows.menu_set import MenuFiles, MenuSet
@@ -110,12 +110,13 @@ class FlowVersions:
 
     def __init__(
         self, store: FlowStore, files: Callable[[], MenuFiles], *, flow: str = "main", pilot: str = "",
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        four_eyes: bool = False, now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         """`files` reads the site's files and the shipped ones. `pilot`: the number at which the draft is heard; none
-        when empty."""
+        when empty. `four_eyes`: whoever saved the draft last does not put it on the air (SELF-04)."""
         self.name = flow
         self.pilot = pilot
+        self.four_eyes = four_eyes
         self.history = History()
         self.draft: Draft | None = None
         self._store = store
@@ -324,6 +325,11 @@ class FlowVersions:
             draft = await self.working_draft()
             if draft.revision != revision:
                 raise Conflict("그동안 초안이 바뀌었습니다. 다시 확인하십시오.", "The draft has changed; look again.")
+            if self.four_eyes and draft.revision and draft.by == actor.login:
+                raise Forbidden(
+                    "초안을 마지막으로 저장한 사람은 방송할 수 없습니다. 다른 관리자가 확인하고 방송합니다.",
+                    "Whoever saved the draft last cannot publish it: another supervisor looks at it and does.",
+                )
             report = await self.check(draft.menu)
             if report.flow is None or report.menu is None:
                 raise FlowErrors(report.errors)
@@ -389,7 +395,8 @@ class FlowVersions:
         draft = await self._store.draft(self.name)
         if draft is not None and draft.menu.calendars == before:
             base = now.number if draft.base == seen else draft.base
-            await self._keep_draft(replace(draft.menu, calendars=after), draft.revision, base, by)
+            # its author stays who wrote it: whoever changed the hours has not looked at the tree
+            await self._keep_draft(replace(draft.menu, calendars=after), draft.revision, base, draft.by)
 
     async def _hours_ahead(self, before: str, after: str, number: VersionNumber, by: str) -> None:
         """Versions never change: a schedule with the table of before is withdrawn for one with the new table."""

@@ -58,6 +58,10 @@ async function sayMeanwhile(send, after, mine, drop) {
   if (next.revision === tree.revision) return false;
   show(next);
   const found = await api(`${home}/draft/meanwhile`, { method: "POST", body: { part: tree.part, seen, mine: mine && mine() } });
+  if (mine && !found.meanwhile.length) { // other flows, or the hours: nothing that is looked at here
+    await change(send, after, mine, drop);
+    return true;
+  }
   const again = (button, close) => attempt(button, async () => {
     close();
     await change(send, after, mine, drop);
@@ -68,9 +72,9 @@ async function sayMeanwhile(send, after, mine, drop) {
     draw();
   };
   showMeanwhile(
-    fill(words.meanwhile, { by: found.by, at: moment(found.at) }), words.meanwhile_close,
+    found.meanwhile.length ? fill(words.meanwhile, { by: found.by, at: moment(found.at) }) : words.meanwhile_changed, words.meanwhile_close,
     [[words.meanwhile_theirs, differenceLines(found.meanwhile, data, lang), words.meanwhile_elsewhere], ...(mine ? [[words.meanwhile_mine, differenceLines(found.mine, data, lang), words.no_differences]] : [])],
-    [...(after && send && mine ? [[words.meanwhile_save, "primary", again]] : []), ...(drop ? [[words.meanwhile_drop, "danger", away]] : [])],
+    [...(mine ? [[words.meanwhile_save, "primary", again]] : []), ...(drop ? [[words.meanwhile_drop, "danger", away]] : [])],
   );
   tell(words.meanwhile_kept, "warn");
   return true;
