@@ -43,10 +43,10 @@ from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.recorder import AGENT, CALLER, MixMonitorRecorder
 from changgu.telephony.shadow_reader import Place
 from changgu.telephony.soft_phone import SoftPhones
-from tests.support.private_pbx import SECRET
 from tests.support.real_pbx import real_pbx
+from tests.support.room_phones import Phones
 from tests.support.telephone_room import DESK_NUMBER, FLOOR, LONG_MENU, MENU_HERTZ, PBX_FLOOR, RING_SECONDS, Room
-from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ, longest_break, tone_seconds, tone_share, write_tone
+from tests.support.tones import AGENT_HERTZ, CALLER_HERTZ, longest_break, tone_seconds, tone_share
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
@@ -55,51 +55,6 @@ ALICE, BOB = AgentId("alice"), AgentId("bob")
 
 
 plan, pbx, room = real_pbx("room", rtp_first=22000)
-
-
-class Phones:
-    """The agents' and the callers' telephones."""
-
-    def __init__(self, soft: SoftPhones, plan: PbxPlan, folder: Path) -> None:
-        self.soft = soft
-        self.folder = folder
-        self._server = f"127.0.0.1:{plan.sip_port}"
-        self._agent_tone = write_tone(folder / "agent.wav", AGENT_HERTZ)
-        self._caller_tone = write_tone(folder / "caller.wav", CALLER_HERTZ)
-
-    async def agent(self, login: AgentId, *, answer_after: float | None = 0.2) -> None:
-        await self.soft.account(
-            login, self._server, user=f"agent-{login}", password=SECRET, register=True, answer_after=answer_after,
-            play=self._agent_tone, record=self.folder,
-        )  # fmt: skip
-
-    async def caller(self, call: str, number: str = DESK_NUMBER, *, user: str = "01012345678") -> None:
-        await self.soft.account(
-            f"line-{call}", self._server, user=user, name="김민수", play=self._caller_tone, record=self.folder
-        )
-        await self.soft.call(f"line-{call}", call, f"sip:{number}@{self._server}")
-
-    async def press(self, call: str, digits: str) -> None:
-        await self.soft.order(do="dtmf", call=call, digits=digits)
-
-    async def hang_up(self, call: str) -> None:
-        await self.soft.order(do="hang_up", call=call)
-
-    async def ended(self, call: str) -> None:
-        await self.soft.expect("ended", call=call)
-
-    async def hears(self, call: str, hertz: float, seconds: float) -> None:
-        """So much of a tone has been heard in a call, which may have been over for a moment: a phone writes it late."""
-        file = self.folder / f"{call}.wav"
-
-        async def enough() -> bool:
-            return file.exists() and tone_seconds(file, hertz) >= seconds
-
-        try:
-            await eventually(enough)
-        except AssertionError:
-            heard = tone_seconds(file, hertz) if file.exists() else None
-            raise AssertionError(f"{call} heard {heard} s of {hertz} Hz, not {seconds}") from None
 
 
 @pytest_asyncio.fixture(loop_scope="module")
