@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from threading import Thread
 
 import pytest
 
 from changgu.acd.agent_state import NotReadyReason
-from changgu.acd.commands import Command, Farewell, HangUpCaller
+from changgu.acd.commands import Command, Farewell, HangUpAgent, HangUpCaller, PlayMusicOnHold, RingAgent
 from changgu.acd.distribution import Distribution
 from changgu.acd.engine import Effect, Engine, HalfDecided, RequestRefused
 from changgu.acd.event_json import FloorOpened
 from changgu.acd.events import (
+    AgentHungUp,
     AgentNotReady,
     AgentReady,
     CallArrived,
@@ -34,7 +36,7 @@ from changgu.acd.facts import (
     Recorded,
 )
 from changgu.acd.floor_json import floor_digest
-from changgu.acd.identity import AgentId, CallId, Instant, QueueName
+from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
 from changgu.acd.queues import Agent, Floor, Queue
 from changgu.acd.runner import LISTENERS_WAIT, InboxFull, Runner, SteadyClock
 
@@ -143,6 +145,30 @@ async def test_twenty_agents_hang_up_at_once_and_their_phones_ring_before_those_
             floor.runner.post(dial(f"c{number}"))
         await floor.settle()
     assert words(floor) == 20 * DECIDED + 20 * HEARD
+
+
+async def test_an_agent_who_hangs_up_is_rung_for_the_next_caller_before_the_last_one_is_let_go() -> None:
+    """Twenty who hang up at once have their next callers sooner (lesson 1); all else stays in its order."""
+    agent, offer = AgentId("a1"), OfferId(7)
+    last, waiting = CallId("last"), CallId("waiting")
+    decided: list[Effect] = [
+        HangUpAgent(AgentId("a2"), CallId("other"), OfferId(3)),
+        HangUpCaller(last, Farewell.NONE),
+        PlayMusicOnHold(CallId("third"), QueueName("help")),
+        RingAgent(agent, waiting, offer, timedelta(seconds=20)),
+        HangUpCaller(CallId("full"), Farewell.QUEUE_FULL),
+    ]
+
+    class Deciding(SmallEngine):
+        def handle(self, event: Event, now: Instant) -> list[Effect]:
+            return [*decided] if isinstance(event, AgentHungUp) else []
+
+    floor = Floorful(engine=Deciding())
+    async with floor.running():
+        await floor.runner.ask(AgentHungUp(agent, last, OfferId(6)))
+    assert [what for who, what in floor.noted if who == "switch"] == [
+        decided[0], decided[2], decided[3], decided[1], decided[4],
+    ]  # fmt: skip
 
 
 async def test_news_without_end_keeps_nobody_from_hearing_it() -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import hashlib
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -45,9 +47,9 @@ async def joined(longest: int = 1 << 20) -> AsyncIterator[tuple[Wire, ServerConn
     """A wire, the other end of it, and what was heard."""
     ends: asyncio.Queue[ServerConnection] = asyncio.Queue()
 
-    async def keep(socket: ServerConnection) -> None:
-        ends.put_nowait(socket)
-        await socket.wait_closed()
+    async def keep(end: ServerConnection) -> None:
+        ends.put_nowait(end)
+        await end.wait_closed()
 
     async with serve(keep, "127.0.0.1", 0, compression=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
@@ -99,6 +101,28 @@ async def frame(reader: asyncio.StreamReader) -> int:
     first, length = await reader.readexactly(2)
     await reader.readexactly(4 + (length & 127))
     return first
+
+
+def segments_heard(end: ServerConnection) -> int:
+    """How many TCP segments with data have come to this end: `tcpi_data_segs_in` of Linux's struct tcp_info."""
+    information = end.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
+    return int(struct.unpack_from("=I", information, 152)[0])
+
+
+async def test_what_is_asked_in_one_breath_wakes_asterisk_once_and_a_lone_request_goes_at_once() -> None:
+    async with joined() as (wire, asterisk, _):
+        wire.send(b"hello")
+        assert await asterisk.recv() == "hello"
+        before = segments_heard(asterisk)
+        for request in (b"stop the music", b"make the bridge", b"join the two"):
+            wire.send(request)
+        assert [await asterisk.recv() for _ in range(3)] == ["stop the music", "make the bridge", "join the two"]
+        assert segments_heard(asterisk) - before == 1
+
+        for number in range(10):  # a segment held back would take 200 ms
+            wire.send(b"%d" % number)
+            assert await asyncio.wait_for(asterisk.recv(), 5) == str(number)
+        assert segments_heard(asterisk) - before == 11
 
 
 async def test_a_message_in_fragments_is_heard_whole_and_in_its_place() -> None:

@@ -7,6 +7,7 @@ message that is not read yet waits in the kernel, and Asterisk cuts a listener t
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 
 from picows import (
@@ -91,6 +92,9 @@ class Wire(WSListener):
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._watcher: asyncio.Task[None] | None = None
+        self._socket: socket.socket | None = None
+        """Another handle of the connection: to set its options by."""
+        self._corked = False
 
     @property
     def up(self) -> bool:
@@ -112,7 +116,19 @@ class Wire(WSListener):
         transport = self._transport
         if transport is None or transport.is_disconnected or transport.is_close_frame_sent:
             raise WireCut("the websocket is closed")  # picows would say nothing
+        if not self._corked:
+            self._cork(True)
+            asyncio.get_running_loop().call_soon(self._cork, False)
         transport.send(WSMsgType.TEXT, text)
+
+    def _cork(self, corked: bool) -> None:
+        """What is sent in one turn of the loop goes as one segment (tcp(7), TCP_CORK).
+
+        Each segment by itself would wake Asterisk, which takes the processor from us for one request at a time.
+        """
+        self._corked = corked
+        if self._socket is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, corked)
 
     async def ended(self) -> None:
         """Return once the connection is over; raises what went wrong on our side of it."""
@@ -161,6 +177,7 @@ class Wire(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The handshake is done."""
         self._transport = transport
+        self._socket = transport.underlying_transport.get_extra_info("socket").dup()
         if self._abandoned:
             transport.disconnect(graceful=False)
 
@@ -199,6 +216,9 @@ class Wire(WSListener):
         """It is over."""
         self._over.set()
         self._flowing.set()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
         if self._watcher is not None:
             self._watcher.cancel()
         self._on_cut()
