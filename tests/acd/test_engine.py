@@ -219,6 +219,49 @@ def test_a_caller_gives_up_in_the_queue() -> None:
     assert floor.waiting() == []
 
 
+def test_who_waited_by_the_pbxs_account_and_hung_up_while_we_were_away_gave_up_in_that_queue() -> None:
+    """The ledger was killed before it could say that they had come out of the menu."""
+    floor = Floor("alice")
+    floor.ready("alice")
+    floor.dial("c1")
+    came = floor.now + 3.0
+    floor.wait(60)
+
+    assert floor.tell(CallerHungUp(C1, HELPDESK, came)) == [
+        CallQueued(C1, HELPDESK, 0, placed_at=came, entered_at=came),
+        CallEnded(C1, Outcome.ABANDONED_IN_QUEUE, Ender.CALLER),
+    ]  # and no phone has rung for somebody who is gone
+    assert floor.agent("alice").state is READY
+    assert floor.waiting() == []
+
+
+def test_the_pbxs_whole_seconds_let_nobody_wait_before_they_called_or_after_they_left() -> None:
+    floor = Floor()
+    for call, told in (("c1", floor.now - 0.7), ("c2", floor.now + 0.2)):
+        floor.dial(call)
+        [queued, _] = floor.tell(CallerHungUp(CallId(call), HELPDESK, told))
+        assert isinstance(queued, CallQueued)
+        assert (queued.placed_at, queued.entered_at) == (floor.now, floor.now)
+
+
+def test_the_ledgers_own_account_of_a_wait_comes_before_the_pbxs() -> None:
+    floor = Floor(queues=[a_queue("helpdesk"), a_queue("network")])
+    floor.call("c1")
+
+    assert floor.tell(CallerHungUp(C1, QueueName("network"), floor.now)) == [
+        CallEnded(C1, Outcome.ABANDONED_IN_QUEUE, Ender.CALLER)
+    ]
+
+
+def test_a_queue_that_was_closed_meanwhile_is_none_to_have_waited_in() -> None:
+    floor = Floor()
+    floor.dial("c1")
+
+    assert floor.tell(CallerHungUp(C1, QueueName("closed"), floor.now)) == [
+        CallEnded(C1, Outcome.ABANDONED_IN_MENU, Ender.CALLER)
+    ]
+
+
 def test_a_caller_gives_up_while_the_phone_rings() -> None:
     floor = Floor("alice")
     floor.ready("alice")

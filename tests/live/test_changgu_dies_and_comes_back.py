@@ -3,12 +3,17 @@
 import asyncio
 import os
 import signal
-from datetime import UTC, datetime
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from changgu.app.schema import DATABASE
 from tests.support.desk import Desk
+from tests.support.service import Changgu
 from tests.support.tones import AGENT_HERTZ, tone_seconds, write_tones
 from tests.support.waiting import eventually
 
@@ -100,6 +105,81 @@ async def test_what_ended_while_we_were_away_is_ended_in_the_ledger(desk: Desk) 
     await desk.service.call_where(caller="01088880011", outcome="answered")
     await desk.service.call_where(caller="01088880012", outcome="abandoned_in_queue")
     await desk.service.agent_is("lee", "ready", within=20)
+
+
+@asynccontextmanager
+async def nothing_can_be_written(service: Changgu) -> AsyncIterator[None]:
+    """Somebody else writes into the database without an end, and nobody can write the spool: what happens now
+    is nowhere but in changgu's memory."""
+    hold = (
+        "import sqlite3, sys; database = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "database.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()"
+    )
+    somebody = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", hold, str(service.data / DATABASE),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert somebody.stdout is not None
+    spool = service.data / "spool.jsonl"
+    spool.unlink(missing_ok=True)
+    spool.mkdir()
+    try:
+        assert await asyncio.wait_for(somebody.stdout.readline(), 10) == b"held\n"
+        yield
+    finally:
+        await somebody.communicate(b"")  # it ends at the end of what it reads
+        spool.rmdir()
+
+
+async def entered(desk: Desk, caller: str, queue: str) -> None:
+    """Wait until the PBX's own log says that a caller waits."""
+    log = desk.service.data / "pbx/log/queue_log"
+
+    async def told() -> bool:
+        rows = (line.split("|") for line in log.read_text().splitlines())
+        return any(row[2] == queue and row[4] == "ENTERQUEUE" and row[6] == caller for row in rows if len(row) > 6)
+
+    await eventually(told)
+
+
+async def test_who_waited_unwritten_and_hung_up_while_we_were_away_gave_up_in_that_queue(desk: Desk) -> None:
+    """The ledger says that they are in the menu, and is killed before more is written: the PBX knows better."""
+    await desk.call("1000", "c1", number="01088880051")
+    await desk.service.call_where(caller="01088880051", outcome=None)
+    async with nothing_can_be_written(desk.service):
+        chose = datetime.now(UTC)
+        await desk.callers.order(do="dtmf", call="c1", digits="2")
+        await entered(desk, "01088880051", "network")
+        waits = datetime.now(UTC)
+        await desk.service.kill()
+    await asyncio.sleep(1.5)  # they wait on, hearing music
+    await desk.hang_up("c1")
+    await desk.service.up()
+
+    row = await desk.service.call_where(caller="01088880051", outcome="abandoned_in_queue", queue="network")
+    since = datetime.fromisoformat(row["queued_at"])
+    assert chose - timedelta(seconds=1) <= since <= waits, "the PBX tells whole seconds"
+    assert row["wait_seconds"] >= 1.5
+
+
+async def test_a_call_of_which_nothing_was_written_is_in_the_ledger_all_the_same(desk: Desk) -> None:
+    async with nothing_can_be_written(desk.service):
+        dialled = datetime.now(UTC)
+        await desk.call("1002", "c1", number="01088880052")
+        await entered(desk, "01088880052", "network")
+        await desk.service.kill()
+    await desk.hang_up("c1")
+    await desk.nothing_is_left()
+    over = datetime.now(UTC)
+    await desk.service.up()
+
+    row = await desk.service.call_where(caller="01088880052", outcome="abandoned_in_queue", queue="network")
+    assert row["dialled"] == "1002"
+    assert dialled - timedelta(seconds=1) <= datetime.fromisoformat(row["queued_at"])
+    assert datetime.fromisoformat(row["ended_at"]) <= over
+    await desk.service.kill()
+    await desk.service.up()
+    assert await desk.service.calls() == [row], "once"
 
 
 async def test_callers_who_come_while_changgu_is_away_reach_an_agent_through_the_pbx_alone(desk: Desk) -> None:

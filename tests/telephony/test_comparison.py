@@ -23,6 +23,7 @@ from changgu.acd.records import CallView
 from changgu.telephony.ari.messages import Channel
 from changgu.telephony.comparison import Findings, LegFound, Snapshot, compare
 from changgu.telephony.legs import AgentLeg, Caller, Returned, agent_leg, bridge_of
+from changgu.telephony.own_waits import Wait
 
 CALL, ALICE, OFFER = CallId("c1"), AgentId("alice"), OfferId(7)
 LEG = agent_leg(OFFER, CALL)
@@ -68,6 +69,25 @@ def test_a_caller_who_left_meanwhile_hung_up(state: CallState) -> None:
 
     assert findings.events == [CallerHungUp(CALL)]
     assert findings.gone_callers == [CALL]
+
+
+WAITED = {CALL: Wait(QueueName("network"), STARTED + 5, "010")}
+
+
+def test_a_caller_who_left_and_had_come_to_a_queue_by_the_pbxs_account_says_so() -> None:
+    findings = compare([view(CallState.IN_MENU)], snapshot(), waits=WAITED)
+
+    assert findings.events == [CallerHungUp(CALL, QueueName("network"), STARTED + 5)]
+
+
+def test_what_the_ledger_knows_of_a_wait_needs_no_other_account() -> None:
+    left_the_queue = replace(view(CallState.IN_MENU), queued_at=STARTED + 1)
+    for known in (*(view(state) for state in ALL_OPEN if state is not CallState.IN_MENU), left_the_queue):
+        assert compare([known], snapshot(), waits=WAITED).events == [CallerHungUp(CALL)]
+
+
+def test_who_is_still_on_the_line_has_not_left_whatever_the_pbxs_account_says() -> None:
+    assert compare([view(CallState.IN_MENU)], snapshot(caller()), waits=WAITED).events == []
 
 
 @pytest.mark.parametrize("state", ALL_OPEN)

@@ -16,6 +16,7 @@ from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp, CallL
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.acd.records import CallView
 from changgu.telephony.inbound import Desk
+from changgu.telephony.own_waits import Wait
 from changgu.telephony.service import Telephony
 from tests.support.fake_ari import NOW, FakeAri, FakeChannel
 from tests.support.waiting import eventually
@@ -57,18 +58,32 @@ class FakeShadow:
 
 
 @dataclass
+class FakeWaits:
+    """Who waited by the PBX's account, and how often it was read."""
+
+    told: dict[CallId, Wait] = field(default_factory=dict)
+    read: int = 0
+
+    async def __call__(self) -> dict[CallId, Wait]:
+        self.read += 1
+        return self.told
+
+
+@dataclass
 class House:
     """The telephone side on a fake PBX."""
 
     pbx: FakeAri
     engine: FakeEngine = field(default_factory=FakeEngine)
     shadow: FakeShadow = field(default_factory=FakeShadow)
+    waits: FakeWaits = field(default_factory=FakeWaits)
     posted: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.telephony = Telephony(
             self.pbx.address, desk=Desk(lambda: NUMBERS, lambda dialled: MENU), voice=NameVoice(),
             look_ups=FakeTickets(), post=self.posted.append, calls=self.engine, shadow=self.shadow,
+            waits=self.waits,
         )  # fmt: skip
 
     @asynccontextmanager
@@ -111,6 +126,26 @@ async def test_asterisks_version_is_known_once_connected(pbx: FakeAri) -> None:
             return house.telephony.version == "22.10.1"
 
         await eventually(known)
+
+
+async def test_who_came_to_a_queue_unwritten_and_hung_up_meanwhile_gave_up_there(pbx: FakeAri) -> None:
+    house = House(pbx)
+    for call in ("c1", "c2"):
+        house.engine.has(call, CallState.IN_MENU)
+    house.waits.told[CallId("c1")] = Wait(QueueName("pc"), 2e9 + 5, "010")
+    async with house.open():
+        assert house.posted == [CallerHungUp(CallId("c1"), QueueName("pc"), 2e9 + 5), CallerHungUp(CallId("c2"))]
+        assert house.waits.read == 1
+
+
+async def test_the_pbxs_account_is_read_only_when_somebody_left_the_menu_meanwhile(pbx: FakeAri) -> None:
+    house = House(pbx)
+    pbx.channels["c1"] = FakeChannel("c1", "inbound,1000")
+    house.engine.has("c1", CallState.IN_MENU)
+    house.engine.has("c2", CallState.WAITING)
+    async with house.open():
+        assert CallerHungUp(CallId("c2")) in house.posted
+        assert house.waits.read == 0
 
 
 async def test_orphans_are_hung_up_and_empty_bridges_deleted(pbx: FakeAri) -> None:

@@ -72,6 +72,10 @@ class CallerHungUp(Message, frozen=True):
     """The caller's leg is gone, whoever ended it."""
 
     call: CallId
+    queue: QueueName | None = None
+    """Where they waited by the PBX's own account, told after we were away: the ledger may have missed it."""
+    queued_at: Instant | None = None
+    """Since when, by that account."""
 
 
 class CallLost(Message, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from changgu.acd.call_state import ABANDONED, OFFERED, SPOKEN, WAITING
+from changgu.acd.call_state import ABANDONED, IN_MENU, OFFERED, SPOKEN, WAITING
 from changgu.acd.callback_desk import CallbackDesk
 from changgu.acd.callbacks import credited
 from changgu.acd.commands import Farewell, HangUpAgent, HangUpCaller, StopRinging
@@ -21,6 +21,7 @@ from changgu.acd.events import (
 from changgu.acd.facts import (
     CallbackEnd,
     CallEnded,
+    CallQueued,
     CallStarted,
     Direction,
     Ender,
@@ -144,12 +145,21 @@ class Visits:
         call = self._hand.call_may(event, now)
         if call is None:
             return
+        if call.state is IN_MENU and call.queued_at is None and event.queue in self._state.queues:
+            self._waited(event, call, now)
         outcome = ABANDONED[call.state]
         if call.callback is not None and call.state not in SPOKEN:
             outcome = Outcome.NOT_REACHED
         elif call.diverted is not None:
             outcome = Outcome.ABANDONED_IN_QUEUE
         self._end(event, call, outcome, BY_CALLER, now)
+
+    def _waited(self, event: CallerHungUp, call: CallRecord, now: Instant) -> None:
+        """They had come to a queue, and we were gone before it was written down; now they have left it, too."""
+        assert event.queue is not None
+        since = now if event.queued_at is None else max(call.started_at, min(event.queued_at, now))
+        queued = CallQueued(call.call, event.queue, 0, placed_at=since, entered_at=since, language=call.language)
+        self._hand.note(queued, now)
 
     def lost(self, event: CallLost, now: Instant) -> None:
         """The PBX no longer knows the call."""

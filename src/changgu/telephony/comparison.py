@@ -39,6 +39,9 @@ from changgu.telephony.legs import (
     outside_leg,
     purpose_of_app_data,
 )
+from changgu.telephony.own_waits import Wait
+
+NOBODY: Mapping[CallId, Wait] = {}
 
 CONVERSING = (CallState.CONNECTING, CallState.TALKING, CallState.HELD)
 
@@ -109,13 +112,17 @@ def compare(
     *,
     ended: Callable[[CallId], bool] = lambda call: False,
     busy: Callable[[CallId], bool] = lambda call: False,
+    waits: Mapping[CallId, Wait] = NOBODY,
 ) -> Findings:
-    """The difference between the open calls and the PBX. Calls with a command under way are skipped."""
+    """The difference between the open calls and the PBX. Calls with a command under way are skipped.
+
+    `waits`: who came to our queues, by the PBX's own account.
+    """
     found = Findings()
     open_by_id = {view.call: view for view in open_calls}
     for view in open_by_id.values():
         if not busy(view.call):
-            _compare_call(view, snapshot, found)
+            _compare_call(view, snapshot, found, waits.get(view.call))
     wanted_legs = {agent_leg(leg.offer, leg.call) for view in open_by_id.values() for leg in legs_of(view)}
     for channel in snapshot.channels.values():
         _compare_channel(channel, open_by_id, wanted_legs, snapshot, found, ended, busy)
@@ -133,6 +140,11 @@ def compare(
     return found
 
 
+def in_doubt(view: CallView, snapshot: Snapshot) -> bool:
+    """Whether a caller is gone who was in the menu, as far as the ledger knows: they may have waited in a queue."""
+    return view.state is CallState.IN_MENU and view.queued_at is None and view.call not in snapshot.channels
+
+
 def legs_of(view: CallView) -> list[AgentLeg]:
     """The agents' legs that a call has now: all that ring, or the one that was picked up."""
     if view.state is CallState.OFFERED and view.ringing:
@@ -142,7 +154,7 @@ def legs_of(view: CallView) -> list[AgentLeg]:
     return [AgentLeg(view.offer, view.call, view.agent)]
 
 
-def _compare_call(view: CallView, snapshot: Snapshot, found: Findings) -> None:
+def _compare_call(view: CallView, snapshot: Snapshot, found: Findings, wait: Wait | None) -> None:
     channel = snapshot.channels.get(view.call)
     if not view.reached and (channel is None or snapshot.ours(channel) is None):
         _compare_attempt(view, channel, snapshot, found)
@@ -150,7 +162,12 @@ def _compare_call(view: CallView, snapshot: Snapshot, found: Findings) -> None:
     if channel is None or snapshot.ours(channel) is None:
         found.gone_callers.append(view.call)
         lost = channel is None and view.started_at < snapshot.booted_at
-        found.events.append(CallLost(view.call) if lost else CallerHungUp(view.call))
+        if lost:
+            found.events.append(CallLost(view.call))
+        elif wait is not None and in_doubt(view, snapshot):
+            found.events.append(CallerHungUp(view.call, wait.queue, wait.since))
+        else:
+            found.events.append(CallerHungUp(view.call))
         return
     found.callers.append((channel, view))
     if not view.reached:

@@ -16,9 +16,10 @@ from changgu.telephony.ari import messages
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriRefused, AriTrouble
 from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, StasisEnd
-from changgu.telephony.comparison import Findings, Snapshot, compare
+from changgu.telephony.comparison import NOBODY, Findings, Snapshot, compare, in_doubt
 from changgu.telephony.inbound import Inbound
 from changgu.telephony.legs import Caller, Returned
+from changgu.telephony.own_waits import Waits, no_waits
 from changgu.telephony.switch import Switch
 
 logger = logging.getLogger(__name__)
@@ -72,14 +73,16 @@ class Reconciler:
 
     def __init__(
         self, ari: Ari, inbound: Inbound, switch: Switch, calls: OpenCalls, post: Callable[[Event], None],
-        shadow: ShadowQueues,
+        shadow: ShadowQueues, waits: Waits = no_waits,
     ) -> None:  # fmt: skip
+        """`waits` tells who came to our queues, by the PBX's own account."""
         self._ari = ari
         self._inbound = inbound
         self._switch = switch
         self._calls = calls
         self._post = post
         self._shadow = shadow
+        self._waits = waits
         self._wanted = asyncio.Event()
         self._music: set[asyncio.Task[None]] = set()
         self._gone_meanwhile: set[str] | None = None
@@ -138,7 +141,10 @@ class Reconciler:
         still = {call: view for call, view in self._calls.calls.items() if not self._switch.is_busy(call)}
         self._gone_meanwhile = set()
         try:
-            snapshot = (await self._snapshot(self._ari.request)).without(self._gone_meanwhile)
+            snapshot = await self._snapshot(self._ari.request)
+            doubtful = any(in_doubt(view, snapshot) for view in self._calls.calls.values())
+            waits = await self._waits() if doubtful else NOBODY
+            snapshot = snapshot.without(self._gone_meanwhile)
         finally:
             self._gone_meanwhile = None
 
@@ -161,7 +167,9 @@ class Reconciler:
                 return False
             return self._switch.is_busy(call) or call in moved or (only is not None and call not in only)
 
-        findings = compare(list(self._calls.calls.values()), snapshot, ended=self._calls.recently_ended, busy=skip)
+        findings = compare(
+            list(self._calls.calls.values()), snapshot, ended=self._calls.recently_ended, busy=skip, waits=waits
+        )
         # No waiting from here to the last event, so that no news comes between what we saw and what we say.
         self._take_over(findings)
         await self._clear_away(findings)
