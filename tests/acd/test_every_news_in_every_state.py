@@ -252,6 +252,23 @@ def test_the_table_of_agents_tells_the_truth_about_the_floor(news: str, while_: 
         assert after is BECOMES[cell]
 
 
+@pytest.mark.parametrize("while_", WHILE)
+def test_a_desktop_that_opens_and_closes_again_moves_nobody_by_itself(while_: str) -> None:
+    """Only when it stays closed for too long, and the agent is free (rule of the desktop's grace)."""
+    floor = a_desk()
+    WHILE[while_](floor)
+    before = floor.agent("alice")
+
+    floor.tell(DesktopSeen(ALICE))
+    floor.tell(DesktopGone(ALICE))
+
+    after = floor.agent("alice")
+    assert (after.state, after.reason, after.since, after.call) == (
+        before.state, before.reason, before.since, before.call,
+    )  # fmt: skip
+    assert agent_state.MOVES[before.state, DesktopGone] is Next.SAME
+
+
 @pytest.mark.parametrize("while_", [talking, holding])
 @pytest.mark.parametrize("end", ["agent hangs up", "no leg", "caller hangs up", "call is lost", "desk closes"])
 def test_without_a_wrap_up_however_the_conversation_ends_the_agent_is_free_at_once(
