@@ -1,7 +1,7 @@
 """The PBX's files are those of the last time, unless anything they are made of has changed."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,25 @@ def test_another_floor_plan_or_password_makes_them_anew(plan: PbxPlan, tmp_path:
         marked(tmp_path)
 
         assert configuration(other, floor, passwords, tmp_path) == configuration(other, floor, passwords)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ShyPlan(PbxPlan):
+    """The same, and says nothing of it."""
+
+    def __repr__(self) -> str:
+        return "<hidden>"
+
+
+def test_what_is_kept_depends_on_what_is_set_and_not_on_how_it_is_shown(plan: PbxPlan, tmp_path: Path) -> None:
+    shy = ShyPlan(**{one.name: getattr(plan, one.name) for one in fields(plan)})
+    configuration(plan, FLOOR, PASSWORDS, tmp_path)
+    marked(tmp_path)
+
+    assert configuration(shy, FLOOR, PASSWORDS, tmp_path)["pjsip.conf"] == "; kept"
+    other = configuration(replace(shy, ari_password="another-password-1234"), FLOOR, PASSWORDS, tmp_path)
+    assert "another-password-1234" in other["ari.conf"]
+    assert other["pjsip.conf"] != "; kept"
 
 
 @pytest.mark.parametrize("broken", ["", "{}", '{"of": 1}', "no JSON"])

@@ -66,7 +66,7 @@ def _rendered(plan: PbxPlan, floor: PbxFloor) -> dict[str, str]:
 
 
 def _digest(plan: PbxPlan, floor: PbxFloor) -> str:
-    of_all = hashlib.sha256(f"{plan!r}{floor!r}".encode())
+    of_all = hashlib.sha256(msgspec.json.encode((plan, floor)))  # every field by its value, however it is shown
     for path in sorted(Path(asterisk_conf.__file__).parent.rglob("*")):
         if path.suffix in (".py", ".j2"):
             of_all.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
