@@ -28,14 +28,40 @@ async def save(page: Page) -> None:
     await page.get_by_role("button", name="초안에 저장", exact=True).click()
 
 
+SORTED = """flow: main
+title: 접수 상태별 안내
+start: ask
+person: operator
+nodes:
+  ask: {kind: collect_digits, say: ask_ticket_number, name: number, min: 7, max: 12, next: look, failed: operator}
+  look:
+    kind: look_up
+    source: ticket_status
+    key: "{number}"
+    name: ticket
+    found: sorted
+    not_found: operator
+  sorted:
+    kind: condition
+    when:
+      - {value: ticket.state, one_of: [resolved, closed], go: done}
+      - {value: ticket.expected, known: true, go: promised}
+    otherwise: operator
+  done: {kind: hang_up, say: {ko: "처리가 끝났습니다.", en: "It is done."}}
+  promised: {kind: hang_up, say: {ko: "{ticket.expected:moment}에 끝납니다.", en: "By {ticket.expected:moment}."}}
+  operator: {kind: to_queue, say: to_person, queue: helpdesk}
+"""
+
+
 async def test_the_conditions_of_a_node_are_rows_of_fields(opened: Opened) -> None:
-    page = await with_office(opened)
-    await page.locator("[data-node=newest_state]").click()
+    await opened.front.house.versions.save_draft(SORTED, 0, BOSS)
+    page = await opened.page("/flows")
+    await page.locator("[data-node=sorted]").click()
     rows = page.locator("[data-field=when] .fl-answer")
     await expect(rows).to_have_count(2)
     await expect(page.locator("[data-field=when] textarea")).to_have_count(0)
     first, second = rows.nth(0), rows.nth(1)
-    await expect(first.get_by_label("값의 이름")).to_have_value("newest.state")
+    await expect(first.get_by_label("값의 이름")).to_have_value("ticket.state")
     await expect(first.get_by_label("견주는 법")).to_have_value("one_of")
     await expect(first.get_by_label("무엇과").locator("visible=true")).to_have_value("resolved, closed")
     await expect(second.get_by_label("무엇과").locator("visible=true")).to_have_value("true")
@@ -44,7 +70,7 @@ async def test_the_conditions_of_a_node_are_rows_of_fields(opened: Opened) -> No
     await second.get_by_role("button", name="위로").click()
     await page.get_by_role("button", name="조건 더하기").click()
     third = rows.nth(2)
-    await third.get_by_label("값의 이름").fill("newest.line")
+    await third.get_by_label("값의 이름").fill("ticket.line")
     await save(page)
     await expect(page.locator("#said")).to_have_text("조건 3: 값의 이름, 무엇과 견줄지, 갈 곳을 모두 쓰십시오.")
     await third.get_by_label("견주는 법").select_option("more_than")
@@ -55,9 +81,9 @@ async def test_the_conditions_of_a_node_are_rows_of_fields(opened: Opened) -> No
     await expect(page.locator("#said")).to_contain_text("초안에 저장했습니다")
     assert (
         "    when:\n"
-        "      - {value: newest.expected, known: true, go: newest_expected}\n"
-        "      - {value: newest.state, one_of: [resolved, closed, cancelled], go: newest_done}\n"
-        "      - {value: newest.line, more_than: 1, go: operator}\n"
+        "      - {value: ticket.expected, known: true, go: promised}\n"
+        "      - {value: ticket.state, one_of: [resolved, closed, cancelled], go: done}\n"
+        "      - {value: ticket.line, more_than: 1, go: operator}\n"
     ) in await draft_text(opened)
     await expect(page.locator("#problems")).not_to_contain_text("조건은")
     await page.set_viewport_size({"width": 400, "height": 860})
