@@ -315,3 +315,22 @@ async def test_only_the_samples_of_a_packet_are_heard() -> None:
     padded = struct.pack(">BBHII", 0xA0, 118, 1, 1, 1)
     assert payload(padded + b"\x00\x01\x00\x02") == b"\x01\x00"
     assert payload(b"short") == payload(b"not RTP at all") == b""
+
+
+async def test_a_desk_that_closes_while_the_model_is_loaded_leaves_no_process_behind(tmp_path: Path) -> None:
+    """It loaded on, with nobody to use it, for as long as the machine was busy."""
+    noted = tmp_path / "pid"
+    loads = f"import os, time; open({str(noted)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    recognisers = Recognisers(NoddingPbx(), command=(sys.executable, "-c", loads))
+    running = asyncio.create_task(recognisers.run())
+    recognisers.wake()
+
+    async def begun() -> int:
+        return int(noted.read_text() or "0") if noted.exists() else 0
+
+    pid = await eventually(begun, within=30)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

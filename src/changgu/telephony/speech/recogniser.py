@@ -213,16 +213,14 @@ class Recognisers:
                 lacking.cancel()
             raise WorkerGone(f"its first process ended with {first.returncode}")
         finally:
+            patience = START_LIMIT if self.ready.is_set() else 0.0  # one that still loads does not look at its input
             self.ready.clear()
-            ended.cancel()
             if first.stdin is not None:
                 first.stdin.close()  # it ends with its input
-            try:
-                async with asyncio.timeout(START_LIMIT):
-                    await first.wait()
-            except TimeoutError:
+            await asyncio.wait({ended}, timeout=patience)  # `asyncio.timeout` raises no TimeoutError here
+            if not ended.done():
                 first.kill()
-                await first.wait()
+                await ended
 
     async def _add(self, path: Path) -> None:
         self._open += 1
