@@ -16,6 +16,9 @@ from changgu.telephony.speech.synthesiser import PIECE_TAIL, SpeechLate, SpeechR
 
 LONGEST_ANSWER: Final = 64 * 1024 * 1024
 
+CLOSE_LIMIT: Final = 2.0
+"""Seconds that a child has to end by itself."""
+
 ADAPTER: Final = (sys.executable, "-m", "changgu.telephony.speech.voice_worker")
 """The command of a child without a voice, which only adapts recordings."""
 
@@ -96,12 +99,11 @@ class VoiceProcess:
             return
         if child.stdin is not None:
             child.stdin.close()
-        try:
-            async with asyncio.timeout(2.0):
-                await child.wait()
-        except TimeoutError:
+        ended = asyncio.ensure_future(child.wait())
+        await asyncio.wait({ended}, timeout=CLOSE_LIMIT)  # a desk that closes is cancelled: a time-out would end this
+        if not ended.done():
             child.kill()
-            await child.wait()
+            await ended
 
     async def _kill_child(self) -> None:
         child, self._child = self._child, None
