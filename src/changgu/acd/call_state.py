@@ -19,6 +19,7 @@ The rules, in words. The tables below say the same for every pair of state and e
 
 from enum import StrEnum
 from itertools import product
+from typing import Final
 
 from changgu.acd.events import (
     AgentAnswered,
@@ -68,7 +69,13 @@ CALL_STATE_KO = {
     CallState.ENDED: "종료",
 }
 
-IN_MENU, WAITING, OFFERED, CONNECTING, TALKING, HELD, ENDED = CallState
+IN_MENU: Final = CallState.IN_MENU
+WAITING: Final = CallState.WAITING
+OFFERED: Final = CallState.OFFERED
+CONNECTING: Final = CallState.CONNECTING
+TALKING: Final = CallState.TALKING
+HELD: Final = CallState.HELD
+ENDED: Final = CallState.ENDED
 
 CALL_EVENTS: tuple[type, ...] = (
     CallerDialledIn, MenuStepReached, CallArrived, MenuEnded,
@@ -153,5 +160,5 @@ ABANDONED: dict[CallState, Outcome] = {
 }
 """The outcome of a call that ends because the caller left (CTI-16: told apart by where it happens)."""
 
-SPOKEN = (TALKING, HELD)
+SPOKEN: Final = (TALKING, HELD)
 """The two have heard each other."""

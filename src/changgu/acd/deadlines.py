@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from heapq import heapify, heappop, heappush, heapreplace
+from typing import Final
 
 from changgu.acd.identity import Instant
 from changgu.acd.records import Timed
 
-FEW = 64
+FEW: Final = 64
 """So many dead entries are not worth tidying."""
 
 

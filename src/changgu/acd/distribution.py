@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
 
+from changgu.acd.agent_state import READY
 from changgu.acd.call_state import WAITING
 from changgu.acd.callback_desk import CallbackDesk
 from changgu.acd.commands import DialPerson, Farewell, RingAgent
 from changgu.acd.facts import CallbackClosed, CallbackEnd, CallOffered, Choice
-from changgu.acd.hand import READY, Hand
+from changgu.acd.hand import Hand
 from changgu.acd.identity import Instant, OfferId, QueueName
 from changgu.acd.lines import Line
 from changgu.acd.occasions import Offered

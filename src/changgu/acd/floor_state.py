@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from changgu.acd.agent_state import ON_A_CALL, RESTING, AgentState
+from changgu.acd.agent_state import LOGGED_OUT, ON_A_CALL, READY, RESERVED, RESTING
 from changgu.acd.call_state import CONNECTING, ENDED, HELD, IN_MENU, OFFERED, SPOKEN, TALKING, WAITING
 from changgu.acd.callbacks import person_key
 from changgu.acd.estimated_wait import Forecast
@@ -55,17 +55,15 @@ from changgu.acd.queues import ON_ARRIVAL, Agent, Floor, Queue, Rules, Way
 from changgu.acd.records import AWAY, AgentRecord, CallbackRecord, CallRecord
 from changgu.acd.skills import levels
 
-ENDED_CALLS_REMEMBERED = 4096
+ENDED_CALLS_REMEMBERED: Final = 4096
 """How many ended calls are known by name, so that late news cannot bring one back to life."""
 
-ABANDONERS_REMEMBERED = 4096
+ABANDONERS_REMEMBERED: Final = 4096
 """How many numbers of callers who gave up are known, to serve them sooner when they call again."""
 
-READY, RESERVED, LOGGED_OUT = AgentState.READY, AgentState.RESERVED, AgentState.LOGGED_OUT
-
-MISSES = frozenset({OfferEnd.NO_ANSWER, OfferEnd.FAILED, OfferEnd.AGENT_LEFT})
-KEEPS_TURN = frozenset({OfferEnd.CALLER_LEFT, OfferEnd.ANSWERED_ELSEWHERE, OfferEnd.NOT_REACHED})
-ABANDONED_QUEUE = frozenset({Outcome.ABANDONED_IN_QUEUE, Outcome.ABANDONED_RINGING})
+MISSES: Final = frozenset({OfferEnd.NO_ANSWER, OfferEnd.FAILED, OfferEnd.AGENT_LEFT})
+KEEPS_TURN: Final = frozenset({OfferEnd.CALLER_LEFT, OfferEnd.ANSWERED_ELSEWHERE, OfferEnd.NOT_REACHED})
+ABANDONED_QUEUE: Final = frozenset({Outcome.ABANDONED_IN_QUEUE, Outcome.ABANDONED_RINGING})
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from changgu.acd import agent_state, call_state
-from changgu.acd.agent_state import ON_A_CALL, Next
+from changgu.acd.agent_state import LOGGED_OUT, NOT_READY, ON_A_CALL, READY, UNREACHABLE, WRAP_UP, Next
 from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.call_state import CONNECTING, OFFERED
 from changgu.acd.commands import Command, Farewell, HangUpCaller
@@ -37,14 +38,11 @@ from changgu.acd.floor_state import FloorState
 from changgu.acd.identity import AgentId, CallId, Instant, OfferId
 from changgu.acd.records import AgentRecord, CallRecord
 
-READY, WRAP_UP, NOT_READY, UNREACHABLE, LOGGED_OUT = (
-    AgentState.READY, AgentState.WRAP_UP, AgentState.NOT_READY, AgentState.UNREACHABLE, AgentState.LOGGED_OUT,
-)  # fmt: skip
-AVAILABLE, AS_WISHED, AFTER_A_MISS, AFTER_THE_CALL, SAME = (
-    Next.AVAILABLE, Next.AS_WISHED, Next.AFTER_A_MISS, Next.AFTER_THE_CALL, Next.SAME,
-)  # fmt: skip
-# Here and in the other parts of the engine members of enums have names of their own where every call comes by:
-# up to Python 3.11 `AgentState.READY` takes longer than calling a function.
+AVAILABLE: Final = Next.AVAILABLE
+AS_WISHED: Final = Next.AS_WISHED
+AFTER_A_MISS: Final = Next.AFTER_A_MISS
+AFTER_THE_CALL: Final = Next.AFTER_THE_CALL
+SAME: Final = Next.SAME
 
 AttemptNews = AgentAnswered | RingFailed | PartiesConnected | ConnectFailed | AgentHungUp | ConversationMissing
 CallNews = CallEvent | AttemptNews

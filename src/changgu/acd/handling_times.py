@@ -9,27 +9,27 @@ from functools import lru_cache
 from itertools import pairwise
 from math import exp, expm1, frexp, log
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-FINENESS = 8
+FINENESS: Final = 8
 """Bins of handling times per factor e: each is 13 % wide."""
 
-BINS = 80
+BINS: Final = 80
 """From 1 s to 6 h; what is shorter or longer is counted in the first or last."""
 
 PRIOR_MEAN, PRIOR_SPREAD = 180.0, 0.8
 """Before anything is known: lognormal with this mean, and this standard deviation of the logarithm."""
 
-PRIOR_WEIGHT = 5.0
+PRIOR_WEIGHT: Final = 5.0
 """Observations that the prior is worth."""
 
-SETTLES = 16
+SETTLES: Final = 16
 """Once so many are known, forecasts take notice of new handling times in batches of this size."""
 
-RENEWAL_STEPS = 48
+RENEWAL_STEPS: Final = 48
 """Of four steps each: between four and eight times the mean."""
 
-OUTLASTED = 0.004
+OUTLASTED: Final = 0.004
 """Share of handling times that are longer than what counts as outlasting all experience."""
 
 
@@ -37,8 +37,8 @@ def _edges() -> list[float]:
     return [0.0, *(exp(index / FINENESS) for index in range(1, BINS + 1))]
 
 
-EDGES = _edges()
-LONGEST = EDGES[-1]
+EDGES: Final = _edges()
+LONGEST: Final = EDGES[-1]
 
 
 class Curve(NamedTuple):

@@ -15,10 +15,10 @@ from heapq import heapify, heappop, heappush
 from math import inf
 from operator import itemgetter
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from changgu.acd.agent_words import AgentState
-from changgu.acd.call_state import CallState
+from changgu.acd.agent_state import READY
+from changgu.acd.call_state import WAITING
 from changgu.acd.facts import Choice
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.acd.queues import Queue, Seat
@@ -29,13 +29,13 @@ from changgu.acd.strategies import Draw, Rank, Strategy, strategy_named
 Place = tuple[float, int, CallRecord]
 """What callers are sorted by: their key (time of coming less the head start of their priority), order of queueing."""
 
-_FEW = 32
+_FEW: Final = 32
 """Heaps below this size are not worth tidying."""
 
-_LINES_KEPT = 64
+_LINES_KEPT: Final = 64
 """Empty lines of other than the plain kind that one queue keeps, for the callers of tomorrow."""
 
-READY, WAITING, TURN = AgentState.READY, CallState.WAITING, Choice.TURN
+TURN: Final = Choice.TURN
 
 
 class Kind(NamedTuple):
@@ -47,7 +47,7 @@ class Kind(NamedTuple):
     wants: AgentId | None = None
 
 
-PLAIN = Kind()
+PLAIN: Final = Kind()
 
 _Kind = tuple[frozenset[str], float, frozenset[QueueName], AgentId | None]
 """A `Kind` without its names, as it is looked up."""

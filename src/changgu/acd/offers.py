@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from changgu.acd.call_state import CONNECTING, OFFERED, SPOKEN
 from changgu.acd.callback_desk import CallbackDesk
 from changgu.acd.commands import (
@@ -46,7 +48,9 @@ from changgu.acd.identity import Instant, OfferId, QueueName
 from changgu.acd.occasions import ConnectLimitPassed, OfferWithdrawn, RingLimitPassed
 from changgu.acd.records import AgentRecord, CallRecord
 
-ANSWERED, BY_AGENT, NOTHING_TO_SAY = Outcome.ANSWERED, Ender.AGENT, Farewell.NONE
+ANSWERED: Final = Outcome.ANSWERED
+BY_AGENT: Final = Ender.AGENT
+NOTHING_TO_SAY: Final = Farewell.NONE
 
 _NOBODY_DIALLED = "nobody is being dialled"
 _NOT_RUNG = "no phone rings before the person has picked up"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Container, Iterator
+from typing import Final
 
 from changgu.acd.call_state import CallState
 from changgu.acd.estimated_wait import Forecast, forecast, situated
@@ -16,13 +17,13 @@ from changgu.acd.lines import Line, Lines
 from changgu.acd.promises import Calibration, Coverage, Settled
 from changgu.acd.records import AWAY, AgentRecord, CallRecord
 
-USUAL_PICKUP = 5.0
+USUAL_PICKUP: Final = 5.0
 """Seconds until a ringing phone is picked up, before anything is known."""
 
-PICKUP_FADES = 0.95
+PICKUP_FADES: Final = 0.95
 """What an earlier pick-up counts against the next one."""
 
-KINDS_KNOWN = 512
+KINDS_KNOWN: Final = 512
 """Kinds of callers (queue, needs, priority) whose arrivals are counted; the one not seen for longest is forgotten."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from zlib import crc32
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Requested = tuple[AgentState, NotReadyReason | None]
 
-AWAY = frozenset({AgentState.LOGGED_OUT, AgentState.NOT_READY, AgentState.UNREACHABLE})
+AWAY: Final = frozenset({AgentState.LOGGED_OUT, AgentState.NOT_READY, AgentState.UNREACHABLE})
 """Agents in these do not staff their queues; all others do, free or not."""
 
 

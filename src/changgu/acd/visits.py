@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from changgu.acd.call_state import ABANDONED, IN_MENU, OFFERED, SPOKEN, WAITING
@@ -37,7 +39,8 @@ from changgu.acd.waiting import Waiting, Wish
 
 REPEAT_CALLER = "repeat_caller"
 
-INBOUND, BY_CALLER = Direction.INBOUND, Ender.CALLER
+INBOUND: Final = Direction.INBOUND
+BY_CALLER: Final = Ender.CALLER
 
 DESK_FULL = "desk_full"
 """Why a caller was refused for whom the desk had no room, whatever queue they wanted."""

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from changgu.acd import agent_state
-from changgu.acd.agent_state import CHOSEN_REASONS, RESERVED, Next, NotReadyReason
+from changgu.acd.agent_state import (
+    CHOSEN_REASONS,
+    LOGGED_OUT,
+    NOT_READY,
+    READY,
+    RESERVED,
+    UNREACHABLE,
+    WRAP_UP,
+    Next,
+    NotReadyReason,
+)
 from changgu.acd.agent_words import AgentState
 from changgu.acd.events import (
     AgentForced,
@@ -24,7 +34,7 @@ from changgu.acd.facts import (
     ReasonLimitPassed,
     WrapUpExtended,
 )
-from changgu.acd.hand import LOGGED_OUT, NOT_READY, READY, UNREACHABLE, WRAP_UP, Hand
+from changgu.acd.hand import Hand
 from changgu.acd.identity import Instant
 from changgu.acd.occasions import DesktopGraceOver, WrapUpPassed
 from changgu.acd.offers import Offers

@@ -31,9 +31,9 @@ SEAL = "sha256"
 """File with the digest of what was built."""
 
 PARTS = (
-    "callback_desk", "callbacks", "deadlines", "distribution", "engine", "floor_state", "hand", "handling_times",
-    "limits", "lines", "offers", "outlook", "overflow", "records", "skills", "strategies", "visits", "waiting",
-    "wishes",
+    "agent_state", "call_state", "callback_desk", "callbacks", "deadlines", "distribution", "engine", "floor_state",
+    "hand", "handling_times", "limits", "lines", "offers", "outlook", "overflow", "records", "skills", "strategies",
+    "visits", "waiting", "wishes",
 )  # fmt: skip
 """Modules of `changgu.acd` that every event goes through."""
 
