@@ -33,33 +33,42 @@ class Distribution:
         """Bring together whoever became free and whoever came to wait."""
         state = self._state
         fresh, returned = state.fresh, state.returned
-        state.fresh, state.returned = {}, {}
-        for call in returned.values():
-            if call.queue not in state.queues and not state.lines.serving(call.queue or QueueName("")):
-                self._hand.refuse_caller(call.call, Farewell.NO_SUCH_QUEUE, "no_such_queue", now)
-                if call.callback is not None and call.callback in state.callbacks:
-                    self._hand.note(CallbackClosed(call.callback, CallbackEnd.GIVEN_UP, "no_such_queue"), now)
-        if len(returned) == 1 and not fresh:
-            (call,) = returned.values()
+        if not fresh and len(returned) == 1:
+            _, call = returned.popitem()
+            self._insist_on_queue(call, now)
             if call.state is WAITING and call.line is not None:
                 self._serve(call, call.line, now)
+        elif not returned and len(fresh) == 1:
+            _, agent = fresh.popitem()
+            self._employ(agent, now)
+        else:
+            state.fresh, state.returned = {}, {}
+            for call in returned.values():
+                self._insist_on_queue(call, now)
+            self._meet(list(fresh.values()), list(returned.values()), now)
+
+    def _insist_on_queue(self, call: CallRecord, now: Instant) -> None:
+        """Nobody waits in a queue that is off the list and that nobody serves."""
+        if call.queue in self._state.queues or self._state.lines.serving(call.queue or QueueName("")):
             return
-        if len(fresh) == 1 and not returned:
-            (agent,) = fresh.values()
-            line = state.lines.best_of(agent)
-            if line is not None:
-                # Nobody else is free for this caller, or they would not be waiting.
-                call = line.callers[0][2]
-                if call.callback is not None and self._put_off(call, now):
-                    state.fresh[agent.login] = agent  # for the next caller, if there is one
-                else:
-                    self._offer(agent, call, line.choice_of(agent, call), now)
+        self._hand.refuse_caller(call.call, Farewell.NO_SUCH_QUEUE, "no_such_queue", now)
+        if call.callback is not None and call.callback in self._state.callbacks:
+            self._hand.note(CallbackClosed(call.callback, CallbackEnd.GIVEN_UP, "no_such_queue"), now)
+
+    def _employ(self, agent: AgentRecord, now: Instant) -> None:
+        """One agent became free: the best placed caller is theirs, or they stand by."""
+        line = self._state.lines.best_of(agent)
+        if line is not None:
+            # Nobody else is free for this caller, or they would not be waiting.
+            call = line.callers[0][2]
+            if call.callback is not None and self._put_off(call, now):
+                self._state.fresh[agent.login] = agent  # for the next caller, if there is one
             else:
-                for line in agent.lines:
-                    line.add_idle(agent)
-                self._join(agent, now)
-            return
-        self._meet(list(fresh.values()), list(returned.values()), now)
+                self._offer(agent, call, line.choice_of(agent, call), now)
+        else:
+            for line in agent.lines:
+                line.add_idle(agent)
+            self._join(agent, now)
 
     def _meet(self, fresh: list[AgentRecord], returned: list[CallRecord], now: Instant) -> None:
         for agent in fresh:
