@@ -124,7 +124,7 @@ class Distribution:
         queue = self._state.queue(name)
         dials = not call.reached and queue.callbacks.first is First.CALLER
         hand.note(CallOffered(call.call, agent.login, offer, name, choice, dials), now)
-        hand.move(agent, Offered, now, call=call.call)
+        hand.move(agent, Offered, now, call.call)
         if dials:
             hand.do(DialPerson(call.call, call.caller or "", name, queue.callbacks.ring_limit, call.language))
         else:

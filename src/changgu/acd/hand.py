@@ -112,9 +112,12 @@ class Hand:
     def attempt_may(self, event: AttemptNews, now: Instant) -> CallRecord | None:
         """The call, if this news is about an offer that is open and may move it."""
         call = self.state.calls.get(event.call)
-        if call is not None and call.offers.get(event.offer) != event.agent:
-            self.ignore(event, "the offer has ended", now, call=event.call, agent=event.agent)
-            return None
+        if call is not None:
+            if call.offers.get(event.offer) != event.agent:
+                self.ignore(event, "the offer has ended", now, call=event.call, agent=event.agent)
+                return None
+            if (call.state, type(event)) in call_state.MOVES:
+                return call
         return self.call_may(event, now)
 
     def is_wrapping_up(self, login: AgentId, call: CallId) -> bool:
@@ -138,7 +141,7 @@ class Hand:
 
     def move(
         self, agent: AgentRecord, occasion: type, now: Instant,
-        *, call: CallId | None = None, reason: NotReadyReason | None = None, spoken: bool = False,
+        call: CallId | None = None, reason: NotReadyReason | None = None, spoken: bool = False,
         by: str | None = None,
     ) -> None:  # fmt: skip
         """Carries out the agent's line of the table, if the pair has one."""
@@ -158,11 +161,11 @@ class Hand:
         if after is AVAILABLE:
             after = READY
         if isinstance(after, AgentState):
-            self.change(agent, after, now, reason=reason, call=call, by=by)
+            self.change(agent, after, now, reason, call, by)
 
     def change(
         self, agent: AgentRecord, after: AgentState, now: Instant,
-        *, reason: NotReadyReason | None = None, call: CallId | None = None, by: str | None = None, why: str = "",
+        reason: NotReadyReason | None = None, call: CallId | None = None, by: str | None = None, why: str = "",
     ) -> None:  # fmt: skip
         """The agent's next state; 대기 needs a phone, and the desktop if they had one."""
         if after is READY:

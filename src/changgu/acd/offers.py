@@ -87,7 +87,7 @@ class Offers:
             hand.note(OfferEnded(call.call, agent.login, offer, OfferEnd.ANSWERED_ELSEWHERE), now)
         name = call.queue or QueueName("")
         hand.note(CallAnswered(call.call, event.agent, event.offer, name), now)
-        hand.move(self._state.agents[event.agent], AgentAnswered, now, call=call.call)
+        hand.move(self._state.agents[event.agent], AgentAnswered, now, call.call)
         if call.reached:
             hand.do(ConnectCall(event.agent, call.call, event.offer))
         else:
@@ -164,7 +164,7 @@ class Offers:
     def _conversation_over(self, call: CallRecord, event: AgentHungUp | ConversationMissing, now: Instant) -> None:
         self._hand.note(CallEnded(call.call, ANSWERED, BY_AGENT), now)
         self._hand.do(HangUpCaller(call.call, NOTHING_TO_SAY))
-        self._hand.move(self._state.agents[event.agent], type(event), now, call=call.call, spoken=True)
+        self._hand.move(self._state.agents[event.agent], type(event), now, call.call, spoken=True)
 
     def hold(self, event: CallHeld | CallResumed, now: Instant) -> None:
         """Hold and its end, as the agent who has the call wants it."""

@@ -160,7 +160,7 @@ class Wishes:
         """The present state has lasted for as long as it may."""
         state = agent.state
         if state is WRAP_UP:
-            self._hand.move(agent, WrapUpPassed, now, call=agent.call)
+            self._hand.move(agent, WrapUpPassed, now, agent.call)
         elif state is RESERVED:
             self._offers.ring_limit_passed(agent, now)
         elif state is READY:
