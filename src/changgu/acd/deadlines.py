@@ -63,27 +63,31 @@ class Deadlines:
         if due == timed.due:
             return
         if timed.due is not None:
-            self._dead += 1
-        self._stamps = stamp = self._stamps + 1
-        timed.due, timed.due_stamp = due, stamp
+            timed.due_stamp = 0
+            self._dead = dead = self._dead + 1
+            if dead > FEW and dead * 2 > self._entries:
+                self._tidy()
+        timed.due = due
         if due is not None:
-            self._add(due, stamp, timed, length)
-        if self._dead > FEW and self._dead * 2 > self._entries:
-            self._tidy()
+            self._stamps = timed.due_stamp = stamp = self._stamps + 1
+            self._entries += 1
+            if length is None:
+                heappush(self._firsts, (due, stamp, timed, None))
+            else:
+                self._add_to_row(length, due, stamp, timed)
 
-    def _add(self, due: Instant, stamp: int, timed: Timed, length: float | None) -> None:
-        self._entries += 1
-        if length is not None:
-            row = self._rows.get(length)
-            if row is None:
-                row = self._rows[length] = deque()
-            if not row or row[-1][0] <= due:
-                entry = (due, stamp, timed, row)
-                row.append(entry)
-                if len(row) == 1:
-                    heappush(self._firsts, entry)
-                return
-        heappush(self._firsts, (due, stamp, timed, None))
+    def _add_to_row(self, length: float, due: Instant, stamp: int, timed: Timed) -> None:
+        row = self._rows.get(length)
+        if row is None:
+            row = self._rows[length] = deque()
+        if not row:
+            entry = (due, stamp, timed, row)
+            row.append(entry)
+            heappush(self._firsts, entry)
+        elif row[-1][0] <= due:
+            row.append((due, stamp, timed, row))
+        else:
+            heappush(self._firsts, (due, stamp, timed, None))
 
     def _drop_first(self) -> None:
         firsts = self._firsts

@@ -89,6 +89,7 @@ class Engine:
 
     def __init__(self, floor: Floor, *, first_offer: int = 1) -> None:
         self._state = state = FloorState(floor, first_offer)
+        self._deadlines = state.limits.deadlines
         self._hand = hand = Hand(state)
         self._callbacks = callbacks = CallbackDesk(hand)
         self._waiting = waiting = Waiting(hand, callbacks)
@@ -154,8 +155,8 @@ class Engine:
         state = self._state
         try:
             self._deciders[type(event)](event, now)
-            if state.fresh or state.returned:
-                self._distribute(now)
+            while state.fresh or state.returned:
+                self._distribution.run(now)
         except Exception as fault:
             raise HalfDecided(effects) from fault
         return effects
@@ -185,12 +186,13 @@ class Engine:
             self._wishes.wish(AgentSignedOut(agent.login), now)
             if agent.state is AgentState.LOGGED_OUT:
                 self._hand.part_with(agent, now)
-        self._distribute(now)
+        while self._state.fresh or self._state.returned:
+            self._distribution.run(now)
         return effects
 
     def next_deadline(self) -> Instant | None:
         """When `DeadlinePassed` is wanted next; None while no limit runs."""
-        return self._state.limits.deadlines.next()
+        return self._deadlines.next()
 
     def apply(self, fact: Fact, at: Instant) -> None:
         """Makes a fact true; the state changes in no other way."""
@@ -242,25 +244,21 @@ class Engine:
         """Whether this call is known to be over."""
         return call in self._state.ended
 
-    def _distribute(self, now: Instant) -> None:
-        while self._state.fresh or self._state.returned:
-            self._distribution.run(now)
-
     # Limits
 
     def _deadline_passed(self, event: DeadlinePassed, now: Instant) -> None:
-        deadlines = self._state.limits.deadlines
+        deadlines = self._deadlines
         while (due := deadlines.next()) is not None and due <= now:
             timed = deadlines.take()
             if isinstance(timed, AgentRecord):
                 self._wishes.limit_passed(timed, now)
-            elif isinstance(timed, CallbackRecord):
-                self._callbacks.due(timed, now)
             elif isinstance(timed, CallRecord):
                 if timed.state is WAITING:
                     self._waiting.due(timed, now)
                 elif timed.state is CONNECTING:
                     self._offers.connect_limit_passed(timed, now)
+            elif isinstance(timed, CallbackRecord):
+                self._callbacks.due(timed, now)
 
 
 def _place(call: CallRecord) -> tuple[float, int]:
