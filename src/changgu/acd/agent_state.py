@@ -120,7 +120,7 @@ AGENT_EVENTS: tuple[type, ...] = (
 
 _EVERY_STATE = tuple(AgentState)
 
-MOVES: dict[tuple[AgentState, type], AgentState | Next] = {
+MOVES: Final[dict[tuple[AgentState, type], AgentState | Next]] = {
     # Wishes
     (LOGGED_OUT, AgentSignedIn): NOT_READY,
     (LOGGED_OUT, AgentReady): Next.AVAILABLE,

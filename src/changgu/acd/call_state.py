@@ -94,7 +94,7 @@ _CONVERSATION_EVENTS = (
 )  # fmt: skip
 _DIAL_EVENTS = (PersonReached, DialFailed)
 
-MOVES: dict[tuple[CallState, type], CallState] = {
+MOVES: Final[dict[tuple[CallState, type], CallState]] = {
     (IN_MENU, MenuStepReached): IN_MENU,
     (IN_MENU, CallArrived): WAITING,
     (IN_MENU, MenuEnded): ENDED,
@@ -150,7 +150,7 @@ STALE: dict[tuple[CallState, type], str] = {
 REFUSED: dict[tuple[CallState, type], tuple[str, str]] = {}
 """Nobody asks a call for anything: people's wishes go through their agent."""
 
-ABANDONED: dict[CallState, Outcome] = {
+ABANDONED: Final[dict[CallState, Outcome]] = {
     IN_MENU: Outcome.ABANDONED_IN_MENU,
     WAITING: Outcome.ABANDONED_IN_QUEUE,
     OFFERED: Outcome.ABANDONED_RINGING,

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from changgu.acd import agent_state, call_state
 from changgu.acd.agent_state import LOGGED_OUT, NOT_READY, ON_A_CALL, READY, UNREACHABLE, WRAP_UP, Next
+from changgu.acd.agent_state import MOVES as AGENT_MOVES
 from changgu.acd.agent_words import AgentState, NotReadyReason
-from changgu.acd.call_state import CONNECTING, OFFERED
+from changgu.acd.call_state import CONNECTING, OFFERED, STALE
+from changgu.acd.call_state import MOVES as CALL_MOVES
 from changgu.acd.commands import Command, Farewell, HangUpCaller
 from changgu.acd.events import (
     AgentAnswered,
@@ -100,10 +101,10 @@ class Hand:
     def call_may(self, event: CallNews, now: Instant) -> CallRecord | None:
         """The call, if the table lets this news move it; if not, it is noted as ignored."""
         call = self.state.calls.get(event.call)
-        if call is not None and (call.state, type(event)) in call_state.MOVES:
+        if call is not None and (call.state, type(event)) in CALL_MOVES:
             return call
         if call is not None:
-            why = call_state.STALE[call.state, type(event)]
+            why = STALE[call.state, type(event)]
         else:
             why = "the call is over" if event.call in self.state.ended else "no such call"
         self.ignore(event, why, now, call=event.call, agent=getattr(event, "agent", None))
@@ -116,7 +117,7 @@ class Hand:
             if call.offers.get(event.offer) != event.agent:
                 self.ignore(event, "the offer has ended", now, call=event.call, agent=event.agent)
                 return None
-            if (call.state, type(event)) in call_state.MOVES:
+            if (call.state, type(event)) in CALL_MOVES:
                 return call
         return self.call_may(event, now)
 
@@ -145,23 +146,25 @@ class Hand:
         by: str | None = None,
     ) -> None:  # fmt: skip
         """Carries out the agent's line of the table, if the pair has one."""
-        after = agent_state.MOVES.get((agent.state, occasion), SAME)
-        if after is AFTER_THE_CALL:
-            if spoken:
-                after = WRAP_UP if self.state.limits.wrap_up_seconds(agent) > 0 else AS_WISHED
-            else:
-                after = AFTER_A_MISS if occasion is AgentHungUp else AS_WISHED
-        if after is AFTER_A_MISS and agent.requested is None:
-            if agent.misses >= self.state.queue(agent.queue).misses_before_not_ready:
-                after, reason = NOT_READY, NotReadyReason.NO_ANSWER
-            else:
-                after = AVAILABLE
-        if after is AS_WISHED or after is AFTER_A_MISS:
-            after, reason = agent.requested or (READY, None)
-        if after is AVAILABLE:
-            after = READY
+        after = AGENT_MOVES.get((agent.state, occasion), SAME)
         if isinstance(after, AgentState):
             self.change(agent, after, now, reason, call, by)
+            return
+        if after is AFTER_THE_CALL:
+            if spoken and self.state.limits.wrap_up_seconds(agent) > 0:
+                self.change(agent, WRAP_UP, now, reason, call, by)
+                return
+            after = AFTER_A_MISS if occasion is AgentHungUp and not spoken else AS_WISHED
+        if after is AVAILABLE:
+            self.change(agent, READY, now, reason, call, by)
+        elif after is AS_WISHED or (after is AFTER_A_MISS and agent.requested is not None):
+            wished, why = agent.requested or (READY, None)
+            self.change(agent, wished, now, why, call, by)
+        elif after is AFTER_A_MISS:
+            if agent.misses >= self.state.queue(agent.queue).misses_before_not_ready:
+                self.change(agent, NOT_READY, now, NotReadyReason.NO_ANSWER, call, by)
+            else:
+                self.change(agent, READY, now, reason, call, by)
 
     def change(
         self, agent: AgentRecord, after: AgentState, now: Instant,
@@ -191,10 +194,10 @@ class Hand:
         if agent.phone_reachable:
             self.note(PhoneStateChanged(agent.login, reachable=False), now)
 
-    def open_offers(self, call: CallRecord) -> list[tuple[OfferId, AgentRecord]]:
-        """The offers of a call with their agents, in order."""
+    def open_offers(self, call: CallRecord, but: OfferId | None = None) -> list[tuple[OfferId, AgentRecord]]:
+        """The offers of a call with their agents, in order; all, or all `but` one."""
         agents = self.state.agents
-        return [(offer, agents[login]) for offer, login in call.offers.items()]
+        return [(offer, agents[login]) for offer, login in call.offers.items() if offer != but]
 
 
 def _seconds(length: timedelta) -> float:
