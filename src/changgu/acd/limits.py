@@ -145,8 +145,11 @@ class Limits:
             if call.wants is not None or call.callback is not None or times is None or not times.steps_only:
                 due = self._waiting_limit(call)
             else:
-                length = self.next_step(call, call.reach)
-                due = None if length is None else call.entered_at + length
+                reach = call.reach
+                for step in times.steps:
+                    if step > reach:
+                        due, length = call.entered_at + step, step
+                        break
         elif state is CONNECTING:
             length = self._connect_limit
             due = call.picked_up_at + length

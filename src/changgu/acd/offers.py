@@ -82,7 +82,7 @@ class Offers:
             if self._callbacks.too_late(call, now):
                 self._too_late(call, now)
                 return
-        others = [(offer, agent) for offer, agent in hand.open_offers(call) if offer != event.offer]
+        others = hand.open_offers(call, event.offer) if len(call.offers) > 1 else []
         for offer, agent in others:
             hand.note(OfferEnded(call.call, agent.login, offer, OfferEnd.ANSWERED_ELSEWHERE), now)
         name = call.queue or QueueName("")

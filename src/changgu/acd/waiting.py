@@ -102,8 +102,10 @@ class Waiting:
             hand.do(PlayMusicOnHold(call.call, name))
         for number, rule in found:
             hand.note(_followed(call, name, number, rule), now)
-        opened = frozenset(QueueName(rule.to.name) for _, rule in found) if found else NO_QUEUES
-        self.take_steps(call, now, opened)
+        if found:
+            self.take_steps(call, now, frozenset(QueueName(rule.to.name) for _, rule in found))
+        elif call.due is not None and call.due <= now:
+            self.take_steps(call, now)
 
     def _crowd(self, name: QueueName) -> int:
         ahead = (CallState.WAITING, CallState.OFFERED)
@@ -138,18 +140,13 @@ class Waiting:
         if reach == call.reach and opened <= call.opened and not lapsed:
             return
         reach = max(0.0, reach, lapse if lapsed and lapse is not None else 0.0)
-        steps = state.queue(call.queue).relaxations
-        taken = [step for step in steps if call.reach < step.after.total_seconds() <= reach]
-        self._hand.note(
-            CallWidened(
-                call.call,
-                reach,
-                relaxed(call.skills, taken),
-                call.opened.union(opened, *(step.open for step in taken)),
-                lapsed,
-            ),
-            now,
-        )
+        relaxations = state.queue(call.queue).relaxations
+        taken = [one for one in relaxations if call.reach < one.after.total_seconds() <= reach]
+        opened = call.opened | opened if opened else call.opened
+        for one in taken:
+            if one.open:
+                opened = opened | one.open
+        self._hand.note(CallWidened(call.call, reach, relaxed(call.skills, taken), opened, lapsed), now)
 
     def due(self, call: CallRecord, now: Instant) -> None:
         """Something is due for a caller who waits: steps, then ways out, then word of where they stand."""
