@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from changgu.acd.agent_state import LOGGED_OUT, ON_A_CALL, READY, RESERVED, RESTING
+from changgu.acd.agent_words import AgentState
 from changgu.acd.call_state import CONNECTING, ENDED, HELD, IN_MENU, OFFERED, SPOKEN, TALKING, WAITING
 from changgu.acd.callbacks import person_key
 from changgu.acd.estimated_wait import Forecast
@@ -186,7 +187,8 @@ class FloorState:
         self, queue: QueueName, priority: int, skills: frozenset[str], now: Instant, confidence: float | None = None
     ) -> Forecast | None:
         """How long somebody would wait who came to a queue now."""
-        newcomer = CallRecord(CallId(""), None, "", now, queue=queue, skills=skills, placed_at=now, priority=priority)
+        newcomer = CallRecord(CallId(""), None, "", now)
+        newcomer.queue, newcomer.skills, newcomer.placed_at, newcomer.priority = queue, skills, now, priority
         newcomer.key, newcomer.seq = self._key(newcomer), self._queued + 1
         return self.outlook.forecast(newcomer, self.lines, self.worth, now, confidence)
 
@@ -249,12 +251,13 @@ class FloorState:
         call.named, call.last_agent, call.grounds = fact.agent, fact.last_agent, fact.grounds
         call.wants, call.language = fact.waits_for, fact.language
         call.reach = -1.0
-        call.key = self._key(call)
+        priority = call.priority + self.queue(call.queue).priority
+        call.key = call.placed_at - priority * self.worth
         self.lines.of(call).add_caller(call)
         self.returned[call.call] = call
         self.limits.set_for_call(call)
         if call.callback is None and not came_back:
-            self.outlook.arrived(call, call.priority + self.queue(call.queue).priority, at)
+            self.outlook.arrived(call, priority, at)
 
     def _call_widened(self, fact: CallWidened, at: Instant) -> None:
         call = self.calls.get(fact.call)
@@ -411,39 +414,41 @@ class FloorState:
         _remember(self.ended, fact.call, None, ENDED_CALLS_REMEMBERED)
 
     def _agent_state_changed(self, fact: AgentStateChanged, at: Instant) -> None:
-        agent = self.agent(fact.agent)
-        before, after, resting = fact.before, fact.after, fact.after in RESTING
+        agent, before, after = self.agent(fact.agent), fact.before, fact.after
         agent.state, agent.since, agent.reason = after, at, fact.reason
         agent.alerted, agent.wrap_up_until = False, None
         agent.handled, agent.talked = fact.handled, fact.talked
-        self.fresh.pop(agent.login, None)
-        if after not in ON_A_CALL:
+        if self.fresh:
+            self.fresh.pop(agent.login, None)
+        if agent.talking_since is not None and after not in ON_A_CALL:
             agent.talking_since = None
         if after is RESERVED:
             agent.reserved_at = at
-        elif resting:
-            if agent.occupied_since is not None and agent.queue is not None:
-                self.outlook.handled(agent.queue, at - agent.occupied_since)
-            agent.call = agent.offer = agent.queue = agent.requested = agent.occupied_since = None
-        if after is READY:
-            if before in RESTING:
-                agent.misses = 0
-            if not agent.keeps_turn:
-                agent.idle_since = at
-            self._stamps += 1
-            agent.idle_stamp = self._stamps
-            self.fresh[agent.login] = agent
-        elif after is LOGGED_OUT:
-            agent.misses, agent.idle_since, agent.handled, agent.talked = 0, 0.0, 0, 0.0
-            agent.desktop = agent.desktop or None
-            self._forget_if_gone(agent)
-        if resting:
-            agent.keeps_turn = False
+        elif after in RESTING:
+            self._agent_rests(agent, before, at)
         self.limits.set_for_agent(agent)
         if (after in AWAY) != (before in AWAY):
             if after in AWAY:
                 agent.left_at = at
             self._staffing_changed(agent)
+
+    def _agent_rests(self, agent: AgentRecord, before: AgentState, at: Instant) -> None:
+        """No call is on their hands any more."""
+        if agent.occupied_since is not None and agent.queue is not None:
+            self.outlook.handled(agent.queue, at - agent.occupied_since)
+        agent.call = agent.offer = agent.queue = agent.requested = agent.occupied_since = None
+        if agent.state is READY:
+            if before in RESTING:
+                agent.misses = 0
+            if not agent.keeps_turn:
+                agent.idle_since = at
+            self._stamps = agent.idle_stamp = self._stamps + 1
+            self.fresh[agent.login] = agent
+        elif agent.state is LOGGED_OUT:
+            agent.misses, agent.idle_since, agent.handled, agent.talked = 0, 0.0, 0, 0.0
+            agent.desktop = agent.desktop or None
+            self._forget_if_gone(agent)
+        agent.keeps_turn = False
 
     def _staffing_changed(self, agent: AgentRecord) -> None:
         """Callers of a queue that may have been deserted, or is served again, have other limits now."""

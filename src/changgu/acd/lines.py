@@ -9,7 +9,6 @@ entries is built anew, so nothing grows with the number of calls ever taken.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
 from math import inf
@@ -65,7 +64,7 @@ class Line:
     )  # fmt: skip
 
     def __init__(
-        self, number: int, queue: QueueName, kind: Kind, strategy: Strategy, heads: array[float]
+        self, number: int, queue: QueueName, kind: Kind, strategy: Strategy, heads: list[float]
     ) -> None:  # fmt: skip
         """`heads[number]` is the key of the first caller, infinite without one."""
         self.number = number
@@ -250,7 +249,7 @@ class Lines:
         self._strategies = {name: strategy_named(queue.strategy) for name, queue in queues.items()}
         self._by_queue: dict[QueueName, dict[_Kind, Line]] = {}
         self._serving: dict[QueueName, list[AgentRecord]] = {}
-        self._heads = array("d")
+        self._heads: list[float] = []
         self._all: list[Line | None] = []
         self._free: list[int] = []
         """Numbers of closed lines, for the next to be opened."""
@@ -281,7 +280,7 @@ class Lines:
     def best_of(self, agent: AgentRecord) -> Line | None:
         """The line of an agent whose first caller has the best place of all; None when nobody waits in any.
 
-        An agent may have a hundred lines: their heads lie side by side, so that looking through them costs little.
+        An agent may have a hundred lines: their heads are in one list, so that looking through them costs little.
         """
         lines, look = agent.lines, agent.look
         if look is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from zlib import crc32
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
-from changgu.acd.call_state import CallState
+from changgu.acd.call_state import IN_MENU, CallState
 from changgu.acd.facts import Departure
 from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, QueueName
 from changgu.acd.queues import Agent, RuleKey
@@ -21,6 +21,9 @@ Requested = tuple[AgentState, NotReadyReason | None]
 
 AWAY: Final = frozenset({AgentState.LOGGED_OUT, AgentState.NOT_READY, AgentState.UNREACHABLE})
 """Agents in these do not staff their queues; all others do, free or not."""
+
+
+NONE: Final[frozenset[Any]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,7 @@ class AgentRecord(Timed):
     lines: list[Line] = field(default_factory=list)
     """The lines they can serve; derived from the floor."""
     look: Callable[[Any], tuple[float, ...]] | None = None
-    """Takes the heads of all these lines from the array of heads; made when it is needed (`Lines.best_of`)."""
+    """Takes the heads of all these lines from the list of heads; made when it is needed (`Lines.best_of`)."""
     state: AgentState = AgentState.LOGGED_OUT
     reason: NotReadyReason | None = None
     since: Instant = 0.0
@@ -181,58 +184,73 @@ class AgentRecord(Timed):
         )  # fmt: skip
 
 
-@dataclass(slots=True, eq=False)
 class CallRecord(Timed):
-    """The engine's own page on a call. Changed by `Engine.apply` alone."""
+    """The engine's own page on a call. Changed by `Engine.apply` alone.
 
-    call: CallId
-    caller: str | None
-    dialled: str
-    started_at: Instant
-    callback: CallbackId | None = None
-    person: str | None = None
-    """What tells whose number `caller` is (`callbacks.person_key`)."""
-    state: CallState = CallState.IN_MENU
-    queue: QueueName | None = None
-    priority: int = 0
-    needs: frozenset[str] = frozenset()
-    """What was required when they came."""
-    skills: frozenset[str] = frozenset()
-    queued_at: Instant | None = None
-    placed_at: Instant = 0.0
-    entered_at: Instant = 0.0
-    key: float = 0.0
-    """What callers are sorted by: `placed_at`, less the head start of the priority."""
-    seq: int = 0
-    """Order of queueing, for callers with equal keys."""
-    reach: float = -1.0
-    wants: AgentId | None = None
-    named: AgentId | None = None
-    """The one agent the caller asked for, whether or not that wish still counts."""
-    last_agent: AgentId | None = None
-    grounds: frozenset[str] = frozenset()
-    opened: frozenset[QueueName] = frozenset()
-    fired: frozenset[RuleKey] = frozenset()
-    """The queue's overflow rules that have been followed, by what they say: the list may have been another then."""
-    been_in: tuple[QueueName, ...] = ()
-    """Queues that sent them on, in order."""
-    missed: frozenset[AgentId] = frozenset()
-    """Who let this call ring."""
-    announced: int = 0
-    announced_at: Instant | None = None
-    promise: Promise | None = None
-    """What they were told last."""
-    line: Line | None = None
-    in_line: bool = False
-    """The line's heap holds an entry for this call, live or not."""
-    offers: dict[OfferId, AgentId] = field(default_factory=dict)
-    """Open offers; after the answer, the one that won."""
-    answered_at: Instant | None = None
-    picked_up_at: Instant = 0.0
-    reached: bool = True
-    dials_first: bool = False
-    diverted: Departure | None = None
-    language: str = ""
+    One is made for every caller. Its `__init__` is written out because the compiler leaves a generated one as it is.
+    """
+
+    __slots__ = (
+        "announced", "announced_at", "answered_at", "been_in", "call", "callback", "caller", "dialled",
+        "dials_first", "diverted", "entered_at", "fired", "grounds", "in_line", "key", "language", "last_agent",
+        "line", "missed", "named", "needs", "offers", "opened", "person", "picked_up_at", "placed_at",
+        "priority", "promise", "queue", "queued_at", "reach", "reached", "seq", "skills", "started_at", "state",
+        "wants",
+    )  # fmt: skip
+
+    def __init__(
+        self, call: CallId, caller: str | None, dialled: str, started_at: Instant,
+        callback: CallbackId | None = None, person: str | None = None,
+    ) -> None:  # fmt: skip
+        self.due, self.due_stamp = None, 0
+        self.call = call
+        self.caller = caller
+        self.dialled = dialled
+        self.started_at = started_at
+        self.callback = callback
+        self.person = person
+        """What tells whose number `caller` is (`callbacks.person_key`)."""
+        self.state: CallState = IN_MENU
+        self.queue: QueueName | None = None
+        self.priority: int = 0
+        self.needs: frozenset[str] = NONE
+        """What was required when they came."""
+        self.skills: frozenset[str] = NONE
+        self.queued_at: Instant | None = None
+        self.placed_at: Instant = 0.0
+        self.entered_at: Instant = 0.0
+        self.key: float = 0.0
+        """What callers are sorted by: `placed_at`, less the head start of the priority."""
+        self.seq: int = 0
+        """Order of queueing, for callers with equal keys."""
+        self.reach: float = -1.0
+        self.wants: AgentId | None = None
+        self.named: AgentId | None = None
+        """The one agent the caller asked for, whether or not that wish still counts."""
+        self.last_agent: AgentId | None = None
+        self.grounds: frozenset[str] = NONE
+        self.opened: frozenset[QueueName] = NONE
+        self.fired: frozenset[RuleKey] = NONE
+        """The queue's overflow rules that have been followed, by what they say: the list may have been another then."""
+        self.been_in: tuple[QueueName, ...] = ()
+        """Queues that sent them on, in order."""
+        self.missed: frozenset[AgentId] = NONE
+        """Who let this call ring."""
+        self.announced: int = 0
+        self.announced_at: Instant | None = None
+        self.promise: Promise | None = None
+        """What they were told last."""
+        self.line: Line | None = None
+        self.in_line: bool = False
+        """The line's heap holds an entry for this call, live or not."""
+        self.offers: dict[OfferId, AgentId] = {}
+        """Open offers; after the answer, the one that won."""
+        self.answered_at: Instant | None = None
+        self.picked_up_at: Instant = 0.0
+        self.reached: bool = True
+        self.dials_first: bool = False
+        self.diverted: Departure | None = None
+        self.language: str = ""
 
     @property
     def agent(self) -> AgentId | None:
