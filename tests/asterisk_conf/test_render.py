@@ -115,11 +115,7 @@ def test_only_written_out_numbers_can_be_dialled() -> None:
 
     callers = [line for line in section(text, "from-callers") if line.startswith("exten")]
 
-    assert [line.split()[2].split(",")[0] for line in callers] == ["1000", "15771000", "1001", "h"]
-    assert [line for line in lines(text) if line.startswith("exten => h,")] == [  # who dials it reaches nothing
-        "exten => h,1,QueueLog(NONE,${UNIQUEID},NONE,GONE,${FILTER(0-9+*#,${CALLERID(dnid)})})",
-        *["exten => h,1,QueueLog(NONE,${UNIQUEID},NONE,GONE)"] * 2,
-    ]
+    assert [line.split()[2].split(",")[0] for line in callers] == ["1000", "15771000", "1001"]
     assert section(text, "from-agents") == ["include => from-callers"]
     assert not [line for line in lines(text) if re.match(r"exten => _", line)]
     assert "Dial(" not in text
@@ -213,7 +209,6 @@ def test_a_desk_without_queues_still_has_a_number() -> None:
         "exten => 1000,1,Ringing()",
         "same => n,Stasis(changgu,inbound,${EXTEN})",
         "same => n(done),Hangup()",
-        "exten => h,1,QueueLog(NONE,${UNIQUEID},NONE,GONE,${FILTER(0-9+*#,${CALLERID(dnid)})})",
     ]
 
 

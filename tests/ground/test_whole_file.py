@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from changgu.ground.whole_file import write_whole
+from changgu.ground.whole_file import destroy, write_whole
 
 
 def test_the_new_content_stands_under_the_name_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -132,3 +132,17 @@ def test_it_is_on_the_disk_before_and_after_it_gets_its_name_when_that_is_promis
 
     assert steps("yes") == ["5 bytes", "renamed", "folder"]
     assert steps("no") == ["renamed"]
+
+
+def test_what_is_destroyed_is_gone_with_all_that_killed_writers_left_of_it(tmp_path: Path) -> None:
+    """A fax is kept for so many days, also half of one."""
+    fax, other = tmp_path / "d-1[0].pdf", tmp_path / "d-2.pdf"
+    write_whole(fax, "whole")
+    write_whole(other, "another")
+    (tmp_path / ".d-1[0].pdf.abc.partial").write_text("half")
+    (tmp_path / ".d-10.pdf.abc.partial").write_text("half of another")
+
+    destroy(fax)
+    destroy(fax)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".d-10.pdf.abc.partial", "d-2.pdf"]

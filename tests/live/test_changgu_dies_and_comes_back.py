@@ -162,26 +162,6 @@ async def test_who_waited_unwritten_and_hung_up_while_we_were_away_gave_up_in_th
     assert row["wait_seconds"] >= 1.5
 
 
-async def test_a_call_of_which_nothing_was_written_is_in_the_ledger_all_the_same(desk: Desk) -> None:
-    async with nothing_can_be_written(desk.service):
-        dialled = datetime.now(UTC)
-        await desk.call("1002", "c1", number="01088880052")
-        await entered(desk, "01088880052", "network")
-        await desk.service.kill()
-    await desk.hang_up("c1")
-    await desk.nothing_is_left()
-    over = datetime.now(UTC)
-    await desk.service.up()
-
-    row = await desk.service.call_where(caller="01088880052", outcome="abandoned_in_queue", queue="network")
-    assert row["dialled"] == "1002"
-    assert dialled - timedelta(seconds=1) <= datetime.fromisoformat(row["queued_at"])
-    assert datetime.fromisoformat(row["ended_at"]) <= over
-    await desk.service.kill()
-    await desk.service.up()
-    assert await desk.service.calls() == [row], "once"
-
-
 async def test_callers_who_come_while_changgu_is_away_reach_an_agent_through_the_pbx_alone(desk: Desk) -> None:
     """The plain queue behind the dialplan: no caller is lost, and afterwards the call is told with its own times."""
     await desk.agent("lee", answer_after=0.2)

@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriLate
 from changgu.telephony.ari.stream import AriStream
-from changgu.telephony.ari.wire import SILENCES, Wire, WireCut, connect
+from changgu.telephony.ari.wire import PING_EVERY, SILENCES, Wire, WireCut, connect
 from tests.support.fake_ari import FakeAri
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -43,7 +43,9 @@ class Ear:
 
 
 @asynccontextmanager
-async def joined(longest: int = 1 << 20) -> AsyncIterator[tuple[Wire, ServerConnection, Ear]]:
+async def joined(
+    longest: int = 1 << 20, ping_every: float = PING_EVERY
+) -> AsyncIterator[tuple[Wire, ServerConnection, Ear]]:
     """A wire, the other end of it, and what was heard."""
     ends: asyncio.Queue[ServerConnection] = asyncio.Queue()
 
@@ -54,7 +56,9 @@ async def joined(longest: int = 1 << 20) -> AsyncIterator[tuple[Wire, ServerConn
     async with serve(keep, "127.0.0.1", 0, compression=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         ear = Ear()
-        wire = await connect(f"ws://127.0.0.1:{port}/", "Basic x", ear.hear, ear.cut.set, longest=longest)
+        wire = await connect(
+            f"ws://127.0.0.1:{port}/", "Basic x", ear.hear, ear.cut.set, longest=longest, ping_every=ping_every
+        )
         yield wire, await ends.get(), ear
         await wire.close()
 
@@ -109,20 +113,32 @@ def segments_heard(end: ServerConnection) -> int:
     return int(struct.unpack_from("=I", information, 152)[0])
 
 
-async def test_what_is_asked_in_one_breath_wakes_asterisk_once_and_a_lone_request_goes_at_once() -> None:
-    async with joined() as (wire, asterisk, _):
+async def test_what_is_asked_in_one_breath_wakes_asterisk_twice_and_the_first_waits_for_nothing() -> None:
+    async with joined(ping_every=60) as (wire, asterisk, _):
         wire.send(b"hello")
         assert await asterisk.recv() == "hello"
         before = segments_heard(asterisk)
+        wire.send(b"ring")
+        assert segments_heard(asterisk) - before == 1, "it is on its way though this turn goes on"
         for request in (b"stop the music", b"make the bridge", b"join the two"):
             wire.send(request)
-        assert [await asterisk.recv() for _ in range(3)] == ["stop the music", "make the bridge", "join the two"]
-        assert segments_heard(asterisk) - before == 1
+        said = [await asterisk.recv() for _ in range(4)]
+        assert said == ["ring", "stop the music", "make the bridge", "join the two"]
+        assert segments_heard(asterisk) - before == 2
 
-        for number in range(10):  # a segment held back would take 200 ms
-            wire.send(b"%d" % number)
-            assert await asyncio.wait_for(asterisk.recv(), 5) == str(number)
-        assert segments_heard(asterisk) - before == 11
+
+async def test_nothing_is_held_back_once_the_turn_is_over() -> None:
+    async with joined(ping_every=60) as (wire, asterisk, _):
+        for number in range(20):
+            wire.send(b"first of %d" % number)
+            wire.send(b"second of %d" % number)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            before = segments_heard(asterisk)
+            wire.send(b"alone")
+            assert segments_heard(asterisk) - before == 1
+            for said in (f"first of {number}", f"second of {number}", "alone"):
+                assert await asterisk.recv() == said
 
 
 async def test_a_message_in_fragments_is_heard_whole_and_in_its_place() -> None:

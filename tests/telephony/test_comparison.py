@@ -71,7 +71,7 @@ def test_a_caller_who_left_meanwhile_hung_up(state: CallState) -> None:
     assert findings.gone_callers == [CALL]
 
 
-WAITED = {CALL: Wait(QueueName("network"), STARTED + 5, "010")}
+WAITED = {CALL: Wait(QueueName("network"), STARTED + 5)}
 
 
 def test_a_caller_who_left_and_had_come_to_a_queue_by_the_pbxs_account_says_so() -> None:

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from changgu.acd.facts import CallServedElsewhere, Ender, Outcome
+import pytest
+
 from changgu.acd.identity import CallId, QueueName
 from changgu.telephony.own_waits import TAIL, OwnWaits, Wait, read_waits, waits
 from changgu.telephony.shadow_history import parse
 
 C1 = CallId("d-1.0")
 ENTERED = "1795298558|d-1.0|network|NONE|ENTERQUEUE||01012345678|1\n"
-GONE = "1795298571|d-1.0|NONE|NONE|GONE|1002\n"
 NETWORK = QueueName("network")
 
 
@@ -18,47 +18,57 @@ def told(text: str) -> dict[CallId, Wait]:
 
 
 def test_who_came_to_a_queue_waits_there() -> None:
-    assert told(ENTERED) == {C1: Wait(NETWORK, 1795298558.0, "01012345678")}
-
-
-def test_whose_line_ended_after_that_gave_up_in_that_queue() -> None:
-    wait = told(ENTERED + GONE)[C1]
-
-    assert wait.abandoned(C1) == CallServedElsewhere(
-        C1, "01012345678", "1002", NETWORK, Outcome.ABANDONED_IN_QUEUE, Ender.CALLER,
-        arrived_at=1795298558.0, ended_at=1795298571.0, queued_at=1795298558.0,
-    )  # fmt: skip
-
-
-def test_who_is_still_on_the_line_has_not_given_up() -> None:
-    assert told(ENTERED)[C1].abandoned(C1) is None
+    assert told(ENTERED) == {C1: Wait(NETWORK, 1795298558.0)}
 
 
 def test_phones_that_rang_in_vain_change_nothing_and_another_queue_keeps_the_first_time() -> None:
-    rang = "1795298560|d-1.0|network|kim|RINGNOANSWER|2000\n1795298561|d-1.0|network|NONE|EXITWITHTIMEOUT|1|1|3\n"
+    rang = "1795298560|d-1.0|network|kim|RINGNOANSWER|2000\n1795298560|d-1.0|network|lee|RINGCANCELED|900\n"
     other = "1795298562|d-1.0|helpdesk|NONE|ENTERQUEUE||01012345678|4\n"
 
-    assert told(ENTERED + rang + other) == {C1: Wait(QueueName("helpdesk"), 1795298558.0, "01012345678")}
+    assert told(ENTERED + rang + other) == {C1: Wait(QueueName("helpdesk"), 1795298558.0)}
 
 
-def test_who_was_answered_is_no_matter_of_waiting() -> None:
-    assert told(ENTERED + "1795298560|d-1.0|network|kim|CONNECT|2|offer-1-d-1.0|1\n" + GONE) == {}
+@pytest.mark.parametrize(
+    "row",
+    [
+        "1795298560|d-1.0|network|kim|CONNECT|2|offer-1-d-1.0|1",
+        "1795298560|d-1.0|network|NONE|EXITWITHKEY|*|1|1|2",
+        "1795298560|d-1.0|network|NONE|EXITWITHTIMEOUT|1|1|3",
+        "1795298560|d-1.0|network|NONE|EXITEMPTY|1|1|3",
+        "1795298560|d-1.0|network|NONE|ABANDON|1|1|3",
+        "1795298560|d-1.0|network|NONE|WITHDRAW|1|1|3|LOST",
+    ],
+)
+def test_who_was_answered_or_left_the_queue_by_other_means_no_longer_waits(row: str) -> None:
+    """Whoever hangs up in voice mail has not given up in the queue."""
+    assert told(f"{ENTERED}{row}\n") == {}
 
 
-def test_who_then_came_to_the_plain_queue_is_told_of_by_its_own_rows() -> None:
-    assert told(ENTERED + "1795298559|d-1.0|network|NONE|DID|1002\n" + GONE) == {}
+PLAIN = (
+    "1795298559|d-1.0|network|NONE|DID|1002\n"
+    "1795298560|d-1.0|network|NONE|ENTERQUEUE||01012345678|1\n"
+)
+
+
+@pytest.mark.parametrize("end", ["ABANDON|1|1|9", "EXITWITHTIMEOUT|1|1|9", "EXITEMPTY|1|1|9", "RINGCANCELED|900"])
+def test_who_came_to_the_plain_queue_is_told_of_by_its_own_rows(end: str) -> None:
+    over = f"1795298569|d-1.0|network|NONE|{end}\n1795298569|d-1.0|NONE|NONE|GONE|\n"
+
+    assert told(PLAIN + over) == told(ENTERED + PLAIN + over) == {}
+
+
+def test_who_came_back_to_us_from_the_plain_queue_waits_with_us() -> None:
+    back = "1795298570|d-1.0|network|NONE|RETURNED|\n1795298571|d-1.0|network|NONE|ENTERQUEUE||01012345678|1\n"
+
+    assert told(PLAIN + back) == {C1: Wait(NETWORK, 1795298571.0)}
 
 
 def test_what_was_before_the_pbx_was_started_is_lost_and_not_abandoned() -> None:
     assert told(ENTERED + "1795298590|NONE|NONE|NONE|QUEUESTART|\n") == {}
 
 
-def test_callers_who_never_came_to_a_queue_did_not_wait() -> None:
-    assert told(GONE + "not a row\n") == {}
-
-
-def test_a_withheld_number_is_none() -> None:
-    assert told("1795298558|d-1.0|network|NONE|ENTERQUEUE|||1\n")[C1].caller is None
+def test_what_is_no_row_is_passed_over() -> None:
+    assert told("not a row\n1795298571|d-1.0|NONE|NONE|GONE|\n") == {}
 
 
 def test_only_the_end_of_a_long_log_is_read_and_not_half_a_line(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ async def test_who_came_to_a_queue_unwritten_and_hung_up_meanwhile_gave_up_there
     house = House(pbx)
     for call in ("c1", "c2"):
         house.engine.has(call, CallState.IN_MENU)
-    house.waits.told[CallId("c1")] = Wait(QueueName("pc"), 2e9 + 5, "010")
+    house.waits.told[CallId("c1")] = Wait(QueueName("pc"), 2e9 + 5)
     async with house.open():
         assert house.posted == [CallerHungUp(CallId("c1"), QueueName("pc"), 2e9 + 5), CallerHungUp(CallId("c2"))]
         assert house.waits.read == 1

@@ -1,14 +1,12 @@
 """Reading the plain queues' log once, across restarts, rotations and a ledger that is away."""
 
 import asyncio
-import math
 from pathlib import Path
 
 import pytest
 
 from changgu.acd.facts import CallServedElsewhere, Outcome
 from changgu.acd.identity import CallId
-from changgu.telephony.own_waits import OwnWaits
 from changgu.telephony.shadow_reader import ShadowReader
 from tests.support.waiting import eventually
 
@@ -30,11 +28,10 @@ class Book:
         self.safe = True
         self.away = False
 
-    def reader(self, written_until: float = math.inf) -> ShadowReader:
+    def reader(self) -> ShadowReader:
         return ShadowReader(
-            self.log, self.kept, known=self._known, tell=self.told.append, settled=self._settled, look_every=0.01,
-            waits=OwnWaits(self.log), written_until=written_until,
-        )  # fmt: skip
+            self.log, self.kept, known=self._known, tell=self.told.append, settled=self._settled, look_every=0.01
+        )
 
     async def _known(self, call: CallId) -> bool:
         if self.away:
@@ -162,40 +159,3 @@ async def test_conversations_that_go_on_are_followed_without_being_asked(book: B
     await eventually(told, within=5)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-
-
-def own(call: str, at: int, *, gone: bool = True) -> str:
-    """A visit to one of our own queues, as `ami.queue_log_writer` and the dialplan have it written."""
-    entered = f"{at}|{call}|network|NONE|ENTERQUEUE||0101|1\n"
-    return entered + (f"{at + 5}|{call}|NONE|NONE|GONE|1002\n" if gone else "")
-
-
-async def test_who_came_and_hung_up_without_a_word_in_the_ledger_is_told_once(book: Book) -> None:
-    book.write(own("before", 100) + own("unwritten", 205) + own("on-the-line", 206, gone=False) + visit("plain", 210))
-
-    await book.reader(written_until=204.3).look()
-    assert book.calls == ["unwritten", "plain"]
-    assert (book.told[0].outcome, book.told[0].queued_at, book.told[0].ended_at) == (
-        Outcome.ABANDONED_IN_QUEUE, 205.0, 210.0,
-    )  # fmt: skip
-    await book.reader(written_until=204.3).look()
-    assert book.calls == ["unwritten", "plain"]
-
-
-async def test_the_second_in_which_the_ledger_ended_is_looked_at_whole(book: Book) -> None:
-    book.write(own("c1", 204))
-    await book.reader(written_until=204.9).look()
-    assert book.calls == ["c1"]
-
-
-async def test_who_came_without_a_word_is_told_once_the_ledger_is_written(book: Book) -> None:
-    book.write(own("c1", 205))
-    book.safe = False
-    reader = book.reader(written_until=204.3)
-    with pytest.raises(OSError, match="ledger"):
-        await reader.look()
-    assert book.calls == []
-
-    book.safe = True
-    await reader.look()
-    assert book.calls == ["c1"]

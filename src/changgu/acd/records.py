@@ -123,7 +123,7 @@ class Timed:
 
     due: Instant | None = field(default=None, init=False)
     due_stamp: int = field(default=0, init=False)
-    """Tells live entries of the heap of limits from dead ones."""
+    """Tells live entries of the heap of limits from dead ones; 0: no limit runs."""
 
 
 @dataclass(slots=True, eq=False)
@@ -251,6 +251,9 @@ class CallRecord(Timed):
         self.dials_first: bool = False
         self.diverted: Departure | None = None
         self.language: str = ""
+
+    def __repr__(self) -> str:
+        return f"CallRecord({self.call!r}, {self.state.value}, queue={self.queue!r})"
 
     @property
     def agent(self) -> AgentId | None:

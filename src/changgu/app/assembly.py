@@ -207,11 +207,9 @@ class Service:
         # The telephone side
         self.ami = Ami(_ami_address(settings, secrets))
         self.cel_writer = CelWriter(self.ami, database)
-        waits = OwnWaits(queue_log_file(settings))
         self.shadow_reader = ShadowReader(
             queue_log_file(settings), settings.data / "queue_log.read", known=self._knows_call,
             tell=lambda fact: self.runner.record(fact), settled=self.ledger.flush,
-            waits=waits, written_until=past.last_at,
         )  # fmt: skip
         self.shadow_queues = ShadowQueueKeeper(
             self.ami, lambda: self.engine.agents, lambda queue: keeper.queue(queue) is not None,
@@ -288,7 +286,7 @@ class Service:
             legs_wait=settings.pbx.agents_wait
             and (settings.pbx.kind == "private" or bool(settings.pbx.configuration_folder)),
             most_listeners=settings.music_at_once,
-            waits=waits,
+            waits=OwnWaits(queue_log_file(settings)),
         )
         self.transcripts = Transcripts(
             self.intake, self.recording_store, self.recordings,
@@ -364,7 +362,7 @@ class Service:
 
     async def _knows_call(self, call: CallId) -> bool:
         try:
-            return call in self.engine.calls or await self.calls.get(call) is not None
+            return await self.calls.get(call) is not None
         except SQLAlchemyError as trouble:
             raise OSError(f"the database is away: {trouble}") from trouble
 

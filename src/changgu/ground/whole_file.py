@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from glob import escape
 from pathlib import Path
 
 
@@ -30,6 +31,13 @@ def write_whole(file: Path, content: str | bytes, *, mode: int = 0o600, fsync: b
         raise
     if fsync:
         _sync(file.parent)
+
+
+def destroy(file: Path) -> None:
+    """Remove a file, if it is there, and whatever killed writers of it have left beside it. Raises OSError."""
+    file.unlink(missing_ok=True)
+    for left in file.parent.glob(f".{escape(file.name)}.*.partial"):
+        left.unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:

@@ -83,7 +83,7 @@ class ExistingPbx:
             changed = [name for name in FOR_EXISTING if self._differs(name, files[name])]
             if not changed:
                 return []
-            self._write(self._folder, files, changed)
+            await asyncio.to_thread(self._write, self._folder, files, changed)
         except OSError as trouble:
             raise PbxUnavailable(
                 f"기존 Asterisk의 설정 폴더(pbx.configuration_folder)에 쓸 수 없습니다: {trouble}",

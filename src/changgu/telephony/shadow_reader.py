@@ -1,7 +1,4 @@
-"""Reads the PBX's queue_log after we were away, and tells once of every call of which the ledger knows nothing.
-
-Those are the calls that the plain queues served meanwhile, and those of callers who had just come to our own queues
-when we were killed, and hung up.
+"""Reads the PBX's queue_log after we were away, and tells of every call that the plain queues served meanwhile, once.
 
 Where to go on reading is remembered in a small file, written only when what was told is safe in the ledger: after a
 crash between the two, rows are read again, and calls that the ledger knows are passed over.
@@ -9,7 +6,6 @@ crash between the two, rows are read again, and calls that the ledger knows are 
 
 import asyncio
 import logging
-import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -18,9 +14,8 @@ from pathlib import Path
 import orjson
 
 from changgu.acd.facts import CallServedElsewhere
-from changgu.acd.identity import CallId, Instant
+from changgu.acd.identity import CallId
 from changgu.ground.whole_file import write_whole
-from changgu.telephony.own_waits import Waits, no_waits
 from changgu.telephony.shadow_history import Row, ShadowHistory, parse
 
 logger = logging.getLogger(__name__)
@@ -51,18 +46,14 @@ class ShadowReader:
     def __init__(
         self, log: Path | None, kept: Path, *, known: Callable[[CallId], Awaitable[bool]],
         tell: Callable[[CallServedElsewhere], None], settled: Callable[[], Awaitable[bool]],
-        look_every: float = LOOK_EVERY, waits: Waits = no_waits, written_until: Instant = math.inf,
+        look_every: float = LOOK_EVERY,
     ) -> None:  # fmt: skip
-        """`waits` tells of callers in our own queues; those who came after `written_until`, which is when the ledger's
-        last fact happened before the start, it may never have heard of."""
         self._log = log
         self._kept = kept
         self._known = known
         self._tell = tell
         self._settled = settled
         self._look_every = look_every
-        self._waits = waits
-        self._written_until = written_until
         self._history = ShadowHistory()
         self._finished: deque[CallServedElsewhere] = deque()
         """Over, and not told yet."""
@@ -94,9 +85,7 @@ class ShadowReader:
         if self._log is None:
             return
         if self._place is None:
-            remembered = await asyncio.to_thread(_remembered, self._kept)
-            await self._tell_of_unwritten()
-            self._place = self._remembered = remembered
+            self._place = self._remembered = await asyncio.to_thread(_remembered, self._kept)
         while True:
             rows, place, whole = await asyncio.to_thread(rows_after, self._log, self._place)
             if place.inode != self._place.inode:
@@ -121,21 +110,11 @@ class ShadowReader:
             return
         self._wanted.clear()
 
-    async def _tell_of_unwritten(self) -> None:
-        """Callers who came to our queues, and went, without a word in the ledger: we were killed before."""
-        came = self._written_until - 1  # the log says whole seconds
-        waits = (await self._waits()).items()
-        left = [told for call, wait in waits if wait.since > came and (told := wait.abandoned(call)) is not None]
-        if left and not await self._settled():  # who is on the line is known once that is written
-            raise OSError("the ledger cannot be written")
-        for told in left:
-            await self._finish(told)
-
     async def _finish(self, finished: CallServedElsewhere) -> None:
         if await self._known(finished.call):
             return
         self.told += 1
-        logger.info("a call went on, or came, without us: %s", finished.outcome.value, extra={"call_id": finished.call})
+        logger.info("the plain queue served a call: %s", finished.outcome.value, extra={"call_id": finished.call})
         self._tell(finished)
 
 

@@ -94,6 +94,8 @@ class Wire(WSListener):
         self._watcher: asyncio.Task[None] | None = None
         self._socket: socket.socket | None = None
         """Another handle of the connection: to set its options by."""
+        self._sent = False
+        """Whether anything has been sent in this turn of the loop."""
         self._corked = False
 
     @property
@@ -116,15 +118,23 @@ class Wire(WSListener):
         transport = self._transport
         if transport is None or transport.is_disconnected or transport.is_close_frame_sent:
             raise WireCut("the websocket is closed")  # picows would say nothing
-        if not self._corked:
+        if not self._sent:
+            self._sent = True
+            asyncio.get_running_loop().call_soon(self._turn_over)
+        elif not self._corked:
             self._cork(True)
-            asyncio.get_running_loop().call_soon(self._cork, False)
         transport.send(WSMsgType.TEXT, text)
 
-    def _cork(self, corked: bool) -> None:
-        """What is sent in one turn of the loop goes as one segment (tcp(7), TCP_CORK).
+    def _turn_over(self) -> None:
+        self._sent = False
+        if self._corked:
+            self._cork(False)
 
-        Each segment by itself would wake Asterisk, which takes the processor from us for one request at a time.
+    def _cork(self, corked: bool) -> None:
+        """What is sent in one turn of the loop after the first goes as one segment (tcp(7), TCP_CORK).
+
+        Each segment by itself would wake Asterisk, which takes the processor from us for one request at a time. The
+        kernel holds nothing back for longer than 200 ms, however long the turn is.
         """
         self._corked = corked
         if self._socket is not None:
@@ -177,9 +187,10 @@ class Wire(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The handshake is done."""
         self._transport = transport
-        self._socket = transport.underlying_transport.get_extra_info("socket").dup()
         if self._abandoned:
             transport.disconnect(graceful=False)
+            return
+        self._socket = transport.underlying_transport.get_extra_info("socket").dup()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """A frame has come; picows answers pings."""

@@ -15,7 +15,7 @@ from changgu.ground.access import Actor
 from changgu.ground.database import Database
 from changgu.ground.text import clean_line, clean_text
 from changgu.ground.trouble import BadInput, Conflict, NotFound
-from changgu.ground.whole_file import write_whole
+from changgu.ground.whole_file import destroy, write_whole
 from changgu.ticketing.entries import Caller
 from changgu.ticketing.intake import store
 from changgu.ticketing.intake.messages import (
@@ -264,7 +264,7 @@ class Intake:
             path = (self._folder / name).resolve()
             try:
                 if path.is_relative_to(self._folder):
-                    await asyncio.to_thread(path.unlink, missing_ok=True)
+                    await asyncio.to_thread(destroy, path)
             except OSError as trouble:
                 logger.warning("the fax of message %d could not be destroyed: %s", id, trouble.strerror)
                 continue
