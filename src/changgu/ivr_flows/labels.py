@@ -90,7 +90,7 @@ COMPARISON_LABELS: Mapping[str, tuple[str, str]] = {
     "starts_with": ("이렇게 시작하면", "begins with"),
     "more_than": ("보다 크면", "is more than"),
     "less_than": ("보다 작으면", "is less than"),
-    "known": ("알려져 있는지", "is known"),
+    "known": ("값이 있는지", "is known"),
 }
 """By `nodes.Comparison`: Korean, English."""
 
@@ -104,5 +104,6 @@ SPOKEN_LABELS: Mapping[str, tuple[str, str]] = {
     "date": ("날짜: 십일월 이십일일", "as a date"),
     "time": ("시각: 오후 세 시", "as a time"),
     "moment": ("날짜와 시각", "as a date and time"),
+    "ticket": ("접수 안내: 언제, 누가", "as the news of a ticket"),
 }
 """By `nodes.SpokenWay`: Korean, English."""

@@ -239,8 +239,10 @@ export class NodeForm {
       const sentence = el("p", { class: "muted" });
       const value = el("input", { type: "text", autocomplete: "off", spellcheck: "false", list: SUGGESTED, "aria-label": this.words.value_name, placeholder: this.words.value_name });
       value.value = made === VALUE ? prompt.value : "";
-      const way = el("select", { "aria-label": this.words.spoken_as }, ...Object.entries(this.ways).map(([one, label]) => el("option", { value: one }, label[this.lang])));
-      way.value = made === VALUE ? prompt.as ?? "text" : "digits";
+      const spoken = made === VALUE ? prompt.as ?? "text" : "digits";
+      const ways = Object.entries({ ...(spoken in this.ways ? {} : { [spoken]: { [this.lang]: `${spoken} ?` } }), ...this.ways });
+      const way = el("select", { "aria-label": this.words.spoken_as }, ...ways.map(([one, label]) => el("option", { value: one }, label[this.lang])));
+      way.value = spoken;
       const digits = el("input", { type: "text", autocomplete: "off", inputmode: "numeric", "aria-label": this.words.read_digits });
       digits.value = made === DIGITS ? prompt.digits : "";
       const reading = el("div", { class: "fl-area" }, value, way);
