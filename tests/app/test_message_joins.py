@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import select
 
 from changgu.acd.events import CallbackAsked
-from changgu.acd.facts import CallEnded, Ender, Outcome, Recorded
+from changgu.acd.facts import CallbackBooked, CallEnded, CallStarted, Direction, Ender, Outcome, Recorded
 from changgu.acd.identity import CallId, QueueName
 from changgu.app import schema
 from changgu.app.flow_joins import NoticeLookUps, tell_of_missing_hours
@@ -54,10 +55,12 @@ from changgu.ticketing.lifecycle import Move
 from changgu.ticketing.outbox.service import Outbox
 from changgu.ticketing.self_service.resets.service import PinResets
 from changgu.ticketing.self_service.service import SelfService
+from changgu.ticketing.self_service.store import WishRow
 from changgu.ticketing.service import Tickets
 from changgu.ticketing.surveys.form import Question, Way
 from changgu.ticketing.surveys.service import Surveys
-from changgu.ticketing.ticket import Channel, Kind, TicketState
+from changgu.ticketing.ticket import CallRole, Channel, Kind, TicketState
+from tests.support.floor import Floor
 
 SEOUL = ZoneInfo("Asia/Seoul")
 MONDAY = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
@@ -231,6 +234,41 @@ async def test_a_caller_asks_to_be_called_back_about_a_ticket(house: House) -> N
     assert await house.look_ups.look_up("call_me_back", f"1234 {PHONE}") is None
     await house.look_ups.look_up("call_me_back", f"{ticket.number} 01099998888 en")
     assert (house.booked[1].number, house.booked[1].language) == ("01099998888", "en")
+
+
+async def test_who_asks_to_be_called_back_is_not_dialled_before_they_have_hung_up(house: House) -> None:
+    ticket = await house.tickets.open(NewTicket("느림", Kind.INQUIRY), KIM)
+    floor = Floor("alice", now=MONDAY.timestamp())
+    floor.ready("alice")
+    floor.dial(CALL, PHONE)
+
+    await house.look_ups.look_up("call_me_back", f"{ticket.number} {PHONE} ko", PHONE, CALL)
+    (asked,) = house.booked
+    booked = floor.tell(asked)
+    still_on_the_line = floor.wait(60)
+    hung_up = [*floor.caller_hangs_up(CALL), *floor.wait(0)]
+
+    assert [fact.call for fact in booked if isinstance(fact, CallbackBooked)] == [CALL]
+    assert not [fact for fact in (*booked, *still_on_the_line) if isinstance(fact, CallStarted)]
+    (dialled,) = (fact for fact in hung_up if isinstance(fact, CallStarted))
+    assert (dialled.direction, dialled.caller, dialled.callback) == (Direction.OUTBOUND, PHONE, asked.callback)
+    assert floor.agent("alice").call == dialled.call
+
+
+async def test_the_call_is_linked_with_the_ticket_and_pressing_twice_is_one_promise(house: House) -> None:
+    ticket = await house.tickets.open(NewTicket("느림", Kind.INQUIRY), KIM)
+
+    promised = [
+        await house.look_ups.look_up("call_me_back", f"{ticket.number} {PHONE} ko", PHONE, CALL) for _ in range(2)
+    ]
+
+    assert promised == [{"callback": house.booked[0].callback}] * 2
+    assert len(house.booked) == 1
+    file = await house.tickets.file(ticket.number)
+    assert [(link.call, link.role) for link in file.calls] == [(CALL, CallRole.FOLLOWED_UP)]
+    async with house.database.transaction() as session:
+        wishes = (await session.scalars(select(WishRow))).all()
+    assert [(wish.callback, wish.call) for wish in wishes] == [(house.booked[0].callback, CALL)]
 
 
 async def test_only_conversations_that_the_agent_ended_are_asked_about(house: House) -> None:

@@ -145,7 +145,7 @@ class Silence:
 class Nothing:
     """Knows no ticket."""
 
-    async def look_up(self, kind: str, argument: str, asker: str) -> Mapping[str, str] | None:
+    async def look_up(self, kind: str, argument: str, asker: str, call: CallId) -> Mapping[str, str] | None:
         return None
 
 

@@ -75,10 +75,14 @@ class NameVoice:
                 return text
 
 
+@dataclass
 class NoTickets:
-    """Knows no ticket."""
+    """Knows no ticket; keeps what was asked, for whom, and in which call."""
 
-    async def look_up(self, kind: str, argument: str, asker: str) -> Mapping[str, str] | None:
+    asked: list[tuple[str, str, str, CallId]] = field(default_factory=list)
+
+    async def look_up(self, kind: str, argument: str, asker: str, call: CallId) -> Mapping[str, str] | None:
+        self.asked.append((kind, argument, asker, call))
         return None
 
 
@@ -119,6 +123,7 @@ class Switchboard:
     posted: list[Event] = field(default_factory=list)
     promised: dict[CallId, str] = field(default_factory=dict)
     """Numbers of calls whose person is not on the line yet."""
+    look_ups: NoTickets = field(default_factory=NoTickets)
     keys: int = 0
     survey: AfterCall | None = None
     menu: Flow = MENU
@@ -128,7 +133,7 @@ class Switchboard:
     def __post_init__(self) -> None:
         self.stream = AriStream(self.pbx.address, self._hear, on_connected=self._line_is_up)
         self.ari = FileAri(self.stream, self.pbx.address)
-        self.player = IvrPlayer(self.ari, self.voice, NoTickets(), self.posted.append, self.helpers)
+        self.player = IvrPlayer(self.ari, self.voice, self.look_ups, self.posted.append, self.helpers)
         desk = Desk(
             lambda: NUMBERS, lambda dialled: self.menu, short_greeting=(), dial_plan=lambda: self.plan,
             voicemails=self.letterbox, survey=self.survey,

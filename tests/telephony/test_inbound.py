@@ -55,7 +55,7 @@ class FakeTickets:
 
     trouble: Exception | None = None
 
-    async def look_up(self, kind: str, argument: str, asker: str) -> Mapping[str, str] | None:
+    async def look_up(self, kind: str, argument: str, asker: str, call: CallId) -> Mapping[str, str] | None:
         if self.trouble is not None:
             raise self.trouble
         return {"number": argument, "state": "resolved"} if argument == "1234567" else None

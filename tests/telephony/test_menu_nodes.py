@@ -316,6 +316,21 @@ async def test_who_asks_for_a_call_back_in_english_is_promised_one_in_english() 
         assert [event.language for event in board.posted if isinstance(event, CallbackAsked)] == ["en"]
 
 
+ABOUT_A_TICKET = """\
+  first:
+    {kind: look_up, source: call_me_back, key: "1000018 {caller} {language}", name: promise, found: bye, not_found: bye}
+"""
+
+
+@pytest.mark.parametrize(("number", "asker"), [("01012345678", "01012345678"), ("", CALL)], ids=["shown", "withheld"])
+async def test_a_look_up_is_told_in_which_call_it_is_asked(number: str, asker: str) -> None:
+    async with board_with(ABOUT_A_TICKET) as board:
+        await board.pbx.call_in(CALL, number=number)
+        await board.until_said("bye")
+
+        assert board.look_ups.asked == [("call_me_back", f"1000018 {number} ko", asker, CALL)]
+
+
 async def test_no_call_back_to_a_number_that_may_not_be_dialled() -> None:
     async with board_with(CALL_BACK) as board:
         await board.pbx.call_in(CALL, number="0601234567")

@@ -195,7 +195,7 @@ nodes:
 
 async def test_a_notice_that_the_menu_looks_up_counts_as_heard_once_it_is_said(room: Room, board: Board) -> None:
     class OnAir:
-        async def look_up(self, kind: str, argument: str, asker: str) -> Mapping[str, str] | None:
+        async def look_up(self, kind: str, argument: str, asker: str, call: CallId) -> Mapping[str, str] | None:
             return {"text": OUTAGE, "count": "1", "notice": "7"} if (kind, argument) == ("notice", "network") else None
 
     room.inbound._player._look_ups = OnAir()

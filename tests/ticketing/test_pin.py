@@ -284,7 +284,7 @@ async def test_a_caller_is_called_back_about_a_ticket_by_the_queue_it_came_from(
     promise = await room.service.call_me_back(number, PHONE, CallId("c1"))
     assert await room.service.call_me_back(number, PHONE, CallId("c1")) == promise
 
-    assert room.booked == [CallbackAsked(promise, PHONE, QueueName("network"))]
+    assert room.booked == [CallbackAsked(promise, PHONE, QueueName("network"), CallId("c1"))]
     file = await room.tickets.file(number)
     assert [(link.call, link.role) for link in file.calls] == [("c1", CallRole.FOLLOWED_UP)]
 

@@ -110,7 +110,7 @@ class NoticeLookUps:
     def __init__(self, notices: Notices) -> None:
         self._notices = notices
 
-    async def notice(self, key: str, _asker: str = "") -> Mapping[str, str] | None:
+    async def notice(self, key: str, _asker: str, _call: CallId | None) -> Mapping[str, str] | None:
         """The latest notice of a queue, a node or the whole desk (`network en`); None when nothing is on the air there.
 
         Its sentence was spoken when it went on the air, so nobody waits for a voice. `count`: how many there are.

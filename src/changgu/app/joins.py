@@ -90,8 +90,8 @@ def ticket_line(ticket: Ticket) -> TicketLine:
     )
 
 
-LookUp = Callable[[str, str], Awaitable[Mapping[str, str] | None]]
-"""Asked with a key and by whom: their telephone, or their call where that is withheld."""
+LookUp = Callable[[str, str, CallId | None], Awaitable[Mapping[str, str] | None]]
+"""Asked with a key, by whom (their telephone, or their call where that is withheld), and in which call."""
 
 
 class MenuLookUps:
@@ -112,10 +112,12 @@ class MenuLookUps:
         """Everything that can be asked here."""
         return frozenset({"ticket_status", *self._further})
 
-    async def look_up(self, kind: str, argument: str, asker: str = "") -> Mapping[str, str] | None:
+    async def look_up(
+        self, kind: str, argument: str, asker: str = "", call: CallId | None = None
+    ) -> Mapping[str, str] | None:
         """What is known of `argument`: the state of a ticket by its number (CTI-02), or what `further` knows."""
         if kind in self._further:
-            return await self._further[kind](argument, asker)
+            return await self._further[kind](argument, asker, call)
         if kind != "ticket_status":
             raise ValueError(f"the menu asks for {kind!r}, which nobody knows")
         status = await self._tickets.status(argument)

@@ -238,14 +238,14 @@ class SelfServiceLookUps:
             return None
         return {"count": str(len(bought)), "name": bought[0].model or bought[0].kind, "number": bought[0].tag}
 
-    async def call_me_back(self, key: str) -> Mapping[str, str] | None:
+    async def call_me_back(self, key: str, call: CallId | None = None) -> Mapping[str, str] | None:
         """Ticket number, a space, telephone number, and behind a space the language in which they are called, if not
-        the desk's: the promise; None when it cannot be made."""
+        the desk's: the promise; None when it cannot be made. They are called once `call` is over."""
         number, _, phone = key.strip().partition(" ")
         before, _, last = phone.rpartition(" ")
         phone, language = (before, last) if last.isascii() and last.isalpha() else (phone, "")
         try:
-            return {"callback": await self._service.call_me_back(number, phone.strip(), language=language)}
+            return {"callback": await self._service.call_me_back(number, phone.strip(), call, language=language)}
         except Trouble as trouble:
             logger.info("nobody is called back about a ticket: %s", trouble)
             return None
@@ -254,9 +254,9 @@ class SelfServiceLookUps:
     def sources(self) -> Mapping[str, LookUp]:
         """By the names that a flow uses."""
         return {
-            "person": _whoever_asks(self.person), "caller_check": self.caller_check,
-            "newest_ticket": _whoever_asks(self.newest_ticket), "call_me_back": _whoever_asks(self.call_me_back),
-            "pin_reset": self.pin_reset, "choose_pin": self.choose_pin,
+            "person": _whoever_asks(self.person), "caller_check": _by_telephone(self.caller_check),
+            "newest_ticket": _whoever_asks(self.newest_ticket), "call_me_back": _within_call(self.call_me_back),
+            "pin_reset": _by_telephone(self.pin_reset), "choose_pin": _by_telephone(self.choose_pin),
             "asset": _whoever_asks(self.asset),
         }  # fmt: skip
 
@@ -315,7 +315,15 @@ def dialable(plan: Callable[[], DialPlan]) -> Callable[[str], str | None]:
 
 
 def _whoever_asks(look_up: Callable[[str], Awaitable[Mapping[str, str] | None]]) -> LookUp:
-    return lambda key, _asker: look_up(key)
+    return lambda key, _asker, _call: look_up(key)
+
+
+def _by_telephone(look_up: Callable[[str, str], Awaitable[Mapping[str, str] | None]]) -> LookUp:
+    return lambda key, asker, _call: look_up(key, asker)
+
+
+def _within_call(look_up: Callable[[str, CallId | None], Awaitable[Mapping[str, str] | None]]) -> LookUp:
+    return lambda key, _asker, call: look_up(key, call)
 
 
 def _question(name: str) -> Question:

@@ -77,9 +77,9 @@ class Voice(Protocol):
 class LookUps(Protocol):
     """Asks other systems on behalf of a caller."""
 
-    async def look_up(self, kind: str, argument: str, asker: str) -> Mapping[str, str] | None:
+    async def look_up(self, kind: str, argument: str, asker: str, call: CallId) -> Mapping[str, str] | None:
         """What is known, or None; any exception means that the system cannot be asked. `asker`: the caller's telephone,
-        or their call where it is withheld."""
+        or their call where it is withheld; `call`: the one in which they ask."""
         ...
 
 
@@ -327,7 +327,8 @@ class IvrPlayer:
     async def _look_up(self, handset: Handset, wait: WaitLookUp) -> Event:
         try:
             async with asyncio.timeout(look_up_limit(wait.source)):
-                return LookedUp(await self._look_ups.look_up(wait.source, wait.key, wait.caller or handset.call))
+                asker = wait.caller or handset.call
+                return LookedUp(await self._look_ups.look_up(wait.source, wait.key, asker, handset.call))
         except Exception:  # the other system's edge: whatever fails there, the caller reaches a person
             logger.warning("the look-up of a %s failed", wait.source, exc_info=True, extra={"call_id": handset.call})
             return LookUpFailed()

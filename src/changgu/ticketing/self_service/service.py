@@ -273,8 +273,8 @@ class SelfService:
     ) -> CallbackId:
         """Somebody shall be called back about this ticket, by the queue it came from; the call is linked with it.
 
-        `call` is the one in which it was asked; asked twice in one call it is one promise. `language` is the one in
-        which they are spoken to; empty: the desk's own.
+        `call` is the one in which it was asked: nobody is dialled before it is over, and asked twice in it it is one
+        promise. `language` is the one in which they are spoken to; empty: the desk's own.
 
         Raises:
             NotFound: no such ticket.
@@ -294,11 +294,11 @@ class SelfService:
                 await session.execute(insert(WishRow).values(**wish))
         except IntegrityError:
             return promise  # asked for in this call before
-        if call is not None:
-            await self._tickets.link(ticket.number, call, CallRole.FOLLOWED_UP, AUTOMATIC)
         wanted = ticket.queue if ticket.queue and self._queue_exists(ticket.queue) else None
         queue = QueueName(wanted) if wanted else self._queue()
-        self._book(CallbackAsked(promise, dialled, queue, language=language))
+        self._book(CallbackAsked(promise, dialled, queue, call, language=language))
+        if call is not None:
+            await self._tickets.link(ticket.number, call, CallRole.FOLLOWED_UP, AUTOMATIC)
         return promise
 
     async def ticket_of_callback(self, callback: CallbackId) -> TicketNumber | None:
