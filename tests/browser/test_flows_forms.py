@@ -62,21 +62,24 @@ async def test_the_conditions_of_a_node_are_rows_of_fields(opened: Opened) -> No
     await expect(page.locator("[data-field=when] textarea")).to_have_count(0)
     first, second = rows.nth(0), rows.nth(1)
     await expect(first.get_by_label("값의 이름")).to_have_value("ticket.state")
-    await expect(first.get_by_label("견주는 법")).to_have_value("one_of")
-    await expect(first.get_by_label("무엇과").locator("visible=true")).to_have_value("resolved, closed")
-    await expect(second.get_by_label("무엇과").locator("visible=true")).to_have_value("true")
+    await expect(first.get_by_label("비교 방법")).to_have_value("one_of")
+    await expect(first.get_by_label("비교할 값").locator("visible=true")).to_have_value("resolved, closed")
+    await expect(second.get_by_label("비교할 값").locator("visible=true")).to_have_value("true")
 
-    await first.get_by_label("무엇과").locator("visible=true").fill("resolved, closed, cancelled")
-    await second.get_by_role("button", name="위로").click()
+    await first.get_by_label("비교할 값").locator("visible=true").fill("resolved, closed, cancelled")
+    await page.get_by_role("button", name="위로: 2번째 줄").click()
     await page.get_by_role("button", name="조건 더하기").click()
     third = rows.nth(2)
     await third.get_by_label("값의 이름").fill("ticket.line")
     await save(page)
-    await expect(page.locator("#said")).to_have_text("조건 3: 값의 이름, 무엇과 견줄지, 갈 곳을 모두 쓰십시오.")
-    await third.get_by_label("견주는 법").select_option("more_than")
-    await third.get_by_label("무엇과").locator("visible=true").fill("1")
+    await expect(page.locator("#said")).to_have_text("조건 3: 값의 이름, 비교할 값, 갈 곳을 모두 쓰십시오.")
+    await third.get_by_label("비교 방법").select_option("more_than")
+    await third.get_by_label("비교할 값").locator("visible=true").fill("1")
     await third.get_by_label("갈 곳").select_option("operator")
     await opened.picture(page, "flows-conditions-1920")
+    await page.get_by_role("button", name="조건 더하기").click()
+    await page.get_by_role("button", name="빼기: 4번째 줄").press("Enter")
+    await expect(page.get_by_role("button", name="빼기: 3번째 줄")).to_be_focused()
     await save(page)
     await expect(page.locator("#said")).to_contain_text("초안에 저장했습니다")
     assert (
@@ -97,14 +100,14 @@ async def test_what_callers_may_say_is_rows_of_words(opened: Opened) -> None:
     rows = page.locator("[data-field=grammar] .fl-answer")
     await expect(rows).to_have_count(3)
     await expect(page.locator("[data-field=grammar] textarea")).to_have_count(0)
-    await expect(rows.nth(1).get_by_label("들을 말")).to_have_value("네트워크, 인터넷, network, internet")
-    await rows.nth(1).get_by_label("들을 말").fill("네트워크, 인터넷, 와이파이")
+    await expect(rows.nth(1).get_by_label("인식할 말")).to_have_value("네트워크, 인터넷, network, internet")
+    await rows.nth(1).get_by_label("인식할 말").fill("네트워크, 인터넷, 와이파이")
     await page.get_by_role("button", name="대답 더하기").click()
-    await rows.nth(3).get_by_label("들을 말").fill("전화기")
+    await rows.nth(3).get_by_label("인식할 말").fill("전화기")
     await save(page)
-    await expect(page.locator("#said")).to_have_text("대답 4: 들을 말, 번호, 담을 값을 모두 쓰십시오.")
+    await expect(page.locator("#said")).to_have_text("대답 4: 인식할 말, 번호, 저장할 값을 모두 쓰십시오.")
     await rows.nth(3).get_by_label("번호").fill("4")
-    await rows.nth(3).get_by_label("담을 값").fill("phone")
+    await rows.nth(3).get_by_label("저장할 값").fill("phone")
     await opened.picture(page, "flows-words-1920")
     await save(page)
     await expect(page.locator("#said")).to_contain_text("초안에 저장했습니다")
@@ -131,7 +134,8 @@ async def test_what_the_fields_cannot_say_stays_as_it_is_written(opened: Opened)
     await page.reload()
     await page.wait_for_selector("body[data-loaded]")
     await page.locator("[data-node=by_topic]").click()
-    await expect(page.locator("[data-field=when] textarea")).to_have_value(re.compile('"is_not": "x"'))
+    written = page.get_by_role("textbox", name="조건별 다음 단계")
+    await expect(written).to_have_value(re.compile('"is_not": "x"'))
     await page.select_option("#f-otherwise", "operator")
     await save(page)
     await expect(page.locator("#said")).to_contain_text("초안에 저장했습니다")
@@ -247,6 +251,70 @@ async def test_a_text_and_a_sentence_that_came_second_are_kept(opened: Opened) -
     await expect(page.locator("#said")).to_contain_text("greeting: 초안에 저장했습니다")
     draft = await versions.working_draft()
     assert draft.menu.sentences["ko"]["greeting"] == "제가 쓴 인사입니다."
+
+
+async def test_a_comment_that_somebody_else_saved_is_not_written_over(opened: Opened) -> None:
+    page = await opened.page("/flows")
+    versions = opened.front.house.versions
+    await page.get_by_text("글(YAML)로 보기·고치기").click()
+    text = await page.locator("#text").input_value()
+    await page.fill("#text", f"# 내가 쓴 줄\n{text}")
+    await versions.save_draft(f"# 다른 분이 쓴 줄\n{text}", 0, DEPUTY)
+    await page.click("#save-text")
+    panel = page.locator("#meanwhile")
+    await expect(panel).to_contain_text("글의 주석이나 모양만 다르거나, 글에 오류가 있어 비교할 수 없습니다")
+    assert (await draft_text(opened)).startswith("# 다른 분이 쓴 줄")
+    await page.fill("#text", f"# 다른 분이 쓴 줄\n# 내가 쓴 줄\n{text}")  # what is saved is what is there by then
+    await panel.get_by_role("button", name="내가 쓴 것을 저장").click()
+    await expect(page.locator("#said")).to_contain_text("초안: 초안에 저장했습니다")
+    assert (await draft_text(opened)).startswith("# 다른 분이 쓴 줄\n# 내가 쓴 줄")
+
+    # what was said of the draft is gone with the draft
+    await page.locator("[data-node=services]").click()
+    await page.fill("#f-repeats", "4")
+    await versions.save_draft(text.replace("queue: pc", "queue: network"), 2, DEPUTY)
+    await save(page)
+    await expect(panel).to_be_visible()
+    await page.select_option("#shown", "1")
+    await expect(page.locator("#draft-state")).to_contain_text("지난 버전은 고칠 수 없습니다")
+    await expect(panel).to_be_hidden()
+
+
+ALOUD = "{value: ticket.expected, as: aloud}"
+"""A way of reading out that the page does not know."""
+
+
+async def test_a_node_that_somebody_else_took_away_is_saved_anew_or_dropped(opened: Opened) -> None:
+    versions = opened.front.house.versions
+    aloud = SORTED.replace('{ko: "{ticket.expected:moment}에 끝납니다.", en: "By {ticket.expected:moment}."}', ALOUD)
+    await versions.save_draft(aloud, 0, BOSS)
+    page = await opened.page("/flows")
+    for node in ("done", "promised"):
+        await page.locator(f"[data-node={node}]").click()
+        await page.select_option("#f-served", "true")
+    less = "".join(
+        line for line in SORTED.splitlines(keepends=True) if "done" not in line and "promised" not in line
+    ).replace("    when:\n", "    when: [{value: x, is: y, go: operator}]\n")
+    await versions.save_draft(less, 1, DEPUTY)
+
+    await page.get_by_role("button", name="단계 더하기").click()
+    await page.fill("#new-name", "later")
+    await page.get_by_role("button", name="단계 만들기").click()
+    panel = page.locator("#meanwhile")
+    await panel.get_by_role("button", name="닫고 더 고치기").click()
+    await expect(page.locator("#new-name")).to_have_value("later")
+    lost = page.locator("#lost .notice")
+    await expect(lost).to_have_count(2)
+    await page.get_by_role("button", name="고친 것 버리기: done").click()
+    await expect(lost).to_have_count(1)
+    await opened.picture(page, "flows-lost-1920")
+    await page.get_by_role("button", name="새 단계로 저장: promised").click()
+    await expect(page.locator("#said")).to_contain_text("promised: 초안에 저장했습니다")
+    await expect(lost).to_have_count(0)
+    await expect(page.locator("#unsaved")).to_be_hidden()
+    text = await draft_text(opened)
+    assert "as: aloud" in text
+    assert "done:" not in text
 
 
 async def test_hours_that_changed_meanwhile_stand_in_nobodys_way(opened: Opened) -> None:

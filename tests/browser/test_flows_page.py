@@ -92,7 +92,7 @@ async def test_the_tree_is_drawn_with_what_callers_did_and_a_node_is_edited_publ
     await expect(row).to_contain_text("한 번 더 들려줌")
     await opened.picture(page, "flows-versions")
 
-    await page.get_by_role("button", name="견주기: 버전 1").click()
+    await page.get_by_role("button", name="비교: 버전 1").click()
     await expect(page.locator("#compare-before")).to_have_value("1")
     await expect(page.locator("#compare-after")).to_have_value("2")
     await expect(page.locator("#differences > li")).to_have_count(1)

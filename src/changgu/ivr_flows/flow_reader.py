@@ -412,7 +412,7 @@ class FlowReader(YamlReader):
             return Choice("", (), "1")
         words = tuple(self.scalar(word).strip() for word in self.one_or_more(fields["words"]))
         if not words or not all(words):
-            self.error(fields["words"], "들을 말이 없습니다.", "there is no word to listen for")
+            self.error(fields["words"], "인식할 말이 없습니다.", "there is no word to listen for")
         key = self.scalar(fields["key"])
         self._check_key(fields["key"], key)
         return Choice(self.scalar(fields["value"]), words, key)

@@ -130,7 +130,7 @@ _SKILLS = Field(
     "skills", Form.SKILLS, "요원에게 필요한 기술. '이름' 또는 '이름:단계'.",
     "What the agent must be able to do: `vpn`, or with a level from 1 to 10, `vpn:3`.",
 )  # fmt: skip
-_VALUE = Field("name", Form.VALUE, "답을 담을 값의 이름.", "The value that the answer becomes.", required=True)
+_VALUE = Field("name", Form.VALUE, "답을 저장할 값의 이름.", "The value that the answer becomes.", required=True)
 _FOUND = _node("found", "찾았을 때.", "When something is found.")
 _NOT_FOUND = _node("not_found", "없을 때.", "When there is nothing of the kind.")
 

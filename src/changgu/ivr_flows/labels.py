@@ -41,7 +41,7 @@ FIELD_LABELS: Mapping[str, tuple[str, str]] = {
     "first_timeout": ("첫 번호까지 기다림(초)", "Wait for the first key (s)"),
     "flow": ("하위 흐름", "Sub-flow"),
     "found": ("찾으면", "When found"),
-    "grammar": ("알아들을 말", "Words to expect"),
+    "grammar": ("인식할 말", "Words to expect"),
     "holiday": ("휴일이면", "On a holiday"),
     "key": ("물을 것", "What to ask with"),
     "keys": ("번호별 다음 단계", "Keys"),

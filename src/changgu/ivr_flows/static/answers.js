@@ -20,27 +20,48 @@ function select(label, names, value, title) {
   return box;
 }
 
+/** Rows that look alike are told apart by their numbers, where their buttons are only heard. */
+export function numberRows(rows, words) {
+  rows.forEach((row, at) => {
+    const number = words.row_n.replace("{n}", at + 1);
+    row.setAttribute("role", "group");
+    row.setAttribute("aria-label", number);
+    for (const button of row.querySelectorAll("[data-act]")) button.setAttribute("aria-label", `${button.dataset.act}: ${number}`);
+  });
+}
+
+/** Takes a row away; the keyboard goes on at the row beside it, or at `more`, which adds one. */
+export function takeAway(row, more) {
+  const beside = [row.nextElementSibling, row.previousElementSibling].find((one) => one?.className === row.className);
+  row.remove();
+  (beside?.querySelector("[data-away]") ?? more).focus();
+}
+
 /** Rows that can be added, taken away and, where their order counts, moved up; `row(value)` gives parts and a reader. */
 function rows(words, values, row, addWord, hint, ordered = false) {
   const group = el("div", { class: "fl-answers" }, el("small", { class: "hint" }, hint));
   const entries = [];
+  const number = () => numberRows(group.querySelectorAll(".fl-answer"), words);
   const inOrder = () => entries.sort(([one], [other]) => (one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
   const add = (value) => {
     const { parts, read } = row(value);
-    const up = el("button", { type: "button", class: "button small quiet", title: words.move_up, "aria-label": words.move_up }, "↑");
-    const away = el("button", { type: "button", class: "button small quiet", "aria-label": words.remove }, "✕");
+    const up = el("button", { type: "button", class: "button small quiet", title: words.move_up, "data-act": words.move_up }, "↑");
+    const away = el("button", { type: "button", class: "button small quiet", "data-act": words.remove, "data-away": "" }, "✕");
     const whole = el("div", { class: "fl-answer" }, ...parts, el("div", { class: "fl-answer-acts" }, ordered ? up : null, away));
     const entry = [whole, read];
     entries.push(entry);
     up.addEventListener("click", () => {
       if (whole.previousElementSibling?.matches(".fl-answer")) whole.previousElementSibling.before(whole);
+      number();
       up.focus();
     });
     away.addEventListener("click", () => {
       entries.splice(entries.indexOf(entry), 1);
-      whole.remove();
+      takeAway(whole, more);
+      number();
     });
     group.insertBefore(whole, more);
+    number();
     return parts[0];
   };
   const more = el("button", { type: "button", class: "button small" }, `+ ${addWord}`);

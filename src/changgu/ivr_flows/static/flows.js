@@ -4,7 +4,8 @@ import { api, el, lang } from "/static/api.js";
 import { momentOf } from "/static/ivr_flows/desk_time.js";
 import { differenceLines } from "/static/ivr_flows/differences.js";
 import { hearButton } from "/static/ivr_flows/listen.js";
-import { showMeanwhile } from "/static/ivr_flows/meanwhile.js";
+import { closeMeanwhile, showMeanwhile } from "/static/ivr_flows/meanwhile.js";
+import { same } from "/static/ivr_flows/merge.js";
 import { NodeForm } from "/static/ivr_flows/node_form.js";
 import { labelCells, tell } from "/static/ivr_flows/said.js";
 import { drawTree } from "/static/ivr_flows/tree.js";
@@ -22,6 +23,7 @@ let flow = null; // versions and publications
 let tree = null; // what is drawn: the draft, or a version
 let paths = { nodes: {}, whole: {} };
 let chosen = null;
+let adding = null; // the form of a node that is to be made
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 const percent = (share) => (share === null || share === undefined ? "–" : `${(share * 100).toFixed(1)} %`);
@@ -44,10 +46,14 @@ async function attempt(button, work) {
  * read again under what was typed, and a panel says what they changed and what `mine()` would change now.
  */
 async function change(send, after, mine = null, drop = null) {
+  const { part, version } = tree;
+  const isHere = () => tree.part === part && tree.version === version;
   try {
-    after(await send(tree.revision));
+    const next = await send(tree.revision);
+    closeMeanwhile();
+    after(next);
   } catch (trouble) {
-    if (trouble.status !== 409 || !(await sayMeanwhile(send, after, mine, drop))) throw trouble;
+    if (trouble.status !== 409 || !isHere() || !(await sayMeanwhile(send, after, mine, drop))) throw trouble;
   }
 }
 
@@ -58,22 +64,23 @@ async function sayMeanwhile(send, after, mine, drop) {
   if (next.revision === tree.revision) return false;
   show(next);
   const found = await api(`${home}/draft/meanwhile`, { method: "POST", body: { part: tree.part, seen, mine: mine && mine() } });
-  if (mine && !found.meanwhile.length) { // other flows, or the hours: nothing that is looked at here
+  const worded = next.text !== seen.text; // also where no node and no sentence differs, or none can be read
+  if (mine && !worded && same(next.sentences, seen.sentences)) { // other flows, or the hours: nothing that is looked at here
     await change(send, after, mine, drop);
     return true;
   }
-  const again = (button, close) => attempt(button, async () => {
-    close();
+  const again = (button) => attempt(button, async () => {
+    closeMeanwhile();
     await change(send, after, mine, drop);
   });
-  const away = (_, close) => {
+  const away = () => {
     drop();
-    close();
+    closeMeanwhile();
     draw();
   };
   showMeanwhile(
     found.meanwhile.length ? fill(words.meanwhile, { by: found.by, at: moment(found.at) }) : words.meanwhile_changed, words.meanwhile_close,
-    [[words.meanwhile_theirs, differenceLines(found.meanwhile, data, lang), words.meanwhile_elsewhere], ...(mine ? [[words.meanwhile_mine, differenceLines(found.mine, data, lang), words.no_differences]] : [])],
+    [[words.meanwhile_theirs, differenceLines(found.meanwhile, data, lang), worded ? words.meanwhile_wording : words.meanwhile_elsewhere], ...(mine ? [[words.meanwhile_mine, differenceLines(found.mine, data, lang), [undefined, next.text].includes(mine().text) ? words.no_differences : words.meanwhile_wording]] : [])],
     [...(mine ? [[words.meanwhile_save, "primary", again]] : []), ...(drop ? [[words.meanwhile_drop, "danger", away]] : [])],
   );
   tell(words.meanwhile_kept, "warn");
@@ -93,6 +100,10 @@ const figuresHere = () => {
 function show(next) {
   const other = !tree || tree.version !== next.version || tree.part !== next.part;
   tree = next;
+  if (other) {
+    adding = null;
+    closeMeanwhile();
+  }
   if (!tree.nodes.some(({ name }) => name === chosen)) chosen = null;
   draw();
   if (other) toTheStart();
@@ -141,6 +152,29 @@ function sayUnsaved() {
   const form = $("node").querySelector("form");
   const here = form && unsaved.nodes().includes(form.dataset.of);
   for (const mark of $("node").querySelectorAll("[data-when-unsaved]")) mark.hidden = !here;
+  sayLost();
+}
+
+/** Changes of nodes, and of whole sub-flows, that others have taken out of the draft: no form can be opened for them. */
+function sayLost() {
+  const place = $("lost");
+  const isLost = (name) => {
+    const [part, node] = name.includes("/") ? name.split("/") : ["", name];
+    return part === tree.part ? !tree.nodes.some((one) => one.name === node) : part && !tree.parts.includes(part);
+  };
+  const lost = isDraft() ? unsaved.nodes().filter(isLost) : [];
+  if (place.dataset.lost === lost.join()) return;
+  place.dataset.lost = lost.join();
+  place.hidden = !lost.length;
+  place.replaceChildren(...lost.map((name) => {
+    const [part, node] = name.includes("/") ? name.split("/") : ["", name];
+    const anew = el("button", { type: "button", class: "button small", "aria-label": `${words.save_anew}: ${name}` }, words.save_anew);
+    const drop = el("button", { type: "button", class: "button small danger", "aria-label": `${words.drop}: ${name}` }, words.drop);
+    const forget = () => unsaved.forget(part, node);
+    anew.addEventListener("click", () => attempt(anew, () => saveNode(part, node)));
+    drop.addEventListener("click", forget);
+    return el("div", { class: "notice", "data-tone": "warn" }, el("p", {}, fill(words.lost, { node: name })), el("div", { class: "actions" }, part === tree.part ? anew : null, drop));
+  }));
 }
 
 /** Throws when something else than `own` is typed and not saved: saving would put it out of step, publishing would leave it out. */
@@ -182,16 +216,19 @@ function drawSentences() {
     const save = el("button", { type: "button", class: "button small", "aria-label": `${words.save_sentence}: ${name} (${language})` }, words.save_sentence);
     save.addEventListener("click", () => attempt(save, async () => {
       if (typedText()) throw new Error(fill(words.save_first, { what: words.as_text }));
-      const sent = text.value;
-      const box = () => $("sentence-list").querySelector(`textarea[aria-label="${CSS.escape(`${name} (${language})`)}"]`);
+      const box = () => $("sentence-list").querySelector(`textarea[aria-label="${CSS.escape(`${name} (${language})`)}"]`) ?? text;
+      let sent;
       await change(
-        (revision) => api(`${home}/draft/sentences/${language}/${encodeURIComponent(name)}`, { method: "PUT", body: { text: sent, revision } }),
+        (revision) => {
+          sent = box().value;
+          return api(`${home}/draft/sentences/${language}/${encodeURIComponent(name)}`, { method: "PUT", body: { text: sent, revision } });
+        },
         (next) => {
-          box().dataset.saved = box().value = sent;
+          box().dataset.saved = sent;
           show(next);
           tell(fill(words.saved, { node: name }));
         },
-        () => ({ sentence: { language, name, text: sent } }),
+        () => ({ sentence: { language, name, text: box().value } }),
         () => (box().value = box().dataset.saved),
       );
     }));
@@ -200,7 +237,7 @@ function drawSentences() {
 }
 
 function choose(name) {
-  chosen = name;
+  [chosen, adding] = [name, null];
   for (const group of $("tree").querySelectorAll("[data-node]")) group.dataset.chosen = String(group.dataset.node === name);
   drawNode();
   $("panel").scrollIntoView({ block: "nearest" });
@@ -241,7 +278,28 @@ function titles() {
   }));
 }
 
+/** What was typed of a node goes to the draft; one that is not there, or no longer, is made. */
+async function saveNode(part, node) {
+  if (typedText()) throw new Error(fill(words.save_first, { what: words.as_text }));
+  const wish = () => unsaved.wish(part, node, tree.nodes.find(({ name }) => name === node));
+  await change(
+    (revision) => api(`${home}/draft/nodes/${encodeURIComponent(node)}`, { method: "PUT", body: { fields: wish(), revision, part } }),
+    (next) => {
+      unsaved.saved(part, node);
+      show(next);
+      tell(fill(words.saved, { node }));
+    },
+    () => ({ node, fields: wish() }),
+    () => unsaved.forget(part, node),
+  );
+}
+
 function drawNode() {
+  if (adding) {
+    $("node-title").textContent = words.new_node;
+    if (!$("node").contains(adding)) $("node").replaceChildren(adding);
+    return;
+  }
   const node = tree.nodes.find(({ name }) => name === chosen);
   $("node-title").textContent = node ? node.name : words.choose_node;
   if (!node) return $("node").replaceChildren();
@@ -266,21 +324,7 @@ function drawNode() {
   });
   whole.addEventListener("submit", (event) => {
     event.preventDefault();
-    attempt(save, async () => {
-      if (typedText()) throw new Error(fill(words.save_first, { what: words.as_text }));
-      const part = tree.part;
-      const wish = () => unsaved.wish(part, node.name, tree.nodes.find(({ name }) => name === node.name));
-      await change(
-        (revision) => api(`${home}/draft/nodes/${encodeURIComponent(node.name)}`, { method: "PUT", body: { fields: wish(), revision, part } }),
-        (next) => {
-          unsaved.forget(part, node.name);
-          show(next);
-          tell(fill(words.saved, { node: node.name }));
-        },
-        () => ({ node: node.name, fields: wish() }),
-        () => unsaved.forget(part, node.name),
-      );
-    });
+    attempt(save, () => saveNode(tree.part, node.name));
   });
   remove.addEventListener("click", () => attempt(remove, () => change(
     (revision) => api(`${home}/draft/nodes/${encodeURIComponent(node.name)}?revision=${revision}${inPart("&")}`, { method: "DELETE" }),
@@ -310,33 +354,43 @@ $("add-node").addEventListener("click", () => {
   whole.addEventListener("submit", (event) => {
     event.preventDefault();
     attempt(make, async () => {
-      const [part, made] = [tree.part, { node: name.value, fields: { kind: kind.value } }];
+      const part = tree.part;
+      const wish = () => ({ node: name.value, fields: { kind: kind.value } });
+      let made;
       await change(
-        (revision) => api(`${home}/draft/nodes/${encodeURIComponent(made.node)}`, { method: "PUT", body: { fields: made.fields, revision, part } }),
+        (revision) => {
+          made = wish();
+          return api(`${home}/draft/nodes/${encodeURIComponent(made.node)}`, { method: "PUT", body: { fields: made.fields, revision, part } });
+        },
         (next) => {
-          chosen = made.node;
+          [chosen, adding] = [made.node, null];
           show(next);
         },
-        () => made,
+        wish,
+        () => (adding = null),
       );
     });
   });
-  $("node-title").textContent = words.new_node;
-  $("node").replaceChildren(whole);
+  adding = whole;
+  drawNode();
   name.focus();
 });
 
 $("save-text").addEventListener("click", ({ target }) => attempt(target, async () => {
   nothingElse(words.save_first, (one) => one === words.as_text);
-  const [sent, part] = [$("text").value, tree.part];
+  const part = tree.part;
+  let sent;
   await change(
-    (revision) => api(`${home}/draft`, { method: "PUT", body: { text: sent, revision, part } }),
+    (revision) => {
+      sent = $("text").value;
+      return api(`${home}/draft`, { method: "PUT", body: { text: sent, revision, part } });
+    },
     (next) => {
-      textOfDraft = $("text").value = sent;
+      textOfDraft = sent;
       show(next);
       tell(fill(words.saved, { node: words.draft }));
     },
-    () => ({ text: sent }),
+    () => ({ text: $("text").value }),
     () => (textOfDraft = null),
   );
 }));
@@ -484,7 +538,8 @@ const mayDrop = (revision) => !(revision || notSaved().length) || confirm(words.
 /** The draft begins again: `next` is what it is now. */
 function begun(next) {
   unsaved.forget();
-  textOfDraft = null;
+  closeMeanwhile();
+  [textOfDraft, adding] = [null, null];
   $("sentence-list").replaceChildren();
   show(next);
   $("shown").value = "0";

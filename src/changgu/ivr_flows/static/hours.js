@@ -2,7 +2,7 @@
 
 import { api, el, lang } from "/static/api.js";
 import { hearButton } from "/static/ivr_flows/listen.js";
-import { showMeanwhile } from "/static/ivr_flows/meanwhile.js";
+import { closeMeanwhile, showMeanwhile } from "/static/ivr_flows/meanwhile.js";
 import { merged, same } from "/static/ivr_flows/merge.js";
 import { labelCells, tell } from "/static/ivr_flows/said.js";
 
@@ -157,13 +157,13 @@ async function sayMeanwhile() {
     fill(words.meanwhile, { by: last.by, at: clock.format(new Date(last.at)) }), words.meanwhile_close,
     [[words.meanwhile_theirs, changed(before, now), ""], [words.meanwhile_mine, changed(now, wanted), words.no_differences]],
     [
-      [words.meanwhile_save, "primary", (button, close) => {
-        close();
+      [words.meanwhile_save, "primary", (button) => {
+        closeMeanwhile();
         attempt(button, save);
       }],
-      [words.meanwhile_drop, "danger", (_, close) => {
+      [words.meanwhile_drop, "danger", () => {
         show(hours);
-        close();
+        closeMeanwhile();
       }],
     ],
   );

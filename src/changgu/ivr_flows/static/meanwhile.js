@@ -2,17 +2,20 @@
 
 import { el } from "/static/api.js";
 
+/** What was said of a change that is over, or of what is no longer looked at. */
+export function closeMeanwhile() {
+  const place = document.getElementById("meanwhile");
+  place.hidden = true;
+  place.replaceChildren();
+}
+
 /** Shows the page's `#meanwhile`. `lists`: [title, lines, said when there are none]; `acts`: [word, tone, work]. */
 export function showMeanwhile(title, closeWord, lists, acts) {
   const place = document.getElementById("meanwhile");
-  const close = () => {
-    place.hidden = true;
-    place.replaceChildren();
-  };
   const heading = el("h2", { tabindex: -1 }, title);
-  const buttons = [...acts, [closeWord, "", close]].map(([word, tone, work]) => {
+  const buttons = [...acts, [closeWord, "", closeMeanwhile]].map(([word, tone, work]) => {
     const button = el("button", { type: "button", class: `button ${tone}` }, word);
-    button.addEventListener("click", () => work(button, close));
+    button.addEventListener("click", () => work(button));
     return button;
   });
   place.replaceChildren(

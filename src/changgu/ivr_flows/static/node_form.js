@@ -1,7 +1,7 @@
 // One node of the menu as a form, made of what the flow language says about its kind.
 
 import { el } from "/static/api.js";
-import { grammarRows, testRows } from "/static/ivr_flows/answers.js";
+import { grammarRows, numberRows, takeAway, testRows } from "/static/ivr_flows/answers.js";
 import { hearButton } from "/static/ivr_flows/listen.js";
 
 const OWN = "\u0000own";
@@ -90,7 +90,7 @@ export class NodeForm {
     const id = `f-${field.name}`;
     const [control, reader] = this.#control(field, value, id);
     this.readers.push([field.name, reader]);
-    const grouped = ["said", "keys", "languages", "values", "tests", "grammar"].includes(field.form);
+    const grouped = !control.matches("input, select, textarea");
     const label = el(grouped ? "span" : "label", grouped ? { id: `${id}-label`, class: "fl-label" } : { for: id }, field.label[this.lang], field.required ? " *" : "", " ", el("small", { class: "mono muted" }, field.name));
     if (grouped) {
       control.setAttribute("role", "group");
@@ -185,13 +185,13 @@ export class NodeForm {
       input.value = name;
       const [field, reader] = control(inner);
       field.setAttribute("aria-label", `${name} ${this.words.leads_to}`);
-      const remove = el("button", { type: "button", class: "button small quiet", "aria-label": `${this.words.remove}: ${name}` }, "✕");
+      const remove = el("button", { type: "button", class: "button small quiet", "aria-label": `${this.words.remove}: ${name}`, "data-away": "" }, "✕");
       const row = el("div", { class: keys ? "fl-row" : "fl-row wide" }, input, field, remove);
       const entry = [input, reader];
       rows.push(entry);
       remove.addEventListener("click", () => {
         rows.splice(rows.indexOf(entry), 1);
-        row.remove();
+        takeAway(row, more);
       });
       group.insertBefore(row, more);
       return input;
@@ -220,6 +220,7 @@ export class NodeForm {
     const group = el("div", { class: "fl-said" });
     const readers = [];
     const catalogue = this.catalogue;
+    const number = () => numberRows(group.querySelectorAll(".fl-prompt"), this.words);
     const add = (prompt) => {
       const named = typeof prompt === "string";
       const made = named ? OWN : madeOf(prompt);
@@ -247,7 +248,7 @@ export class NodeForm {
       digits.value = made === DIGITS ? prompt.digits : "";
       const reading = el("div", { class: "fl-area" }, value, way);
       const hearNamed = hearButton(el("button", { type: "button", class: "button small" }, `▶ ${this.words.hear}`), () => catalogue[select.value] ?? "", () => this.lang, this.tell);
-      const remove = el("button", { type: "button", class: "button small quiet", "aria-label": this.words.remove }, "✕");
+      const remove = el("button", { type: "button", class: "button small quiet", "data-act": this.words.remove, "data-away": "" }, "✕");
       const row = el("div", { class: "fl-prompt" }, select, hearNamed, remove, sentence, reading, digits, ...areas.map(({ whole }) => whole));
       const show = () => {
         const own = select.value === OWN;
@@ -272,9 +273,11 @@ export class NodeForm {
       readers.push(reader);
       remove.addEventListener("click", () => {
         readers.splice(readers.indexOf(reader), 1);
-        row.remove();
+        takeAway(row, more);
+        number();
       });
       group.insertBefore(row, more);
+      number();
       return areas[0].area;
     };
     const more = el("button", { type: "button", class: "button small" }, `+ ${this.words.add_sentence}`);

@@ -60,10 +60,19 @@ export class Unsaved {
   wish(part, name, now) {
     const kept = this.#forms.get(part ? `${part}/${name}` : name);
     const mine = kept.form.read();
+    kept.sent = { base: mine, before: written(kept.form) };
     return now ? merged(kept.base, mine, now.fields) : mine;
   }
 
-  /** The node was saved, taken away or is to be as the draft has it; without a name: every node. */
+  /** What was last wished is in the draft; what was typed since is not. */
+  saved(part, name) {
+    const kept = this.#forms.get(part ? `${part}/${name}` : name);
+    if (!kept) return;
+    if (written(kept.form) === kept.sent.before) this.forget(part, name);
+    else Object.assign(kept, kept.sent);
+  }
+
+  /** The node was taken away, or is to be as the draft has it; without a name: every node. */
   forget(part, name) {
     if (name === undefined) this.#forms.clear();
     else this.#forms.delete(part ? `${part}/${name}` : name);
