@@ -7,20 +7,26 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import Agent
 from changgu.app.floor_keeper import menu_files
+from changgu.ground.access import Actor, Role
 from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput, Conflict, Forbidden, NotFound
 from changgu.ivr_flows.flow import Flow
+from changgu.ivr_flows.loader import Report
+from changgu.ivr_flows.menu_set import MenuSet
 from changgu.ivr_flows.nodes import Menu, NodeName, Say
 from changgu.ivr_flows.problems import FlowErrors
-from changgu.ivr_flows.publishing.versions import DRAFT, How
+from changgu.ivr_flows.publishing.store import DraftRow
+from changgu.ivr_flows.publishing.versions import DRAFT, Draft, How
 from tests.ivr_flows.menu_house import BOSS, DEPUTY, MAIN, PILOT, MenuHouse
 from tests.support.waiting import eventually
 
 CHANGED = MAIN.replace("repeats: 2", "repeats: 3")
+ONCE = MAIN.replace("repeats: 2", "repeats: 1")
 FOR_DORA = MAIN.replace("queue: pc", "queue: pc\n    agent: dora")
 DORA = Agent(AgentId("dora"), "최도라", frozenset({QueueName("pc")}))
 BROKEN = MAIN.replace("1: pc", "1: nowhere")
@@ -92,6 +98,159 @@ async def test_where_two_are_asked_for_nobody_publishes_what_they_wrote(tmp_path
     published = await house.versions.publish(draft.revision, "", None, DEPUTY)
     assert published.by == "deputy"
     await house.versions.roll_back(1, "", BOSS)  # two have looked at that one already
+
+
+async def test_where_two_are_asked_for_who_schedules_does_not_become_the_author(
+    tmp_path: Path, database: Database
+) -> None:
+    house = MenuHouse(tmp_path, database, four_eyes=True)
+    await house.open()
+    draft = await house.versions.save_draft(CHANGED, 0, BOSS)
+    tomorrow = house.now() + timedelta(days=1)
+    await house.versions.publish(draft.revision, "", tomorrow, DEPUTY)
+    await house.versions.withdraw(house.versions.history.publications[-1].id, DEPUTY)
+
+    draft = await house.versions.working_draft()
+    assert (draft.by, draft.menu.text) == ("boss", CHANGED)
+    for at in (None, tomorrow):
+        with pytest.raises(Forbidden):
+            await house.versions.publish(draft.revision, "", at, BOSS)
+    # neither by way of the version that was never heard
+    with pytest.raises(Forbidden, match="never been on the air"):
+        await house.versions.roll_back(2, "", BOSS)
+    draft = await house.versions.start_draft_anew(draft.revision, 2, DEPUTY)
+    with pytest.raises(Forbidden):
+        await house.versions.publish(draft.revision, "", None, BOSS)
+    assert house.versions.current("1000").version == 1
+
+
+async def test_where_two_are_asked_for_nobody_who_saved_since_it_began_publishes(
+    tmp_path: Path, database: Database
+) -> None:
+    house = MenuHouse(tmp_path, database, four_eyes=True)
+    await house.open()
+    draft = await house.versions.save_draft(CHANGED, 0, BOSS)
+    draft = await house.versions.save_draft(CHANGED + "# a word\n", draft.revision, DEPUTY)
+    for somebody in (BOSS, DEPUTY):
+        with pytest.raises(Forbidden):
+            await house.versions.publish(draft.revision, "", None, somebody)
+    third = Actor("third", "최과장", Role.SUPERVISOR)
+    assert (await house.versions.publish(draft.revision, "", None, third)).by == "third"
+
+
+async def test_where_everybody_has_saved_the_draft_is_begun_anew_and_one_of_them_saves_it(
+    tmp_path: Path, database: Database
+) -> None:
+    house = MenuHouse(tmp_path, database, four_eyes=True)
+    await house.open()
+    draft = await house.versions.save_draft(CHANGED, 0, BOSS)
+    draft = await house.versions.save_draft(CHANGED + "# a word\n", draft.revision, DEPUTY)
+
+    draft = await house.versions.start_draft_anew(draft.revision, None, DEPUTY)
+    draft = await house.versions.save_draft(CHANGED, draft.revision, BOSS)
+    with pytest.raises(Forbidden):
+        await house.versions.publish(draft.revision, "", None, BOSS)
+    await house.versions.publish(draft.revision, "", None, DEPUTY)
+
+
+async def test_where_two_are_asked_for_what_came_on_the_air_counts_for_nobodys_work_any_more(
+    tmp_path: Path, database: Database
+) -> None:
+    house = MenuHouse(tmp_path, database, four_eyes=True)
+    await house.open()
+    draft = await house.versions.save_draft(CHANGED, 0, BOSS)
+    await house.versions.publish(draft.revision, "", house.now() + timedelta(hours=1), DEPUTY)
+    longer = house.versions.history.version(1).menu.calendars.replace("09:00-18:00", "09:00-19:00")
+    await house.versions.publish_hours(house.versions.history.version(1).number, longer, "", DEPUTY)
+    house.wind(hours=2)
+    assert await house.keeper.reload()
+    assert repeats(house) == 3
+
+    draft = await house.versions.working_draft()
+    draft = await house.versions.save_draft(ONCE, draft.revision, DEPUTY)
+    with pytest.raises(Forbidden):
+        await house.versions.publish(draft.revision, "", None, DEPUTY)
+    await house.versions.publish(draft.revision, "", None, BOSS)
+    assert repeats(house) == 1
+    await house.versions.roll_back(1, "", DEPUTY)
+
+
+async def test_who_wrote_a_draft_is_known_after_a_start(tmp_path: Path, database: Database) -> None:
+    house = MenuHouse(tmp_path, database, four_eyes=True)
+    await house.open()
+    draft = await house.versions.save_draft(CHANGED, 0, BOSS)
+    await house.versions.save_draft(CHANGED + "# a word\n", draft.revision, DEPUTY)
+    again = MenuHouse(tmp_path, database, four_eyes=True)
+    again.clock = house.clock
+    await again.open()
+    draft = await again.versions.working_draft()
+    with pytest.raises(Forbidden):
+        await again.versions.publish(draft.revision, "", None, BOSS)
+
+
+async def test_a_draft_of_an_older_changgu_has_its_last_author(tmp_path: Path, database: Database) -> None:
+    house = MenuHouse(tmp_path, database, four_eyes=True)
+    await house.open()
+    draft = await house.versions.save_draft(CHANGED, 0, BOSS)
+    async with database.transaction() as session:
+        await session.execute(update(DraftRow).values(authors=None))
+    with pytest.raises(Forbidden):
+        await house.versions.publish(draft.revision, "", None, BOSS)
+    await house.versions.publish(draft.revision, "", None, DEPUTY)
+
+
+async def test_where_one_is_enough_a_version_that_was_withdrawn_is_put_on_the_air(house: MenuHouse) -> None:
+    saved = await house.versions.save_draft(CHANGED, 0, BOSS)
+    await house.versions.publish(saved.revision, "", house.now() + timedelta(days=1), BOSS)
+    await house.versions.withdraw(house.versions.history.publications[-1].id, BOSS)
+    await house.versions.roll_back(2, "", BOSS)
+    assert repeats(house) == 3
+
+
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(hours=1)])
+async def test_who_saves_while_it_is_published_keeps_what_they_wrote_and_it_is_published(
+    house: MenuHouse, monkeypatch: pytest.MonkeyPatch, later: timedelta
+) -> None:
+    saved = await house.versions.save_draft(CHANGED, 0, BOSS)
+    report = house.menu.report
+
+    async def slow(menu: MenuSet, file: str) -> Report:
+        await house.versions.save_draft(ONCE, saved.revision, DEPUTY)  # sentences take their time to be spoken
+        return await report(menu, file)
+
+    monkeypatch.setattr(house.menu, "report", slow)
+    at = house.now() + later if later else None
+
+    published = await house.versions.publish(saved.revision, "", at, BOSS)
+
+    assert (published.number, published.menu.text) == (2, CHANGED)
+    assert house.versions.current("1000").version == (1 if at else 2)
+    draft = await house.versions.working_draft()
+    assert (draft.menu.text, draft.by, draft.revision) == (ONCE, "deputy", saved.revision + 1)
+
+
+async def test_who_saves_while_the_hours_are_published_keeps_what_they_wrote_with_the_new_hours(
+    house: MenuHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = await house.versions.save_draft(CHANGED, 0, BOSS)
+    first = house.versions.history.version(1)
+    longer = first.menu.calendars.replace("09:00-18:00", "09:00-19:00")
+    read = house.store.draft
+    saves = iter([ONCE])
+
+    async def overtaken(flow: str) -> Draft | None:
+        draft = await read(flow)
+        if (text := next(saves, None)) is not None:
+            await house.versions.save_draft(text, saved.revision, DEPUTY)
+        return draft
+
+    monkeypatch.setattr(house.store, "draft", overtaken)
+
+    published = await house.versions.publish_hours(first.number, longer, "", BOSS)
+
+    assert (published.number, house.versions.current("1000").version) == (2, 2)
+    draft = await house.versions.working_draft()
+    assert (draft.menu.text, draft.menu.calendars, draft.by) == (ONCE, longer, "deputy")
 
 
 async def test_what_is_on_the_air_is_not_published_again(house: MenuHouse) -> None:

@@ -114,8 +114,8 @@ class DeskSettings(Group):
     )
     menu_by_two: bool = option(
         False,
-        "음성 메뉴는 초안을 마지막으로 저장한 사람이 아닌 다른 관리자가 방송합니다",
-        "The menu is published by another supervisor than the one who saved the draft last",
+        "음성 메뉴는 초안을 저장한 적이 없는 다른 관리자가 방송합니다",
+        "The menu is published by a supervisor who has not saved the draft since it began",
     )
     most_callers: Annotated[int, Field(ge=0, le=20000)] = option(
         0,

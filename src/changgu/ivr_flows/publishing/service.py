@@ -113,7 +113,7 @@ class FlowVersions:
         four_eyes: bool = False, now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         """`files` reads the site's files and the shipped ones. `pilot`: the number at which the draft is heard; none
-        when empty. `four_eyes`: whoever saved the draft last does not put it on the air (SELF-04)."""
+        when empty. `four_eyes`: whoever has saved the draft since it began does not put it on the air (SELF-04)."""
         self.name = flow
         self.pilot = pilot
         self.four_eyes = four_eyes
@@ -289,7 +289,7 @@ class FlowVersions:
             raise NotFound(f"'{part}' 하위 흐름이 없습니다.", f"There is no sub-flow '{part}'.")
         flows = {**before.menu.flows, part: text}
         menu = replace(before.menu, flows=flows) if part else replace(before.menu, text=text)
-        return await self._keep_draft(menu, revision, before.base, actor.login)
+        return await self._keep_draft(menu, revision, before.base, actor.login, self._authors(before))
 
     async def save_sentence(self, name: str, language: str, text: str, revision: int, actor: Actor) -> Draft:
         """Say a prompt of the draft in other words; raises `Conflict` when somebody else was faster."""
@@ -299,10 +299,16 @@ class FlowVersions:
             raise BadInput("문장을 쓰십시오.", "write the sentence", field="text")
         own = {**before.menu.sentences.get(language, {}), name: said}
         menu = replace(before.menu, sentences={**before.menu.sentences, language: own})
-        return await self._keep_draft(menu, revision, before.base, actor.login)
+        return await self._keep_draft(menu, revision, before.base, actor.login, self._authors(before))
 
-    async def _keep_draft(self, menu: MenuSet, revision: int, base: VersionNumber, by: str) -> Draft:
-        self.draft = await self._store.save_draft(self.name, menu, revision, base, by, self._now())
+    def _authors(self, draft: Draft, menu: MenuSet | None = None) -> Sequence[str]:
+        """Whose work is in a draft, `menu` being in it now: nobody's as long as all of it has been on the air."""
+        return () if self.history.was_all_heard(menu or draft.menu, self._now()) else draft.authors
+
+    async def _keep_draft(
+        self, menu: MenuSet, revision: int, base: VersionNumber, by: str, others: Sequence[str]
+    ) -> Draft:
+        self.draft = await self._store.save_draft(self.name, menu, revision, base, by, self._now(), others)
         self._news.set()
         return self.draft
 
@@ -311,7 +317,8 @@ class FlowVersions:
         now = self.history.in_force(self._now())
         number = version if version is not None else now.version if now else 0
         base = self.history.version(number)
-        return await self._keep_draft(base.menu, revision, base.number, actor.login)
+        others = self._authors(await self.working_draft(), base.menu)
+        return await self._keep_draft(base.menu, revision, base.number, actor.login, others)
 
     async def check(self, menu: MenuSet) -> Report:
         """What is wrong with a menu, on this desk as it is now."""
@@ -325,10 +332,12 @@ class FlowVersions:
             draft = await self.working_draft()
             if draft.revision != revision:
                 raise Conflict("그동안 초안이 바뀌었습니다. 다시 확인하십시오.", "The draft has changed; look again.")
-            if self.four_eyes and draft.revision and draft.by == actor.login:
+            if self.four_eyes and actor.login in draft.authors:
                 raise Forbidden(
-                    "초안을 마지막으로 저장한 사람은 방송할 수 없습니다. 다른 관리자가 확인하고 방송합니다.",
-                    "Whoever saved the draft last cannot publish it: another supervisor looks at it and does.",
+                    "이 초안을 저장한 적이 있는 사람은 방송할 수 없습니다. 다른 관리자가 확인하고 방송합니다. "
+                    "모두가 저장했다면 초안을 새로 시작해 한 사람이 저장하고 다른 사람이 방송합니다.",
+                    "Whoever has saved this draft cannot publish it: another supervisor looks at it and does. "
+                    "When everybody has saved it, begin it anew; one saves it, another publishes.",
                 )
             report = await self.check(draft.menu)
             if report.flow is None or report.menu is None:
@@ -350,10 +359,15 @@ class FlowVersions:
                 self.history = await self._store.history(self.name)
                 self._news.set()
             if draft.revision:
-                self.draft = await self._store.save_draft(
-                    self.name, whole, draft.revision, published.number, actor.login, now
-                )
+                await self._draft_from(published, draft)
             return published
+
+    async def _draft_from(self, published: Version, draft: Draft) -> None:
+        """The draft goes on from the version that was made of it, its authors staying who wrote it."""
+        try:
+            await self._keep_draft(published.menu, draft.revision, published.number, draft.by, draft.authors)
+        except Conflict:
+            logger.info("the draft was changed while version %d was made of it; it stays as it is", published.number)
 
     async def publish_hours(self, seen: VersionNumber, calendars: str, note: str, actor: Actor) -> Version:
         """Put another table of opening hours on the air, the menu being as it is; raises `FlowErrors` and `Conflict`.
@@ -392,11 +406,15 @@ class FlowVersions:
         if after == before:
             return
         await self._hours_ahead(before, after, now.number, by)
-        draft = await self._store.draft(self.name)
-        if draft is not None and draft.menu.calendars == before:
+        while (draft := await self._store.draft(self.name)) is not None and draft.menu.calendars == before:
             base = now.number if draft.base == seen else draft.base
-            # its author stays who wrote it: whoever changed the hours has not looked at the tree
-            await self._keep_draft(replace(draft.menu, calendars=after), draft.revision, base, draft.by)
+            menu = replace(draft.menu, calendars=after)
+            try:
+                # its authors stay who wrote it: whoever changed the hours has not looked at the tree
+                await self._keep_draft(menu, draft.revision, base, draft.by, draft.authors)
+            except Conflict:
+                continue  # somebody has saved it meanwhile: what they wrote gets the new table
+            return
 
     async def _hours_ahead(self, before: str, after: str, number: VersionNumber, by: str) -> None:
         """Versions never change: a schedule with the table of before is withdrawn for one with the new table."""
@@ -422,6 +440,13 @@ class FlowVersions:
         note = within(clean_line(note), LONGEST_NOTE, "note")
         async with self._turn:
             version = self.history.may_roll_back(number, self._now())
+            if self.four_eyes and not self.history.was_heard(version.number, self._now()):
+                raise Forbidden(
+                    "방송된 적이 없는 버전으로는 되돌릴 수 없습니다. "
+                    "그 버전에서 초안을 시작하면 다른 관리자가 방송합니다.",
+                    "A version that has never been on the air is not rolled back to: begin the draft from it, "
+                    "and another supervisor publishes it.",
+                )
             report = await self.check(version.menu)
             if report.flow is None:
                 raise FlowErrors(report.errors)

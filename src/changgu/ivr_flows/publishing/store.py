@@ -76,6 +76,8 @@ class DraftRow(Base):
     base: Mapped[int]
     by: Mapped[str]
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+    authors: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    """None: written down when only the last one was remembered."""
 
 
 class CountRow(Base):
@@ -176,13 +178,15 @@ class FlowStore:
             if row is None:
                 return None
             menu = _menu(row.text, row.beside)
-            return Draft(menu, row.revision, VersionNumber(row.base), row.by, row.at, row.beside is not None)
+            authors = tuple(row.authors or (row.by,))
+            return Draft(menu, row.revision, VersionNumber(row.base), row.by, row.at, row.beside is not None, authors)
 
     async def save_draft(
-        self, flow: str, menu: MenuSet, revision: int, base: VersionNumber, by: str, at: datetime
-    ) -> Draft:
+        self, flow: str, menu: MenuSet, revision: int, base: VersionNumber, by: str, at: datetime,
+        others: Iterable[str] = (),
+    ) -> Draft:  # fmt: skip
         """Keep a draft that was changed from `revision` (0: there was none); raises `Conflict` when another
-        supervisor was faster."""
+        supervisor was faster. `others`: its authors beside `by`."""
         async with self._database.transaction() as session:
             row = await session.get(DraftRow, flow)
             if (row.revision if row else 0) != revision:
@@ -195,7 +199,8 @@ class FlowStore:
                 session.add(row)
             row.text, row.beside = menu.text, _beside(menu)
             row.revision, row.base, row.by, row.at = revision + 1, base, by, at
-            return Draft(menu, revision + 1, base, by, at)
+            row.authors = sorted({*others, by})
+            return Draft(menu, revision + 1, base, by, at, authors=tuple(row.authors))
 
     async def complete_draft(self, flow: str, revision: int, menu: MenuSet) -> None:
         """Write down beside the draft of an older changgu what it needs; one that was changed meanwhile stays."""

@@ -7,6 +7,7 @@ time.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
@@ -95,9 +96,12 @@ class Draft(Struct, frozen=True):
     base: VersionNumber
     """The version it was begun from."""
     by: str
+    """Who saved it last."""
     at: datetime
     is_whole: bool = True
     """False: it was written down by an older changgu without what lies beside its tree."""
+    authors: tuple[str, ...] = ()
+    """Logins of all who have saved it since there was nothing in it that had not been on the air."""
 
 
 class History(Struct, frozen=True):
@@ -126,6 +130,17 @@ class History(Struct, frozen=True):
         """What is scheduled for later, the soonest first."""
         coming = [one for one in self.publications if one.withdrawn_at is None and one.effective_at > at]
         return sorted(coming, key=lambda one: (one.effective_at, one.id))
+
+    def was_heard(self, number: VersionNumber, at: datetime) -> bool:
+        """Whether a version is on the air or has been."""
+        return any(one.version == number for one in self.held(at))
+
+    def was_all_heard(self, menu: MenuSet, at: datetime) -> bool:
+        """Whether there is nothing in a menu that has not been on the air together, its hours aside."""
+        heard = {one.version for one in self.held(at)}
+        return any(
+            one.number in heard and replace(menu, calendars=one.menu.calendars) == one.menu for one in self.versions
+        )
 
     def publication(self, id: int) -> Publication:
         """Raises `NotFound`."""
