@@ -4,17 +4,20 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import pytest
 from sqlalchemy import update
 
 from changgu.app.floor_keeper import menu_files
 from changgu.ground.database import Database
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.menu_set import worded
+from changgu.ivr_flows.loader import load
+from changgu.ivr_flows.menu_set import MenuSet, carried, worded
 from changgu.ivr_flows.nodes import CollectDigits, NamedPrompt, NodeName
 from changgu.ivr_flows.publishing.store import DraftRow, VersionRow
 from changgu.ivr_flows.publishing.versions import How
 from changgu.ivr_flows.service import shipped_menu
 from changgu.ivr_flows.session import Visit, start
+from changgu.ivr_flows.spoken import ANSWER_PROMPTS
 from changgu.ivr_flows.turns import Play
 from tests.ivr_flows.menu_house import BOSS, DEPUTY, MenuHouse
 
@@ -65,6 +68,30 @@ async def test_a_version_carries_all_that_its_tree_needs_and_no_more(tmp_path: P
     assert version.menu.calendars == HOURS
     assert version.menu.sentences["en"]["ask_pin"]
     assert "survey_hello" not in version.menu.sentences["ko"]
+
+
+TELLS_OF_A_TICKET = """flow: f
+start: newest
+person: operator
+nodes:
+  newest: {{kind: look_up, source: newest_ticket, key: "7", name: newest, found: told, not_found: operator}}
+  told: {{kind: say, say: {said}, next: operator}}
+  operator: {{kind: to_queue, say: person, queue: helpdesk}}
+"""
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["{value: newest, as: ticket}", '{text: "접수하신 건: {newest:ticket}"}', '{ko: "건", en: "It: {newest:ticket}"}'],
+)
+def test_a_version_carries_the_sentences_of_a_ticket_however_it_is_told(said: str) -> None:
+    text = TELLS_OF_A_TICKET.format(said=said)
+    files = MenuSet("", sentences={"ko": {name: name for name in (*ANSWER_PROMPTS, "person", "greeting")}})
+
+    menu = carried(MenuSet(text), files, load(text, "f.yaml", None, {}))
+
+    assert set(menu.sentences["ko"]) >= {*ANSWER_PROMPTS, "person"}
+    assert "greeting" not in menu.sentences["ko"]
 
 
 async def test_a_sub_flow_is_drafted_published_and_rolled_back_with_its_tree(

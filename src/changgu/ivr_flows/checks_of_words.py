@@ -28,14 +28,13 @@ from changgu.ivr_flows.nodes import (
     SurveyQuestion,
     TextPrompt,
     TicketStatus,
-    ValuePrompt,
     WrittenPrompt,
     said_at,
 )
 from changgu.ivr_flows.own_prompts import OWN_PROMPTS, PROMPTS_OF
 from changgu.ivr_flows.spoken import ANSWER_PROMPTS, digit_pieces
 from changgu.ivr_flows.spoken_values import pieces_for
-from changgu.ivr_flows.values import ALWAYS_KNOWN, BY_THE_CLOCK, names_in, pieces_of
+from changgu.ivr_flows.values import ALWAYS_KNOWN, BY_THE_CLOCK, names_in, values_said
 
 TELLS_OF_ZERO = {
     "ko": re.compile(r"(?<!\d)0\s*번|영번|공번|영 번|공 번"),
@@ -97,15 +96,9 @@ def _names_of(prompt: Said) -> Iterator[str]:
             yield name
         case DigitsPrompt(digits):
             yield from (piece.name for piece in digit_pieces(digits))
-        case ValuePrompt(_, way):
-            yield from pieces_for(way)
-        case WrittenPrompt(texts):
-            for text in texts.values():
-                for piece in pieces_of(text):
-                    if isinstance(piece, ValuePrompt):
-                        yield from pieces_for(piece.way)
         case _:
-            return
+            for value in values_said(prompt):
+                yield from pieces_for(value.way)
 
 
 def untold_person(flow: Flow, catalogues: Mapping[str, Collection[str]]) -> Iterator[Finding]:
@@ -148,7 +141,7 @@ def unset_values(flow: Flow) -> Iterator[Finding]:
                     name, where, f"값 '{value}'을(를) 정하는 곳이 없습니다.", f"nothing gives the value '{value}'"
                 )
         for prompt in said_at(node):
-            for value_prompt in _values_of(prompt):
+            for value_prompt in values_said(prompt):
                 if value_prompt.way is SpokenWay.TEXT:
                     yield warning(
                         name, "say",
@@ -188,21 +181,10 @@ def _return_values(node: Node) -> Collection[str]:
     return getattr(node, "values", {}) if kind.name == "return" else ()
 
 
-def _values_of(prompt: Said) -> Iterator[ValuePrompt]:
-    match prompt:
-        case ValuePrompt():
-            yield prompt
-        case WrittenPrompt(texts):
-            for text in texts.values():
-                yield from (piece for piece in pieces_of(text) if isinstance(piece, ValuePrompt))
-        case _:
-            return
-
-
 def _named_at(node: Node) -> Iterator[tuple[str, str]]:
     """Field and value, for all values that a node names."""
     for prompt in said_at(node):
-        yield from (("say", value.name) for value in _values_of(prompt))
+        yield from (("say", value.name) for value in values_said(prompt))
     if isinstance(node, Condition):
         for count, test in enumerate(node.tests):
             yield f"when.{count}", test.value

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from changgu.ivr_flows.flow import Flow
-from changgu.ivr_flows.nodes import NamedPrompt, Prompt, Said, SpokenWay, TicketStatus, ValuePrompt, said_at
+from changgu.ivr_flows.nodes import NamedPrompt, Prompt, Said, SpokenWay, TicketStatus, said_at
 from changgu.ivr_flows.own_prompts import OWN_PROMPTS, PROMPTS_OF
 from changgu.ivr_flows.problems import Problem
 from changgu.ivr_flows.spoken import ANSWER_PROMPTS
 from changgu.ivr_flows.turns import Play, Turn
+from changgu.ivr_flows.values import values_said
 
 Sentences = Mapping[str, Mapping[str, str]]
 """Language → prompt name → sentence."""
@@ -129,12 +130,12 @@ def names_said(flow: Flow) -> Iterator[str]:
         for node in part.nodes.values():
             yield from (prompt.name for prompt in said_at(node) if isinstance(prompt, NamedPrompt))
             yield from (prompt.name for prompt in PROMPTS_OF.get(type(node), ()))
-            if isinstance(node, TicketStatus) or any(_is_a_ticket(prompt) for prompt in said_at(node)):
+            if isinstance(node, TicketStatus) or any(_tells_of_a_ticket(prompt) for prompt in said_at(node)):
                 yield from ANSWER_PROMPTS
 
 
-def _is_a_ticket(prompt: Said) -> bool:
-    return isinstance(prompt, ValuePrompt) and prompt.way is SpokenWay.TICKET
+def _tells_of_a_ticket(prompt: Said) -> bool:
+    return any(value.way is SpokenWay.TICKET for value in values_said(prompt))
 
 
 def worded(turn: Turn, sentences: Sentences) -> Turn:

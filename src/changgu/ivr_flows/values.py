@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from changgu.ivr_flows.limits import LONGEST_VALUE, VALUES_KEPT
-from changgu.ivr_flows.nodes import SpokenWay, ValuePrompt
+from changgu.ivr_flows.nodes import Said, SpokenWay, ValuePrompt, WrittenPrompt
 
 VALUE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}(?:\.[a-z0-9_]{1,32})?")
 """`ticket`, or a field of something looked up: `ticket.state`."""
@@ -42,6 +42,18 @@ def pieces_of(text: str) -> Iterator[str | ValuePrompt]:
         last = found.end()
     if fixed := text[last:].strip():
         yield fixed
+
+
+def values_said(prompt: Said) -> Iterator[ValuePrompt]:
+    """The values that a prompt says, by itself or within a sentence in any language."""
+    match prompt:
+        case ValuePrompt():
+            yield prompt
+        case WrittenPrompt(texts):
+            for text in texts.values():
+                yield from (piece for piece in pieces_of(text) if isinstance(piece, ValuePrompt))
+        case _:
+            return
 
 
 def mistake_in(text: str, *, spoken: bool) -> str | None:
