@@ -19,6 +19,12 @@ WRONG_BEFORE_END = 10
 WRONG_FROM_A_NUMBER = 10
 NUMBER_WINDOW = timedelta(hours=1)
 """So many wrong ones from one telephone in an hour, whoever they were for, and it gets no further guess."""
+WRONG_FROM_AN_ADDRESS = 60
+"""The same for one address of the web, behind which a whole organisation may be."""
+WRONG_ON_THE_WEB = 120
+"""The same for all addresses together: whoever has many of them locks few PINs. The telephone is not closed by it."""
+WEB_AT_ONCE = 3
+"""PINs from the web that are looked at or wait for it at the same time: callers wait behind no more."""
 
 _DIGITS = "0123456789"
 
@@ -35,14 +41,24 @@ class CheckResult(StrEnum):
     """Too many guesses; the desk gives out a new one."""
 
 
+class Chosen(StrEnum):
+    """What became of a wish to choose a PIN on the web."""
+
+    DONE = "done"
+    WRONG = "wrong"
+    """Also for somebody unknown, or a PIN that is paused or locked."""
+    CLOSED = "closed"
+    """Too many wrong ones from that address, or from the web at all."""
+    BUSY = "busy"
+    """Others are looked at; at once again."""
+
+
 class Guesses(Struct, frozen=True):
     """What there was before a guess."""
 
     wrong_in_a_row: int = 0
     """For this person, since the last right one or the last new PIN."""
     last_wrong_at: datetime | None = None
-    wrong_from_number: int = 0
-    """From this telephone within `NUMBER_WINDOW`."""
 
 
 class CallerCheck(Struct, frozen=True):
@@ -76,12 +92,17 @@ class PinStanding(Struct, frozen=True):
     """PAUSED or LOCKED; None when a guess may be made."""
 
 
+def is_closed(wrong_from_source: int, wrong_on_the_web: int, *, web: bool) -> bool:
+    """Whether a telephone or address gets no further guess, at whomever."""
+    if not web:
+        return wrong_from_source >= WRONG_FROM_A_NUMBER
+    return wrong_from_source >= WRONG_FROM_AN_ADDRESS or wrong_on_the_web >= WRONG_ON_THE_WEB
+
+
 def refusal(guesses: Guesses, now: datetime) -> CheckResult | None:
-    """Why no guess may be made now; None when one may."""
+    """Why no guess at this PIN may be made now; None when one may."""
     if guesses.wrong_in_a_row >= WRONG_BEFORE_END:
         return CheckResult.LOCKED
-    if guesses.wrong_from_number >= WRONG_FROM_A_NUMBER:
-        return CheckResult.PAUSED
     rests = guesses.wrong_in_a_row >= WRONG_BEFORE_PAUSE
     if rests and guesses.last_wrong_at is not None and now - guesses.last_wrong_at < PAUSE:
         return CheckResult.PAUSED

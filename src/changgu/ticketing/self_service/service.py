@@ -23,8 +23,10 @@ from changgu.ticketing.number import TicketNumber, ticket_number
 from changgu.ticketing.self_service import store
 from changgu.ticketing.self_service.pin import (
     ISSUED,
+    WEB_AT_ONCE,
     CallerCheck,
     CheckResult,
+    Chosen,
     Guesses,
     PinStanding,
     checked_pin,
@@ -86,6 +88,8 @@ class SelfService:
         self._nobodys = ""
         self._turn = asyncio.Lock()
         """One hash at a time: many at once would take the processors from the calls, and none would end sooner."""
+        self._web_checks = 0
+        """From the page: under way or waiting for their turn."""
 
     # Who is it?
 
@@ -95,31 +99,40 @@ class SelfService:
         """Whether this is the person's PIN. `person` is an id, or a telephone number or 사번 as it was keyed.
 
         `number` is the telephone that the guess comes from, as the network presented it, or the call where it is
-        withheld. Every guess is kept; a guess that is refused is not looked at. Never tells whether somebody exists or
-        has a PIN. One that was sent is good once; `choosing`, it counts for some minutes more.
+        withheld. Every guess is kept, but none beyond what a telephone has; at a PIN that is paused or locked nothing
+        is right. Never tells whether somebody exists or has a PIN, nor by the time it takes. One that was sent is good
+        once; `choosing`, it counts for some minutes more.
         """
+        check = await self._check(person, pin, (number or "")[-64:], choosing)
+        return check or CallerCheck(CheckResult.PAUSED)
+
+    async def _check(self, person: int | str, pin: str, source: str, choosing: bool) -> CallerCheck | None:
+        """None when the telephone or address gets no further guess, whoever it is for."""
         found = await self._people.at_number(person) if isinstance(person, str) else [person]
         one = found[0] if len(found) == 1 else None
-        at, source = self._now(), (number or "")[-64:]
+        at = self._now()
         persons = await self._people.ids_of(one) if one is not None else []
         async with self._database.transaction() as session:
             guess = await store.begin_guess(session, one, source, at)
+            if await store.is_closed_to(session, guess, source, at):
+                await store.forget_guess(session, guess)
+                return None
             kept, sent = await store.pins_of(session, persons)
             if kept is not None and sent is not None and not _is_good(sent, at, choosing):
                 sent = None
             open_ones, left, refused = [], 0, None
             for row in [kept, sent] if kept and sent else [kept or sent]:  # each has its own guesses left
-                before = await store.guesses_before(session, guess, one, source, at, row)
+                before = await store.guesses_before(session, guess, one, row)
                 closed = refusal(before, at)
                 if closed is None:
                     open_ones.append(row)
                     left = max(left, guesses_left(before.wrong_in_a_row + 1))
                 elif refused is not CheckResult.PAUSED:
                     refused = closed
+            wrong = CallerCheck(CheckResult.WRONG, guesses_left=left)
             if refused is not None and not open_ones:
-                await store.forget_guess(session, guess)
-                return CallerCheck(refused)
-        wrong = CallerCheck(CheckResult.WRONG, guesses_left=left)
+                await store.not_at_the_person(session, guess)
+                wrong = CallerCheck(refused)
         row = await self._right_one([one for one in open_ones if one and _is_good(one, at, choosing)], pin)
         if row is None:
             return wrong
@@ -193,6 +206,25 @@ class SelfService:
         Counts as a guess like any other. Raises `BadInput` when the new one is too easy.
         """
         check = await self.caller_check(person, pin, number, choosing=True)
+        return await self._choose_after(check, pin, new)
+
+    async def choose_on_the_web(self, employee: str, pin: str, new: str, source: str) -> Chosen:
+        """The same on the page; `source` is a `web_source`. Callers wait behind few of these: the rest is turned away.
+
+        Raises `BadInput` when the new one is too easy.
+        """
+        if self._web_checks >= WEB_AT_ONCE:
+            return Chosen.BUSY
+        self._web_checks += 1
+        try:
+            check = await self._check(employee, pin, source, choosing=True)
+            if check is None:
+                return Chosen.CLOSED
+            return Chosen.DONE if await self._choose_after(check, pin, new) else Chosen.WRONG
+        finally:
+            self._web_checks -= 1
+
+    async def _choose_after(self, check: CallerCheck, pin: str, new: str) -> bool:
         if check.person is None:
             return False
         if pin == new:

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from changgu.ground.database import Base, UtcDateTime
-from changgu.ticketing.self_service.pin import NUMBER_WINDOW, Guesses
+from changgu.ticketing.self_service.pin import NUMBER_WINDOW, Guesses, is_closed
+from changgu.ticketing.self_service.sources import WEB, is_web
 
 
 class PinRow(Base):
@@ -60,18 +61,21 @@ async def begin_guess(session: AsyncSession, person: int | None, number: str, at
     return row.id
 
 
-async def guesses_before(
-    session: AsyncSession, id: int, person: int | None, number: str, now: datetime, pin: PinRow | None
-) -> Guesses:
+async def is_closed_to(session: AsyncSession, id: int, source: str, now: datetime) -> bool:
+    """Whether this telephone or address had too many wrong guesses before the one with this id."""
+    if not source:  # withheld is no telephone: it must not be closed to everybody
+        return False
+    counted = select(func.count()).where(GuessRow.id < id, ~GuessRow.right, GuessRow.at > now - NUMBER_WINDOW)
+    web = is_web(source)
+    from_it = await session.scalar(counted.where(GuessRow.number == source)) or 0
+    from_all = await session.scalar(counted.where(GuessRow.number.startswith(WEB))) or 0 if web else 0
+    return is_closed(from_it, from_all, web=web)
+
+
+async def guesses_before(session: AsyncSession, id: int, person: int | None, pin: PinRow | None) -> Guesses:
     """What there was before the guess with this id, against this PIN."""
-    from_number = 0
-    if number:  # withheld is no telephone: it must not be closed to everybody
-        counted = select(func.count()).where(
-            GuessRow.number == number, GuessRow.id < id, ~GuessRow.right, GuessRow.at > now - NUMBER_WINDOW
-        )
-        from_number = await session.scalar(counted) or 0
     wrong, last = await wrong_in_a_row(session, person, pin, before=id)
-    return Guesses(wrong, last, from_number)
+    return Guesses(wrong, last)
 
 
 async def wrong_in_a_row(
@@ -105,6 +109,11 @@ async def use_up(session: AsyncSession, person: int, hashed: str, at: datetime) 
 async def forget_guess(session: AsyncSession, id: int) -> None:
     """A guess that was not looked at is none."""
     await session.execute(delete(GuessRow).where(GuessRow.id == id))
+
+
+async def not_at_the_person(session: AsyncSession, id: int) -> None:
+    """A guess at a PIN that is paused or locked counts for whoever made it, and not against its owner."""
+    await session.execute(update(GuessRow).where(GuessRow.id == id).values(person=None))
 
 
 async def purge_guesses(session: AsyncSession, before: datetime) -> int:

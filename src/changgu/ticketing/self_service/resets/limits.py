@@ -10,6 +10,11 @@ CHOOSE_WITHIN = timedelta(minutes=10)
 """After the one check with it, a PIN of the caller's own may be set so long."""
 ASKED_FROM_A_NUMBER = 5
 """From one telephone or call in an hour, right or wrong: then it is refused."""
+ASKED_FROM_AN_ADDRESS = 60
+"""The same for one address of the web (IPv6: one /64), behind which a whole organisation may be. For wrong PINs:
+`pin.WRONG_FROM_AN_ADDRESS`, `pin.WRONG_ON_THE_WEB`."""
+ASKED_ON_THE_WEB = 200
+"""The same for all addresses together; by telephone one can ask on."""
 SENT_A_DAY = 3
 """Tried for one person in 24 hours when callers ask; more are not sent, and whoever asks is not told."""
 
@@ -35,6 +40,13 @@ class Outcome(StrEnum):
     SENT = "sent"
     NOT_SENT = "not_sent"
     """Those who deliver did not take it; the old PIN stays."""
+
+
+def asks_too_often(before: int, on_the_web: int, *, web: bool) -> bool:
+    """Whether a telephone or address that asked so often within the hour is refused."""
+    if not web:
+        return before >= ASKED_FROM_A_NUMBER
+    return before >= ASKED_FROM_AN_ADDRESS or on_the_web >= ASKED_ON_THE_WEB
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from changgu.ground.database import Database
 from changgu.ticketing.outbox.outgoing import Outgoing, Purpose, State, Taken
 from changgu.ticketing.outbox.service import Outbox, nothing_sends
 from changgu.ticketing.self_service.resets import store
-from changgu.ticketing.self_service.resets.limits import ASKED_FROM_A_NUMBER, SENT_A_DAY, Asked, Outcome, SentTo
+from changgu.ticketing.self_service.resets.limits import SENT_A_DAY, Asked, Outcome, SentTo
 from changgu.ticketing.self_service.service import SelfService
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,9 @@ class PinResets:
         return self._post is not None
 
     async def ask(self, employee: str, mobile: str, source: str) -> Asked:
-        """A caller forgot their PIN and says two numbers of theirs; `source` is their telephone, or the call.
+        """A caller forgot their PIN and says two numbers of theirs.
+
+        `source` is their telephone or call, or a `web_source`.
 
         Returns before anything is sent, and alike for whoever exists and whoever does not.
         """
@@ -93,8 +95,8 @@ class PinResets:
                 return Asked.UNAVAILABLE
             said = Outcome.WRONG if person is None else Outcome.WAITING
             wish = await store.begin(session, now, person, source, BY_CALLER, said)
-            if await store.asked_from(session, source, wish, now) >= ASKED_FROM_A_NUMBER:
-                await store.became(session, wish, Outcome.TOO_MANY)
+            if await store.asked_too_often(session, source, wish, now):
+                await store.forget(session, wish)
                 return Asked.PAUSED
             if person is None:
                 return Asked.ACCEPTED

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from changgu.ground.database import Base, UtcDateTime
-from changgu.ticketing.self_service.resets.limits import Outcome
+from changgu.ticketing.self_service.resets.limits import Outcome, asks_too_often
+from changgu.ticketing.self_service.sources import WEB, is_web
 
 DAY = timedelta(hours=24)
 HOUR = timedelta(hours=1)
@@ -35,10 +36,13 @@ async def begin(session: AsyncSession, at: datetime, person: int | None, source:
     return row.id
 
 
-async def asked_from(session: AsyncSession, source: str, before: int, now: datetime) -> int:
-    """Wishes from this telephone or call within the hour, before this one."""
-    query = select(func.count()).where(ResetRow.source == source, ResetRow.id < before, ResetRow.at > now - HOUR)
-    return await session.scalar(query) or 0
+async def asked_too_often(session: AsyncSession, source: str, before: int, now: datetime) -> bool:
+    """Whether this telephone, call or address had all its wishes of the hour before this one."""
+    counted = select(func.count()).where(ResetRow.id < before, ResetRow.at > now - HOUR)
+    web = is_web(source)
+    from_it = await session.scalar(counted.where(ResetRow.source == source)) or 0
+    from_all = await session.scalar(counted.where(ResetRow.source.startswith(WEB))) or 0 if web else 0
+    return asks_too_often(from_it, from_all, web=web)
 
 
 async def sent_to(session: AsyncSession, person: int, before: int, now: datetime) -> int:
@@ -56,6 +60,11 @@ async def sent_to(session: AsyncSession, person: int, before: int, now: datetime
 async def became(session: AsyncSession, id: int, outcome: Outcome, way: str = "") -> None:
     """What became of a wish."""
     await session.execute(update(ResetRow).where(ResetRow.id == id).values(outcome=outcome, way=way))
+
+
+async def forget(session: AsyncSession, id: int) -> None:
+    """A wish that was refused is none: a flood of them must not fill the disk."""
+    await session.execute(delete(ResetRow).where(ResetRow.id == id))
 
 
 async def purge(session: AsyncSession, before: datetime) -> int:
