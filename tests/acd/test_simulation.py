@@ -13,7 +13,7 @@ from changgu.acd.simulate import CALM, PROFILES, DayResult, simulate_day
 from tests.acd.oracle_days import a_day, many_days
 
 ROUGH, SHORT = PROFILES["rough"], PROFILES["short"]
-SECONDS_FOR_DAYS = 100.0
+SECONDS_FOR_DAYS = 75.0
 
 
 @pytest.fixture(scope="module")
