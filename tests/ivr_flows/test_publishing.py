@@ -124,13 +124,18 @@ async def test_where_two_are_asked_for_who_schedules_does_not_become_the_author(
     assert house.versions.current("1000").version == 1
 
 
-async def test_where_two_are_asked_for_nobody_who_saved_since_it_began_publishes(
-    tmp_path: Path, database: Database
-) -> None:
+async def saved_by_both(tmp_path: Path, database: Database) -> tuple[MenuHouse, Draft]:
+    """A draft that two supervisors have saved, at a desk where whoever saved does not publish."""
     house = MenuHouse(tmp_path, database, four_eyes=True)
     await house.open()
     draft = await house.versions.save_draft(CHANGED, 0, BOSS)
-    draft = await house.versions.save_draft(CHANGED + "# a word\n", draft.revision, DEPUTY)
+    return house, await house.versions.save_draft(CHANGED + "# a word\n", draft.revision, DEPUTY)
+
+
+async def test_where_two_are_asked_for_nobody_who_saved_since_it_began_publishes(
+    tmp_path: Path, database: Database
+) -> None:
+    house, draft = await saved_by_both(tmp_path, database)
     for somebody in (BOSS, DEPUTY):
         with pytest.raises(Forbidden):
             await house.versions.publish(draft.revision, "", None, somebody)
@@ -141,10 +146,7 @@ async def test_where_two_are_asked_for_nobody_who_saved_since_it_began_publishes
 async def test_where_everybody_has_saved_the_draft_is_begun_anew_and_one_of_them_saves_it(
     tmp_path: Path, database: Database
 ) -> None:
-    house = MenuHouse(tmp_path, database, four_eyes=True)
-    await house.open()
-    draft = await house.versions.save_draft(CHANGED, 0, BOSS)
-    draft = await house.versions.save_draft(CHANGED + "# a word\n", draft.revision, DEPUTY)
+    house, draft = await saved_by_both(tmp_path, database)
 
     draft = await house.versions.start_draft_anew(draft.revision, None, DEPUTY)
     draft = await house.versions.save_draft(CHANGED, draft.revision, BOSS)
