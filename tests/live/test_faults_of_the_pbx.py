@@ -40,12 +40,12 @@ async def states(floor: LoadedFloor) -> Counter[str]:
 
 
 async def everybody_is_ready(floor: LoadedFloor) -> None:
-    """Phones of a PBX that was started anew are looked for anew, which takes a while."""
+    """A PBX that was started anew has looked for the phones, and whom it lost has been called back."""
 
     async def ready() -> bool:
         return (await states(floor)).keys() == {"ready"}
 
-    await eventually(ready, within=60, every=0.2)
+    await eventually(ready, within=30, every=0.2)
 
 
 async def all_over(floor: LoadedFloor, before: set[str], count: int) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ PEOPLE = """employee_number,name,department,title,email,location,computer_id,pho
 """
 FIXED_PORT = in_this_lane(25061)
 WELL_WITHIN = 40.0
-"""Seconds; a phone that does not register is looked for every 15 (`qualify_frequency`), and needs time to answer."""
+"""Seconds; a phone that comes to a fixed address is looked for every 15 (`qualify_frequency`), and has to answer."""
 SENTENCES = """greeting = "안녕하세요."
 recording_notice = "녹음됩니다."
 machine_voice = "기계입니다."

@@ -13,14 +13,23 @@ from pathlib import Path
 import httpx
 import pytest
 
+from changgu.acd.events import Event, PhoneReachable, PhoneUnreachable
+from changgu.acd.identity import AgentId
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, agent_phone
 from changgu.asterisk_conf.render import render
+from changgu.telephony.agent_phones import AgentPhones
+from changgu.telephony.ami.client import Ami, AmiAddress
 from changgu.telephony.existing_pbx import ExistingPbx, existing_version
 from changgu.telephony.pbx import PrivatePbx, host_addresses, pbx_folders
 from changgu.telephony.pbx_packages import MINIMUM_PRIVATE, PbxRelease, PbxUnavailable, install
+from tests.support.ports import free_ports
 from tests.support.private_pbx import SECRET, plan_of, running
+from tests.support.wire_phone import WirePhone
 
 pytestmark = pytest.mark.real
+
+RUNG_AGAIN = 5.0
+"""Seconds in which every phone is found again: the PBX looks for all of them within one."""
 
 
 async def until(condition: Callable[[], bool], what: str, limit: float = 20) -> None:
@@ -141,6 +150,44 @@ async def test_a_pbx_that_dies_is_started_again(pbx: PrivatePbx, plan: PbxPlan) 
     assert "agent-alice" in await endpoints(plan)
     await pbx.stop()
     await asyncio.wait_for(watching, 10)
+
+
+async def test_phones_at_fixed_addresses_can_be_rung_moments_after_the_pbx_was_started_anew(plan: PbxPlan) -> None:
+    """They do not register again: the PBX asks each whether it is there, and must not take its usual time for it."""
+    (port,) = free_ports(1)
+    logins = [AgentId(f"agent{number}") for number in range(12)]
+    floor = PbxFloor(tuple(agent_phone(login, f"sip:{login}@127.0.0.1:{port}", SECRET) for login in logins), ())
+    reached: set[AgentId] = set()
+    changed = asyncio.Event()
+
+    def hear(event: Event) -> None:
+        match event:
+            case PhoneReachable():
+                reached.add(event.agent)
+            case PhoneUnreachable():
+                reached.discard(event.agent)
+        changed.set()
+
+    async def all_are_reached() -> None:
+        while reached != set(logins):
+            changed.clear()
+            await changed.wait()
+
+    phone, back = WirePhone(), asyncio.Event()
+    await phone.plug_in(port)
+    ami = Ami(AmiAddress("127.0.0.1", plan.ami_port, plan.ami_user, plan.ami_password))
+    phones = AgentPhones(ami, hear, lambda: logins, lambda agent: agent in reached)
+    async with running(plan, floor) as pbx, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(part) for part in (ami.run(), phones.run(), pbx.supervise(back.set))]
+        await asyncio.wait_for(all_are_reached(), 30)
+        assert pbx.pid is not None
+        os.kill(pbx.pid, signal.SIGKILL)
+        reached.clear()
+        await asyncio.wait_for(back.wait(), 30)
+        await asyncio.wait_for(all_are_reached(), RUNG_AGAIN)
+        for task in tasks:
+            task.cancel()
+    phone.close()
 
 
 async def test_stopping_leaves_no_process_and_no_socket(pbx: PrivatePbx, plan: PbxPlan) -> None:
