@@ -1,14 +1,10 @@
 """A caller who presses what the menu does not know, and then nothing, on the real Asterisk with a real SIP phone."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from changgu.acd.facts import CallQueued, MenuStepTaken
-from changgu.asterisk_conf.plan import PbxPlan
-from changgu.telephony.soft_phone import SoftPhones
 from tests.support.real_pbx import real_pbx
 from tests.support.room_phones import Phones
 from tests.support.telephone_room import LONG_MENU, MENU_HERTZ, Room
@@ -16,13 +12,7 @@ from tests.support.tones import tone_seconds
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
-plan, pbx, room = real_pbx("keys", rtp_first=22600)
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def phones(plan: PbxPlan, tmp_path: Path) -> AsyncIterator[Phones]:
-    async with SoftPhones() as soft:
-        yield Phones(soft, plan, tmp_path)
+plan, pbx, room, phones = real_pbx("keys", rtp_first=22600)
 
 
 async def test_wrong_keys_say_the_menu_again_and_silence_after_that_reaches_a_person(

@@ -3,11 +3,9 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from changgu.acd.agent_state import AgentState, NotReadyReason
 from changgu.acd.call_record import fold
@@ -42,7 +40,6 @@ from changgu.telephony.legs import agent_leg, bridge_of
 from changgu.telephony.pbx import PrivatePbx
 from changgu.telephony.recorder import AGENT, CALLER, MixMonitorRecorder
 from changgu.telephony.shadow_reader import Place
-from changgu.telephony.soft_phone import SoftPhones
 from tests.support.real_pbx import real_pbx
 from tests.support.room_phones import Phones
 from tests.support.telephone_room import DESK_NUMBER, FLOOR, LONG_MENU, MENU_HERTZ, PBX_FLOOR, RING_SECONDS, Room
@@ -54,13 +51,7 @@ pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 ALICE, BOB = AgentId("alice"), AgentId("bob")
 
 
-plan, pbx, room = real_pbx("room", rtp_first=22000)
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def phones(plan: PbxPlan, tmp_path: Path) -> AsyncIterator[Phones]:
-    async with SoftPhones() as soft:
-        yield Phones(soft, plan, tmp_path)
+plan, pbx, room, phones = real_pbx("room", rtp_first=22000)
 
 
 async def test_a_caller_presses_a_key_and_talks_to_an_agent_and_both_hear_each_other(

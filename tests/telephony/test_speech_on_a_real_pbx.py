@@ -35,7 +35,7 @@ MENU = Question(
 CREDULOUS = Limits(farthest=1.0, least_confidence=0.0, alone_confidence=0.0)
 """The synthesised voice sounds like nobody's to a recogniser that may hear any word."""
 
-plan, pbx, room = real_pbx("speech", rtp_first=22400)
+plan, pbx, room, _ = real_pbx("speech", rtp_first=22400)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
