@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from changgu.acd.identity import CallId, Instant, QueueName
-from changgu.telephony.shadow_history import Row, parse
+from changgu.telephony.shadow_history import Row
+from changgu.telephony.shadow_reader import AT_ONCE, Place, place_now, rows_after
 
 logger = logging.getLogger(__name__)
 
-TAIL = 4 * 2**20
+TAIL = AT_ONCE
 """Bytes at the end of the file that are read, some 50,000 rows: it is about the last moments before we were killed."""
 
 LEFT = frozenset({"CONNECT", "ABANDON", "WITHDRAW", "EXITWITHKEY", "EXITWITHTIMEOUT", "EXITEMPTY", "OUTCALL"})
@@ -49,8 +50,6 @@ class OwnWaits:
         """Everybody who waited lately."""
         try:
             return {} if self._log is None else await asyncio.to_thread(read_waits, self._log)
-        except FileNotFoundError:  # no PBX has written yet
-            return {}
         except OSError as trouble:
             logger.warning("who waited while the ledger was not written cannot be read: %s", trouble)
             return {}
@@ -58,13 +57,10 @@ class OwnWaits:
 
 def read_waits(log: Path) -> Mapping[CallId, Wait]:
     """What the end of the file says; raises OSError."""
-    with log.open("rb") as file:
-        start = max(0, log.stat().st_size - TAIL)
-        file.seek(start)
-        lines = file.read(TAIL).split(b"\n")
-    if start:
-        del lines[0]  # by half
-    return waits(row for line in lines if (row := parse(line.decode("utf-8", "replace"))) is not None)
+    end = place_now(log)
+    start = max(0, end.offset - TAIL)
+    rows, _, _ = rows_after(log, Place(end.inode, start))
+    return waits(row for offset, row in rows if start == 0 or offset > start)  # the first line may be cut in two
 
 
 def waits(rows: Iterable[Row]) -> Mapping[CallId, Wait]:
