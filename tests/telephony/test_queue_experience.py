@@ -525,6 +525,60 @@ async def test_who_waited_through_a_restart_hears_no_music_over_the_agents_voice
     assert asked.index("DELETE channels/c1/moh") < asked.index("POST bridges/call-c1/addChannel")
 
 
+async def said_before_a_restart(board: Switchboard) -> None:
+    """An announcement plays that nobody here has begun."""
+    board.pbx.prompts_end_at_once = False
+    await board.caller_waits(music=False)
+    board.pbx.playbacks["c1-wait-2"] = CALL
+    board.switch.adopt_waiting(CALL)
+
+
+async def test_what_was_being_said_at_a_restart_ends_before_the_music(board: Switchboard) -> None:
+    await said_before_a_restart(board)
+    board.do(PlayMusicOnHold(CALL, PC))
+    await board.pbx.until_asked("POST", "c1/moh")
+    asked = board.requests()
+    assert asked.index("DELETE playbacks/c1-wait-2") < asked.index("POST channels/c1/moh")
+    assert board.pbx.playbacks == {}
+
+    board.do(THIRD)
+    await board.pbx.until_asked("POST", "c1/play")
+    await board.talks()
+    assert board.requests().count("DELETE playbacks/c1-wait-2") == 1, "its end is known"
+
+
+async def test_what_was_being_said_at_a_restart_is_not_said_over_the_agents_voice(board: Switchboard) -> None:
+    await said_before_a_restart(board)
+    await board.talks()
+    asked = board.requests()
+    assert asked.index("DELETE playbacks/c1-wait-2") < asked.index("POST bridges/call-c1/addChannel")
+    assert board.pbx.playbacks == {}
+
+
+async def test_the_next_announcement_does_not_wait_for_the_one_from_before_the_restart(board: Switchboard) -> None:
+    await said_before_a_restart(board)
+    board.do(THIRD)
+    await board.pbx.until_asked("POST", "c1/play")
+    asked = board.requests()
+    assert asked.index("DELETE playbacks/c1-wait-2") < asked.index("POST channels/c1/play")
+    (now,) = board.pbx.playbacks
+    await board.talks()
+    assert f"DELETE playbacks/{now}" in board.requests()
+    assert board.pbx.playbacks == {}
+
+
+async def test_a_callers_announcements_take_turns_with_two_names(board: Switchboard) -> None:
+    """So few that a desk that finds them again knows them all."""
+    await board.caller_waits()
+    for position in (5, 4, 3, 2):
+        board.do(Announce(CALL, PC, position=position))
+        await board.until_said(f"position_{position}")
+        await board.until_idle()
+        await board.pbx.until_asked("POST", "c1/moh", times=7 - position)
+    names = [one.query["playbackId"] for one in board.pbx.asked if one.path.endswith("c1/play")]
+    assert names == ["c1-wait-1", "c1-wait-2", "c1-wait-1", "c1-wait-2"]
+
+
 async def test_who_was_rung_for_through_a_restart_in_vain_hears_music_again(board: Switchboard) -> None:
     await board.caller_waits(music=False)
     found = AgentLeg(OfferId(7), CALL, ALICE)

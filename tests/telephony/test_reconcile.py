@@ -185,8 +185,9 @@ async def test_who_was_in_the_menu_hears_it_from_the_start_and_no_more_of_what_w
 
 
 async def test_who_waited_and_is_told_something_later_is_rid_of_old_sounds_once(pbx: FakeAri) -> None:
+    """Of a prompt, and of an announcement."""
     pbx.channels["c1"] = FakeChannel("c1", "inbound,1000")
-    pbx.playbacks["c1-sound-1"] = "c1"
+    pbx.playbacks["c1-sound-1"] = pbx.playbacks["c1-wait-1"] = "c1"
     house = House(pbx)
     house.engine.has("c1", CallState.WAITING)
     async with house.open():
@@ -194,7 +195,9 @@ async def test_who_waited_and_is_told_something_later_is_rid_of_old_sounds_once(
         await pbx.until_asked("DELETE", "channels/c1")
         assert pbx.playbacks == {}
         stopped = [one.path for one in pbx.asked if one.method == "DELETE" and one.path.startswith("playbacks/")]
-        assert stopped == [f"playbacks/c1-sound-{number}" for number in (1, 2, 3, 4)]
+        assert stopped == [
+            "playbacks/c1-wait-1", "playbacks/c1-wait-2", *(f"playbacks/c1-sound-{number}" for number in (1, 2, 3, 4)),
+        ]  # fmt: skip
 
 
 async def test_a_new_caller_found_on_the_line_is_welcomed_once(pbx: FakeAri) -> None:

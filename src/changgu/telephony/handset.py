@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from changgu.acd.events import CallArrived, Event
 from changgu.acd.identity import AgentId, CallId
+from changgu.telephony.playback_names import PlaybackNames
 
 KEYS_KEPT = 64
 """Keys that may wait to be read; whoever presses more is not answering our question."""
 
 SOUNDS = 4
-"""Names that a caller's playbacks take in turn: so few that who is found again can be rid of all of them."""
+"""Names that a caller's prompts take in turn."""
 
 
 class Handset:
@@ -23,11 +24,7 @@ class Handset:
         self.call = call
         self._keys: deque[str] = deque()
         self._playing: str | None = None
-        self._last = 0
-        """Number of the newest playback."""
-        self._sounding = {self._sound(number) for number in range(1, SOUNDS + 1)} if found_again else set[str]()
-        """Playbacks that were begun, and whose end we have not heard."""
-        self._found_again = found_again
+        self._sounds = PlaybackNames(f"{call}-sound", SOUNDS, found_again=found_again)
         self._news = asyncio.Event()
         self._speaks = False
         self._swallow: str | None = None
@@ -71,23 +68,15 @@ class Handset:
         elif not self._keys:
             self._swallow = key
 
-    def _sound(self, number: int) -> str:
-        return f"{self.call}-sound-{number}"
-
     def begin_playback(self) -> str:
-        """The id for a new playback: the next in turn, but of none that may still be heard."""
-        in_turn = [*range(self._last + 1, SOUNDS + 1), *range(1, min(self._last, SOUNDS) + 1)]
-        beyond = max(self._last, SOUNDS) + 1
-        self._last = next((one for one in in_turn if self._sound(one) not in self._sounding), beyond)
+        """The id for a new playback."""
         self._speaks = False
-        self._playing = self._sound(self._last)
-        self._sounding.add(self._playing)
+        self._playing = self._sounds.next()
         return self._playing
 
     def sounds_from_before(self) -> list[str]:
-        """Playbacks that may have been begun before the desk was started; told once."""
-        found_again, self._found_again = self._found_again, False
-        return sorted(self._sounding) if found_again else []
+        """Playbacks that may have been begun before the desk was started."""
+        return self._sounds.from_before()
 
     def speaks(self) -> None:
         """The caller has begun to speak: what is being said to them is cut short, like by a key."""
@@ -96,7 +85,7 @@ class Handset:
 
     def playback_finished(self, playback: str) -> None:
         """A sound came to its end; of an earlier one, its id is free again."""
-        self._sounding.discard(playback)
+        self._sounds.ended(playback)
         self.stopped(playback)
 
     def stopped(self, playback: str) -> None:

@@ -6,7 +6,6 @@ goes on, and left out when that takes too long.
 """
 
 import asyncio
-import itertools
 import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -24,6 +23,7 @@ from changgu.ivr_flows.spoken import position_said, promise_said
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriLate, AriNotFound, AriRefused
 from changgu.telephony.ivr_player import Voice
+from changgu.telephony.playback_names import PlaybackNames
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ MUSIC_AFTER = 0.3
 
 TOO_LATE = 8.0
 """Seconds after which an announcement whose sound was not ready is out of date: others have been served meanwhile."""
+
+NAMES = 2
+"""That a caller's announcements take in turn. After a restart each of them is asked for, for everybody who waits."""
 
 PROMPT_NAME = re.compile(r"[a-z][a-z0-9_]*")
 """Of `prompts/*.toml`; no sentence looks like it."""
@@ -107,7 +110,8 @@ class QueueExperience:
         self._voice = voice
         self._language = language
         self._stays: dict[CallId, _Stay] = {}
-        self._numbers = itertools.count(1)
+        self._names: dict[CallId, PlaybackNames] = {}
+        """Of callers on the line who were told something, or may have been before a restart."""
 
     # ---- what the ACD asks -----------------------------------------------------------------------------------------
 
@@ -145,8 +149,9 @@ class QueueExperience:
             self.say(call, (prompt,))
 
     def assume_music(self, call: CallId) -> None:
-        """After a restart: music may be playing to a caller who waits."""
+        """After a restart: music, or an announcement that nobody ends, may be playing to a caller who waits."""
         if call not in self._stays:
+            self._names.setdefault(call, self._names_for(call, found_again=True))
             self._stays[call] = _Stay(may_play=True)
 
     def end(self, call: CallId) -> list[Request]:
@@ -156,7 +161,7 @@ class QueueExperience:
             return []
         self._cancel(stay)
         self._without.pop(call, None)
-        ending: list[Request] = []
+        ending: list[Request] = [("DELETE", path("playbacks", before)) for before in self._from_before(call)]
         if stay.playback is not None:
             ending.append(("DELETE", path("playbacks", stay.playback)))
         if stay.music:
@@ -170,6 +175,7 @@ class QueueExperience:
     def forget(self, call: CallId) -> None:
         """The caller is gone."""
         self.end(call)
+        self._names.pop(call, None)
 
     def close(self) -> None:
         """No music starts any more; what plays goes on."""
@@ -181,6 +187,7 @@ class QueueExperience:
     def finished(self, playback: str, channel: str) -> None:
         """A sound came to its end; if it was an announcement, the music goes on."""
         call = CallId(channel)
+        self._no_longer_plays(call, playback)
         stay = self._stays.get(call)
         if stay is not None and stay.playback == playback:
             stay.playback = None
@@ -223,10 +230,11 @@ class QueueExperience:
             self._gives_music(stay)
         try:
             await self._answered(call)
+            await self._end_what_was_said_before(call)
             await self._ari.request("POST", path("channels", call, "moh"))
             stay.plays = True
         except AriNotFound:
-            self.end(call)  # they were gone before they began to wait, and nobody will say so again
+            self.forget(call)  # they were gone before they began to wait, and nobody will say so again
         except AriRefused as trouble:
             logger.debug("no music: %s", trouble, extra={"call_id": call})
 
@@ -243,6 +251,30 @@ class QueueExperience:
     def _gives_music(self, stay: _Stay) -> None:
         stay.music = True
         self._listeners += 1
+
+    @staticmethod
+    def _names_for(call: CallId, *, found_again: bool = False) -> PlaybackNames:
+        return PlaybackNames(f"{call}-wait", NAMES, found_again=found_again)
+
+    def _from_before(self, call: CallId) -> list[str]:
+        names = self._names.get(call)
+        return names.from_before() if names is not None else []
+
+    async def _end_what_was_said_before(self, call: CallId) -> None:
+        """A desk that was killed leaves its announcement playing, and Asterisk plays the next thing only behind it."""
+        await asyncio.gather(*(self._end_playback(call, before) for before in self._from_before(call)))
+
+    async def _end_playback(self, call: CallId, playback: str) -> None:
+        try:
+            await self._ari.request("DELETE", path("playbacks", playback))
+        except AriNotFound:
+            self._no_longer_plays(call, playback)
+        except AriRefused as trouble:
+            logger.info("an announcement could not be ended: %s", trouble, extra={"call_id": call})
+
+    def _no_longer_plays(self, call: CallId, playback: str) -> None:
+        if names := self._names.get(call):
+            names.ended(playback)
 
     async def _answered(self, call: CallId) -> None:
         if self._answer is not None:
@@ -266,9 +298,11 @@ class QueueExperience:
             self._music_soon(call, stay)
 
     async def _play(self, call: CallId, stay: _Stay, media: list[str]) -> None:
+        await self._end_what_was_said_before(call)
         if self._stays.get(call) is not stay or stay.playback is not None:
             return  # connected meanwhile; or the one before is longer than the time between two
-        stay.playback = playback = f"{call}-wait-{next(self._numbers)}"
+        names = self._names.setdefault(call, self._names_for(call))
+        stay.playback = playback = names.next()
         played, stay.plays = stay.plays, False
         try:
             await self._answered(call)
@@ -278,6 +312,7 @@ class QueueExperience:
             )
         except AriRefused as trouble:
             logger.info("an announcement could not be played: %s", trouble, extra={"call_id": call})
+            names.ended(playback)
             stay.playback, stay.plays = None, played
             if not stay.plays and stay.timer is None:
                 self._music_soon(call, stay)
@@ -291,5 +326,6 @@ class QueueExperience:
         try:
             await self._ari.request("GET", path("playbacks", playback))
         except AriNotFound:
+            self._no_longer_plays(call, playback)
             stay.playback = None
             self._later(call, partial(self._start_music, call, stay))  # insisted on by itself: they may be in silence
