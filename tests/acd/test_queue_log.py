@@ -1,6 +1,6 @@
 """The rows that Asterisk itself would have written, field by field."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pytest
 
@@ -30,9 +30,16 @@ ALICE, NETWORK = AgentId("alice"), QueueName("network")
 T0 = 1_790_000_000.0
 
 
-def log(story: Iterable[tuple[float, Fact]]) -> list[str]:
-    """The rows as Asterisk writes them, without its time stamp."""
+def log(story: Iterable[tuple[float, Fact]], written: Mapping[CallId, tuple[QueueName, float]] | None = None,
+        before: Iterable[tuple[float, Fact]] = ()) -> list[str]:  # fmt: skip
+    """The rows as Asterisk writes them, without its time stamp.
+
+    `before`: what the ledger knew at a restart; `written`: who waited then by the file.
+    """
     book = QueueLog(lambda agent: [NETWORK, QueueName("account")])
+    for seq, (at, fact) in enumerate(before):
+        book.rows(Recorded(seq, T0 + at, fact))
+    book.has_written({call: (queue, T0 + since) for call, (queue, since) in (written or {}).items()})
     rows = [row for seq, (at, fact) in enumerate(story) for row in book.rows(Recorded(seq, T0 + at, fact))]
     return [f"{row.callid}|{row.queue}|{row.interface}|{row.event}|{row.message}" for row in rows]
 
@@ -68,6 +75,39 @@ def test_an_answered_call(by: Ender, event: str) -> None:
 
 def test_a_caller_who_gives_up_while_waiting() -> None:
     assert log([*queued(), ended(65, Outcome.ABANDONED_IN_QUEUE)])[-1] == "c1|network|NONE|ABANDON|1|1|60"
+
+
+ENTERED = {CallId("c1"): (NETWORK, 5.0)}
+"""The PBX had been told that they wait."""
+
+
+def test_who_waited_by_the_file_and_not_by_the_ledger_enters_once() -> None:
+    """The ledger was killed in between, and they hung up meanwhile: their wait is counted from the row there is."""
+    gave_up = [
+        (30, CallQueued(CallId("c1"), NETWORK, 0, placed_at=T0 + 5, entered_at=T0 + 5)),
+        ended(30, Outcome.ABANDONED_IN_QUEUE),
+    ]
+    assert log(gave_up, ENTERED, before=queued()[:1]) == ["c1|network|NONE|ABANDON|1|1|25"]
+
+
+def test_who_hears_the_menu_again_and_comes_to_the_same_queue_enters_once() -> None:
+    back = [(20, CallQueued(CallId("c1"), NETWORK, 0)), offered(21), (25, CONNECTED[1]), ended(60, Outcome.ANSWERED)]
+    assert log(back, ENTERED, before=queued()[:1]) == [
+        "c1|network|alice|CONNECT|20|offer-1-c1|4", "c1|network|alice|COMPLETECALLER|20|35|1",
+    ]  # fmt: skip
+
+
+def test_who_waits_by_the_ledger_too_enters_anew_when_they_come_back_to_the_queue() -> None:
+    by_key = CallOverflowed(CallId("c1"), NETWORK, Departure.KEY, "menu:main", "0")
+    left: list[tuple[float, Fact]] = [(20, by_key), (30, CallQueued(CallId("c1"), NETWORK, 0))]
+    assert log(left, ENTERED, before=queued()) == [
+        "c1|network|NONE|EXITWITHKEY|0|1|1|15", "c1|network|NONE|ENTERQUEUE||01012345678|1",
+    ]  # fmt: skip
+
+
+def test_who_comes_to_another_queue_than_the_files_enters_it() -> None:
+    other = [(20, CallQueued(CallId("c1"), QueueName("account"), 0))]
+    assert log(other, ENTERED, before=queued()[:1]) == ["c1|account|NONE|ENTERQUEUE||01012345678|1"]
 
 
 def test_a_caller_who_gives_up_while_a_phone_rings() -> None:

@@ -91,6 +91,40 @@ async def test_a_caller_in_the_menu_hears_it_from_the_start_at_once_and_not_the_
         await desk.service.cli("reload")
 
 
+THEIR_PLACE = """[queue.network.announce]
+first_after = "5s"
+every = "10m"
+position = true
+"""
+
+
+async def test_who_waits_hears_the_agent_and_not_the_rest_of_what_was_being_said_to_them(desk: Desk) -> None:
+    """The same of an announcement: Asterisk would let the agent wait for its end."""
+    place = desk.service.data / "prompts" / "recorded" / "position_1.wav"
+    place.parent.mkdir(exist_ok=True)
+    write_tones(place, (600.0, 60.0))
+    (desk.service.data / "routing.toml").write_text(THEIR_PLACE)
+    try:
+        await desk.service.cli("reload")
+        await desk.call("1002", number="01088880052")
+        await desk.in_the_ledger("01088880052", "network")
+        await desk.hears(desk.heard / "c1.wav", 600.0)
+
+        await desk.service.kill()
+        await desk.service.up()
+
+        await desk.agent("lee")
+        await desk.they_talk("01088880052", "lee")
+        await desk.hears(desk.heard / "c1.wav", AGENT_HERTZ, seconds=2, within=10)
+        await desk.hang_up("c1")
+        await desk.service.call_where(caller="01088880052", outcome="answered")
+        assert tone_seconds(desk.heard / "c1.wav", 600.0) < 40, "the rest of the minute is not said"
+    finally:
+        place.unlink()
+        (desk.service.data / "routing.toml").unlink()
+        await desk.service.cli("reload")
+
+
 async def test_what_ended_while_we_were_away_is_ended_in_the_ledger(desk: Desk) -> None:
     """A call that hung up during the gap is not left open for ever, and its agent is not stuck in 통화."""
     await desk.agent("lee")
@@ -142,6 +176,18 @@ async def entered(desk: Desk, caller: str, queue: str) -> None:
     await eventually(told)
 
 
+async def rows_of(desk: Desk, call: str, count: int) -> list[list[str]]:
+    """What the PBX's own log says of a call, once it holds so many rows."""
+    log = desk.service.data / "pbx/log/queue_log"
+
+    async def told() -> list[list[str]]:
+        rows = [line.split("|") for line in log.read_text().splitlines()]
+        own = [row for row in rows if row[1] == call]
+        return own if len(own) >= count else []
+
+    return await eventually(told)
+
+
 async def test_who_waited_unwritten_and_hung_up_while_we_were_away_gave_up_in_that_queue(desk: Desk) -> None:
     """The ledger says that they are in the menu, and is killed before more is written: the PBX knows better."""
     await desk.call("1000", "c1", number="01088880051")
@@ -160,6 +206,10 @@ async def test_who_waited_unwritten_and_hung_up_while_we_were_away_gave_up_in_th
     since = datetime.fromisoformat(row["queued_at"])
     assert chose - timedelta(seconds=1) <= since <= waits, "the PBX tells whole seconds"
     assert row["wait_seconds"] >= 1.5
+
+    entry, end = await rows_of(desk, row["id"], 2)
+    assert (entry[4], end[4]) == ("ENTERQUEUE", "ABANDON"), "they came once, and the PBX had been told"
+    assert abs(int(end[7]) - row["wait_seconds"]) <= 1
 
 
 async def test_callers_who_come_while_changgu_is_away_reach_an_agent_through_the_pbx_alone(desk: Desk) -> None:

@@ -21,7 +21,7 @@ What has no word there, or another meaning:
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from operator import itemgetter
@@ -135,6 +135,19 @@ class QueueLog:
         self._worth = worth
         self._visits: dict[CallId, _Visit] = {}
         self._places: dict[QueueName, list[tuple[Instant, CallId]]] = {}
+        self._written: dict[CallId, tuple[QueueName, Instant]] = {}
+
+    def has_written(self, waits: Mapping[CallId, tuple[QueueName, Instant]]) -> None:
+        """ENTERQUEUE that stands in the file since a moment, with no end behind it. To be told after a restart.
+
+        The PBX may know that a caller waits before the ledger does. When the ledger was killed in between, they come
+        to the queue once more, as far as it knows, and must not enter it twice in the file.
+        """
+        self._written = {call: wait for call, wait in waits.items() if not self._waits(call)}
+
+    def _waits(self, call: CallId) -> bool:
+        visit = self._visits.get(call)
+        return visit is not None and visit.queue is not None
 
     def rows(self, recorded: Recorded) -> list[QueueLogRow]:
         """The rows of one fact, in order; most facts have none or one."""
@@ -180,6 +193,10 @@ class QueueLog:
         ahead = bisect_right(places, visit.place, key=itemgetter(0))
         places.insert(ahead, (visit.place, fact.call))
         visit.queue, visit.original_position, visit.queued_at = fact.queue, ahead + 1, at
+        written = self._written.pop(fact.call, None)
+        if written is not None and written[0] == fact.queue:
+            visit.queued_at = written[1]
+            return []
         return [_row(fact.queue, "ENTERQUEUE", fact.call, NONE, "", visit.caller, visit.original_position)]
 
     def _overflowed(self, fact: CallOverflowed, at: Instant) -> list[QueueLogRow]:
@@ -223,6 +240,7 @@ class QueueLog:
 
     def _ended(self, fact: CallEnded, at: Instant) -> list[QueueLogRow]:
         visit = self._visits.pop(fact.call, None)
+        self._written.pop(fact.call, None)
         if visit is None or visit.queue is None:
             return []
         if visit.direction is Direction.OUTBOUND:

@@ -196,9 +196,10 @@ class Service:
         )  # fmt: skip
         self.ticket_callbacks = TicketCallbacks(self.self_service, self.tickets)
         self.ticket_opener = TicketOpener(self.tickets, self.who_called, keeper.queue, self._facts_after)
-        queue_log = QueueLog(keeper.queues_of, lambda: keeper.floor.rules.priority_worth)
+        self.queue_log = QueueLog(keeper.queues_of, lambda: keeper.floor.rules.priority_worth)
         for recorded in past.tail:
-            queue_log.rows(recorded)  # written before
+            self.queue_log.rows(recorded)  # written before
+        self.own_waits = OwnWaits(queue_log_file(settings))
         board = Board(
             keeper.floor, zone, now(), past.today, self.engine.agents, self.engine.callbacks.values()
         )
@@ -219,7 +220,7 @@ class Service:
             lambda event: self.runner.post(event), lambda: QueueName(settings.desk.main_queue)
         )
         self.queue_log_writer = QueueLogWriter(
-            self.ami, queue_log.rows, without_pauses=True, log=queue_log_file(settings)
+            self.ami, self.queue_log.rows, without_pauses=True, log=queue_log_file(settings)
         )
         self.recording_store = RecordingStore(database)
         self.recordings = Recordings(
@@ -286,7 +287,7 @@ class Service:
             legs_wait=settings.pbx.agents_wait
             and (settings.pbx.kind == "private" or bool(settings.pbx.configuration_folder)),
             most_listeners=settings.music_at_once,
-            waits=OwnWaits(queue_log_file(settings)),
+            waits=self.own_waits,
         )
         self.transcripts = Transcripts(
             self.intake, self.recording_store, self.recordings,
@@ -330,6 +331,8 @@ class Service:
     async def run(self) -> None:
         """Everything that runs, until cancelled; one part's failure ends the service, a call's ends that call."""
         await self.set_ups.keep_floor(self.keeper.floor)  # before the ledger speaks of it
+        waited = await self.own_waits()
+        self.queue_log.has_written({call: (wait.queue, wait.since) for call, wait in waited.items()})
         try:
             async with asyncio.TaskGroup() as tasks:
                 for part in (
