@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changgu.asterisk_conf.pbx_modules import AMI_EVENTS, MODULES
+from changgu.asterisk_conf.pbx_modules import AMI_EVENTS, AMI_EVENTS_OF_NOBODY, MODULES
 from changgu.asterisk_conf.plan import (
     AgentPhone,
     Folders,
@@ -92,6 +92,14 @@ def test_the_management_interfaces_listen_on_loopback_and_grant_the_least() -> N
 def test_a_moments_pause_of_ours_does_not_cut_the_ari_line() -> None:
     """Asterisk drops a WebSocket that does not take what it writes; by default within a tenth of a second."""
     assert "websocket_write_timeout = 5000" in section(render(PLAN, FLOOR)["ari.conf"], "general")
+
+
+def test_nothing_that_changgu_listens_for_is_kept_from_the_manager_line() -> None:
+    """A disabled event reaches no session, whatever its filter says (`manager.conf`, disabledevents)."""
+    (line,) = [line for line in lines(render(PLAN, FLOOR)["manager.conf"]) if line.startswith("disabledevents")]
+    disabled = line.partition("=")[2].strip().split(",")
+    assert sorted(disabled) == sorted(set(AMI_EVENTS_OF_NOBODY))
+    assert not set(disabled) & set(AMI_EVENTS)
 
 
 def test_the_pbx_gives_its_own_account_of_every_call() -> None:

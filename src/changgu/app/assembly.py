@@ -342,7 +342,9 @@ class Service:
                     self.flow_counts, self.ticket_callbacks, self.emergencies,
                 ):  # fmt: skip
                     tasks.create_task(part.run(), name=type(part).__name__)
-                for behind in (self.unanswered, self.outbox, self.expiry, self.transcripts, self.faxes):
+                for behind in (
+                    self.directory.known, self.unanswered, self.outbox, self.expiry, self.transcripts, self.faxes,
+                ):  # fmt: skip
                     tasks.create_task(self._run_behind_calls(behind), name=type(behind).__name__)
                 self._floor_changed(self.keeper.floor)  # settles what the ledger's last lines left open
                 for lost in self._lost_unheard:

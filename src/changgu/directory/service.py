@@ -1,7 +1,8 @@
 """The directory at work: finds who is calling, and keeps people's records with their history."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from changgu.directory import store
 from changgu.directory.items import Asset, clean_asset
+from changgu.directory.known_numbers.service import KnownNumbers
 from changgu.directory.numbers import Numbering
 from changgu.directory.people_csv import ListedPerson, read_people
 from changgu.directory.person import (
@@ -62,11 +64,13 @@ class Directory:
         self._database = database
         self.numbering = numbering
         self._now = now
+        self.known = KnownNumbers(database)
+        """To be kept up by `known.run()`; until then, the database is asked."""
 
     async def find_by_number(self, raw: str | None) -> list[PersonCard]:
         """Everybody who has this number, as the network wrote it; the most certain first, nobody for a withheld one."""
         canonical = self.numbering.canonical(raw)
-        if canonical is None:
+        if canonical is None or self.known.owners([canonical]) == {}:
             return []
         rows = await self._database.read(partial(store.with_number, canonical, MAX_MATCHES))
         return [store.card_of(row, self.numbering) for row in rows]
@@ -77,7 +81,9 @@ class Directory:
         if not canonicals:
             return {}
         wanted = set(canonicals.values())
-        found = await self._database.read(partial(store.owners, wanted))
+        found = self.known.owners(wanted)
+        if found is None:
+            found = await self._database.read(partial(store.owners, wanted))
         return {raw: found[canonical] for raw, canonical in canonicals.items() if canonical in found}
 
     async def get(self, person_id: int) -> PersonCard:
@@ -137,7 +143,7 @@ class Directory:
         if not written.fields.get("name"):
             raise BadInput("이름이 비어 있습니다.", "the name is empty", field="name")
         try:
-            async with self._database.transaction() as session:
+            async with self._change_of_people() as session:
                 row = self._new(source)
                 await self._write(session, row, written, actor, source)
                 return await self._written_card(session, row)
@@ -153,7 +159,7 @@ class Directory:
             NotFound, BadInput, Conflict: as for `get` and `create`.
         """
         try:
-            async with self._database.transaction() as session:
+            async with self._change_of_people() as session:
                 row = await self._existing(session, person_id)
                 await self._write(session, row, written, actor, source)
                 return await self._written_card(session, row)
@@ -165,7 +171,7 @@ class Directory:
         canonical = self.numbering.canonical(raw)
         if canonical is None:
             raise _no_number(raw)
-        async with self._database.transaction() as session:
+        async with self._change_of_people() as session:
             row = await self._existing(session, person_id)
             number = next((number for number in store.current(row) if number.canonical == canonical), None)
             if number is None:
@@ -185,7 +191,7 @@ class Directory:
             NotFound: one of them does not exist.
             Conflict: both are the same record already.
         """
-        async with self._database.transaction() as session:
+        async with self._change_of_people() as session:
             kept, gone = await self._existing(session, kept_id), await self._existing(session, gone_id)
             if kept.id == gone.id:
                 raise Conflict("이미 같은 사람입니다.", "these are the same person already")
@@ -231,6 +237,8 @@ class Directory:
                 "가져오는 동안 다른 사람이 같은 사번이나 자산을 등록했습니다. 다시 가져와 주십시오.",
                 "somebody entered the same employee or asset meanwhile; import again",
             ) from trouble
+        finally:
+            self.known.forget()
 
     async def _import_apart(self, file_name: str, content: bytes, actor: str) -> ImportSummary:
         listed = read_people(file_name, content, self.numbering)
@@ -259,6 +267,15 @@ class Directory:
         await session.flush()
         await store.mark_shared(session, touched)
         return ImportSummary(added, updated, len(listed) - added - updated)
+
+    @asynccontextmanager
+    async def _change_of_people(self) -> AsyncIterator[AsyncSession]:
+        """One unit of work that may change who has which number."""
+        try:
+            async with self._database.transaction() as session:
+                yield session
+        finally:
+            self.known.forget()
 
     async def _existing(self, session: AsyncSession, person_id: int) -> PersonRow:
         row = await store.person(session, person_id) if 0 < person_id < 2**31 else None

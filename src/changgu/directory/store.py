@@ -180,8 +180,13 @@ _WITH_NUMBER = _WHO.format(
 _OWNERS = """
     SELECT phone_identities.canonical, people.id, people.name, people.department, people.vip
     FROM phone_identities JOIN people ON people.id = phone_identities.person_id
-    WHERE phone_identities.canonical IN ({marks}) AND phone_identities.valid_to IS NULL AND people.merged_into IS NULL
+    WHERE {which} phone_identities.valid_to IS NULL AND people.merged_into IS NULL
     ORDER BY people.id"""
+
+_VERSION = "SELECT coalesce((SELECT max(id) FROM people), 0), coalesce((SELECT max(id) FROM person_history), 0)"
+
+Version = tuple[int, int]
+"""Another one after every change of who has which number: a new person, or a new line in somebody's history."""
 
 
 async def person(session: AsyncSession, person_id: int) -> PersonRow | None:
@@ -246,10 +251,30 @@ def owners(canonicals: Iterable[str], database: Statements) -> dict[str, list[Ow
     """Who has these numbers now, without all that is known of them."""
     found: dict[str, list[Owner]] = {}
     for batch in batches(canonicals):
-        database.execute(_OWNERS.format(marks=", ".join("?" * len(batch))), batch)
-        for canonical, number, name, department, vip in database.fetchall():
-            found.setdefault(canonical, []).append(Owner(PersonId(number), name, department, bool(vip)))
+        marks = ", ".join("?" * len(batch))
+        database.execute(_OWNERS.format(which=f"phone_identities.canonical IN ({marks}) AND"), batch)
+        for canonical, owner in map(_owner, database.fetchall()):
+            found.setdefault(canonical, []).append(owner)
     return found
+
+
+def version(database: Statements) -> Version:
+    """The directory's, as it stands."""
+    database.execute(_VERSION)
+    people, changes = database.fetchone()
+    return people, changes
+
+
+def all_owners(limit: int, database: Statements) -> tuple[Version, list[tuple[str, Owner]]]:
+    """Every number with its owner, at most so many, and the version of which that is true or already out of date."""
+    read_at = version(database)
+    database.execute(f"{_OWNERS.format(which='')} LIMIT ?", (limit,))
+    return read_at, list(map(_owner, database.fetchall()))
+
+
+def _owner(found: Sequence[Any]) -> tuple[str, Owner]:
+    canonical, number, name, department, vip = found
+    return canonical, Owner(PersonId(number), name, department, bool(vip))
 
 
 async def by_employee_numbers(session: AsyncSession, numbers: Iterable[str]) -> dict[str, PersonRow]:
