@@ -5,6 +5,7 @@ import http.server
 import os
 import tarfile
 import threading
+import wave
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -132,6 +133,23 @@ def test_a_package_is_unpacked_without_owners_or_setuid(tmp_path: Path, monkeypa
     there = (tmp_path / "root/usr/sbin/asterisk").stat()
     assert there.st_mode & 0o7777 == 0o755
     assert there.st_uid == os.getuid()
+
+
+def test_waiting_callers_music_lies_there_as_a_line_carries_it(tmp_path: Path) -> None:
+    """Asterisk translated it for each of them: a full queue took a processor more."""
+    for name, rate in (("piano.wav", 8000), ("wide.wav", 16000)):
+        with wave.open(str(tmp_path / name), "wb") as music:
+            music.setparams((1, 2, rate, 0, "NONE", ""))
+            music.writeframes(b"\x00\x00\xff\x7f\x01\x80" * 100)
+    (tmp_path / "no-music.wav").write_bytes(b"RIFF")
+    pbx_packages.write_music_as_on_the_line(tmp_path)
+    line = tmp_path / "piano.ulaw"
+    assert line.read_bytes() == b"\xff\x80\x00" * 100
+    assert [file.name for file in tmp_path.glob("*.ulaw")] == ["piano.ulaw"]
+    written = line.stat().st_mtime_ns
+    pbx_packages.write_music_as_on_the_line(tmp_path)
+    assert line.stat().st_mtime_ns == written
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_folder_without_a_complete_release_is_empty(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from changgu.ground.trouble import Trouble
+from changgu.ground.whole_file import write_whole
+from changgu.telephony.speech.mu_law import is_translatable, on_the_line
 
 Version = tuple[int, int, int]
 
@@ -86,6 +88,11 @@ class PbxRelease:
     def data(self) -> Path:
         """`astdatadir` of asterisk.conf: sounds, music and the documentation Asterisk checks its configuration with."""
         return self.root / "usr/share/asterisk"
+
+    @property
+    def music(self) -> Path:
+        """What waiting callers hear."""
+        return self.data / "moh"
 
     def command(self, *arguments: str) -> list[str]:
         """The command line that runs this Asterisk through its own loader."""
@@ -206,6 +213,7 @@ class Installer:
         with self._alone():
             there = installed(self._folder, self._architecture)
             if there is not None and not renew and there.version() >= MINIMUM_PRIVATE:
+                write_music_as_on_the_line(there.music)
                 return there
             self._check_tools()
             self._download()
@@ -362,6 +370,7 @@ class Installer:
                 f"받은 Asterisk가 {dotted(version)}입니다({dotted(MINIMUM_PRIVATE)} 이상 필요).",
                 f"The Asterisk received is {dotted(version)}; {dotted(MINIMUM_PRIVATE)} is the least.",
             )
+        write_music_as_on_the_line(release.music)
         name = f"release-{dotted(version)}-{self._architecture.debian}"
         attempt = 1
         while (self._folder / name).exists():  # an older one may be running: never replaced in place
@@ -432,6 +441,17 @@ def unpack(archive: Path, root: Path) -> None:
             f"{archive.name} 패키지가 손상되었습니다. 같은 명령을 다시 실행하면 새로 받습니다.",
             f"The package {archive.name} is damaged; the same command fetches it again.",
         )
+
+
+def write_music_as_on_the_line(folder: Path) -> None:
+    """Beside each WAV file what a line with µ-law carries of it, if that is not there yet.
+
+    Asterisk takes the form that it need not translate: else it does so for every caller who waits, fifty times a
+    second. A file of another kind than it could play itself is left alone.
+    """
+    for file in folder.glob("*.wav"):
+        if not (line := file.with_suffix(".ulaw")).exists() and is_translatable(wav := file.read_bytes()):
+            write_whole(line, on_the_line(wav), mode=0o644)
 
 
 def _says_how_to_reach_mirrors(line: str) -> bool:

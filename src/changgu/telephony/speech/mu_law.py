@@ -15,6 +15,15 @@ def on_the_line(wav: bytes) -> bytes:
         return mu_law(read.readframes(read.getnframes()))
 
 
+def is_translatable(wav: bytes) -> bool:
+    """Whether it is such a file."""
+    try:
+        with wave.open(io.BytesIO(wav), "rb") as read:
+            return read.getparams()[:3] == (1, 2, 8000)
+    except (wave.Error, EOFError):
+        return False
+
+
 def mu_law(pcm: bytes) -> bytes:
     """An octet for each sample of 16 bits, little-endian (as are all hosts we run on)."""
     return bytes(map(octets().__getitem__, array("H", pcm)))
