@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from heapq import heapify, heappop, heappush, heapreplace
-from typing import Final
+from typing import Any, Final
 
 from changgu.acd.identity import Instant
 from changgu.acd.records import Timed
@@ -90,8 +90,8 @@ class Deadlines:
             heappush(self._firsts, (due, stamp, timed, None))
 
     def _drop_first(self) -> None:
-        firsts = self._firsts
-        row = firsts[0][3]
+        firsts: list[Any] = self._firsts  # nobody looks into entries here: unread, they need not be in the cache
+        row: deque[Any] | None = firsts[0][3]
         self._entries -= 1
         if row is not None:
             row.popleft()

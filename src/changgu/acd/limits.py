@@ -5,7 +5,7 @@ A limit is worked out from the records and the set-up alone, so a rebuilt state 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from changgu.acd.agent_state import NOT_READY, READY, RESERVED, WRAP_UP
 from changgu.acd.call_state import CONNECTING, WAITING
@@ -16,9 +16,14 @@ from changgu.acd.identity import Instant, QueueName
 from changgu.acd.overflow import is_followed, time_limits
 from changgu.acd.queues import Queue
 from changgu.acd.records import AgentRecord, CallRecord
+from changgu.acd.skills import relaxed
 
 if TYPE_CHECKING:
     from changgu.acd.floor_state import FloorState
+
+KINDS_KEPT: Final = 1024
+"""Kinds of callers for whom it is kept what is left of their needs; then it is worked out anew."""
+
 
 class QueueTimes(NamedTuple):
     """The limits of one queue in seconds, worked out once."""
@@ -39,6 +44,10 @@ class Limits:
         self.deadlines = Deadlines()
         self._times: dict[QueueName | None, QueueTimes] = {}
         self._deserting: set[QueueName] = set()
+        self._relaxed: dict[
+            tuple[QueueName | None, frozenset[str], float, float], tuple[frozenset[str], frozenset[QueueName]]
+        ] = {}
+        """By queue, what was needed, the step that was reached and the one that is reached then."""
         self._connect_limit = 0.0
 
     def set_up(self) -> None:
@@ -49,6 +58,7 @@ class Limits:
         self._deserting = {
             name for name, queue in queues.items() if any(rule.when is Departure.DESERTED for rule in queue.overflows)
         }
+        self._relaxed.clear()
         self._connect_limit = self._state.rules.connect_limit.total_seconds()
 
     def _times_of(self, queue: Queue) -> QueueTimes:
@@ -94,6 +104,22 @@ class Limits:
                 if step > reach:
                     return step
         return None
+
+    def relaxed(self, call: CallRecord, reach: float) -> tuple[frozenset[str], frozenset[QueueName]]:
+        """What a waiting caller still needs after the steps up to `reach`, and the queues that those steps open.
+
+        Worked out once for callers of one kind, who then share it.
+        """
+        kind = (call.queue, call.skills, call.reach, reach)
+        known = self._relaxed.get(kind)
+        if known is None:
+            relaxations = self._state.queue(call.queue).relaxations
+            taken = [one for one in relaxations if call.reach < one.after.total_seconds() <= reach]
+            opened: frozenset[QueueName] = frozenset().union(*[one.open for one in taken])
+            if len(self._relaxed) >= KINDS_KEPT:
+                self._relaxed.clear()
+            known = self._relaxed[kind] = (relaxed(call.skills, taken), opened)
+        return known
 
     def next_announcement(self, call: CallRecord) -> Instant | None:
         """When a waiting caller is to be told where they stand."""

@@ -295,8 +295,11 @@ class Lines:
         index: int = heads.index(least)
         if heads.count(least) == 1:
             return lines[index]
-        same = [line for line, head in zip(lines, heads, strict=False) if head == least]
-        return min(same, key=lambda line: line.callers[0][1])
+        first = lines[index]
+        for line, head in zip(lines, heads, strict=False):
+            if head == least and line.callers[0][1] < first.callers[0][1]:
+                first = line
+        return first
 
     def serving(self, queue: QueueName) -> list[AgentRecord]:
         """The agents on the list who have this queue, signed in or not."""

@@ -27,7 +27,7 @@ from changgu.acd.overflow import Crowd, is_followed, rules_on_arrival, time_limi
 from changgu.acd.promises import told
 from changgu.acd.queues import Destination, Overflow, Queue, Way
 from changgu.acd.records import CallRecord
-from changgu.acd.skills import levels, relaxed, suffices
+from changgu.acd.skills import levels, suffices
 
 FAREWELLS = {
     Departure.FULL: Farewell.QUEUE_FULL,
@@ -140,13 +140,11 @@ class Waiting:
         if reach == call.reach and opened <= call.opened and not lapsed:
             return
         reach = max(0.0, reach, lapse if lapsed and lapse is not None else 0.0)
-        relaxations = state.queue(call.queue).relaxations
-        taken = [one for one in relaxations if call.reach < one.after.total_seconds() <= reach]
+        skills, further = state.limits.relaxed(call, reach)
         opened = call.opened | opened if opened else call.opened
-        for one in taken:
-            if one.open:
-                opened = opened | one.open
-        self._hand.note(CallWidened(call.call, reach, relaxed(call.skills, taken), opened, lapsed), now)
+        if further:
+            opened = opened | further
+        self._hand.note(CallWidened(call.call, reach, skills, opened, lapsed), now)
 
     def due(self, call: CallRecord, now: Instant) -> None:
         """Something is due for a caller who waits: steps, then ways out, then word of where they stand."""
