@@ -6,7 +6,7 @@ import hashlib
 import io
 import stat
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +30,9 @@ from tests.support.counting_voice import hum
 from tests.support.file_server import served
 from tests.support.tiny_voice import description, write_tiny_voice
 
+SHORT = dict.fromkeys(menus.sentences("ko"), "네.")
+"""For desks of which it does not matter what most prompts say: to make the long ones takes half a minute."""
+
 
 class Typed:
     """Types commands for one desk, whose fetched voice is a tiny one on a server here."""
@@ -43,6 +46,11 @@ class Typed:
 
     def settings(self, text: str) -> None:
         (self.data / "changgu.toml").write_text(text, encoding="utf-8")
+
+    def sentences(self, korean: Mapping[str, str]) -> None:
+        (self.data / "prompts").mkdir()
+        lines = [f'{name} = "{text}"\n' for name, text in korean.items()]
+        (self.data / "prompts/ko.toml").write_text("".join(lines), encoding="utf-8")
 
     def __call__(self, *words: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
@@ -236,9 +244,7 @@ def test_the_shipped_menus_say_that_the_voice_is_a_machine_s(tmp_path: Path) -> 
 
 
 def test_all_prompts_are_made_by_the_desk_s_voice_before_it_opens(typed: Typed, tmp_path: Path) -> None:
-    short = dict.fromkeys(menus.sentences("ko"), "네.")  # what they say does not matter here
-    (typed.data / "prompts").mkdir()
-    (typed.data / "prompts/ko.toml").write_text("".join(f'{name} = "{text}"\n' for name, text in short.items()))
+    typed.sentences(SHORT)
     typed("voice", "install", "--accept-licence")
 
     code, out, err = typed("prompts", "make")
@@ -300,6 +306,7 @@ def test_what_was_published_and_what_the_pilot_number_says_is_on_the_sheet_and_m
     typed: Typed, tmp_path: Path
 ) -> None:
     typed.settings('[desk]\npilot_number = "1999"\n')
+    typed.sentences({name: text for name, text in SHORT.items() if name != "greeting"})
     settings = load(overrides={"data": typed.data})
     shipped = menus.shipped_menu().read_text("utf-8")
     goodbye = "    say: goodbye\n"
@@ -309,7 +316,7 @@ def test_what_was_published_and_what_the_pilot_number_says_is_on_the_sheet_and_m
             store, now = FlowStore(database), datetime.now(UTC)
             published = MenuSet(
                 shipped.replace(goodbye, '    say: {text: "방송된 작별 인사입니다."}\n'),
-                sentences={"ko": {"greeting": "방송된 첫인사입니다."}},
+                sentences={"ko": {**SHORT, "greeting": "방송된 첫인사입니다."}},
             )
             await store.add("main", menus.read_files(typed.data, SHIPPED).menu, How.FILE, now, "", now, origin=SHIPPED)
             await store.add("main", published, How.PUBLISHED, now, "boss", now)
@@ -317,7 +324,7 @@ def test_what_was_published_and_what_the_pilot_number_says_is_on_the_sheet_and_m
             await store.add("main", later, How.SCHEDULED, now + timedelta(days=1), "boss", now)
             draft = replace(
                 published, text=shipped.replace(goodbye, '    say: {text: "초안의 작별 인사입니다."}\n'),
-                sentences={"ko": {"greeting": "초안의 첫인사입니다."}},
+                sentences={"ko": {**SHORT, "greeting": "초안의 첫인사입니다."}},
             )  # fmt: skip
             await store.save_draft("main", draft, 0, VersionNumber(1), "boss", now)
 

@@ -1,4 +1,7 @@
-"""Speech recognition in its own processes: with the real model, sound sent by hand, and a PBX that only nods."""
+"""Speech recognition in its own processes: with the real model, sound sent by hand, and a PBX that only nods.
+
+Messages are written down only while nothing else wants a processor: beside other tests that takes minutes.
+"""
 
 import asyncio
 import os
@@ -226,6 +229,7 @@ def wav(path: Path, sound: bytes, rate: int = 8000) -> Path:
     return path
 
 
+@pytest.mark.alone
 async def test_a_message_is_written_down_with_how_sure_each_word_is(
     desk: tuple[Recognisers, NoddingPbx], spoken: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -242,6 +246,7 @@ async def test_a_message_is_written_down_with_how_sure_each_word_is(
     assert recognisers.free == 2, "no place of a question is taken"
 
 
+@pytest.mark.alone
 async def test_questions_are_served_while_a_message_is_written_down(
     desk: tuple[Recognisers, NoddingPbx], spoken: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -260,6 +265,7 @@ async def test_questions_are_served_while_a_message_is_written_down(
     assert recognisers.killed == 0 or recognisers.free == 2
 
 
+@pytest.mark.alone
 async def test_what_is_no_telephones_sound_is_said_to_be_unreadable(
     desk: tuple[Recognisers, NoddingPbx], tmp_path: Path
 ) -> None:
@@ -270,6 +276,7 @@ async def test_what_is_no_telephones_sound_is_said_to_be_unreadable(
     assert desk[0].free == 2
 
 
+@pytest.mark.alone
 async def test_when_the_first_process_dies_all_begins_anew(desk: tuple[Recognisers, NoddingPbx]) -> None:
     recognisers, _ = desk
     await all_free(recognisers)
