@@ -12,6 +12,7 @@ from changgu.acd.facts import (
     CallOffered,
     CallOverflowed,
     CallQueued,
+    CallServedElsewhere,
     CallStarted,
     Departure,
     Direction,
@@ -103,6 +104,14 @@ def test_who_waits_by_the_ledger_too_enters_anew_when_they_come_back_to_the_queu
     assert log(left, ENTERED, before=queued()) == [
         "c1|network|NONE|EXITWITHKEY|0|1|1|15", "c1|network|NONE|ENTERQUEUE||01012345678|1",
     ]  # fmt: skip
+
+
+def test_who_is_in_the_file_alone_gives_up_in_it() -> None:
+    told = CallServedElsewhere(
+        CallId("c1"), None, "1000", NETWORK, Outcome.ABANDONED_IN_QUEUE, Ender.CALLER, T0, T0 + 35, queued_at=T0 + 5
+    )
+    assert log([(90, told)], ENTERED) == ["c1|network|NONE|ABANDON|0|0|30"]
+    assert log([(90, told)]) == [], "the plain queues write their own rows"
 
 
 def test_who_comes_to_another_queue_than_the_files_enters_it() -> None:

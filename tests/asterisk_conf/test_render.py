@@ -123,7 +123,7 @@ def test_only_written_out_numbers_can_be_dialled() -> None:
 
     callers = [line for line in section(text, "from-callers") if line.startswith("exten")]
 
-    assert [line.split()[2].split(",")[0] for line in callers] == ["1000", "15771000", "1001"]
+    assert [line.split()[2].split(",")[0] for line in callers] == ["1000", "15771000", "1001", "h"]
     assert section(text, "from-agents") == ["include => from-callers"]
     assert not [line for line in lines(text) if re.match(r"exten => _", line)]
     assert "Dial(" not in text
@@ -217,6 +217,10 @@ def test_a_desk_without_queues_still_has_a_number() -> None:
         "exten => 1000,1,Ringing()",
         "same => n,Stasis(changgu,inbound,${EXTEN})",
         "same => n(done),Hangup()",
+        'exten => h,1,GotoIf($["${AMI_CLIENT(changgu,sessions)}" != "0" | "${STASISSTATUS}" = "FAILED"]?known)',
+        "same => n,QueueLog(NONE,${UNIQUEID},NONE,HUNGUP,"
+        "${FILTER(0-9+,${CALLERID(dnid)})}|${FILTER(0-9+,${CALLERID(num)})})",
+        "same => n(known),NoOp()",
     ]
 
 

@@ -176,6 +176,16 @@ async def entered(desk: Desk, caller: str, queue: str) -> None:
     await eventually(told)
 
 
+async def noted(desk: Desk, caller: str) -> None:
+    """Wait until the PBX has noted that a caller hung up while changgu was away."""
+    log = desk.service.data / "pbx/log/queue_log"
+
+    async def told() -> bool:
+        return any(line.endswith(f"|HUNGUP|1000|{caller}") for line in log.read_text().splitlines())
+
+    await eventually(told)
+
+
 async def rows_of(desk: Desk, call: str, count: int) -> list[list[str]]:
     """What the PBX's own log says of a call, once it holds so many rows."""
     log = desk.service.data / "pbx/log/queue_log"
@@ -207,9 +217,38 @@ async def test_who_waited_unwritten_and_hung_up_while_we_were_away_gave_up_in_th
     assert chose - timedelta(seconds=1) <= since <= waits, "the PBX tells whole seconds"
     assert row["wait_seconds"] >= 1.5
 
-    entry, end = await rows_of(desk, row["id"], 2)
-    assert (entry[4], end[4]) == ("ENTERQUEUE", "ABANDON"), "they came once, and the PBX had been told"
+    entry, hung_up, end = await rows_of(desk, row["id"], 3)
+    said = [entry[4], hung_up[4], end[4]]
+    assert said == ["ENTERQUEUE", "HUNGUP", "ABANDON"], "they came once, and the PBX had been told"
     assert abs(int(end[7]) - row["wait_seconds"]) <= 1
+
+
+async def test_who_came_as_changgu_was_killed_and_hung_up_before_it_was_back_is_counted_once(desk: Desk) -> None:
+    """Of one caller nothing was written at all, of the other that they came: the PBX notes when each hangs up."""
+    await desk.call("1000", "written", number="01088880061")
+    await desk.service.call_where(caller="01088880061", outcome=None)
+    async with nothing_can_be_written(desk.service):
+        dialled = datetime.now(UTC)
+        await desk.call("1000", "unwritten", number="01088880062")
+        came = datetime.now(UTC)
+        await desk.service.kill()
+    await desk.hang_up("written")
+    await desk.hang_up("unwritten")
+    await noted(desk, "01088880061")
+    await noted(desk, "01088880062")
+    over = datetime.now(UTC)
+    await desk.service.up()
+
+    row = await desk.service.call_where(caller="01088880062", outcome="abandoned_in_menu", within=20)
+    assert dialled - timedelta(seconds=1) <= datetime.fromisoformat(row["arrived_at"]) <= came
+    assert came - timedelta(seconds=1) <= datetime.fromisoformat(row["ended_at"]) <= over
+    assert (row["dialled"], row["queue"]) == ("1000", None)
+    await desk.service.call_where(caller="01088880061", outcome="abandoned_in_menu")
+    assert len(await desk.service.calls()) == 2, "who is in the ledger is not told again"
+    before = await desk.service.calls()
+    await desk.service.kill()
+    await desk.service.up()
+    assert await desk.service.calls() == before, "read once"
 
 
 async def test_callers_who_come_while_changgu_is_away_reach_an_agent_through_the_pbx_alone(desk: Desk) -> None:

@@ -102,6 +102,30 @@ def test_a_caller_who_was_taken_back_is_ours_to_tell() -> None:
     assert follows.unfinished == 0
 
 
+ALONE = "1795298570|d-1795298561.7|NONE|NONE|HUNGUP|1000|01012345678\n"
+
+
+def test_whoever_hung_up_while_we_were_away_is_told_with_what_the_pbx_knows() -> None:
+    """The ledger knows nearly all of them; who is passed over is its reader's business."""
+    assert one(ALONE) == CallServedElsewhere(
+        CallId("d-1795298561.7"), "01012345678", "1000", None, Outcome.ABANDONED_IN_MENU, Ender.CALLER,
+        arrived_at=1795298561.0, ended_at=1795298570.0,
+    )  # fmt: skip
+
+
+def test_a_channel_whose_id_tells_no_time_came_when_it_went() -> None:
+    told = one("150|odd|NONE|NONE|HUNGUP||\n")
+    assert (told.arrived_at, told.ended_at, told.caller) == (150.0, 150.0, None)
+
+
+def test_who_was_taken_back_and_hung_up_before_we_knew_keeps_their_times() -> None:
+    taken = "110|c.1|network|NONE|ABANDON|1|1|9\n110|c.1|network|NONE|RETURNED|\n"
+    told = one(WAITED + taken + "140|c.1|NONE|NONE|HUNGUP||01011112222\n")
+    assert (told.outcome, told.queued_at, told.ended_at, told.dialled) == (
+        Outcome.ABANDONED_IN_QUEUE, 101.0, 140.0, "1002",
+    )  # fmt: skip
+
+
 def test_a_caller_whom_we_could_not_take_back_keeps_their_times() -> None:
     taken = "110|c.1|network|NONE|ABANDON|1|1|9\n110|c.1|network|NONE|RETURNED|\n110|c.1|network|NONE|DID|\n"
     again = "110|c.1|network|NONE|ENTERQUEUE||01011112222|1\n120|c.1|network|kim|CONNECT|10|x|2\n"

@@ -1,12 +1,13 @@
 """Reading the plain queues' log once, across restarts, rotations and a ledger that is away."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from changgu.acd.facts import CallServedElsewhere, Outcome
-from changgu.acd.identity import CallId
+from changgu.acd.identity import CallId, QueueName
 from changgu.telephony.shadow_reader import ShadowReader
 from tests.support.waiting import eventually
 
@@ -28,10 +29,13 @@ class Book:
         self.safe = True
         self.away = False
 
-    def reader(self) -> ShadowReader:
+    def reader(
+        self, waited: Callable[[CallId], tuple[QueueName, float] | None] = lambda call: None
+    ) -> ShadowReader:
         return ShadowReader(
-            self.log, self.kept, known=self._known, tell=self.told.append, settled=self._settled, look_every=0.01
-        )
+            self.log, self.kept, known=self._known, tell=self.told.append, settled=self._settled, look_every=0.01,
+            waited=waited,
+        )  # fmt: skip
 
     async def _known(self, call: CallId) -> bool:
         if self.away:
@@ -89,6 +93,18 @@ async def test_a_call_that_goes_on_is_read_again_from_its_beginning(book: Book) 
     assert [(fact.call, fact.arrived_at, fact.outcome) for fact in book.told[1:]] == [
         (CallId("c.1"), 100.0, Outcome.ABANDONED_IN_QUEUE)
     ]
+
+
+async def test_whoever_hung_up_alone_is_told_once_and_with_the_queue_in_which_the_pbx_knew_them(book: Book) -> None:
+    book.write("130|d-100.1|NONE|NONE|HUNGUP|1000|0101\n131|d-100.2|NONE|NONE|HUNGUP|1000|0102\n")
+    waits = {CallId("d-100.2"): (QueueName("network"), 110.0)}
+    for _ in range(2):
+        book.kept.unlink(missing_ok=True)
+        await book.reader(waits.get).look()
+
+    first, second = book.told
+    assert (first.outcome, first.queue, first.queued_at) == (Outcome.ABANDONED_IN_MENU, None, None)
+    assert (second.outcome, second.queue, second.queued_at) == (Outcome.ABANDONED_IN_QUEUE, "network", 110.0)
 
 
 async def test_half_a_line_is_left_for_the_next_look(book: Book) -> None:

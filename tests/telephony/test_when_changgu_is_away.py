@@ -132,6 +132,38 @@ async def test_a_waiting_caller_is_given_back_with_the_name_of_the_queue(
     assert await caller.finished() == 0
 
 
+async def test_who_hangs_up_while_changgu_is_killed_is_noted_and_nobody_else(
+    pbx: PrivatePbx, plan: PbxPlan, tmp_path: Path
+) -> None:
+    """Its line for channel events ends first here, its AMI session is what counts."""
+    log = Path(plan.folders.log) / "queue_log"
+
+    async def hangs_up(*, noted: bool) -> str:
+        async with changgu_is_there(plan) as changgu:
+            caller = await Sipp.dial(tmp_path, f"127.0.0.1:{plan.sip_port}", "1000", Caller(number="0101", stay=0.1))
+            call = str((await stasis_start(changgu))["channel"]["id"])
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{plan.ari_port}/ari", auth=("changgu", SECRET)
+            ) as asks:
+                if noted:
+                    await changgu.close()
+                await asks.post(f"/channels/{call}/answer")
+                assert await caller.finished() == 0
+                await eventually(lambda: nobody_is_there(asks))
+        return call
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", plan.ami_port)
+    writer.write(f"Action: Login\r\nUsername: changgu\r\nSecret: {SECRET}\r\n\r\n".encode())
+    await reader.readuntil(b"Authentication accepted")
+    known = await hangs_up(noted=False)
+    writer.close()
+    await writer.wait_closed()
+    alone = await hangs_up(noted=True)
+
+    rows = [line.split("|") for line in log.read_text().splitlines()]
+    assert [row[1:] for row in rows if row[1] in (known, alone)] == [[alone, "NONE", "NONE", "HUNGUP", "1000", "0101"]]
+
+
 async def test_a_caller_given_back_too_early_waits_on(
     pbx: PrivatePbx, plan: PbxPlan, http: httpx.AsyncClient, tmp_path: Path
 ) -> None:

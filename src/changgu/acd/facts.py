@@ -266,21 +266,22 @@ class CallEnded(Message, frozen=True):
 
 
 class CallServedElsewhere(Message, frozen=True):
-    """A whole call that the PBX's plain queue served while we were away, told afterwards with its own times.
+    """A whole call that ended while we were away, told afterwards with its own times, as the PBX knows them.
 
-    It came and ended without us: nothing of it ever stood in the engine.
+    Its plain queue served it, or we were killed as it came: nothing of it ever stood in the ledger.
     """
 
     call: CallId
     caller: str | None
     dialled: str
-    queue: QueueName
+    queue: QueueName | None
+    """None for a caller who came to us and to no queue."""
     outcome: Outcome
     by: Ender
     arrived_at: Instant
     ended_at: Instant
     queued_at: Instant | None = None
-    """None for a caller who left before the plain queue took them."""
+    """None for a caller who left before a queue took them."""
     answered_at: Instant | None = None
     served_by: AgentId | None = None
     offers: int = 0

@@ -35,6 +35,7 @@ from changgu.acd.facts import (
     CallOffered,
     CallOverflowed,
     CallQueued,
+    CallServedElsewhere,
     CallStarted,
     Departure,
     Direction,
@@ -145,6 +146,10 @@ class QueueLog:
         """
         self._written = {call: wait for call, wait in waits.items() if not self._waits(call)}
 
+    def written(self, call: CallId) -> tuple[QueueName, Instant] | None:
+        """Where a caller waits by the file, and since when, of whom the ledger does not know it."""
+        return self._written.get(call)
+
     def _waits(self, call: CallId) -> bool:
         visit = self._visits.get(call)
         return visit is not None and visit.queue is not None
@@ -174,6 +179,8 @@ class QueueLog:
                 return self._connected(fact, at)
             case CallEnded() as fact:
                 return self._ended(fact, at)
+            case CallServedElsewhere() as fact:
+                return self._hung_up_alone(fact)
             case _:
                 pass
         return []
@@ -255,6 +262,13 @@ class QueueLog:
             return [_row(visit.queue, "WITHDRAW", fact.call, NONE, *where, "LOST")]
         event = "EXITEMPTY" if fact.outcome is Outcome.REFUSED else "ABANDON"
         return [_row(visit.queue, event, fact.call, NONE, *where)]
+
+    def _hung_up_alone(self, fact: CallServedElsewhere) -> list[QueueLogRow]:
+        """The end of a wait that only the file knows of; the plain queues write theirs. The place is unknown: 0."""
+        written = self._written.pop(fact.call, None)
+        if written is None or fact.queue != written[0]:
+            return []
+        return [_row(written[0], "ABANDON", fact.call, NONE, 0, 0, _seconds(written[1], fact.ended_at))]
 
     def _called_back(self, fact: CallEnded, visit: _Visit, queue: QueueName, at: Instant) -> list[QueueLogRow]:
         talk = 0

@@ -149,7 +149,9 @@ def _longer_sentence(fact: Fact, names: Mapping[str, str]) -> Told | None:
             return "ended_refused", {}, {"outcome": "outcome.refused", "why": f"departure.{reason}"}
         case CallEnded(outcome=outcome, by=by):
             return f"ended_by_{by.value}", {}, {"outcome": f"outcome.{outcome.value}"}
-        case CallServedElsewhere(queue=queue, outcome=outcome):
+        case CallServedElsewhere(queue=None, outcome=outcome):
+            return "ended_elsewhere", {}, {"outcome": f"outcome.{outcome.value}"}
+        case CallServedElsewhere(queue=str(queue), outcome=outcome):
             return "served_elsewhere", {"queue": names.get(queue, queue)}, {"outcome": f"outcome.{outcome.value}"}
         case AgentStateChanged(agent=agent, before=before, after=after, reason=away, by=forced_by, why=words_given):
             state = f"state.{after.value}" if away is None else f"reason.{away.value}"

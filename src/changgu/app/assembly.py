@@ -211,6 +211,7 @@ class Service:
         self.shadow_reader = ShadowReader(
             queue_log_file(settings), settings.data / "queue_log.read", known=self._knows_call,
             tell=lambda fact: self.runner.record(fact), settled=self.ledger.flush,
+            waited=self.queue_log.written,
         )  # fmt: skip
         self.shadow_queues = ShadowQueueKeeper(
             self.ami, lambda: self.engine.agents, lambda queue: keeper.queue(queue) is not None,
@@ -366,6 +367,8 @@ class Service:
         return await self.ledger.read(seq)
 
     async def _knows_call(self, call: CallId) -> bool:
+        if call in self.engine.calls or self.engine.recently_ended(call):  # perhaps not written yet
+            return True
         try:
             return await self.calls.get(call) is not None
         except SQLAlchemyError as trouble:

@@ -1,10 +1,11 @@
-"""What the plain queues did while changgu was away, read out of Asterisk's own queue_log.
+"""What became of callers while changgu was away, read out of Asterisk's own queue_log.
 
 The dialplan frames each visit to a plain queue (see `asterisk_conf/templates/dialplan.conf.j2`): DID, with the number
 that was dialled, when the caller gets there; FULL, with the caller's number, when they are one too many; RETURNED when
 changgu takes them back, which makes the rest of the call ours to tell; GONE when they have hung up. Between stand the
-rows of app_queue itself. Calls without DID are our own, written by `ami.queue_log_writer`, and are passed over. Times
-are whole seconds.
+rows of app_queue itself. Calls without DID are our own, written by `ami.queue_log_writer`, and are passed over. HUNGUP,
+with the numbers that were dialled and that called, is written when one of our own callers hangs up while changgu is
+away: the ledger knows nearly all of them. Times are whole seconds.
 """
 
 from collections.abc import Iterable
@@ -46,6 +47,12 @@ def parse(line: str) -> Row | None:
         return None
     call, queue, agent, event, *data = fields
     return Row(float(epoch), CallId(call), queue, agent, event, tuple(data))
+
+
+def came_at(call: CallId) -> Instant | None:
+    """When a caller's channel began, to the second: it stands in its id, `system-epoch.number`."""
+    epoch = call.rpartition("-")[2].partition(".")[0]
+    return float(epoch) if epoch.isascii() and epoch.isdecimal() and len(epoch) < 16 else None
 
 
 @dataclass(slots=True)
@@ -146,6 +153,8 @@ class ShadowHistory:
             self._begin(offset, row)
         elif row.event == "RETURNED":
             self._give_back(row.call)
+        elif row.event == "HUNGUP":
+            return [self._hung_up(row)]
         elif row.event == "GONE":
             visit = self._open.pop(row.call, None)
             return [] if visit is None else [visit.ended(row.call, row.at, lost=False)]
@@ -158,6 +167,17 @@ class ShadowHistory:
         if again is None:
             again = _Visit(offset, QueueName(row.queue), row.data[0] if row.data else "", row.at)
         self._open.setdefault(row.call, again)
+
+    def _hung_up(self, row: Row) -> CallServedElsewhere:
+        visit = self._returned.pop(row.call, None)
+        if visit is not None:
+            visit.ended_at = None  # that was when they were taken out of the plain queue
+            return visit.ended(row.call, row.at, lost=False)
+        dialled, caller = (*row.data, "", "")[:2]
+        return CallServedElsewhere(
+            row.call, presented(caller), dialled, None, Outcome.ABANDONED_IN_MENU, Ender.CALLER,
+            arrived_at=min(came_at(row.call) or row.at, row.at), ended_at=row.at,
+        )  # fmt: skip
 
     def _give_back(self, call: CallId) -> None:
         visit = self._open.pop(call, None)

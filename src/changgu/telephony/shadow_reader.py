@@ -1,4 +1,4 @@
-"""Reads the PBX's queue_log after we were away, and tells of every call that the plain queues served meanwhile, once.
+"""Reads the PBX's queue_log after we were away, and tells of every call that ended meanwhile without us, once.
 
 Where to go on reading is remembered in a small file, written only when what was told is safe in the ledger: after a
 crash between the two, rows are read again, and calls that the ledger knows are passed over.
@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
 import orjson
 
-from changgu.acd.facts import CallServedElsewhere
-from changgu.acd.identity import CallId
+from changgu.acd.facts import CallServedElsewhere, Outcome
+from changgu.acd.identity import CallId, Instant, QueueName
 from changgu.ground.whole_file import write_whole
 from changgu.telephony.shadow_history import Row, ShadowHistory, parse
 
@@ -47,7 +48,10 @@ class ShadowReader:
         self, log: Path | None, kept: Path, *, known: Callable[[CallId], Awaitable[bool]],
         tell: Callable[[CallServedElsewhere], None], settled: Callable[[], Awaitable[bool]],
         look_every: float = LOOK_EVERY,
+        waited: Callable[[CallId], tuple[QueueName, Instant] | None] = lambda call: None,
     ) -> None:  # fmt: skip
+        """`waited`: in which of our queues a caller waited by the PBX's own account, and since when."""
+        self._waited = waited
         self._log = log
         self._kept = kept
         self._known = known
@@ -113,8 +117,13 @@ class ShadowReader:
     async def _finish(self, finished: CallServedElsewhere) -> None:
         if await self._known(finished.call):
             return
+        if finished.queue is None and (wait := self._waited(finished.call)) is not None:
+            queue, since = wait
+            finished = msgspec.structs.replace(
+                finished, queue=queue, queued_at=since, outcome=Outcome.ABANDONED_IN_QUEUE
+            )
         self.told += 1
-        logger.info("the plain queue served a call: %s", finished.outcome.value, extra={"call_id": finished.call})
+        logger.info("a call ended without us: %s", finished.outcome.value, extra={"call_id": finished.call})
         self._tell(finished)
 
 
