@@ -25,7 +25,7 @@ LOGIN_LIMIT = 5.0
 DEADLINE = 5.0
 """Seconds for an action that does not say otherwise."""
 
-CLASS_OF_EVENT = {"CEL": "call", "DeviceStateChange": "call"}
+CLASS_OF_EVENT = {"CEL": "call"}
 """Privilege classes of the events that are not of class `system`; a class that nobody listens to is not asked for."""
 
 END_OF_BLOCK = b"\r\n\r\n"

@@ -5,6 +5,7 @@ bridges and playbacks are ours to choose, which makes a repeated request harmles
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -29,9 +30,12 @@ RECONNECT_LIMIT = 30.0
 """Seconds for which something that can be asked twice is asked again; a PBX that starts anew is back in a few."""
 
 
+_plain = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+
+
 def path(*segments: str) -> str:
     """A resource path from segments that may hold anything: `path("channels", id, "answer")`."""
-    return "/".join(quote(segment, safe="") for segment in segments)
+    return "/".join([segment if _plain(segment) else quote(segment, safe="") for segment in segments])
 
 
 def query_of(query: Mapping[str, Value]) -> list[tuple[str, str]]:
