@@ -37,6 +37,7 @@ from changgu.acd.facts import CallAnswered, CallEnded, CallQueued
 from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.queues import Agent, Floor, Queue, Relaxation, Seat
 from changgu.acd.strategies import STRATEGIES
+from changgu.ground.garbage import looking_seldom
 
 STRATEGY_MIX = ("longest_idle", "longest_idle", "fewest_calls", "most_skilled", "round_robin")
 """Over the queues in turn."""
@@ -230,12 +231,13 @@ def clock_cost() -> int:
 
 def speed(plan: EnginePlan, waiting: int, events: int, seed: int) -> tuple[Figures, dict[str, Figures]]:
     """What an event costs with so many waiting, over all and by kind; microseconds."""
-    day = Day(plan, waiting, seed)
-    day.open()
-    day.live(events // 10)  # the first talks end, and the code is warm
-    gc.collect()
-    day.forget()
-    day.live(events)
+    with looking_seldom():
+        day = Day(plan, waiting, seed)
+        day.open()
+        day.live(events // 10)  # the first talks end, and the code is warm
+        gc.collect()
+        day.forget()
+        day.live(events)
     clock = clock_cost()
     day.used = [max(0, used - clock) for used in day.used]
     by_kind: dict[str, list[int]] = defaultdict(list)

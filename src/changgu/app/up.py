@@ -40,6 +40,7 @@ from changgu.app.voices import (
     spoken_languages,
 )
 from changgu.ground.database import Database
+from changgu.ground.garbage import look_seldom
 from changgu.ground.trouble import Trouble
 from changgu.ivr_flows.flow import Flow
 from changgu.ivr_flows.problems import FlowErrors
@@ -63,10 +64,6 @@ FAREWELL_LIMIT = 12.0
 """Seconds that the callers who still wait may take to hear that the desk closes."""
 SERVING_TURN = 0.0005
 """Seconds after which a thread that writes to the database gives way to the loop that serves calls."""
-
-GARBAGE_LOOKED_FOR = (20_000, 20, 50)
-"""New objects after which Python looks for those that hold each other, and how many times until it looks through the
-older ones too: thirty times its usual 700. What a call leaves behind mostly goes by itself, and looking takes time."""
 
 LOADING_TURN = 0.0005
 """Seconds for which loading the pages may hold up the loop that routes calls, each time: a tenth of Python's usual."""
@@ -341,9 +338,7 @@ class Opening:
             self._watch.lap("calls routed")
             tidy_up_later = not gc.isenabled()  # by the command line, so that nobody waits for it
             if tidy_up_later:
-                gc.freeze()
-                gc.set_threshold(*GARBAGE_LOOKED_FOR)
-                gc.enable()
+                look_seldom()
             await service.caught_up()
             server = await asyncio.to_thread(_page_server, service)
             if self._speaking is not None:
