@@ -92,12 +92,21 @@ async def test_a_change_that_came_to_nothing_leaves_the_numbers_in_memory(
     directory: Directory, questions: list[str]
 ) -> None:
     await directory.create(written("김민수", KIM), "lee")
+    await directory.known.refresh()
     with suppress(NotFound):
         await directory.update(99, written("이영희", PARK), "lee")
-    await directory.known.refresh()
     questions.clear()
+    await directory.known.refresh()
     assert await names(directory, KIM) == ["김민수"]
-    assert questions == []
+    assert questions == ["version"]
+
+
+async def test_what_the_desk_itself_imports_is_told_at_once(directory: Directory) -> None:
+    await directory.create(written("김민수", KIM), "lee")
+    await directory.known.refresh()
+    content = "사번,이름,전화번호\n2024001,박서준,02-2100-3399\n".encode()
+    await directory.import_people("people.csv", content, "lee")
+    assert await names(directory, PARK) == ["박서준"]
 
 
 @asynccontextmanager
@@ -141,15 +150,18 @@ async def test_what_another_process_changes_is_seen_at_the_next_look(
     }[how]
 
 
+@pytest.mark.parametrize("question", ["version", "all_owners"])
 async def test_what_was_read_while_somebody_changed_it_is_not_believed(
-    directory: Directory, database: Database, monkeypatch: pytest.MonkeyPatch
+    question: str, directory: Directory, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kim = await directory.create(written("김민수", KIM), "lee")
+    if question == "version":  # all else is known already
+        await directory.known.refresh()
     read = database.read
 
     async def slow(work: Callable[[Statements], Any]) -> Any:
         found = await read(work)
-        if isinstance(work, partial) and work.func is store.all_owners:
+        if (work.func if isinstance(work, partial) else work) is getattr(store, question):
             await directory.update(kim.id, written("김민수", PARK), "lee")
         return found
 
@@ -174,8 +186,11 @@ async def test_a_directory_that_is_too_large_for_memory_is_asked_and_read_once(
     assert questions == ["version", "all_owners", "version"]
 
 
+@pytest.mark.parametrize(
+    "trouble", [OperationalError("", None, Exception("database is locked")), OSError("too many open files")]
+)
 async def test_a_database_that_is_away_for_a_while_does_not_make_callers_strangers(
-    directory: Directory, database: Database, monkeypatch: pytest.MonkeyPatch
+    trouble: Exception, directory: Directory, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await directory.create(written("김민수", KIM), "lee")
     known = KnownNumbers(database, look_again=0.001)
@@ -189,7 +204,7 @@ async def test_a_database_that_is_away_for_a_while_does_not_make_callers_strange
 
         async def away(_work: Callable[[Statements], Any]) -> Any:
             tries.set()
-            raise OperationalError("", None, Exception("database is locked"))
+            raise trouble
 
         monkeypatch.setattr(database, "read", away)
         async with asyncio.timeout(10):

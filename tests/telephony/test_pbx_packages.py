@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from changgu.ground.whole_file import write_whole
 from changgu.telephony import pbx_packages
 from changgu.telephony.pbx_packages import (
     DEFAULT_MIRROR,
@@ -142,14 +143,40 @@ def test_waiting_callers_music_lies_there_as_a_line_carries_it(tmp_path: Path) -
             music.setparams((1, 2, rate, 0, "NONE", ""))
             music.writeframes(b"\x00\x00\xff\x7f\x01\x80" * 100)
     (tmp_path / "no-music.wav").write_bytes(b"RIFF")
-    pbx_packages.write_music_as_on_the_line(tmp_path)
+    pbx_packages.write_music_as_on_the_line(tmp_path, print)
     line = tmp_path / "piano.ulaw"
     assert line.read_bytes() == b"\xff\x80\x00" * 100
     assert [file.name for file in tmp_path.glob("*.ulaw")] == ["piano.ulaw"]
     written = line.stat().st_mtime_ns
-    pbx_packages.write_music_as_on_the_line(tmp_path)
+    pbx_packages.write_music_as_on_the_line(tmp_path, print)
     assert line.stat().st_mtime_ns == written
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_release_that_is_there_gets_its_music_and_runs_without_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk must not keep a desk from the PBX that it has."""
+    release = pbx_packages.PbxRelease(tmp_path / "release", architecture_of("x86_64"))
+    release.music.mkdir(parents=True)
+    for name in ("broken.wav", "piano.wav"):
+        with wave.open(str(release.music / name), "wb") as music:
+            music.setparams((1, 2, 8000, 0, "NONE", ""))
+            music.writeframes(b"\x00\x00")
+    monkeypatch.setattr(pbx_packages, "installed", lambda *_: release)
+    monkeypatch.setattr(pbx_packages.PbxRelease, "version", lambda _: MINIMUM_PRIVATE)
+
+    def full(file: Path, content: bytes, *, mode: int) -> None:
+        if file.name == "broken.ulaw":
+            raise OSError(28, "No space left on device")
+        write_whole(file, content, mode=mode)
+
+    monkeypatch.setattr(pbx_packages, "write_whole", full)
+    said: list[str] = []
+    assert Installer(tmp_path, release.architecture, mirrors=[], say=said.append).install() == release
+    assert (release.music / "piano.ulaw").read_bytes() == b"\xff"
+    assert len(said) == 1
+    assert "broken.wav" in said[0]
 
 
 def test_a_folder_without_a_complete_release_is_empty(tmp_path: Path) -> None:

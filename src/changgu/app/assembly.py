@@ -331,8 +331,8 @@ class Service:
 
     async def run(self) -> None:
         """Everything that runs, until cancelled; one part's failure ends the service, a call's ends that call."""
-        await self.set_ups.keep_floor(self.keeper.floor)  # before the ledger speaks of it
-        waited = await self.own_waits()
+        # before the ledger speaks of the floor, and before queue_log is written
+        _, waited = await asyncio.gather(self.set_ups.keep_floor(self.keeper.floor), self.own_waits())
         self.queue_log.has_written({call: (wait.queue, wait.since) for call, wait in waited.items()})
         try:
             async with asyncio.TaskGroup() as tasks:

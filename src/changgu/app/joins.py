@@ -152,7 +152,7 @@ class CallerStandings:
 
     async def of_caller(self, number: str) -> Standing:
         """Priority and its grounds, by the one person whose number it is; the last agent only where a queue asks."""
-        owners = (await self._directory.owners([number])).get(number, [])
+        owners = (await self._directory.owners([number])).get(number, ())
         grounds: dict[str, int] = {}
         if len(owners) == 1:
             if owners[0].vip:

@@ -82,6 +82,7 @@ def pbx_plan(
         system_name=f"c{secrets.pbx_id[:8]}",
         entity_id=":".join(["02", *(f"{byte:02x}" for byte in entity)]),
         ari_password=secrets.ari_password,
+        ami_user=ami_access(settings, secrets).user,
         ami_password=secrets.ami_password,
         sip_bind=settings.sip.bind,
         sip_port=settings.sip.port,

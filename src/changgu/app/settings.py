@@ -244,7 +244,9 @@ class PbxSettings(Group):
     ari_password: str = option("", "기존 Asterisk의 ARI 비밀번호", "ARI password of the existing one")
     ami_host: str = option("", "기존 Asterisk의 AMI 주소", "AMI host of the existing one", example="10.0.0.2")
     ami_port: Port = option(5038, "기존 Asterisk의 AMI 포트", "AMI port of the existing one")
-    ami_user: str = option("changgu", "기존 Asterisk의 AMI 사용자", "AMI user of the existing one")
+    ami_user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,64}$")] = option(
+        "changgu", "기존 Asterisk의 AMI 사용자", "AMI user of the existing one"
+    )
     ami_password: str = option("", "기존 Asterisk의 AMI 비밀번호", "AMI password of the existing one")
     stop_with_service: bool = option(
         True,

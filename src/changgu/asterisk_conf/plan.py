@@ -16,6 +16,7 @@ _SAFE = {
     r"(?:;transport=(?:udp|tcp))?",
     "address": r"[0-9A-Fa-f.:]{2,45}(?:/[0-9]{1,3})?",
     "host": r"[0-9A-Fa-f.:]{2,45}",
+    "manager user": r"[A-Za-z0-9_.@-]{1,64}",
     "secret": r"[A-Za-z0-9_-]{12,128}",
     "folder": r"/[^;\[\]\n\r=>$]*",
     "system name": r"[A-Za-z0-9]{1,32}",
@@ -242,7 +243,8 @@ class PbxPlan:
             checked("folder", self.fax_folder)
         if self.fax_number is not None:
             checked("number", self.fax_number)
-        for user in (self.ari_user, self.ami_user, self.application):
+        checked("manager user", self.ami_user)
+        for user in (self.ari_user, self.application):
             checked("queue name", user)
         if not self.rtp_first < self.rtp_last:
             raise ValueError("the last RTP port must be above the first")

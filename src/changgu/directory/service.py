@@ -75,7 +75,7 @@ class Directory:
         rows = await self._database.read(partial(store.with_number, canonical, MAX_MATCHES))
         return [store.card_of(row, self.numbering) for row in rows]
 
-    async def owners(self, raws: Collection[str]) -> dict[str, list[Owner]]:
+    async def owners(self, raws: Collection[str]) -> dict[str, tuple[Owner, ...]]:
         """Who has these numbers, each as the network wrote it; a number that nobody has is left out. Quick."""
         canonicals = {raw: canonical for raw in raws if (canonical := self.numbering.canonical(raw)) is not None}
         if not canonicals:
@@ -238,7 +238,7 @@ class Directory:
                 "somebody entered the same employee or asset meanwhile; import again",
             ) from trouble
         finally:
-            self.known.forget()
+            self.known.doubt()
 
     async def _import_apart(self, file_name: str, content: bytes, actor: str) -> ImportSummary:
         listed = read_people(file_name, content, self.numbering)
@@ -275,7 +275,7 @@ class Directory:
             async with self._database.transaction() as session:
                 yield session
         finally:
-            self.known.forget()
+            self.known.doubt()
 
     async def _existing(self, session: AsyncSession, person_id: int) -> PersonRow:
         row = await store.person(session, person_id) if 0 < person_id < 2**31 else None

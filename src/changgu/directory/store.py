@@ -247,14 +247,14 @@ def _whole(found: Sequence[Any]) -> PersonRow:
     return row
 
 
-def owners(canonicals: Iterable[str], database: Statements) -> dict[str, list[Owner]]:
+def owners(canonicals: Iterable[str], database: Statements) -> dict[str, tuple[Owner, ...]]:
     """Who has these numbers now, without all that is known of them."""
-    found: dict[str, list[Owner]] = {}
+    found: dict[str, tuple[Owner, ...]] = {}
     for batch in batches(canonicals):
         marks = ", ".join("?" * len(batch))
         database.execute(_OWNERS.format(which=f"phone_identities.canonical IN ({marks}) AND"), batch)
         for canonical, owner in map(_owner, database.fetchall()):
-            found.setdefault(canonical, []).append(owner)
+            found[canonical] = (*found.get(canonical, ()), owner)
     return found
 
 
@@ -265,11 +265,18 @@ def version(database: Statements) -> Version:
     return people, changes
 
 
-def all_owners(limit: int, database: Statements) -> tuple[Version, list[tuple[str, Owner]]]:
-    """Every number with its owner, at most so many, and the version of which that is true or already out of date."""
+def all_owners(most: int, database: Statements) -> tuple[Version, dict[str, tuple[Owner, ...]] | None]:
+    """Every number with its owners, or None for more numbers than so many; and the version of which that is true, or
+    out of date by now."""
     read_at = version(database)
-    database.execute(f"{_OWNERS.format(which='')} LIMIT ?", (limit,))
-    return read_at, list(map(_owner, database.fetchall()))
+    database.execute("SELECT count(*) FROM phone_identities WHERE valid_to IS NULL")
+    if database.fetchone()[0] > most:
+        return read_at, None
+    database.execute(_OWNERS.format(which=""))
+    found: dict[str, tuple[Owner, ...]] = {}
+    for canonical, owner in map(_owner, database.fetchall()):
+        found[canonical] = (*found.get(canonical, ()), owner)
+    return read_at, found
 
 
 def _owner(found: Sequence[Any]) -> tuple[str, Owner]:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from changgu.acd.identity import CallId, Instant, QueueName
 from changgu.telephony.shadow_history import Row
-from changgu.telephony.shadow_reader import AT_ONCE, Place, place_now, rows_after
+from changgu.telephony.shadow_reader import Place, place_now, rows_after
 
 logger = logging.getLogger(__name__)
 
-TAIL = AT_ONCE
-"""Bytes at the end of the file that are read, some 50,000 rows: it is about the last moments before we were killed."""
+TAIL = 2**20
+"""Bytes at the end of the file that are read, some 13,000 rows: it is about the last moments before we were killed."""
 
 LEFT = frozenset({"CONNECT", "ABANDON", "WITHDRAW", "EXITWITHKEY", "EXITWITHTIMEOUT", "EXITEMPTY", "OUTCALL"})
 """Rows after which a caller no longer waits in our queue; phones that ring in vain change nothing."""

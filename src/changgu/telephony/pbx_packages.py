@@ -213,7 +213,7 @@ class Installer:
         with self._alone():
             there = installed(self._folder, self._architecture)
             if there is not None and not renew and there.version() >= MINIMUM_PRIVATE:
-                write_music_as_on_the_line(there.music)
+                write_music_as_on_the_line(there.music, self._say)
                 return there
             self._check_tools()
             self._download()
@@ -370,7 +370,7 @@ class Installer:
                 f"받은 Asterisk가 {dotted(version)}입니다({dotted(MINIMUM_PRIVATE)} 이상 필요).",
                 f"The Asterisk received is {dotted(version)}; {dotted(MINIMUM_PRIVATE)} is the least.",
             )
-        write_music_as_on_the_line(release.music)
+        write_music_as_on_the_line(release.music, self._say)
         name = f"release-{dotted(version)}-{self._architecture.debian}"
         attempt = 1
         while (self._folder / name).exists():  # an older one may be running: never replaced in place
@@ -443,15 +443,20 @@ def unpack(archive: Path, root: Path) -> None:
         )
 
 
-def write_music_as_on_the_line(folder: Path) -> None:
+def write_music_as_on_the_line(folder: Path, say: Say) -> None:
     """Beside each WAV file what a line with µ-law carries of it, if that is not there yet.
 
     Asterisk takes the form that it need not translate: else it does so for every caller who waits, fifty times a
-    second. A file of another kind than it could play itself is left alone.
+    second. What cannot be translated or written stays as it is, and is played all the same.
     """
     for file in folder.glob("*.wav"):
-        if not (line := file.with_suffix(".ulaw")).exists() and is_translatable(wav := file.read_bytes()):
-            write_whole(line, on_the_line(wav), mode=0o644)
+        if (line := file.with_suffix(".ulaw")).exists():
+            continue
+        try:
+            if is_translatable(wav := file.read_bytes()):
+                write_whole(line, on_the_line(wav), mode=0o644)
+        except (OSError, ValueError) as trouble:
+            say(f"The music in {file} is left to Asterisk to translate: {trouble}")
 
 
 def _says_how_to_reach_mirrors(line: str) -> bool:

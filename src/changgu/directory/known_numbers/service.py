@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,34 +16,39 @@ logger = logging.getLogger(__name__)
 LOOK_AGAIN = 1.0
 """Seconds after which it is seen that another process, such as `changgu import-people`, has changed the directory."""
 
-MOST_NUMBERS = 200_000
-"""Numbers that are kept, about 60 MB; a larger directory is asked at every call."""
+MOST_NUMBERS = 50_000
+"""Numbers that are kept, about 15 MB; a larger directory is asked at every call."""
 
 
 class KnownNumbers:
     """All numbers of the directory with their owners, as they stood at its last change.
 
-    After a change nothing is known until it has been read anew: whoever asks meanwhile asks the database. So what is
-    told is never older than this process's own changes, and never more than `look_again` seconds older than others'.
+    After a change nothing is known until it has been looked through anew: whoever asks meanwhile asks the database. So
+    what is told is never older than a change that this process has made, and about `look_again` seconds older at most
+    than those of others, or one whose maker did not wait for it. While the database is away, what was true is told on.
     """
 
     def __init__(self, database: Database, look_again: float = LOOK_AGAIN, most: int = MOST_NUMBERS) -> None:
         self._database = database
         self._look_again = look_again
         self._most = most
-        self._owners: dict[str, list[Owner]] | None = None
-        self._read_at: store.Version | None = None
+        self._owners: Mapping[str, tuple[Owner, ...]] | None = None
+        """As of `_version`; None when there are too many, or none have been read."""
+        self._version: store.Version | None = None
+        self._believed = False
+        """Whether that is the directory as it stands."""
         self._changes = 0
 
-    def owners(self, canonicals: Collection[str]) -> dict[str, list[Owner]] | None:
+    def owners(self, canonicals: Collection[str]) -> dict[str, tuple[Owner, ...]] | None:
         """Who has these numbers, by number, without those that nobody has; None when that is to be asked."""
-        if self._owners is None:
+        known = self._owners
+        if known is None or not self._believed:
             return None
-        return {canonical: self._owners[canonical] for canonical in canonicals if canonical in self._owners}
+        return {canonical: known[canonical] for canonical in canonicals if canonical in known}
 
-    def forget(self) -> None:
-        """The directory has just been changed."""
-        self._owners = self._read_at = None
+    def doubt(self) -> None:
+        """The directory may just have been changed."""
+        self._believed = False
         self._changes += 1
 
     async def run(self) -> None:
@@ -51,29 +56,19 @@ class KnownNumbers:
         while True:
             try:
                 await self.refresh()
-            except SQLAlchemyError as trouble:  # what was true is told on, until the database answers again
+            except (SQLAlchemyError, OSError) as trouble:
                 logger.warning("the numbers of the directory cannot be read now: %s", trouble)
             await asyncio.sleep(self._look_again)
 
     async def refresh(self) -> None:
-        """Read everything anew, if anything has changed. Raises `SQLAlchemyError`."""
-        version = await self._database.read(store.version)
-        if version == self._read_at:
-            return
-        self._owners = None
+        """Read everything anew, if anything has changed. Raises `SQLAlchemyError`, OSError."""
         changes = self._changes
-        version, rows = await self._database.read(partial(store.all_owners, self._most + 1))
-        if changes != self._changes:
-            return  # changed while it was read: the next look reads it again
-        self._read_at = version
-        if len(rows) > self._most:
-            logger.info("the directory has more than %d numbers; it is asked at every call", self._most)
-        else:
-            self._owners = _by_number(rows)
-
-
-def _by_number(rows: Iterable[tuple[str, Owner]]) -> dict[str, list[Owner]]:
-    found: dict[str, list[Owner]] = {}
-    for canonical, owner in rows:
-        found.setdefault(canonical, []).append(owner)
-    return found
+        version = await self._database.read(store.version)
+        if version != self._version:
+            self._believed = False
+            version, owners = await self._database.read(partial(store.all_owners, self._most))
+            if owners is None:
+                logger.info("the directory has more than %d numbers; it is asked at every call", self._most)
+            self._owners, self._version = owners, version
+        if changes == self._changes:  # else changed while it was looked at: the next look tells
+            self._believed = True
