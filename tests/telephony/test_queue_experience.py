@@ -15,7 +15,7 @@ from changgu.ivr_flows.service import LANGUAGES, sentences
 from changgu.ivr_flows.spoken import PROMISES_SPOKEN
 from changgu.telephony.farewells import FAREWELLS
 from changgu.telephony.legs import AgentLeg
-from changgu.telephony.queue_experience import MUSIC_AFTER, QueueExperience, announced, comfort_sentences
+from changgu.telephony.queue_experience import BEGUN_AT_ONCE, MUSIC_AFTER, QueueExperience, announced, comfort_sentences
 from tests.support.switchboard import ALICE, BOB, CALL, CAROL, PC, NameVoice, Switchboard, leg, open_switchboard, ring
 
 THIRD = Announce(CALL, PC, position=3, promise=110.0, comfort="잠시만 기다려 주십시오.")
@@ -504,6 +504,37 @@ async def test_music_that_was_meant_for_somebody_who_is_joined_at_the_same_time_
         while turns:
             await turns.pop(0)[1]()
         assert "POST channels/c3/moh" in board.requests()
+
+
+async def test_a_rush_of_callers_who_begin_to_wait_does_not_stand_before_who_has_picked_up() -> None:
+    """The PBX serves its line in order: it was asked for everybody's music first, and agents hung up on silence."""
+    rush = [CallId(f"c{number}") for number in range(1, 2 * BEGUN_AT_ONCE + 1)]
+    async with open_switchboard() as board:
+        begun, may_begin = [], asyncio.Event()
+
+        async def answer(call: CallId) -> None:
+            begun.append(call)
+            await may_begin.wait()
+
+        tasks = set[asyncio.Future[None]]()
+
+        def later(_call: CallId, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
+            tasks.add(asyncio.ensure_future(do()))
+
+        sound = QueueExperience(board.ari, later, asyncio.ensure_future, None, "ko", answer=answer)
+        for call in rush:
+            sound.music(call)
+        await board.until(lambda: len(tasks) == len(rush))
+        await asyncio.gather(*(asyncio.sleep(0) for _ in rush))
+        assert begun == rush[:BEGUN_AT_ONCE]
+
+        joined, gone = rush[BEGUN_AT_ONCE], rush[0]  # one who has not heard a sound yet, and one who is about to
+        assert sound.end(joined) == []
+        sound.forget(gone)
+        may_begin.set()
+        await board.until(lambda: len(begun) == len(rush) - 1)
+        await asyncio.gather(*tasks)
+        assert begun == [call for call in rush if call != joined]
 
 
 async def test_who_hung_up_before_they_began_to_wait_takes_nobodys_music() -> None:

@@ -27,6 +27,10 @@ from changgu.telephony.playback_names import PlaybackNames
 
 logger = logging.getLogger(__name__)
 
+BEGUN_AT_ONCE = 8
+"""Callers to whom the PBX begins to play music at one time. It serves its line in order: when hundreds begin to wait at
+once, whoever has picked up would wait for their caller until all of them hear it."""
+
 MUSIC_AFTER = 0.3
 """Seconds of quiet before the music: whoever is connected sooner hears no scrap of it."""
 
@@ -102,6 +106,8 @@ class QueueExperience:
         self._listeners = 0
         self._without: dict[CallId, _Stay] = {}
         """Who would hear music, if so many did not; in their order."""
+        self._begins: set[CallId] = set()
+        """To whom the PBX is about to begin to play it."""
         self._language_of = language_of
         self._too_late = too_late
         self._ari = ari
@@ -218,7 +224,7 @@ class QueueExperience:
 
     async def _start_music(self, call: CallId, stay: _Stay) -> None:
         if self._stays.get(call) is not stay or stay.playback is not None:
-            self._next_listener()
+            self._has_begun(call)
             return  # connected meanwhile; or the announcement's end will start it
         self._cancel(stay)
         if stay.plays:
@@ -227,7 +233,7 @@ class QueueExperience:
             if not self._has_room():
                 self._without[call] = stay
                 return
-            self._gives_music(stay)
+            self._gives_music(call, stay)
         try:
             await self._answered(call)
             await self._end_what_was_said_before(call)
@@ -237,20 +243,29 @@ class QueueExperience:
             self.forget(call)  # they were gone before they began to wait, and nobody will say so again
         except AriRefused as trouble:
             logger.debug("no music: %s", trouble, extra={"call_id": call})
+        finally:
+            self._has_begun(call)
+
+    def _has_begun(self, call: CallId) -> None:
+        self._begins.discard(call)
+        self._next_listener()
 
     def _next_listener(self) -> None:
         if self._without and self._has_room():
             call = next(iter(self._without))
             stay = self._without.pop(call)
-            self._gives_music(stay)  # theirs from now on, whoever comes before their music does
+            self._gives_music(call, stay)  # theirs from now on, whoever comes before their music does
             self._later(call, partial(self._start_music, call, stay))
 
     def _has_room(self) -> bool:
-        return self._most_listeners is None or self._listeners < self._most_listeners
+        return len(self._begins) < BEGUN_AT_ONCE and (
+            self._most_listeners is None or self._listeners < self._most_listeners
+        )
 
-    def _gives_music(self, stay: _Stay) -> None:
+    def _gives_music(self, call: CallId, stay: _Stay) -> None:
         stay.music = True
         self._listeners += 1
+        self._begins.add(call)
 
     @staticmethod
     def _names_for(call: CallId, *, found_again: bool = False) -> PlaybackNames:
