@@ -96,6 +96,14 @@ def test_helpers_are_named_or_found_by_skill_and_by_whom_they_serve() -> None:
     assert dave.wrap_up == timedelta(0)
 
 
+def test_a_plan_is_for_the_compiled_engine_what_the_ordinary_floor_is() -> None:
+    """It takes a frozenset and nothing like it: with a set, the plan was refused in the moment it was turned on."""
+    ordinary, outage = (plans(ORDINARY + OUTAGE).floor(name) for name in (None, "outage"))
+    assert outage.agents != ordinary.agents
+    for agent in (*ordinary.agents, *outage.agents):
+        assert type(agent.queues) is frozenset, agent
+
+
 def test_one_plan_knows_nothing_of_another() -> None:
     both = plans(ORDINARY + OUTAGE + '[emergency.virus.queue.pc]\npriority = 5\n')
     assert both.emergencies["virus"].floor == plans(

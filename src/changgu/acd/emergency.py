@@ -64,7 +64,7 @@ def _helping(agent: Agent, helpers: Iterable[Helpers]) -> Agent:
             seats = {**{queue: group.seat for queue in group.queues if queue not in agent.queues}, **seats}
     if not seats:
         return agent
-    return replace(agent, queues=agent.queues | seats.keys(), seats=MappingProxyType({**agent.seats, **seats}))
+    return replace(agent, queues=agent.queues.union(seats), seats=MappingProxyType({**agent.seats, **seats}))
 
 
 @dataclass(frozen=True, slots=True)
