@@ -1,5 +1,6 @@
 """`changgu acd simulate`: a failing day is lived through again by one command."""
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -31,6 +32,72 @@ def test_every_day_of_several_says_its_seed() -> None:
     assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["seed 5", "seed 6"]
 
 
+@pytest.mark.parametrize("page", ["past.md", "past.ko.md"])
+def test_the_made_up_day_of_the_docs_is_the_one_that_is_lived(page: str) -> None:
+    shown = (Path(__file__).parents[2] / "docs" / page).read_text("utf-8")
+
+    assert CliRunner().invoke(app, ["simulate", "--seed", "7", "--profile", "crowded"]).stdout in shown
+
+
 def test_an_unknown_profile_is_named_with_the_ones_that_exist() -> None:
     with pytest.raises(NotFound, match=r"stormy: no such profile\. Choose one of ordinary, short, rough, crowded"):
         CliRunner().invoke(app, ["simulate", "--profile", "stormy"], catch_exceptions=False)
+
+
+def figures(*arguments: str) -> dict[str, list[str]]:
+    """The table of a change: by English name, the ordinary day's figure, the changed day's, and the difference."""
+    result = CliRunner().invoke(app, ["simulate", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    rows = (line.split("  ") for line in result.stdout.splitlines() if " · " in line and "  " in line)
+    return {row[0].split(" · ")[1]: [cell.strip() for cell in row[1:] if cell.strip()] for row in rows if row[0]}
+
+
+def test_a_change_that_changes_nothing_makes_no_difference() -> None:
+    table = figures("--days", "2", "--strategy", "longest_idle")
+
+    assert int(table["answered"][0]) > 20
+    assert {name: row for name, row in table.items() if row[0] != row[1]} == {}
+
+
+def test_more_agents_meet_the_same_callers_and_fewer_give_up() -> None:
+    table = figures("--agents", "16")
+
+    assert table["offered"][2] == "+0"
+    assert int(table["abandoned"][1]) < int(table["abandoned"][0])
+
+
+def test_shorter_conversations_shorten_the_wait_of_the_same_callers() -> None:
+    table = figures("--talk", "40")
+
+    assert table["offered"][2] == "+0"
+    assert table["mean wait"][2].startswith("-")
+
+
+def test_other_rules_meet_the_same_callers(tmp_path: Path) -> None:
+    rules = tmp_path / "other.toml"
+    rules.write_text('[queue.pc]\noverflow = [{ when = "waited", limit = "20s", to = "voicemail" }]\n', "utf-8")
+
+    table = figures("--profile", "crowded", "--with", str(rules))
+
+    assert table["offered"][2] == "+0"
+    assert table["served otherwise"][0] == "0"
+    assert int(table["served otherwise"][1]) > 5
+
+
+def test_mistakes_are_named_before_a_day_is_lived(tmp_path: Path) -> None:
+    rules = tmp_path / "other.toml"
+    rules.write_text("[queue.nowhere]\npriority = 1\n", "utf-8")
+
+    for wrong, why in (
+        (["--with", str(rules)], "other.toml:1:queue.nowhere"),
+        (["--strategy", "stormy"], "stormy: choose one of longest_idle"),
+    ):
+        result = CliRunner().invoke(app, ["simulate", *wrong])
+        assert why in str(result.exception)
+        assert "seed" not in result.output
+
+
+@pytest.mark.parametrize("length", ["--talk", "--patience", "--wrap-up"])
+def test_a_length_that_no_day_holds_is_refused(length: str) -> None:
+    for seconds in ("inf", "1e30", "nan"):
+        assert CliRunner().invoke(app, ["simulate", length, seconds]).exit_code == 2

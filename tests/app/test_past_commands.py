@@ -182,6 +182,16 @@ def test_times_without_a_record_are_named(day: Path) -> None:
         run("replay", "yesterday", "today", "--data", day)
 
 
+@pytest.mark.parametrize("command", [("why", "c1"), ("replay", DAY, NEXT_DAY)])
+def test_a_folder_named_by_mistake_is_said_to_have_no_desk_and_none_is_made(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    with pytest.raises(NotFound, match="nowhere: no desk's data is there"):
+        run(*command, "--data", tmp_path / "nowhere")
+
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_a_ledger_of_an_older_version_cannot_be_replayed_and_says_so(tmp_path: Path) -> None:
     lived = RecordedDay(4)
     lived.go_on(50)

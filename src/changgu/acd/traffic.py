@@ -6,6 +6,7 @@ what another set of rules would have done with the same day.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -101,6 +102,12 @@ class Traffic:
     def comes_back_after(self) -> float:
         """Seconds for which people are away after they have let the phone ring too often."""
         return median(self.comebacks) if self.comebacks else COMES_BACK
+
+
+def drawn(seed: int, *what: object) -> float:
+    """A number from 0 up to 1 that depends on the seed and on what it is for, alone."""
+    digest = hashlib.blake2b(repr((seed, *what)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2.0**64
 
 
 def at_the_beginning(

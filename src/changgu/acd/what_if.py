@@ -9,7 +9,6 @@ the same people, and a difference in the figures is a difference of the rules.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
@@ -59,7 +58,7 @@ from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, 
 from changgu.acd.kaplan_meier import Patience
 from changgu.acd.queues import Agent, Floor, Way
 from changgu.acd.strategies import strategy_named
-from changgu.acd.traffic import Traffic, Visit, by_queue
+from changgu.acd.traffic import Traffic, Visit, by_queue, drawn
 
 TYPICAL_TALK, TYPICAL_REACTION = 180.0, 5.0
 """Seconds, where the day shows no conversation at all."""
@@ -320,9 +319,8 @@ class _Play:
     # Dice
 
     def drawn(self, *what: str) -> float:
-        """A number from 0 up to 1 that depends on the seed and on what it is for, alone."""
-        digest = hashlib.blake2b(repr((self.seed, *what)).encode(), digest_size=8).digest()
-        return int.from_bytes(digest) / 2.0**64
+        """A number from 0 up to 1 for this."""
+        return drawn(self.seed, *what)
 
     def _patience_of(self, visit: Visit) -> float:
         if visit.gave_up:

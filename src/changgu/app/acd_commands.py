@@ -1,6 +1,5 @@
 """`changgu acd …`: the distributor's rules, its past, and the distributor on days made of dice."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,17 +9,19 @@ from typing import Annotated
 
 import typer
 
-from changgu.acd.figures import columns_of
+from changgu.acd.figures import middle, table
 from changgu.acd.invariants import Broken
-from changgu.acd.routing import FILE_NAME, example
+from changgu.acd.made_up_traffic import made_up
+from changgu.acd.queues import Floor
+from changgu.acd.routing import FILE_NAME, decoded, example, read_routing
 from changgu.acd.routing_fitting import commented_out, fitted
-from changgu.acd.simulate import PROFILES, DayResult, Profile, replay_command, simulate_day
+from changgu.acd.simulate import PROFILES, Profile, replay_command, simulate_day
 from changgu.acd.simulate_profiles import Dice, a_floor
 from changgu.acd.store import FloorStore
 from changgu.acd.strategies import STRATEGIES
-from changgu.acd.what_if import with_strategy
+from changgu.acd.what_if import play, with_strategy
 from changgu.app import compiled, past_commands
-from changgu.app.desk_commands import desk_settings, note, with_database
+from changgu.app.desk_commands import desk_settings, note, read_file, with_database
 from changgu.app.floor_keeper import rules_of_the_site
 from changgu.app.joins import NOT_DIALLED
 from changgu.app.options import ConfigOption, DataOption
@@ -93,9 +94,13 @@ def compile_engine() -> None:
     typer.echo(str(compiled.build()))
 
 
+LONGEST = timedelta(days=1).total_seconds()
+"""Of patience, conversations and wrap-up on made-up days."""
+
+
 @app.command()
 def simulate(
-    seed: Annotated[int, typer.Option(help="주사위 · the dice; the same seed is the same day")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="주사위 · the dice; the same seed is the same day")] = 1,
     profile: Annotated[str, typer.Option(help=f"하루의 종류 · {', '.join(PROFILES)}")] = "ordinary",
     days: Annotated[int, typer.Option(min=1, help="며칠 · how many days, each with the next seed")] = 1,
     calls_per_minute: Annotated[
@@ -103,29 +108,57 @@ def simulate(
     ] = None,
     hours: Annotated[float | None, typer.Option(min=0.05, max=24, help="하루의 길이 · length of the day")] = None,
     agents: Annotated[int | None, typer.Option(min=1, max=2000, help="요원 수 · agents")] = None,
-    patience: Annotated[float | None, typer.Option(min=1, help="평균 인내(초) · mean patience, seconds")] = None,
-    talk: Annotated[float | None, typer.Option(min=1, help="평균 통화(초) · mean conversation, seconds")] = None,
-    wrap_up: Annotated[float | None, typer.Option(min=0, help="후처리(초) · wrap-up, seconds")] = None,
+    patience: Annotated[
+        float | None, typer.Option(min=1, max=LONGEST, help="평균 인내(초) · mean patience, seconds")
+    ] = None,
+    talk: Annotated[
+        float | None, typer.Option(min=1, max=LONGEST, help="평균 통화(초) · mean conversation, seconds")
+    ] = None,
+    wrap_up: Annotated[float | None, typer.Option(min=0, max=LONGEST, help="후처리(초) · wrap-up, seconds")] = None,
     strategy: Annotated[str | None, typer.Option(help=f"모든 대기열의 방식 · {', '.join(STRATEGIES)}")] = None,
-) -> None:
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            "--with", metavar="FILE",
+            help="다른 분배 규칙(모의 하루의 대기열과 요원) · other routing rules, for the made-up queues and agents",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
     """모의 하루. Live through made-up days with every rule checked at every step; says which seed broke one.
 
-    With other arrivals, patience, handling times, staff or strategy: the figures of the same days with and without
-    the change stand side by side.
+    With other arrivals, patience, handling times, staff, strategy or rules: the same callers, with the same traits,
+    meet the ordinary and the changed days, and the figures stand side by side.
     """
     if profile not in PROFILES:
         raise NotFound(
             f"{profile}: 없는 종류입니다. {', '.join(PROFILES)} 중에서 고르십시오.",
             f"{profile}: no such profile. Choose one of {', '.join(PROFILES)}.",
         )
+    if strategy is not None and strategy not in STRATEGIES:
+        names = ", ".join(STRATEGIES)
+        raise NotFound(
+            f"{strategy}: 없는 방식입니다. {names} 중에서 고르십시오.", f"{strategy}: choose one of {names}."
+        )
     usual = PROFILES[profile]
     changed = changed_profile(usual, calls_per_minute, hours, agents, patience, talk, wrap_up)
-    results = [_day(day, usual, profile) for day in range(seed, seed + days)]
-    if changed == usual and strategy is None:
+    text = None if rules is None else decoded(str(rules), read_file(rules))
+    floors = [_floors(number, usual, changed, strategy, rules, text) for number in range(seed, seed + days)]
+    for number in range(seed, seed + days):
+        _checked_day(number, usual, name=profile)
+    if changed == usual and strategy is None and rules is None:
         return
-    others = [_day(day, changed, None, strategy) for day in range(seed, seed + days)]
-    for line in day_table([(profile, results), ("바꾼 날 · changed", others)]):
+    ordinary, other = [], []
+    for number, (floor, with_them) in enumerate(floors, seed):
+        _checked_day(number, changed, with_them)
+        ordinary.append(play(made_up(usual, floor, number), floor, number))
+        other.append(play(made_up(changed, with_them, number), with_them, number))
+    columns = [(profile, ordinary), ("바꾼 날 · changed", other)]
+    for line in table([(name, replace(middle(figures), agents=())) for name, figures in columns]):
         typer.echo(line)
+    typer.echo(
+        f"표: 같은 사람들이 고장 없는 전화망으로 만난 두 하루, {days}일의 값마다 중앙값 · "
+        f"The table: the same people meet both days, on a network that behaves; each figure is the median of {days}"
+    )
 
 
 def changed_profile(
@@ -160,18 +193,21 @@ def changed_profile(
     return profile
 
 
-def _day(seed: int, profile: Profile, name: str | None, strategy: str | None = None) -> DayResult:
-    """One day; the line about it is written when the day has a name, by which it is lived through again."""
-    floor = None
-    if strategy is not None:
-        if strategy not in STRATEGIES:
-            names = ", ".join(STRATEGIES)
-            raise NotFound(
-                f"{strategy}: 없는 방식입니다. {names} 중에서 고르십시오.", f"{strategy}: choose one of {names}."
-            )
-        floor = with_strategy(a_floor(Dice(Random(seed)), profile), strategy)  # noqa: S311 - dice, not secrets
+def _floors(
+    seed: int, usual: Profile, changed: Profile, strategy: str | None, rules: Path | None, text: str | None
+) -> tuple[Floor, Floor]:
+    """The floors of the ordinary and of the changed day: whoever is there on both is the same agent."""
+    ordinary = a_floor(Dice(Random(seed)), usual)  # noqa: S311 - dice, not secrets
+    other = replace(a_floor(Dice(Random(seed)), changed), rules=ordinary.rules)  # noqa: S311 - the same
+    if text is not None:
+        other = read_routing(str(rules), text, other)
+    return ordinary, other if strategy is None else with_strategy(other, strategy)
+
+
+def _checked_day(seed: int, profile: Profile, floor: Floor | None = None, name: str | None = None) -> None:
+    """One day on a network that misbehaves; a line about it when it has a name, by which it is lived through again."""
     try:
-        result = simulate_day(Random(seed), profile, floor, refold=name is not None)  # noqa: S311 - the same
+        result = simulate_day(Random(seed), profile, floor, refold=name is not None)  # noqa: S311 - dice, not secrets
     except Broken as broken:
         typer.echo(f"seed {seed}: {broken}", err=True)
         if name is not None:
@@ -183,27 +219,3 @@ def _day(seed: int, profile: Profile, name: str | None, strategy: str | None = N
             f"lost {result.lost}, mean wait {result.mean_wait_seconds:.1f} s, events {result.events}, "
             f"ignored {result.ignored}, trace {result.trace[:16]}"
         )
-    return result
-
-
-DAY_ROWS: Sequence[tuple[str, str, str]] = (
-    ("offered", "들어온 통화 · offered", ".1f"),
-    ("answered", "응답 · answered", ".1f"),
-    ("abandoned", "포기 · abandoned", ".1f"),
-    ("diverted", "다른 처리 · served otherwise", ".1f"),
-    ("refused", "거절 · refused", ".1f"),
-    ("service_level", "서비스 수준 · service level", ".1%"),
-    ("mean_wait_seconds", "평균 대기(초) · mean wait, s", ".1f"),
-    ("longest_wait_seconds", "최장 대기(초) · longest wait, s", ".1f"),
-    ("occupancy", "점유율 · occupancy", ".1%"),
-    ("callbacks_kept", "지킨 콜백 · call-backs kept", ".1f"),
-)
-
-
-def day_table(columns: Sequence[tuple[str, Sequence[DayResult]]]) -> list[str]:
-    """The means over some days side by side, and the difference of the last two."""
-    rows = [["", *(name for name, _ in columns), "차이 · change"]]
-    for figure, words, form in DAY_ROWS:
-        means = [sum(getattr(day, figure) for day in days) / len(days) for _, days in columns]
-        rows.append([words, *(format(mean, form) for mean in means), format(means[-1] - means[-2], f"+{form}")])
-    return columns_of(rows)

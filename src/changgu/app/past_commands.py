@@ -30,6 +30,7 @@ from changgu.acd.why.service import Explained, Explainer, Unserved
 from changgu.app.desk_commands import desk_settings, note, with_database
 from changgu.app.floor_keeper import rules_of_the_site
 from changgu.app.options import ConfigOption, DataOption
+from changgu.app.schema import DATABASE
 from changgu.app.settings import Settings
 from changgu.ground.database import Database, moment
 from changgu.ground.trouble import BadInput, NotFound
@@ -47,6 +48,14 @@ def attach(app: typer.Typer) -> None:
     app.command()(replay)
 
 
+def _recorded_desk(data: Path | None, config: Path | None) -> Settings:
+    """The settings of a desk that is there: who only reads sets none up."""
+    settings = desk_settings(data, config)
+    if not (settings.data / DATABASE).exists():
+        raise NotFound(f"{settings.data}: 창구의 데이터가 없습니다.", f"{settings.data}: no desk's data is there.")
+    return settings
+
+
 # Why a call rang where it rang
 
 
@@ -57,7 +66,7 @@ def why(
     config: ConfigOption = None,
 ) -> None:
     """왜 이 요원인가. For each offer of a call: why this agent, why not the others, why no caller further ahead."""
-    settings = desk_settings(data, config)
+    settings = _recorded_desk(data, config)
 
     async def explained(database: Database) -> tuple[Explained, Unserved | None]:
         record = await CallStore(database).get(CallId(call))
@@ -153,7 +162,7 @@ def replay(
     With --with, --agents or --strategy: what would have been. The recorded callers, with their patience and the
     length of their conversations, meet the recorded rules and the others; the figures stand side by side.
     """
-    settings = desk_settings(data, config)
+    settings = _recorded_desk(data, config)
     zone = ZoneInfo(settings.desk.time_zone)
     begin, end = _time(since, zone), _time(until, zone, whole_day=True)
     if end <= begin:
