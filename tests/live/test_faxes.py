@@ -34,6 +34,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 FAX_NUMBER, MENU_NUMBER, SENDER = "1009", "1000", "0215771000"
 PAGES = 2
 LONGEST_FAX = 150.0
+BOTH_WAYS = {"t38": "SUCCESS T38", "audio": "SUCCESS audio"}
+"""Trunk → what the machine that sends says in the end."""
 
 MACHINE = """
 [machine]
@@ -77,25 +79,27 @@ class Line:
         files["pjsip_phones.conf"] += WITHOUT_T38
         await self.pbx.start(files)
 
-    async def send(self, trunk: str, number: str = FAX_NUMBER) -> str:
-        """Send over this trunk; what the machine says of it when it is over."""
-        said = self.folder / f"trunk-{trunk}.mode"
-        said.unlink(missing_ok=True)
+    async def send(self, number: str = FAX_NUMBER) -> dict[str, str]:
+        """Send over both trunks at once; trunk → what the machine says of it when both are over."""
+        said = {trunk.name: self.folder / f"trunk-{trunk.name}.mode" for trunk in self.plan.trunks}
         async with httpx.AsyncClient(auth=(self.plan.ari_user, SECRET)) as ari:
-            answer = await ari.post(
-                f"http://127.0.0.1:{self.plan.ari_port}/ari/channels",
-                params={
-                    "endpoint": f"PJSIP/{number}@trunk-{trunk}", "context": "machine", "extension": "send",
-                    "priority": "1", "callerId": SENDER,
-                },
-            )  # fmt: skip
-            assert answer.status_code == 200, answer.text
+            for trunk, file in said.items():
+                file.unlink(missing_ok=True)
+                answer = await ari.post(
+                    f"http://127.0.0.1:{self.plan.ari_port}/ari/channels",
+                    params={
+                        "endpoint": f"PJSIP/{number}@trunk-{trunk}", "context": "machine", "extension": "send",
+                        "priority": "1", "callerId": SENDER,
+                    },
+                )  # fmt: skip
+                assert answer.status_code == 200, answer.text
 
         async def over() -> bool:
-            return said.exists() and bool(said.read_text()) and bool(list(self.faxes.glob("*.fax")))
+            told = all(file.exists() and file.read_text() for file in said.values())
+            return told and len(list(self.faxes.glob("*.fax"))) == len(said)
 
         await eventually(over, within=LONGEST_FAX, every=0.2)
-        return said.read_text().strip()
+        return {trunk: file.read_text().strip() for trunk, file in said.items()}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -106,22 +110,24 @@ async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Line]:
     await line.pbx.stop()
 
 
-@pytest.mark.parametrize(("trunk", "said"), [("t38", "SUCCESS T38"), ("audio", "SUCCESS audio")])
-async def test_a_fax_comes_out_as_it_went_in(line: Line, trunk: str, said: str) -> None:
-    assert await line.send(trunk) == said
+async def test_faxes_over_t38_and_over_plain_sound_come_out_as_they_went_in(line: Line) -> None:
+    assert await line.send() == BOTH_WAYS
 
-    (tiff,) = line.faxes.glob("*.tif")
-    with Image.open(tiff) as fax:
-        bars = []
-        for page in range(PAGES):
-            fax.seek(page)
-            bars.append(black_bars(fax))
-    assert bars == [1, 2]
+    tiffs = list(line.faxes.glob("*.tif"))
+    assert len(tiffs) == len(BOTH_WAYS)
+    for tiff in tiffs:
+        with Image.open(tiff) as fax:
+            bars = []
+            for page in range(PAGES):
+                fax.seek(page)
+                bars.append(black_bars(fax))
+        assert bars == [1, 2]
     cabinet = Cabinet()
-    assert await FaxFolder(line.faxes, cabinet).look() == 1
-    (kept,) = cabinet.kept
-    assert (kept.pages, kept.complete, kept.caller) == (PAGES, True, SENDER)
-    assert kept.pdf.startswith(b"%PDF-")
+    assert await FaxFolder(line.faxes, cabinet).look() == len(BOTH_WAYS)
+    for kept in cabinet.kept:
+        assert (kept.pages, kept.complete, kept.caller) == (PAGES, True, SENDER)
+        assert kept.pdf.startswith(b"%PDF-")
+    assert len(cabinet.kept) == len(BOTH_WAYS)
     assert list(line.faxes.iterdir()) == []
 
 
@@ -178,22 +184,22 @@ async def posted(line: Line) -> AsyncIterator[list[Event]]:
     await asyncio.gather(running, return_exceptions=True)
 
 
-@pytest.mark.parametrize(("trunk", "said"), [("t38", "SUCCESS T38"), ("audio", "SUCCESS audio")])
-async def test_a_fax_that_the_menu_takes_is_for_whom_the_menu_says(
-    line: Line, posted: list[Event], trunk: str, said: str
-) -> None:
-    """CTI-11: a `receive_fax` node on a real call."""
-    assert await line.send(trunk, MENU_NUMBER) == said
+async def test_faxes_that_the_menu_takes_are_for_whom_the_menu_says(line: Line, posted: list[Event]) -> None:
+    """CTI-11: a `receive_fax` node on real calls."""
+    assert await line.send(MENU_NUMBER) == BOTH_WAYS
 
     cabinet = Cabinet()
-    assert await FaxFolder(line.faxes, cabinet).look() == 1
-    (kept,) = cabinet.kept
-    assert (kept.queue, kept.pages, kept.complete, kept.caller) == ("network", PAGES, True, SENDER)
+    assert await FaxFolder(line.faxes, cabinet).look() == len(BOTH_WAYS)
+    for kept in cabinet.kept:
+        assert (kept.queue, kept.pages, kept.complete, kept.caller) == ("network", PAGES, True, SENDER)
 
     async def ended() -> list[MenuEnded]:
         """The note is found before we are told that the machine has hung up."""
-        return [event for event in posted if isinstance(event, MenuEnded)]
+        ends = [event for event in posted if isinstance(event, MenuEnded)]
+        return ends if len(ends) == len(BOTH_WAYS) else []
 
-    (end,) = await eventually(ended)
-    assert (end.call, end.served) == (kept.call, True), "self-service like any other"
+    ends = await eventually(ended)
+    assert {end.call for end in ends} == {kept.call for kept in cabinet.kept}
+    assert len(cabinet.kept) == len(BOTH_WAYS)
+    assert all(end.served for end in ends), "self-service like any other"
     assert list(line.faxes.iterdir()) == []

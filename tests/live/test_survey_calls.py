@@ -56,20 +56,17 @@ class House:
 
     async def resolved(self, title: str) -> str:
         """A ticket of the requester's that is resolved, and about which they are to be called."""
-        self.phones.news.clear()
         opened = await self.service.post("/tickets", {"title": title, "kind": "inquiry", "contact": NUMBER})
         number = str(opened["number"])
         await self.service.post(f"/tickets/{number}/moves", {"to": "resolved", "action": "조치"})
         await self.service.post(f"/tickets/{number}/survey/invitation", {})
         return number
 
-    async def answers(self) -> str:
-        """The requester's telephone rings and they pick up; the name of the call."""
-        ringing = await self.phones.expect("incoming", line="person", within=NEXT_LOOK)
-        assert ringing.call is not None
-        await self.phones.order(do="answer", call=ringing.call)
-        await self.phones.expect("answered", call=ringing.call)
-        return ringing.call
+    async def answers(self, call: str) -> None:
+        """The requester's telephone rings with this call, and they pick up."""
+        await self.phones.expect("incoming", call=call, within=NEXT_LOOK)
+        await self.phones.order(do="answer", call=call)
+        await self.phones.expect("answered", call=call)
 
     async def response(self, ticket: str) -> dict[str, Any]:
         """What there is of it so far."""
@@ -110,9 +107,15 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         await changgu.close()
 
 
-async def test_a_requester_is_called_and_answers_by_keys_once(house: House) -> None:
-    ticket = await house.resolved("느림")
-    call = await house.answers()
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def tickets(house: House) -> tuple[str, str]:
+    """About the second of these they are called as soon as the first call is over."""
+    return await house.resolved("느림"), await house.resolved("멈춤")
+
+
+async def test_a_requester_is_called_and_answers_by_keys_once(house: House, tickets: tuple[str, str]) -> None:
+    ticket, call = tickets[0], "person-1"
+    await house.answers(call)
     await house.keys(call, ticket, ["5", "4", None, "1"])
     await house.phones.expect("ended", call=call, within=20)
 
@@ -127,9 +130,11 @@ async def test_a_requester_is_called_and_answers_by_keys_once(house: House) -> N
     assert (kindness["asked"], kindness["answered"], kindness["mean"]) == (1, 0, None), "무응답 enters no mean"
 
 
-async def test_whoever_says_nothing_is_kept_as_no_answer_and_not_called_again(house: House) -> None:
-    ticket = await house.resolved("멈춤")
-    call = await house.answers()
+async def test_whoever_says_nothing_is_kept_as_no_answer_and_not_called_again(
+    house: House, tickets: tuple[str, str]
+) -> None:
+    ticket, call = tickets[1], "person-2"
+    await house.answers(call)
     await house.phones.expect("ended", call=call, within=40)
 
     async def all_kept() -> bool:
