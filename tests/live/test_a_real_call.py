@@ -163,8 +163,10 @@ async def test_a_phone_on_hold_shows_hold(desk: Desk) -> None:
     await desk.call("1002", number="01099990007")
     ring = await desk.phones.expect("incoming", line="lee")
     await desk.they_talk("01099990007", "lee")
+    await desk.phones.expect("answered", call=ring.call)  # the PBX may tell of it before the phone has heard so
     await desk.phones.order(do="hold", call=ring.call)
     await desk.service.agent_is("lee", "hold")
+    await desk.phones.expect("held", call=ring.call)  # the same: until then it cannot resume
     await desk.phones.order(do="resume", call=ring.call)
     await desk.service.agent_is("lee", "talking")
     await desk.hang_up("c1")

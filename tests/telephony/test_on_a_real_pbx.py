@@ -206,8 +206,10 @@ async def test_hold_by_the_phones_own_key_is_told_to_the_acd(room: Room, phones:
     await room.ready(ALICE)
     await phones.caller("c1", "1001")
     await room.fact(CallConnected)
+    await phones.soft.expect("answered", call="alice-1")  # the PBX may tell of it before the phone has heard so
     await phones.soft.order(do="hold", call="alice-1")
     await room.fact(HoldStarted)
+    await phones.soft.expect("held", call="alice-1")  # the same: until then it cannot resume
     await phones.soft.order(do="resume", call="alice-1")
     await room.fact(HoldEnded)
     await phones.hang_up("c1")

@@ -13,7 +13,8 @@ Orders on standard input:
     {"do": "register" | "unregister" | "remove", "line": "kim"}
     {"do": "quit"}
 News on standard output: {"news": "registered" | "unregistered" | "incoming" | "early" | "answered" | "ended" |
-"media" | "error", "line": …, "call": …, "code": …, "port": …}.
+"media" | "held" | "error", "line": …, "call": …, "code": …, "port": …}. A phone can be told to hold once it is
+"answered", and to resume once the other side has agreed that it is "held".
 """
 
 import json
@@ -65,6 +66,8 @@ class _Call(pj.Call):  # type: ignore[misc]  # the library carries no types
     def onCallMediaState(self, prm: Any) -> None:  # noqa: N802
         info = self.getInfo()  # owns the list of media
         for index, media in enumerate(info.media):
+            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_LOCAL_HOLD:
+                tell("held", line=self.line.name, call=self.name)
             if media.type != pj.PJMEDIA_TYPE_AUDIO or media.status != pj.PJSUA_CALL_MEDIA_ACTIVE:
                 continue
             audio = self.getAudioMedia(index)
