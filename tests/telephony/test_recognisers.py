@@ -20,9 +20,10 @@ import pytest_asyncio
 from changgu.ivr_flows.heard import Question
 from changgu.ivr_flows.nodes import Choice, Grammar, GrammarKind
 from changgu.telephony.ari.errors import AriAway
+from changgu.telephony.speech import recogniser
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.listening import Heard, Limits, NoInput, NoMatch
-from changgu.telephony.speech.recogniser import Busy, Recognisers, Unreadable
+from changgu.telephony.speech.recogniser import ALIVE_LIMIT, Busy, Recognisers, Unreadable
 from changgu.telephony.speech.recogniser_worker import payload
 from changgu.telephony.speech.telephone_audio import read_wav
 from tests.support.waiting import eventually
@@ -98,15 +99,18 @@ async def spoken() -> AsyncIterator[dict[str, bytes]]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def opened() -> AsyncIterator[tuple[Recognisers, NoddingPbx]]:
-    """Two processes."""
+    """Two processes, which leave the processors to the tests beside these and are waited for all the same."""
     pbx = NoddingPbx()
     recognisers = Recognisers(pbx, at_once=2)
-    task = asyncio.create_task(recognisers.run())
-    recognisers.wake()
-    await asyncio.wait_for(recognisers.ready.wait(), 60)
-    yield recognisers, pbx
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    with pytest.MonkeyPatch.context() as patience:
+        for limit in ("PORT_LIMIT", "ALIVE_LIMIT", "START_LIMIT"):
+            patience.setattr(recogniser, limit, 30.0)
+        task = asyncio.create_task(recognisers.run())
+        recognisers.wake()
+        await asyncio.wait_for(recognisers.ready.wait(), 60)
+        yield recognisers, pbx
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -176,8 +180,11 @@ async def test_a_process_that_dies_is_replaced_and_its_question_asked_by_keys(
     assert isinstance(await asyncio.wait_for(listening, 10), Busy)
 
 
-async def test_a_process_that_hangs_is_noticed_and_replaced(desk: tuple[Recognisers, NoddingPbx]) -> None:
+async def test_a_process_that_hangs_is_noticed_and_replaced(
+    desk: tuple[Recognisers, NoddingPbx], monkeypatch: pytest.MonkeyPatch
+) -> None:
     recognisers, pbx = desk
+    monkeypatch.setattr(recogniser, "ALIVE_LIMIT", ALIVE_LIMIT)
     pid = recognisers._idle[0].pid
     listening = asyncio.create_task(recognisers.listen("stuck", MENU, asked=asyncio.Event()))
     await eventually(lambda: _true("bridges/earbridge-" in "".join(pbx.made)))

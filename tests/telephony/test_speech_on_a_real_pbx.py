@@ -6,6 +6,7 @@ import wave
 from array import array
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,7 +15,8 @@ from changgu.acd.facts import CallStarted, MenuStepTaken
 from changgu.asterisk_conf.plan import PbxPlan
 from changgu.ivr_flows.heard import Question
 from changgu.ivr_flows.nodes import Choice, Grammar, GrammarKind
-from changgu.telephony.ari.client import path
+from changgu.telephony.ari.client import Ari, Value, path
+from changgu.telephony.ari.stream import DEADLINE
 from changgu.telephony.soft_phone import SoftPhones
 from changgu.telephony.speech.espeak import EspeakSynthesiser
 from changgu.telephony.speech.listening import Heard, Limits, NoInput
@@ -38,15 +40,44 @@ CREDULOUS = Limits(farthest=1.0, least_confidence=0.0, alone_confidence=0.0)
 plan, pbx, room, _ = real_pbx("speech", rtp_first=22400)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def recognisers(room: Room) -> AsyncIterator[Recognisers]:
-    recognisers = Recognisers(room.telephony.ari, at_once=2)
+class TheRoomsPbx:
+    """The line to the PBX of whichever test's room it is now: the model is loaded once for all of them."""
+
+    ari: Ari
+
+    @property
+    def app(self) -> str:
+        return self.ari.app
+
+    async def request(
+        self, method: str, uri: str, *, body: Any = None, deadline: float = DEADLINE, **query: Value
+    ) -> Any:
+        return await self.ari.request(method, uri, body=body, deadline=deadline, **query)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ears() -> AsyncIterator[tuple[Recognisers, TheRoomsPbx]]:
+    line = TheRoomsPbx()
+    recognisers = Recognisers(line, at_once=2)
     task = asyncio.create_task(recognisers.run())
     recognisers.wake()
     await asyncio.wait_for(recognisers.ready.wait(), 60)
-    yield recognisers
+    yield recognisers, line
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def recognisers(ears: tuple[Recognisers, TheRoomsPbx], room: Room) -> Recognisers:
+    """Two of them, both free."""
+    recognisers, line = ears
+    line.ari = room.telephony.ari
+
+    async def free() -> bool:
+        return recognisers.free == 2
+
+    await eventually(free)
+    return recognisers
 
 
 async def a_voice(path: Path, word: str) -> Path:
