@@ -17,8 +17,6 @@ from tests.browser.conftest import CLEAN, PATIENCE, Launch, hears
 from tests.browser.desk_house import DeskHouse, open_house
 from tests.support.private_pbx import SECRET, plan_of, running
 
-pytestmark = pytest.mark.alone  # two browsers with sound
-
 VISITOR_HERTZ, AGENT_HERTZ = 440.0, 1000.0
 FLOOR = PbxFloor((agent_phone("choi", "browser", SECRET),), (ShadowQueue("network", "1002", ("choi",)),))
 
@@ -57,6 +55,7 @@ async def phones(tmp_path: Path) -> AsyncIterator[PhoneHouse]:
         yield PhoneHouse(house, address, plan, pbx)
 
 
+@pytest.mark.alone  # two browsers with sound
 async def test_a_visitor_calls_the_desk_and_both_hear_each_other(phones: PhoneHouse, chromium: Launch) -> None:
     agent = await phones.page(chromium, "/desk", AGENT_HERTZ, login="choi")
     await agent.wait_for_selector("text=브라우저 전화 준비됨")
