@@ -232,9 +232,20 @@ class Matching:
             and self.queue_settings(visit.queue).strategy == "ring_all"
             and person.login not in visit.missed_by
             and self.may_take(person, visit)
+            and self.nobody_better_rings(person, visit)
         ]
         if ringing:
             self.offer(min(ringing, key=self.place), person)
+
+    def nobody_better_rings(self, person: Person, visit: Visit) -> bool:
+        """Who serves the queue only since it was opened, or at a higher level, waits for what becomes of the others."""
+        serving = [
+            self.people[login]
+            for login in visit.ringing
+            if (agent := self.agent_settings(login)) is not None
+            and (self.takes_directly(agent, visit) or self.takes_opened(agent, visit))
+        ]
+        return all(self.rank(person, visit)[:3] <= self.rank(other, visit)[:3] for other in serving)
 
     def offer(self, visit: Visit, person: Person) -> None:
         before = self.offers.count((visit.call, person.login))

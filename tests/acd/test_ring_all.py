@@ -141,3 +141,23 @@ def test_only_the_lowest_level_rings_while_anybody_of_it_is_free() -> None:
 
     assert rung(floor.call("c1")) == ["alice", "bob"]
     assert rung(floor.call("c2")) == ["zoe"]
+
+
+def test_somebody_of_a_higher_level_does_not_ring_along_while_the_lowest_rings() -> None:
+    zoe = Agent(AgentId("zoe"), "Zoe", frozenset({HELPDESK}), seats={HELPDESK: Seat(level=2)})
+    floor = everybody("alice", zoe)
+    floor.not_ready("zoe")
+    assert rung(floor.call("c1")) == ["alice"]
+
+    assert rung(floor.ready("zoe")) == []
+    assert rung(floor.configure(*floor.plan.agents)) == [], "nor does a reload make her phone ring"
+    assert rung(floor.decline("alice")) == ["zoe"]
+
+
+def test_somebody_of_a_lower_level_rings_along_with_those_who_helped_out() -> None:
+    zoe = Agent(AgentId("zoe"), "Zoe", frozenset({HELPDESK}), seats={HELPDESK: Seat(level=2)})
+    floor = everybody("alice", zoe)
+    floor.not_ready("alice")
+    assert rung(floor.call("c1")) == ["zoe"]
+
+    assert rung(floor.ready("alice")) == ["alice"]

@@ -107,13 +107,13 @@ class Distribution:
         return True
 
     def _join(self, agent: AgentRecord, now: Instant) -> None:
-        """Somebody who is free and finds nobody waiting rings along where everybody rings."""
+        """Somebody who is free and finds nobody waiting rings along where everybody of their level rings."""
         ringing = [
             (call.key, call.seq, call)
             for line in agent.lines
             if line.ringing
             for call in line.ringing.values()
-            if agent.login not in call.missed and call.reached
+            if call.reached and line.rings_along(agent, call, [one for _, one in self._hand.open_offers(call)])
         ]
         if ringing:
             self._offer(agent, min(ringing)[2], Choice.EVERYBODY, now)

@@ -163,21 +163,28 @@ class Line:
         if len(self._idle) > _FEW and len(self._idle) > 2 * self.serving:
             self._idle = [entry for entry in self._idle if entry[5].idle_stamp == entry[4] and entry[5].state is READY]
             heapify(self._idle)
-        settings = agent.settings
-        opened = self.queue not in settings.queues
-        if not settings.seats:
-            level = 1
-        elif not opened and settings.seat(self.queue).delay.total_seconds() > self.kind.reach:
-            opened, level = True, self._level_of_opened(agent)
-        elif opened:
-            level = self._level_of_opened(agent)
-        else:
-            level = settings.seat(self.queue).level
+        opened, level = self._standing(agent)
         entry = (opened, level, self._rank(agent, self._needs), agent.login, agent.idle_stamp, agent)
         heappush(self._idle, entry)
 
-    def _level_of_opened(self, agent: AgentRecord) -> int:
-        return min(agent.settings.seat(queue).level for queue in self.kind.opened & agent.settings.queues)
+    def _standing(self, agent: AgentRecord) -> tuple[bool, int]:
+        """What goes before every strategy, lower first: serves the line only because it was opened; level."""
+        settings = agent.settings
+        opened = self.queue not in settings.queues
+        if not settings.seats:
+            return opened, 1
+        if not opened:
+            seat = settings.seat(self.queue)
+            if seat.delay.total_seconds() <= self.kind.reach:
+                return False, seat.level
+        return True, min((settings.seat(queue).level for queue in self.kind.opened & settings.queues), default=1)
+
+    def rings_along(self, agent: AgentRecord, call: CallRecord, ringing: Iterable[AgentRecord]) -> bool:
+        """Whether an agent who comes free joins those whose phones ring for a caller: not while better placed ones do."""
+        if agent.login in call.missed:
+            return False
+        mine = self._standing(agent)
+        return not any(one.login not in call.missed and self._standing(one) < mine for one in ringing)
 
     def has_idle(self) -> bool:
         """Whether anybody is free for callers of this line."""
