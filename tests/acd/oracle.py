@@ -315,8 +315,23 @@ class Oracle(Callbacks):
             visit.rules_used.append(rule)
         visit.only = self.wish_on_entry(visit)
         self.take_steps(visit, self.now)
+        self.open_to_others(visit, list(opens))
         if visit.promise is not None:
             self.close(visit.promise, "called_in", None)
+
+    def open_to_others(self, newcomer: Visit, rules: list[tuple[int, Overflow]]) -> None:
+        """Nobody is overtaken by who came later only because the queue was opened at the later one's arrival."""
+        if not rules:
+            return
+        for visit in self.visits.values():
+            if visit is newcomer or visit.queue != newcomer.queue or visit.outbound:
+                continue
+            if visit.state in ("waiting", "offered"):
+                for number, rule in rules:
+                    if rule not in visit.rules_used:
+                        self.say("overflowed", visit.call, visit.queue, rule.when.value, str(rule.to), None, number)
+                        visit.rules_used.append(rule)
+                self.take_steps(visit, self.now, frozenset(rule.to.name for _, rule in rules))
 
     # Callers leave
 

@@ -204,6 +204,24 @@ def test_a_full_queue_can_open_at_the_door() -> None:
     assert rung(floor.call("c2")) == ["bob"]
 
 
+def test_overload_opens_the_queue_to_those_who_wait_already_so_that_nobody_is_overtaken() -> None:
+    """MOD-03: region A's callers are helped by region B in the order in which they came."""
+    floor = two_queues(Overflow(Departure.RATIO, Destination(Way.OPEN, "network"), 2))
+    floor.ready("alice", "bob")
+    floor.call("c0")
+    floor.talk("alice")
+    assert [rung(floor.call(call)) for call in ("c1", "c2")] == [[], []], "region A helps itself"
+
+    assert rung(floor.call("c3")) == ["bob"]
+    assert floor.the_call("c1").state == "offered"
+    assert floor.waiting() == ["c2", "c3"]
+    floor.talk("bob")
+    floor.agent_hangs_up("bob")
+    assert rung(floor.ready("bob")) == ["bob"]
+    assert floor.the_call("c2").state == "offered"
+    assert floor.restored().picture() == floor.engine.picture()
+
+
 def test_rules_are_followed_in_their_order() -> None:
     floor = two_queues(Overflow(Departure.UNSTAFFED, VOICEMAIL), Overflow(Departure.FULL, REFUSE, 0))
     effects = floor.call("c1")

@@ -41,6 +41,8 @@ FAREWELLS = {
 
 NO_QUEUES: frozenset[QueueName] = frozenset()
 
+IN_QUEUE = frozenset({CallState.WAITING, CallState.OFFERED})
+
 
 class Wish(Message, frozen=True):
     """What a caller brings to a queue, and takes along to the next."""
@@ -103,14 +105,28 @@ class Waiting:
         for number, rule in found:
             hand.note(_followed(call, name, number, rule), now)
         if found:
-            self.take_steps(call, now, frozenset(QueueName(rule.to.name) for _, rule in found))
+            opened = frozenset(QueueName(rule.to.name) for _, rule in found)
+            self.take_steps(call, now, opened)
+            self._open_to_others(call, name, found, opened, now)
         elif call.due is not None and call.due <= now:
             self.take_steps(call, now)
 
+    def _open_to_others(
+        self, newcomer: CallRecord, name: QueueName, rules: list[tuple[int, Overflow]], opened: frozenset[QueueName],
+        now: Instant,
+    ) -> None:  # fmt: skip
+        """What overload opens to a newcomer it opens to all who wait there: they came before."""
+        for call in self._state.calls.values():
+            if call is newcomer or call.queue != name or call.state not in IN_QUEUE or call.callback is not None:
+                continue
+            for number, rule in rules:
+                if not is_followed(rule, call.fired):
+                    self._hand.note(_followed(call, name, number, rule), now)
+            self.take_steps(call, now, opened)
+
     def _crowd(self, name: QueueName) -> int:
-        ahead = (CallState.WAITING, CallState.OFFERED)
         calls = self._state.calls.values()
-        return sum(call.queue == name and call.callback is None and call.state in ahead for call in calls)
+        return sum(call.queue == name and call.callback is None and call.state in IN_QUEUE for call in calls)
 
     def _waits_for(self, queue: Queue, wish: Wish) -> AgentId | None:
         """The one agent this caller waits for at first: nobody in particular when they are not here to serve them."""
