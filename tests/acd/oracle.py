@@ -42,6 +42,9 @@ class Oracle(Callbacks):
         self.begin(now, given)
         self.floor = floor
         self.list_people()
+        for visit in self.visits.values():
+            if visit.state in ("waiting", "offered"):
+                self.loosen(visit)
         for person in list(self.people.values()):
             if not person.listed:
                 if person.state in ("ready", "not_ready", "unreachable"):

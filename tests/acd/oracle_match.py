@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from changgu.acd import facts as f
 from changgu.acd.queues import Agent, Floor, Queue, Relaxation
+from changgu.acd.skills import levels
 from tests.acd.oracle_pages import Person, Promise, Visit, how_skilled, is_able, still_needed
 
 Saying = tuple[object, ...]
@@ -101,24 +102,27 @@ class Matching:
 
     def take_steps(self, visit: Visit, until: float, opened: frozenset[str] = frozenset()) -> None:
         """Takes every step that is due by then, and opens the call to further queues."""
-        before = visit.taken
+        before = visit.taken, visit.lapsed
         for time in self.steps(visit):
             if visit.taken < time and visit.entered + time <= until:
                 visit.taken = time
         wish = self.wish(visit)
         if not visit.lapsed and wish and visit.entered + wish[1] <= until:
             visit.taken, visit.lapsed = max(visit.taken, wish[1]), True
-        self.loosen(visit, before, opened)
+        if before != (visit.taken, visit.lapsed) or not opened <= visit.opened:
+            self.loosen(visit, opened)
 
-    def loosen(self, visit: Visit, before: float, opened: frozenset[str]) -> None:
-        """By the steps that came after `before`: what was granted stays, whatever the steps are today."""
-        new: list[Relaxation] = [
+    def loosen(self, visit: Visit, opened: frozenset[str] = frozenset()) -> None:
+        """By all steps of today up to the one that was taken last; what was granted before stays, whatever they are."""
+        taken: list[Relaxation] = [
             relaxation
             for relaxation in self.queue_settings(visit.queue).relaxations
-            if before < relaxation.after.total_seconds() <= visit.taken
+            if relaxation.after.total_seconds() <= visit.taken
         ]
-        visit.needs = still_needed(visit.needs, new)
-        visit.opened = visit.opened.union(opened, *(relaxation.open for relaxation in new))
+        today, before = levels(still_needed(visit.asked, taken)), levels(visit.needs)
+        lower = {name: min(today[name], before[name]) for name in today if name in before}
+        visit.needs = frozenset(name if level == 1 else f"{name}:{level}" for name, level in lower.items())
+        visit.opened = visit.opened.union(opened, *(relaxation.open for relaxation in taken))
 
     # Who may take whom
 

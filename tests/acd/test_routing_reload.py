@@ -143,6 +143,28 @@ def test_reloads_under_load_lose_nobody(days: list[tuple[list[tuple[str, str, tu
     assert floor.restored().picture() == floor.engine.picture()
 
 
+def test_a_new_step_is_taken_by_those_who_have_waited_longer_than_that_already() -> None:
+    """Who has waited longest must not be the one for whom nothing is relaxed."""
+    floor = RoutedFloor()
+    floor.not_ready("alice")
+    floor.reload('[queue.network]\nrelax = [{ after = 60, lower = 2 }]\n')
+    floor.call("c1", "network", skills={"vpn:7", "english"})
+    floor.wait(70)
+    assert floor.the_call("c1").skills == {"vpn:5", "english"}
+
+    floor.reload(
+        '[queue.network]\nrelax = [{ after = 30, drop = ["english"], open = ["pc"] }, { after = 60, lower = 9 }]\n'
+    )
+    assert floor.the_call("c1").skills == {"vpn"}
+    assert floor.the_call("c1").agent == "bob"
+
+    floor.decline("bob")
+    floor.reload("")
+    assert floor.the_call("c1").skills == {"vpn"}, "what was granted stays"
+    assert floor.the_call("c1").opened == {"pc"}
+    assert floor.restored().picture() == floor.engine.picture()
+
+
 def test_a_strategy_that_changes_holds_from_the_next_call_on() -> None:
     floor = RoutedFloor()
     floor.wait(1)

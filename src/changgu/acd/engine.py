@@ -182,6 +182,7 @@ class Engine:
         if (digest, emergency) != (self._state.digest, self._state.emergency):
             self._hand.note(FloorTakenUp(digest, emergency, by, why), now)
         self._state.set_up(floor)
+        self._waiting.take_new_steps(now)
         for agent in [agent for agent in self._state.agents.values() if not agent.on_floor]:
             self._wishes.wish(AgentSignedOut(agent.login), now)
             if agent.state is AgentState.LOGGED_OUT:

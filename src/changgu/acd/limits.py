@@ -16,7 +16,7 @@ from changgu.acd.identity import Instant, QueueName
 from changgu.acd.overflow import is_followed, time_limits
 from changgu.acd.queues import Queue
 from changgu.acd.records import AgentRecord, CallRecord
-from changgu.acd.skills import relaxed
+from changgu.acd.skills import no_more_than, relaxed
 
 if TYPE_CHECKING:
     from changgu.acd.floor_state import FloorState
@@ -45,9 +45,10 @@ class Limits:
         self._times: dict[QueueName | None, QueueTimes] = {}
         self._deserting: set[QueueName] = set()
         self._relaxed: dict[
-            tuple[QueueName | None, frozenset[str], float, float], tuple[frozenset[str], frozenset[QueueName]]
+            tuple[QueueName | None, frozenset[str], frozenset[str], float],
+            tuple[frozenset[str], frozenset[QueueName]],
         ] = {}
-        """By queue, what was needed, the step that was reached and the one that is reached then."""
+        """By queue, what the caller came with, what is left of it, and the step that is reached."""
         self._connect_limit = 0.0
 
     def set_up(self) -> None:
@@ -108,17 +109,18 @@ class Limits:
     def relaxed(self, call: CallRecord, reach: float) -> tuple[frozenset[str], frozenset[QueueName]]:
         """What a waiting caller still needs after the steps up to `reach`, and the queues that those steps open.
 
-        Worked out once for callers of one kind, who then share it.
+        The steps are those of today, and what has been granted once stays. Worked out once for callers of one kind, who
+        then share it.
         """
-        kind = (call.queue, call.skills, call.reach, reach)
+        kind = (call.queue, call.needs, call.skills, reach)
         known = self._relaxed.get(kind)
         if known is None:
             relaxations = self._state.queue(call.queue).relaxations
-            taken = [one for one in relaxations if call.reach < one.after.total_seconds() <= reach]
+            taken = [one for one in relaxations if one.after.total_seconds() <= reach]
             opened: frozenset[QueueName] = frozenset().union(*[one.open for one in taken])
             if len(self._relaxed) >= KINDS_KEPT:
                 self._relaxed.clear()
-            known = self._relaxed[kind] = (relaxed(call.skills, taken), opened)
+            known = self._relaxed[kind] = (no_more_than(relaxed(call.needs, taken), call.skills), opened)
         return known
 
     def next_announcement(self, call: CallRecord) -> Instant | None:

@@ -66,3 +66,11 @@ def relaxed(needs: frozenset[str], steps: Iterable[Relaxation]) -> frozenset[str
             if name not in step.drop and EVERY not in step.drop
         }
     return written(left)
+
+
+def no_more_than(needs: frozenset[str], granted: frozenset[str]) -> frozenset[str]:
+    """The needs, without what has been granted already: of each skill that both name, the lower level."""
+    if needs == granted:
+        return needs
+    once = levels(granted)
+    return written({name: min(level, once[name]) for name, level in levels(needs).items() if name in once})

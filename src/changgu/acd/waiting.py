@@ -162,6 +162,14 @@ class Waiting:
             opened = opened | further
         self._hand.note(CallWidened(call.call, reach, skills, opened, lapsed), now)
 
+    def take_new_steps(self, now: Instant) -> None:
+        """Steps that came with new rules, for callers who have waited longer than that already."""
+        for call in self._state.calls.values():
+            if call.state in IN_QUEUE and call.reach > 0.0:
+                skills, opened = self._state.limits.relaxed(call, call.reach)
+                if skills != call.skills or not opened <= call.opened:
+                    self._hand.note(CallWidened(call.call, call.reach, skills, call.opened | opened), now)
+
     def due(self, call: CallRecord, now: Instant) -> None:
         """Something is due for a caller who waits: steps, then ways out, then word of where they stand."""
         state, queue = self._state, self._state.queue(call.queue)
