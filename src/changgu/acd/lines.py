@@ -180,7 +180,7 @@ class Line:
         return True, min((settings.seat(queue).level for queue in self.kind.opened & settings.queues), default=1)
 
     def rings_along(self, agent: AgentRecord, call: CallRecord, ringing: Iterable[AgentRecord]) -> bool:
-        """Whether an agent who comes free joins those whose phones ring for a caller: not while better placed ones do."""
+        """Whether an agent who comes free joins those who ring for a caller: not while one of a lower level does."""
         if agent.login in call.missed:
             return False
         mine = self._standing(agent)
