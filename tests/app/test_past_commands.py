@@ -70,6 +70,14 @@ def test_a_recorded_day_is_lived_again_to_the_byte(day: Path) -> None:
     assert result.stdout.strip().endswith("facts, identical")
 
 
+def test_a_program_is_told_whether_it_was_the_same(day: Path) -> None:
+    told = json.loads(run("replay", DAY, NEXT_DAY, "--data", day, "--json").stdout)
+
+    assert told["identical"] is True
+    assert told["facts"] > told["events"] > 100
+    assert told["difference"] is None
+
+
 @pytest.mark.parametrize("begin", ["2026-09-21T23:20", "2026-09-21T23:40:17", "2026-09-21T14:50:00+00:00"])
 def test_it_may_begin_in_the_middle(day: Path, begin: str) -> None:
     assert "identical" in run("replay", begin, "2026-09-22T00:05", "--data", day).stdout

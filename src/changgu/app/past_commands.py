@@ -147,7 +147,7 @@ def replay(
     rules: Annotated[
         Path | None, typer.Option("--with", metavar="FILE", help="다른 분배 규칙 · other routing rules (routing.toml)")
     ] = None,
-    agents: Annotated[int, typer.Option(help="요원 증감 · so many agents more (+2) or fewer (-1)")] = 0,
+    agents: Annotated[int, typer.Option(max=2000, help="요원 증감 · so many agents more (+2) or fewer (-1)")] = 0,
     strategy: Annotated[str | None, typer.Option(help=f"모든 대기열의 방식 · {', '.join(STRATEGIES)}")] = None,
     seed: Annotated[int, typer.Option(help="기록에 없는 것을 뽑는 주사위 · the dice for what was not recorded")] = 1,
     seeds: Annotated[
@@ -168,7 +168,7 @@ def replay(
     if end <= begin:
         raise BadInput(f"{until}: 끝이 시작보다 앞섭니다.", f"{until}: the end is before the beginning.")
     if rules is None and strategy is None and not agents:
-        if not with_database(settings, lambda database: _lived_again(database, begin, end)):
+        if not with_database(settings, lambda database: _lived_again(database, begin, end, as_json)):
             raise typer.Exit(1)
         return
     lived, traffic, floor = with_database(settings, lambda database: _recorded(database, begin, end))
@@ -275,7 +275,7 @@ async def _floor_of(past: Past, first: int) -> Floor | None:
     return None
 
 
-async def _lived_again(database: Database, begin: Instant, end: Instant) -> bool:
+async def _lived_again(database: Database, begin: Instant, end: Instant, as_json: bool) -> bool:
     """Whether the replay is identical; says what it found."""
     stretch = await _stretch(database, begin, end, from_the_opening=True)
     floors: dict[str, Floor] = {}
@@ -294,6 +294,11 @@ async def _lived_again(database: Database, begin: Instant, end: Instant) -> bool
     except CannotReplay as missing:
         raise NotFound(f"다시 살 수 없습니다: {missing}", f"It cannot be replayed: {missing}") from missing
     difference, events, facts = replayer.difference, replayer.events - events, replayer.facts - facts
+    if as_json:
+        told = None if difference is None else str(difference)
+        answer = {"identical": difference is None, "events": events, "facts": facts, "difference": told}
+        typer.echo(orjson.dumps(answer).decode())
+        return difference is None
     if difference is None:
         typer.echo(f"사건 {events}건, 사실 {facts}건: 기록과 같습니다 · {events} events, {facts} facts, identical")
         return True
