@@ -1,5 +1,7 @@
 """The compiled engine is used as long as it is this engine, and never in place of an edited one."""
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -22,14 +24,74 @@ def asked(folder: Path, first: str = "") -> list[str]:
     return done.stdout.splitlines()
 
 
+DAYS = (
+    "import sys; from pathlib import Path; from random import Random; from changgu.app import compiled\n"
+    "assert compiled.use(Path(sys.argv[1])) == (sys.argv[1] != 'source')\n"
+    "from changgu.acd.simulate import PROFILES, simulate_day\n"
+    "names = ['varied', 'rough', 'callbacks', 'ring-all', 'short']\n"
+    "for seed in range(50):\n"
+    "    print(simulate_day(Random(seed), PROFILES[names[seed % 5]]).trace)\n"
+)
+"""The rules of `invariants` hold on every step of every day, or it fails; the network misbehaves in most of them."""
+
+STORIES = (
+    "agent_state", "announcements", "call_state", "callbacks", "deadlines", "emergency", "engine",
+    "every_news_in_every_state", "leaving_the_queue", "lived_and_rebuilt", "lost_calls", "nobody_gets_stuck",
+    "one_dial_at_a_time", "past", "promises_outlive", "recovery", "replay", "ring_all", "routing_reload",
+    "rules_followed_once", "runner", "stateful", "strategies", "supervision", "turns_of_a_call_back", "what_if",
+    "what_the_desk_does_by_itself",
+)  # fmt: skip
+"""Modules of `tests/acd` whose callers, agents and supervisors meet the engine, with any history of any floor."""
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All of it, built once for all who test; not optimised, which saves half the time and checks the same types."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / "engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        built = compiled.build(shared / "engine" / "built", optimised=False)
+    assert list(built.parent.iterdir()) == [built]
+    return built
+
+
+@pytest.mark.timeout(900)
+def test_the_stories_of_the_engine_are_true_of_machine_code(engine: Path, tmp_path: Path) -> None:
+    """What the source takes and machine code does not: a value of another type than the declared one."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    stories = [f"tests/acd/test_{name}.py" for name in STORIES]
+    told = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.support.compiled_engine", "-p", "no:cacheprovider", "-p",
+         "no:xdist", f"--basetemp={tmp_path / 'told'}", *stories],
+        cwd=compiled.SOURCE.parent, env={**environment, "CHANGGU_TESTED_ENGINE": str(engine)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stdout[-20_000:] + told.stderr[-2_000:]
+
+
 @pytest.mark.timeout(600)
-def test_what_was_built_is_used_and_what_was_not_is_read(tmp_path: Path) -> None:
+def test_fifty_days_are_the_same_bytes_for_source_and_machine_code_and_with_another_order_of_sets(engine: Path) -> None:
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", DAYS, folder], env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            stdout=subprocess.PIPE, text=True,
+        )
+        for folder, hash_seed in (("source", "1"), (str(engine), "2"))
+    ]  # fmt: skip
+    first, second = (run.communicate()[0].split() for run in runs)
+    assert len(set(first)) == 50
+    assert first == second
+
+
+@pytest.mark.timeout(600)
+def test_what_was_built_is_used_and_what_was_not_is_read(engine: Path, tmp_path: Path) -> None:
     built = tmp_path / "engine" / "of-this-source"
     assert asked(built) == ["False", ".py {'vpn': 7, 'mail': 1}"]
-    assert compiled.build(built, ["skills"]) == built
+    shutil.copytree(engine, built)
+    assert compiled.build(built) == built
     assert asked(built) == ["True", ".so {'vpn': 7, 'mail': 1}"]
     assert asked(built, "import changgu.acd.lines; ") == ["False", ".py {'vpn': 7, 'mail': 1}"]
-    assert list(built.parent.iterdir()) == [built]
     built.parent.chmod(0o770)
     assert asked(built)[0] == "False", "others may write there"
     built.parent.chmod(0o700)
@@ -37,7 +99,7 @@ def test_what_was_built_is_used_and_what_was_not_is_read(tmp_path: Path) -> None
         cut.truncate(100)
     assert asked(built) == ["False", ".py {'vpn': 7, 'mail': 1}"], "a file that was cut short stops nobody"
     assert compiled.build(built, ["skills"]) == built
-    assert asked(built)[0] == "True"
+    assert asked(built) == ["True", ".so {'vpn': 7, 'mail': 1}"], "what is optimised, too"
 
 
 def test_an_edited_line_has_another_place(tmp_path: Path) -> None:

@@ -45,7 +45,9 @@ from mypyc.build import mypycify
 from setuptools import setup
 setup(
     name="changgu-engine", packages=[], script_args=["build_ext", "--build-lib", sys.argv[1]],
-    ext_modules=mypycify(["--config-file=", "--follow-imports=silent", "--ignore-missing-imports", *sys.argv[2:]]),
+    ext_modules=mypycify(
+        ["--config-file=", "--follow-imports=silent", "--ignore-missing-imports", *sys.argv[3:]], opt_level=sys.argv[2]
+    ),
 )
 """
 
@@ -118,8 +120,11 @@ def _seal(folder: Path) -> str:
     return built.hexdigest()
 
 
-def build(folder: Path | None = None, parts: Sequence[str] = PARTS) -> Path:
-    """Builds the machine code of this source for this Python; takes a minute or two. Raises `BadInput`."""
+def build(folder: Path | None = None, parts: Sequence[str] = PARTS, *, optimised: bool = True) -> Path:
+    """Builds the machine code of this source for this Python; takes a minute or two. Raises `BadInput`.
+
+    What is not optimised is built in half the time, is slower, and otherwise the same: the tests want it.
+    """
     folder = folder or place()
     if folder.is_dir():
         if (folder / SEAL).is_file() and (folder / SEAL).read_text() == _seal(folder):
@@ -129,9 +134,10 @@ def build(folder: Path | None = None, parts: Sequence[str] = PARTS) -> Path:
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.parent) as scratch:
         built = Path(scratch) / "built"
+        level = "3" if optimised else "0"
         modules = [str(SOURCE / "changgu" / "acd" / f"{part}.py") for part in parts]
         done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, str(built), *modules], cwd=scratch, text=True, capture_output=True,
+            [sys.executable, "-c", _PROGRAM, str(built), level, *modules], cwd=scratch, text=True, capture_output=True,
             env={**os.environ, "MYPYPATH": str(SOURCE)}, check=False,
         )  # fmt: skip
         if done.returncode != 0:
