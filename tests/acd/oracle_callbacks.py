@@ -27,7 +27,8 @@ class Callbacks(People):
         if self.promise_to(event.number) or event.callback in self.promises or not self.knows(event.queue):
             return
         person = person_of(event.number)
-        if any(visit.outbound and person_of(visit.number) == person for visit in self.visits.values()):
+        dialled = [visit for visit in self.visits.values() if visit.outbound]
+        if any(person_of(visit.number) == person or visit.callback == event.callback for visit in dialled):
             return
         priority, skills = event.priority, event.skills
         placed = self.now if event.since is None else min(self.now, event.since)

@@ -176,6 +176,19 @@ def test_never_two_dials_to_one_person_at_once() -> None:
     assert len(floor.engine.callbacks) == 1
 
 
+def test_a_cancelled_promise_that_is_still_being_dialled_is_not_taken_for_a_new_one() -> None:
+    floor = a_desk(First.AGENT, "alice")
+    floor.ready("alice")
+    asked(floor)
+    floor.answer("alice")
+    floor.tell(CallbackCancelled(CB))
+
+    (ignored,) = asked(floor, number="010-9999-8888")
+    assert isinstance(ignored, NewsIgnored)
+    assert of(CallbackAttempted, floor.tell(CallerHungUp(FIRST))) == []
+    assert of(CallbackBooked, asked(floor, number="010-9999-8888")) != []
+
+
 def test_no_more_dials_than_free_agents() -> None:
     """Row 26: more call-backs in flight than agents."""
     floor = a_desk(First.CALLER, "alice", "bob")

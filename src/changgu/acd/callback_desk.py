@@ -41,7 +41,8 @@ class CallbackDesk:
             return
         person = person_key(event.number)
         being_called = any(
-            call.callback is not None and call.person == person for call in state.calls.values()
+            call.callback is not None and (call.person == person or call.callback == event.callback)
+            for call in state.calls.values()
         )
         if person in state.callback_of or event.callback in state.callbacks or being_called:
             self._hand.ignore(event, "to be called back already", now, call=event.call)
