@@ -195,7 +195,11 @@ class _House:
                 line = self.lines[order["line"]]
                 call = _Call(line, order["call"])
                 self.calls[order["call"]] = call
-                call.makeCall(order["to"], pj.CallOpParam(True))
+                try:
+                    call.makeCall(order["to"], pj.CallOpParam(True))
+                except pj.Error:  # one call too many; to hang up what is no call would end the process
+                    self.calls.pop(order["call"], None)
+                    raise
             case "answer":
                 self.answer(order["call"])
             case "busy" | "decline" | "hang_up" as ending:

@@ -147,7 +147,8 @@ class Crowd:
         await self._within(self._ended[name], patience)
 
     def _hear_caller(self, news: News) -> None:
-        waited_for = {"ended": self._ended, "answered": self._answered}.get(news.what, {})
+        what = "ended" if news.what == "error" and news.details["order"] == "call" else news.what
+        waited_for = {"ended": self._ended, "answered": self._answered}.get(what, {})
         if news.call is not None and (event := waited_for.get(news.call)) is not None:
             event.set()
 
