@@ -1,6 +1,10 @@
 """A process of phones outlives what one of its phones cannot do."""
 
+import pytest
+
 from changgu.telephony.soft_phone import CALLS_PER_PROCESS, SoftPhones
+
+pytestmark = pytest.mark.real
 
 NOBODY = "127.0.0.1:9"
 
