@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -32,6 +33,8 @@ from tests.acd.oracle_floors import (
     needs,
 )
 from tests.support.floor import OPENING
+
+pytestmark = [pytest.mark.patient, pytest.mark.timeout(1500)]
 
 ATTEMPT_NEWS = [
     e.AgentAnswered, e.PartiesConnected, e.AgentHungUp, e.CallHeld, e.CallResumed, e.RingFailed, e.ConnectFailed,

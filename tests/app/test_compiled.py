@@ -12,6 +12,8 @@ import pytest
 from changgu.app import compiled
 from changgu.ground.trouble import BadInput
 
+pytestmark = [pytest.mark.patient, pytest.mark.timeout(1500)]
+
 ASK = (
     "import sys; from pathlib import Path; from changgu.app import compiled; "
     "print(compiled.use(Path(sys.argv[1]))); import changgu.acd.engine; from changgu.acd import skills; "
@@ -56,7 +58,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.mark.timeout(900)
 def test_the_stories_of_the_engine_are_true_of_machine_code(engine: Path, tmp_path: Path) -> None:
     """What the source takes and machine code does not: a value of another type than the declared one."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
@@ -70,7 +71,6 @@ def test_the_stories_of_the_engine_are_true_of_machine_code(engine: Path, tmp_pa
     assert told.returncode == 0, told.stdout[-20_000:] + told.stderr[-2_000:]
 
 
-@pytest.mark.timeout(600)
 def test_fifty_days_are_the_same_bytes_for_source_and_machine_code_and_with_another_order_of_sets(engine: Path) -> None:
     runs = [
         subprocess.Popen(
@@ -84,7 +84,6 @@ def test_fifty_days_are_the_same_bytes_for_source_and_machine_code_and_with_anot
     assert first == second
 
 
-@pytest.mark.timeout(600)
 def test_what_was_built_is_used_and_what_was_not_is_read(engine: Path, tmp_path: Path) -> None:
     built = tmp_path / "engine" / "of-this-source"
     assert asked(built) == ["False", ".py {'vpn': 7, 'mail': 1}"]
@@ -121,3 +120,16 @@ def test_without_a_compiler_it_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BadInput, match=r"needed: .*cc"):
         compiled.build(tmp_path / "built")
+
+
+def test_an_upgrade_in_the_middle_of_compiling_leaves_nothing_that_is_half_of_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiles(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(compiled, "digest", lambda: "of the new version")
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", compiles)
+    with pytest.raises(BadInput, match="compile again"):
+        compiled.build(tmp_path / "engine" / "of-this-source")
+    assert list((tmp_path / "engine").iterdir()) == []

@@ -132,6 +132,7 @@ def build(folder: Path | None = None, parts: Sequence[str] = PARTS, *, optimised
         shutil.rmtree(folder)
     _insist_on_tools()
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    source = digest()
     with TemporaryDirectory(dir=folder.parent) as scratch:
         built = Path(scratch) / "built"
         level = "3" if optimised else "0"
@@ -143,6 +144,11 @@ def build(folder: Path | None = None, parts: Sequence[str] = PARTS, *, optimised
         if done.returncode != 0:
             why = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
             raise BadInput(f"엔진을 컴파일하지 못했습니다.\n{why}", f"The engine could not be compiled.\n{why}")
+        if digest() != source:
+            raise BadInput(
+                "컴파일하는 동안 소스가 바뀌었습니다. 다시 컴파일하십시오.",
+                "The source was changed while it was being compiled: compile again.",
+            )
         (built / SEAL).write_text(_seal(built))
         built.chmod(0o700)
         built.rename(folder)  # whole or not at all
