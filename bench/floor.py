@@ -5,6 +5,7 @@ queue is measured, changgu is not running, so that neither takes the other's pro
 """
 
 import asyncio
+import math
 import os
 import resource
 import sqlite3
@@ -30,6 +31,8 @@ DESK_NUMBER = "1000"
 """Its menu says nothing and leads straight to the queue."""
 PLAIN_NUMBERS: Mapping[str, str] = {"tuned": "3001", "default": "3002"}
 """Numbers of the plain queues; see `PLAIN_QUEUES`."""
+AT_REST = 0.1
+"""Seconds of processor in a second, and less: changgu has nothing left to do from its start."""
 SCREENS = 20
 """Wallboards that are open, as on a floor of this size."""
 
@@ -121,6 +124,16 @@ class BenchFloor:
         await self.service.up()
         await self.everybody_ready(self.agents)
         self.watch_wallboards()
+
+    async def at_rest(self, within: float = 60.0) -> None:
+        """Until changgu is done with what it does after a start, such as to read back the calls it was away for."""
+        assert self.service.process is not None
+        pid = self.service.process.pid
+        async with asyncio.timeout(within):
+            used = -math.inf
+            while (now := processor_seconds(pid)) - used > AT_REST:
+                used = now
+                await asyncio.sleep(1)
 
     def watch_wallboards(self) -> None:
         """As many as on a floor of this size, until it is shut."""
