@@ -6,6 +6,7 @@ bridges and playbacks are ours to choose, which makes a repeated request harmles
 
 import asyncio
 import contextlib
+import os
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -153,13 +154,14 @@ class Ari:
 def _read_http() -> None:
     """Reads all that requests over HTTP need: a tenth of a second, in a thread, because callers do not wait for it.
 
-    Part of it is read only when something is asked, so this asks nobody.
+    Part of it is read only when something is asked, so something is: of a file that is no socket, which refuses.
     """
     import httpx
 
     async def ask_nobody() -> None:
-        async with httpx.AsyncClient(trust_env=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as client:
+        nobody = httpx.AsyncHTTPTransport(uds=os.devnull, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        async with httpx.AsyncClient(transport=nobody, trust_env=False) as client:
             with contextlib.suppress(httpx.HTTPError):
-                await client.get("http://127.0.0.1:0")
+                await client.get("http://nobody")
 
     asyncio.run(ask_nobody())
