@@ -26,6 +26,7 @@ from changgu.telephony.speech.listening import Heard, Limits, NoInput, NoMatch
 from changgu.telephony.speech.recogniser import ALIVE_LIMIT, Busy, Recognisers, Unreadable
 from changgu.telephony.speech.recogniser_worker import payload
 from changgu.telephony.speech.telephone_audio import read_wav
+from tests.support.recognising import at_work
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -105,12 +106,8 @@ async def opened() -> AsyncIterator[tuple[Recognisers, NoddingPbx]]:
     with pytest.MonkeyPatch.context() as patience:
         for limit in ("PORT_LIMIT", "ALIVE_LIMIT", "START_LIMIT"):
             patience.setattr(recogniser, limit, 30.0)
-        task = asyncio.create_task(recognisers.run())
-        recognisers.wake()
-        await asyncio.wait_for(recognisers.ready.wait(), 60)
-        yield recognisers, pbx
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        async with at_work(recognisers):
+            yield recognisers, pbx
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -23,6 +23,7 @@ from changgu.telephony.speech.listening import Heard, Limits, NoInput
 from changgu.telephony.speech.recogniser import Busy, Recognisers
 from changgu.telephony.speech.telephone_audio import read_wav
 from tests.support.real_pbx import real_pbx
+from tests.support.recognising import at_work
 from tests.support.telephone_room import DESK_NUMBER, Room
 from tests.support.waiting import eventually
 
@@ -59,12 +60,8 @@ class TheRoomsPbx:
 async def ears() -> AsyncIterator[tuple[Recognisers, TheRoomsPbx]]:
     line = TheRoomsPbx()
     recognisers = Recognisers(line, at_once=2)
-    task = asyncio.create_task(recognisers.run())
-    recognisers.wake()
-    await asyncio.wait_for(recognisers.ready.wait(), 60)
-    yield recognisers, line
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with at_work(recognisers):
+        yield recognisers, line
 
 
 @pytest_asyncio.fixture(loop_scope="module")
