@@ -410,19 +410,25 @@ async def test_a_withheld_number_is_none(lobby: Lobby) -> None:
     await lobby.until_posted(CallerDialledIn(CALL, None, "1000"))
 
 
-async def test_a_caller_who_is_known_comes_to_the_queue_with_their_standing(lobby: Lobby) -> None:
-    lobby.book = book = Guestbook()
-    await lobby.pbx.call_in(CALL, "1002")
-    await lobby.until_posted(
-        CallArrived(CALL, QueueName("network"), 2, last_agent=AgentId("alice"), grounds=frozenset({"vip"}))
-    )
+@pytest.mark.parametrize("greeting", [SHORT_GREETING, ()])
+async def test_a_caller_who_is_known_comes_to_the_queue_with_their_standing(greeting: Sequence[Prompt]) -> None:
+    async with opened(greeting) as lobby:
+        lobby.book = book = Guestbook()
+        await lobby.pbx.call_in(CALL, "1002")
+        await lobby.until_posted(
+            CallArrived(CALL, QueueName("network"), 2, last_agent=AgentId("alice"), grounds=frozenset({"vip"}))
+        )
     assert book.asked == ["01012345678"]
 
 
-@pytest.mark.parametrize("book", [Guestbook(slow=True), Guestbook(RuntimeError("the database is away"))])
-async def test_a_caller_never_waits_for_what_is_known_of_them(lobby: Lobby, book: Guestbook) -> None:
-    lobby.book = book
-    await lobby.pbx.call_in(CALL, "1002")
-    await lobby.until_posted(CallArrived(CALL, QueueName("network")))
+@pytest.mark.parametrize("greeting", [SHORT_GREETING, ()])
+@pytest.mark.parametrize("trouble", [None, RuntimeError("the database is away")])
+async def test_a_caller_never_waits_for_what_is_known_of_them(
+    greeting: Sequence[Prompt], trouble: Exception | None
+) -> None:
+    async with opened(greeting) as lobby:
+        lobby.book = book = Guestbook(trouble, slow=trouble is None)
+        await lobby.pbx.call_in(CALL, "1002")
+        await lobby.until_posted(CallArrived(CALL, QueueName("network")))
     assert book.asked == ["01012345678"]
     assert lobby.inbound.failed == 0

@@ -38,8 +38,9 @@ from changgu.ground.database import Database, Statements, moment
 
 logger = logging.getLogger(__name__)
 
-GATHER = 0.006
-"""Seconds for which facts are gathered before they are written: on a busy floor several calls share a transaction."""
+GATHER = 0.03
+"""Seconds for which facts are gathered before they are written: on a busy floor several calls share a transaction.
+What was not yet written when the process is killed is found again at the PBX, and in its queue_log."""
 
 RECOVERY_PAUSE = 0.2
 """Seconds between two attempts to bring in the spool of the last run."""
