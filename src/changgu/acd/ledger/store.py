@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 GATHER = 0.03
 """Seconds for which facts are gathered before they are written: on a busy floor several calls share a transaction.
-What was not yet written when the process is killed is found again at the PBX, and in its queue_log."""
+When the process is killed, what is not yet written is taken up from the PBX as it is then."""
 
 RECOVERY_PAUSE = 0.2
 """Seconds between two attempts to bring in the spool of the last run."""
