@@ -27,17 +27,20 @@ class Callbacks(People):
         if self.promise_to(event.number) or event.callback in self.promises or not self.knows(event.queue):
             return
         person = person_of(event.number)
-        dialled = [visit for visit in self.visits.values() if visit.outbound]
-        if any(person_of(visit.number) == person or visit.callback == event.callback for visit in dialled):
+        theirs = [visit for visit in self.visits.values() if visit.number and person_of(visit.number) == person]
+        heard = [visit for visit in theirs if visit.state in ("talking", "held")]
+        asked_from = event.call if event.call is not None or not heard else heard[0].call
+        visit = self.visits.get(asked_from or "")
+        others = [other for other in theirs if other.outbound and not (other is visit and visit in heard)]
+        if others or any(other.callback == event.callback for other in self.visits.values()):
             return
         priority, skills = event.priority, event.skills
         placed = self.now if event.since is None else min(self.now, event.since)
-        visit = self.visits.get(event.call or "")
-        if visit is not None and visit.queue:
+        if visit is not None and visit.queue and visit.state not in ("talking", "held"):
             placed = min(placed, visit.placed)
             priority, skills = priority or visit.priority, skills or visit.asked
         due = self.hours(event.queue, max(self.now, event.not_before or 0.0))
-        promise = Promise(event.callback, event.number, event.queue, due, placed, priority, skills, event.call)
+        promise = Promise(event.callback, event.number, event.queue, due, placed, priority, skills, asked_from)
         self.promises[event.callback] = promise
         self.say("booked", event.callback, event.number, event.queue, round(due, 6), round(placed, 6), priority, skills)
         if due <= self.now and visit is None:

@@ -176,6 +176,80 @@ def test_never_two_dials_to_one_person_at_once() -> None:
     assert len(floor.engine.callbacks) == 1
 
 
+def spoken_to(floor: Floor) -> None:
+    """In a call-back."""
+    floor.ready("alice")
+    asked(floor)
+    floor.answer("alice")
+    floor.tell(PersonReached(FIRST))
+    floor.connected("alice")
+
+
+@pytest.mark.parametrize("call", [None, FIRST])
+def test_who_is_spoken_to_in_a_call_back_can_be_promised_another(call: CallId | None) -> None:
+    floor = a_desk(First.AGENT, "alice", "bob")
+    spoken_to(floor)
+    floor.ready("bob")
+    (booked,) = asked(floor, callback="cb2", call=call)
+    floor.wait(3600)
+
+    assert booked == CallbackBooked(CallbackId("cb2"), NUMBER, HELPDESK, MORNING, MORNING, call=FIRST)
+    assert list(floor.engine.calls) == [FIRST], "nobody is dialled who is on the line"
+    floor.tell(CallerHungUp(FIRST))
+    assert [offer.call for offer in of(CallOffered, floor.wait(0))] == ["cb2-1"]
+
+
+def test_another_promise_to_who_is_spoken_to_outlives_a_restart_and_is_made_when_it_is_due() -> None:
+    floor = a_desk()
+    spoken_to(floor)
+    tomorrow = at(10, day=21)
+    floor.tell(CallbackAsked(CallbackId("cb2"), NUMBER, HELPDESK, not_before=tomorrow))
+    floor.tell(CallerHungUp(FIRST))
+
+    assert floor.restored().callbacks[CallbackId("cb2")].due_at == tomorrow
+    assert floor.engine.next_deadline() == tomorrow
+
+
+def test_who_is_spoken_to_has_one_more_promise_and_not_a_second_nor_the_same_again() -> None:
+    floor = a_desk()
+    spoken_to(floor)
+    assert isinstance(asked(floor)[0], NewsIgnored), "the id of the attempt on the line"
+    assert of(CallbackBooked, asked(floor, callback="cb2")) != []
+    assert isinstance(asked(floor, callback="cb3")[0], NewsIgnored)
+
+
+def test_who_is_dialled_is_promised_no_other_call_until_they_are_spoken_to() -> None:
+    floor = a_desk()
+    floor.ready("alice")
+    asked(floor)
+    floor.answer("alice")
+    floor.tell(CallbackCancelled(CB))
+
+    assert isinstance(asked(floor, callback="cb2")[0], NewsIgnored)
+    assert isinstance(asked(floor, callback="cb2", call=FIRST)[0], NewsIgnored)
+    floor.tell(PersonReached(FIRST))
+    assert isinstance(asked(floor, callback="cb2")[0], NewsIgnored), "they hear nobody yet"
+    floor.connected("alice")
+    assert of(CallbackBooked, asked(floor, callback="cb2")) != []
+
+
+def test_who_called_themselves_and_is_spoken_to_is_called_back_only_when_that_is_over_and_behind_who_waited() -> None:
+    floor = a_desk(First.AGENT, "alice", "bob")
+    floor.dial("c1", NUMBER)
+    floor.queue("c1")
+    floor.wait(60)
+    floor.ready("alice")
+    floor.answer("alice")
+    floor.connected("alice")
+    floor.ready("bob")
+    (booked,) = asked(floor)
+
+    assert (booked.placed_at, booked.call) == (floor.now, "c1")  # type: ignore[union-attr]
+    assert list(floor.engine.calls) == ["c1"]
+    floor.tell(CallerHungUp(CallId("c1")))
+    assert [offer.call for offer in of(CallOffered, floor.wait(0))] == [FIRST]
+
+
 def test_a_cancelled_promise_that_is_still_being_dialled_is_not_taken_for_a_new_one() -> None:
     floor = a_desk(First.AGENT, "alice")
     floor.ready("alice")

@@ -12,6 +12,7 @@ from changgu.acd import commands as c
 from changgu.acd import events as e
 from changgu.acd import facts as f
 from changgu.acd.agent_state import AgentState, NotReadyReason
+from changgu.acd.call_state import SPOKEN
 from changgu.acd.engine import Effect, Engine, RequestRefused
 from changgu.acd.facts import CallOffered, Outcome
 from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
@@ -255,6 +256,30 @@ class AnyFloor(RuleBasedStateMachine):
         since = None if waited is None else self.now - waited
         callback = CallbackId(f"b{self.asked}")
         self.tell(e.CallbackAsked(callback, number, queue, call, priority, skills, until, since))
+
+    @rule(
+        number=st.sampled_from(NUMBERS[:4]), index=indexes, queue=queues, named=st.booleans(), held=st.booleans(),
+        later=st.sampled_from([None, 10.0]),
+    )  # fmt: skip
+    def who_is_spoken_to_is_promised_another_call(
+        self, number: str, index: int, queue: QueueName, named: bool, held: bool, later: float | None
+    ) -> None:
+        """In a call-back if there is one, else in a call of theirs."""
+        self.everybody_is_willing()
+        self.asked += 1
+        self.tell(e.CallbackAsked(CallbackId(f"b{self.asked}"), number, queue))
+        for page in list(self.watch.books.outbound.values()):
+            if page.dialling:
+                self.tell(e.PersonReached(page.call))
+        self.everybody_talks(held)
+        spoken = [page for page in self.watch.books.calls.values() if page.state in SPOKEN and page.number]
+        spoken = [page for page in spoken if page.outbound] or spoken
+        if spoken:
+            page = spoken[index % len(spoken)]
+            self.asked += 1
+            until = None if later is None else self.now + later
+            call = page.call if named else None
+            self.tell(e.CallbackAsked(CallbackId(f"b{self.asked}"), str(page.number), queue, call, not_before=until))
 
     @rule(index=st.integers(0, 3))
     def a_callback_is_cancelled(self, index: int) -> None:

@@ -234,3 +234,17 @@ async def test_a_kept_promise_is_settled(desk: Desk, show: Show) -> None:
     (line,) = (await desk.get("/callbacks?settled=true"))["items"]
     assert line["state"] == "kept"
     assert "통화함" in (await show("/callbacks?settled=true")).text
+
+
+async def test_who_is_spoken_to_in_a_call_back_can_be_booked_again(desk: Desk) -> None:
+    await desk.happen(PhoneReachable(ALICE), AgentReady(ALICE), CallbackAsked(CallbackId("cb1"), HONG, NETWORK))
+    offer = desk.engine.agents[ALICE].offer
+    assert offer is not None
+    call, wish = CallId("cb1-1"), {"number": "010-1234-5678", "queue": "network"}
+    await desk.happen(AgentAnswered(ALICE, call, offer))
+    assert (await desk.ask("POST", "/callbacks", "alice", json=wish)).status_code == 409
+    await desk.happen(PersonReached(call), PartiesConnected(ALICE, call, offer))
+
+    answer = await desk.ask("POST", "/callbacks", "alice", json=wish)
+    assert (answer.status_code, answer.json()["state"], answer.json()["asked_from"]) == (201, "planned", call)
+    assert (await desk.ask("POST", "/callbacks", "alice", json=wish)).status_code == 409

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from changgu.acd.call_state import CallState
+from changgu.acd.call_state import SPOKEN, CallState
 from changgu.acd.callbacks import attempt_id, credited, next_hour_to_call, person_key, too_late
 from changgu.acd.commands import StopRinging
 from changgu.acd.events import CallbackAsked, CallbackCancelled
@@ -21,7 +21,7 @@ from changgu.acd.facts import (
     Outcome,
 )
 from changgu.acd.hand import Hand
-from changgu.acd.identity import Instant
+from changgu.acd.identity import CallId, Instant
 from changgu.acd.occasions import OfferWithdrawn
 from changgu.acd.records import CallbackRecord, CallRecord
 
@@ -34,36 +34,47 @@ class CallbackDesk:
         self._state = hand.state
 
     def asked(self, event: CallbackAsked, now: Instant) -> None:
-        """One promise for each person: whoever has one keeps it."""
+        """One promise for each person: whoever has one keeps it.
+
+        Who is spoken to may be promised another call. It is promised in that conversation, and made when that is over.
+        """
         state = self._state
         if event.queue not in state.queues or not event.number:
             self._hand.ignore(event, "no such queue or no number", now, call=event.call)
             return
         person = person_key(event.number)
+        asked_from = event.call if event.call is not None else self._spoken_to(person)
+        origin = state.calls.get(asked_from) if asked_from is not None else None
+        spoken = origin is not None and origin.state in SPOKEN
         being_called = any(
-            call.callback is not None and (call.person == person or call.callback == event.callback)
+            call.callback is not None
+            and (call.callback == event.callback or (call.person == person and not (spoken and call is origin)))
             for call in state.calls.values()
         )
         if person in state.callback_of or event.callback in state.callbacks or being_called:
             self._hand.ignore(event, "to be called back already", now, call=event.call)
             return
         placed_at = now if event.since is None else min(now, event.since)
-        origin = state.calls.get(event.call) if event.call is not None else None
         priority, skills = event.priority, event.skills
         language = event.language or (origin.language if origin is not None else "")
-        if origin is not None and origin.queued_at is not None:
+        if origin is not None and origin.queued_at is not None and not spoken:
             placed_at = min(placed_at, origin.placed_at)
             priority, skills = priority or origin.priority, skills or origin.needs
         earliest = now if event.not_before is None else max(now, event.not_before)
         due_at = next_hour_to_call(earliest, state.queue(event.queue).callbacks, state.zone, state.rules.holidays)
         self._hand.note(
             CallbackBooked(
-                event.callback, event.number, event.queue, due_at, placed_at, priority, skills, event.call, language
+                event.callback, event.number, event.queue, due_at, placed_at, priority, skills, asked_from, language
             ),
             now,
         )
         if due_at <= now and origin is None:
             self.due(state.callbacks[event.callback], now)
+
+    def _spoken_to(self, person: str) -> CallId | None:
+        """The call in which somebody speaks with this person."""
+        calls = self._state.calls.values()
+        return next((call.call for call in calls if call.person == person and call.state in SPOKEN), None)
 
     def cancelled(self, event: CallbackCancelled, now: Instant) -> None:
         """Nobody is to be called back after all; a person who is being dialled is still served."""

@@ -183,7 +183,8 @@ class CallbackAsked(Message, frozen=True):
     number: str
     queue: QueueName
     call: CallId | None = None
-    """The call they asked from: its place in the queue is kept."""
+    """The call they asked from: its place in the queue is kept until they are spoken to. None: the one in which they
+    are spoken to now, if they are."""
     priority: int = 0
     skills: frozenset[str] = frozenset()
     not_before: Instant | None = None
