@@ -1,5 +1,6 @@
 """`changgu acd simulate`: a failing day is lived through again by one command."""
 
+import re
 from pathlib import Path
 from random import Random
 
@@ -33,10 +34,14 @@ def test_every_day_of_several_says_its_seed() -> None:
 
 
 @pytest.mark.parametrize("page", ["past.md", "past.ko.md"])
-def test_the_made_up_day_of_the_docs_is_the_one_that_is_lived(page: str) -> None:
+def test_the_made_up_days_of_the_docs_are_the_ones_that_are_lived(page: str) -> None:
     shown = (Path(__file__).parents[2] / "docs" / page).read_text("utf-8")
+    examples = re.findall(r"^\$ \./changgu acd (simulate .*)\n((?:.+\n)+?)```", shown, re.MULTILINE)
 
-    assert CliRunner().invoke(app, ["simulate", "--seed", "7", "--profile", "crowded"]).stdout in shown
+    assert len(examples) == 2
+    for command, output in examples:
+        lived = CliRunner().invoke(app, command.split()).stdout.splitlines()
+        assert [line for line in output.splitlines() if line != "…" and line not in lived] == []
 
 
 def test_an_unknown_profile_is_named_with_the_ones_that_exist() -> None:
@@ -71,6 +76,13 @@ def test_shorter_conversations_shorten_the_wait_of_the_same_callers() -> None:
 
     assert table["offered"][2] == "+0"
     assert table["mean wait"][2].startswith("-")
+
+
+def test_a_quiet_beginning_takes_no_callers_from_the_busy_rest_of_the_day() -> None:
+    """Of 40 minutes two thirds with ten calls a minute."""
+    table = figures("--calls-per-minute", "0.01,10,10")
+
+    assert 200 < int(table["offered"][1]) < 340
 
 
 def test_other_rules_meet_the_same_callers(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 """Days made of dice: thousands of them, with a network that misbehaves, and all rules checked after every step."""
 
+import math
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
 import pytest
 
-from changgu.acd.simulate import CALM, PROFILES, DayResult, simulate_day
+from changgu.acd.made_up_traffic import made_up
+from changgu.acd.queues import Floor
+from changgu.acd.simulate import CALM, OPENING, PROFILES, DayResult, simulate_day
 from tests.acd.oracle_days import a_day, many_days
 
 ROUGH, SHORT = PROFILES["rough"], PROFILES["short"]
@@ -53,9 +57,12 @@ def test_looking_on_changes_nothing() -> None:
 
 
 def test_a_network_that_misbehaves_is_noticed_and_does_no_harm() -> None:
-    rough, calm = simulate_day(Random(1), ROUGH), simulate_day(Random(1), replace(ROUGH, faults=CALM))
-    assert rough.ignored > 2 * calm.ignored > 0
-    assert (calm.lost, calm.refused < calm.offered) == (0, True)
+    """Who hangs up in the very second in which calls are compared with the PBX's may be taken for lost."""
+    both = (ROUGH, replace(ROUGH, faults=CALM))
+    rough, calm = ([simulate_day(Random(seed), day) for seed in range(4)] for day in both)
+    assert sum(day.ignored for day in rough) > 2 * sum(day.ignored for day in calm) > 0
+    assert sum(day.lost for day in rough) > 2 * sum(day.lost for day in calm)
+    assert all(day.refused < day.offered for day in calm)
 
 
 def test_a_calm_day_with_enough_agents_answers_nearly_everybody() -> None:
@@ -64,6 +71,32 @@ def test_a_calm_day_with_enough_agents_answers_nearly_everybody() -> None:
     offered, answered = sum(day.offered for day in lived), sum(day.answered for day in lived)
     assert answered / offered > 0.85
     assert max(day.mean_wait_seconds for day in lived) < 12
+
+
+def test_callers_come_at_the_rates_of_the_parts_of_the_day_also_behind_a_part_in_which_nobody_calls() -> None:
+    """An hour of quiet, then 60 calls, then 120, each as many as Poisson lets them be."""
+    profile = replace(SHORT, length=timedelta(hours=3), calls_per_minute=(0.001, 1.0, 2.0))
+    counted = Counter[int]()
+    for seed in range(20):
+        traffic = made_up(profile, Floor((), ()), seed)
+        counted.update(int((visit.at - OPENING) // 3600) for visit in traffic.visits)
+
+    assert counted[0] < 10
+    assert abs(counted[1] - 20 * 60) < 4 * math.sqrt(20 * 60)
+    assert abs(counted[2] - 20 * 120) < 4 * math.sqrt(20 * 120)
+
+
+def test_a_day_that_begins_quietly_is_lived_to_its_busy_end() -> None:
+    profile = replace(SHORT, length=timedelta(minutes=40), calls_per_minute=(0.001, 3.0))
+    days = [simulate_day(Random(seed), profile) for seed in range(3)]
+    assert all(30 < day.offered < 90 for day in days), days
+
+
+def test_parts_with_one_rate_are_one_part() -> None:
+    one, four = (replace(SHORT, calls_per_minute=rates) for rates in [(3.0,), (3.0, 3.0, 3.0, 3.0)])
+    times = [[visit.at for visit in made_up(profile, Floor((), ()), 1).visits] for profile in (one, four)]
+    assert times[0] == pytest.approx(times[1], abs=1e-5)
+    assert simulate_day(Random(1), one) == simulate_day(Random(1), four)
 
 
 def test_another_seed_is_another_day() -> None:

@@ -39,12 +39,10 @@ def made_up(profile: Profile, floor: Floor, seed: int) -> Traffic:
 
 
 def _arrivals(profile: Profile, seed: int) -> Iterator[Instant]:
-    length, rates = profile.length.total_seconds(), profile.calls_per_minute
-    after, number = 0.0, 0
+    length, after, number = profile.length.total_seconds(), 0.0, 0
     while True:
         number += 1
-        rate = rates[min(len(rates) - 1, int(after / length * len(rates)))]
-        after += _about(60 / rate, seed, "arrival", number)
+        after = profile.comes_next(after, _about(60.0, seed, "arrival", number))
         if after >= length:
             return
         yield round(OPENING + after, 6)

@@ -125,10 +125,8 @@ class People(Dice):
         """Somebody dials, and the next one will."""
         if not self.open:
             return
-        part = (self.now - OPENING) / (self.closing - OPENING)
-        rates = self.profile.calls_per_minute
-        rate = rates[min(len(rates) - 1, int(part * len(rates)))]
-        self.later(self.about(timedelta(minutes=1 / rate)), self.next_caller)
+        passed = self.now - OPENING
+        self.later(self.profile.comes_next(passed, self.about(60)) - passed, self.next_caller)
         self.came += 1
         number = None if self.chance(0.05) else f"010{int(self.rng.random() * self.profile.people):08d}"
         if number is not None and self.profile.features and self.chance(0.3):

@@ -114,6 +114,21 @@ class Profile:
     """From which the queues' are drawn, with `features`."""
     faults: Faults = field(default_factory=Faults)
 
+    def comes_next(self, after: float, gap: float) -> float:
+        """Seconds into the day of the next caller, after one at `after`.
+
+        `gap` is drawn for one call a minute, in seconds, and lasts until so many are expected: a quiet part of the day
+        takes no callers from a busy one behind it. After closing the last part goes on.
+        """
+        rates = self.calls_per_minute
+        each = self.length.total_seconds() / len(rates)
+        for part in range(min(len(rates) - 1, int(after / each)), len(rates) - 1):
+            expected = ((part + 1) * each - after) * rates[part]
+            if gap < expected:
+                return after + gap / rates[part]
+            after, gap = (part + 1) * each, gap - expected
+        return after + gap / rates[-1]
+
 
 CALM = Faults(late=0, twice=0, never=0, connect_fails=0, crash=0)
 """A network that behaves."""
