@@ -24,8 +24,6 @@ from changgu.acd.commands import Command
 from changgu.acd.engine import Effect
 from changgu.acd.events import DeadlinePassed, Event
 from changgu.acd.facts import (
-    AgentStateChanged,
-    CallbackBooked,
     CallbackClosed,
     CallbackEnd,
     CallConnected,
@@ -36,7 +34,7 @@ from changgu.acd.facts import (
     Outcome,
     WaitAnnounced,
 )
-from changgu.acd.identity import AgentId, CallId, Instant
+from changgu.acd.identity import CallId, Instant
 from changgu.acd.invariants import Broken, Watch
 from changgu.acd.invariants_books import differences
 from changgu.acd.queues import Floor
@@ -47,8 +45,6 @@ from changgu.acd.simulate_profiles import CALM, PROFILES, Dice, Faults, Profile,
 __all__ = [
     "CALM", "OPENING", "PROFILES", "DayResult", "Faults", "Profile", "Rng", "replay_command", "simulate_day",
 ]  # fmt: skip
-
-WORKING = (AgentState.RESERVED, AgentState.TALKING, AgentState.HOLD, AgentState.WRAP_UP)
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
@@ -62,27 +58,17 @@ class DayResult:
     answered: int
     abandoned: int
     """Left the queue, or while a phone rang for them."""
-    in_menu: int
-    """Ended in the menu, served or not."""
     lost: int
     refused: int
     """At any door, also those that never reached a queue."""
     diverted: int
     """Ended with a voicemail, the promise of a call-back, or at another number."""
-    service_level: float
-    """Share of the offered that were answered within their queue's service level; 1.0 when nobody came."""
     mean_wait_seconds: float
     """Of the answered, from queueing to hearing an agent."""
-    longest_wait_seconds: float
-    occupancy: float
-    """Share of the agents' time in 대기 or on calls that went to calls and their wrap-up."""
     promises: int
     """Callers who were told within what time they would be answered."""
-    promises_kept: int
-    """Of these, answered within it."""
-    callbacks: int
-    """Promises to call back."""
     callbacks_kept: int
+    """Promises to call back that ended in a conversation."""
     events: int
     ignored: int
     """News that came too late or twice."""
@@ -119,12 +105,8 @@ class _Day(Network):
         """Callers who came to a queue's door."""
         self.served: set[CallId] = set()
         self.waits: list[float] = []
-        self.in_time = 0
-        self.promised: dict[CallId, Instant] = {}
-        self.promises = Counter[bool]()
-        self.callbacks = self.callbacks_kept = 0
-        self.time_in: Counter[AgentState] = Counter()
-        self.since: dict[AgentId, Instant] = {}
+        self.promised: set[CallId] = set()
+        self.callbacks_kept = 0
 
     def run(self) -> DayResult:
         self._settle(None, self.engine.configure(self.floor, self.now))
@@ -203,33 +185,18 @@ class _Day(Network):
             case CallOverflowed(call):
                 self.inbound.add(call)
             case CallConnected(call) if call in self.queued and call not in self.served:
-                self._answered(call)
+                self.served.add(call)
+                self.waits.append(self.now - self.queued[call])
             case CallEnded(call, outcome):
                 self.outcomes[call] = outcome
-                if self.promised.pop(call, None) is not None:
-                    self.promises[False] += 1
             case WaitAnnounced(call, _, promise) if promise is not None:
-                self.promised.setdefault(call, self.now + promise)
-            case AgentStateChanged(agent, before):
-                self.time_in[before] += self.now - self.since.get(agent, self.now)  # type: ignore[assignment]
-                self.since[agent] = self.now
-            case CallbackBooked():
-                self.callbacks += 1
+                self.promised.add(call)
             case CallbackClosed(_, CallbackEnd.KEPT):
                 self.callbacks_kept += 1
             case NewsIgnored():
                 self.ignored += 1
             case _:
                 pass
-
-    def _answered(self, call: CallId) -> None:
-        wait = self.now - self.queued[call]
-        self.served.add(call)
-        self.waits.append(wait)
-        queue = self.watch.books.queue(self.watch.books.calls[call].queue)
-        self.in_time += wait <= queue.service_level.total_seconds()
-        if (within := self.promised.pop(call, None)) is not None:
-            self.promises[self.now <= within] += 1
 
     # The end of the day
 
@@ -247,24 +214,15 @@ class _Day(Network):
 
     def _result(self) -> DayResult:
         outcomes = Counter(self.outcomes[call] for call in self.inbound)
-        everything = Counter(self.outcomes.values())
-        working = math.fsum(self.time_in[state] for state in WORKING)
-        there = working + self.time_in[AgentState.READY]
         return DayResult(
             offered=len(self.inbound),
             answered=outcomes[Outcome.ANSWERED],
             abandoned=outcomes[Outcome.ABANDONED_IN_QUEUE] + outcomes[Outcome.ABANDONED_RINGING],
-            in_menu=everything[Outcome.SELF_SERVED] + everything[Outcome.ABANDONED_IN_MENU],
             lost=outcomes[Outcome.LOST],
-            refused=everything[Outcome.REFUSED],
+            refused=sum(outcome is Outcome.REFUSED for outcome in self.outcomes.values()),
             diverted=outcomes[Outcome.VOICEMAIL] + outcomes[Outcome.CALLBACK] + outcomes[Outcome.REDIRECTED],
-            service_level=self.in_time / len(self.inbound) if self.inbound else 1.0,
             mean_wait_seconds=math.fsum(self.waits) / len(self.waits) if self.waits else 0.0,
-            longest_wait_seconds=max(self.waits, default=0.0),
-            occupancy=working / there if there else 0.0,
-            promises=self.promises.total(),
-            promises_kept=self.promises[True],
-            callbacks=self.callbacks,
+            promises=len(self.promised),
             callbacks_kept=self.callbacks_kept,
             events=self.events,
             ignored=self.ignored,
