@@ -160,5 +160,8 @@ ABANDONED: Final[dict[CallState, Outcome]] = {
 }
 """The outcome of a call that ends because the caller left (CTI-16: told apart by where it happens)."""
 
+IN_QUEUE: Final = (WAITING, OFFERED)
+"""Nobody has picked up yet."""
+
 SPOKEN: Final = (TALKING, HELD)
 """The two have heard each other."""

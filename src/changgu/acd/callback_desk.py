@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from changgu.acd.call_state import SPOKEN, CallState
+from changgu.acd.call_state import IN_QUEUE, SPOKEN
 from changgu.acd.callbacks import attempt_id, credited, next_hour_to_call, person_key, too_late
 from changgu.acd.commands import StopRinging
 from changgu.acd.events import CallbackAsked, CallbackCancelled
@@ -132,8 +132,7 @@ class CallbackDesk:
         """Settles a promise early; an attempt that has not been dialled is not made."""
         call = self._state.calls.get(record.call) if record.call is not None else None
         self._hand.note(CallbackClosed(record.callback, end, by), now)
-        undialled = (CallState.WAITING, CallState.OFFERED)
-        if call is not None and not call.reached and call.state in undialled and not self._hand.dialling(call):
+        if call is not None and not call.reached and call.state in IN_QUEUE and not self._hand.dialling(call):
             self._drop(call, end.value, now)
 
     def _drop(self, call: CallRecord, reason: str, now: Instant) -> None:

@@ -4,7 +4,7 @@ A fact carries no time of its own: the runner numbers and stamps it once (`Recor
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, QueueName
@@ -41,6 +41,10 @@ class Outcome(StrEnum):
     """Sent on to a number outside the desk."""
     NOT_REACHED = "not_reached"
     """Only outbound: the person we called did not answer, or hung up before an agent spoke to them."""
+
+
+GAVE_UP: Final = frozenset({Outcome.ABANDONED_IN_QUEUE, Outcome.ABANDONED_RINGING})
+"""They had come to a queue and hung up before they heard an agent."""
 
 
 class Ender(StrEnum):

@@ -11,6 +11,7 @@ from unicodedata import east_asian_width
 
 from changgu.acd.agent_words import AgentState
 from changgu.acd.facts import (
+    GAVE_UP,
     AgentStateChanged,
     CallbackClosed,
     CallbackEnd,
@@ -28,7 +29,6 @@ from changgu.acd.facts import (
 from changgu.acd.identity import AgentId, CallId, Instant, QueueName
 from changgu.acd.queues import Floor, Queue
 
-ABANDONED = frozenset({Outcome.ABANDONED_IN_QUEUE, Outcome.ABANDONED_RINGING})
 ELSEWHERE = frozenset({Outcome.VOICEMAIL, Outcome.CALLBACK, Outcome.REDIRECTED, Outcome.SELF_SERVED})
 WORKING = frozenset({AgentState.TALKING, AgentState.HOLD, AgentState.WRAP_UP})
 SERVING = frozenset({*WORKING, AgentState.READY, AgentState.RESERVED})
@@ -151,7 +151,7 @@ class Counted:
         wait = max(0.0, at - queued[0])
         self._longest = max(wait, self._longest or 0.0)
         limit = self._queues[queued[1]].short_abandon.total_seconds() if queued[1] in self._queues else 5.0
-        self._short += fact.outcome in ABANDONED and wait <= limit
+        self._short += fact.outcome in GAVE_UP and wait <= limit
 
     def kpis(self, until: Instant) -> Kpis:
         """What it all comes to, at this time."""
@@ -168,12 +168,12 @@ class Counted:
         waits = sorted(self._waits)
         over = self._connected | self._gone
         there = [since for call, (since, _) in self._queued.items() if call not in over]
-        named = ABANDONED | ELSEWHERE | {Outcome.REFUSED}
+        named = GAVE_UP | ELSEWHERE | {Outcome.REFUSED}
         longest = [max(0.0, until - since) for since in there]
         return Kpis(
             offered=self._offered,
             answered=len(waits),
-            abandoned=sum(self._outcomes[one] for one in ABANDONED),
+            abandoned=sum(self._outcomes[one] for one in GAVE_UP),
             short_abandons=self._short,
             refused=self._outcomes[Outcome.REFUSED],
             elsewhere=sum(self._outcomes[one] for one in ELSEWHERE),

@@ -18,6 +18,7 @@ from changgu.acd.callbacks import person_key
 from changgu.acd.estimated_wait import Forecast
 from changgu.acd.events import CallerHungUp
 from changgu.acd.facts import (
+    GAVE_UP,
     AgentStateChanged,
     CallAnswered,
     CallbackAttempted,
@@ -40,7 +41,6 @@ from changgu.acd.facts import (
     NextStateRequested,
     OfferEnd,
     OfferEnded,
-    Outcome,
     PersonAnswered,
     PhoneStateChanged,
     ReasonLimitPassed,
@@ -64,7 +64,6 @@ ABANDONERS_REMEMBERED: Final = 4096
 
 MISSES: Final = frozenset({OfferEnd.NO_ANSWER, OfferEnd.FAILED, OfferEnd.AGENT_LEFT})
 KEEPS_TURN: Final = frozenset({OfferEnd.CALLER_LEFT, OfferEnd.ANSWERED_ELSEWHERE, OfferEnd.NOT_REACHED})
-ABANDONED_QUEUE: Final = frozenset({Outcome.ABANDONED_IN_QUEUE, Outcome.ABANDONED_RINGING})
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -397,7 +396,7 @@ class FloorState:
         call = self.calls.pop(fact.call, None)
         if call is not None:
             if call.queue is not None and call.diverted is None and call.state not in SPOKEN:
-                self._wait_over(call, at, abandoned=fact.outcome in ABANDONED_QUEUE)
+                self._wait_over(call, at, abandoned=fact.outcome in GAVE_UP)
             call.state = ENDED
             if call.line is not None:
                 call.line.forget(call)
@@ -406,7 +405,7 @@ class FloorState:
                 self.agent(login).offer = None
             if call.due is not None:
                 self.limits.deadlines.set(call, None)
-            if call.person is not None and fact.outcome in ABANDONED_QUEUE:
+            if call.person is not None and fact.outcome in GAVE_UP:
                 _remember(self.abandoned, call.person, at, ABANDONERS_REMEMBERED)
             for record in self.callbacks.values():
                 if record.asked_from == fact.call and record.call is None:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from changgu.acd.agent_state import RESTING, AgentState
-from changgu.acd.call_state import CallState
+from changgu.acd.call_state import IN_QUEUE, SPOKEN, CallState
 from changgu.acd.callbacks import person_key
 from changgu.acd.commands import Announce, DialPerson, Divert, HangUpAgent, HangUpCaller, StopRinging
 from changgu.acd.engine import Effect, Engine
@@ -46,7 +46,6 @@ from changgu.acd.invariants_books import (
     BUSY,
     DIVERSIONS,
     REASONS_OF_REFUSAL,
-    SPOKEN,
     TURN_BY_IDLENESS,
     AgentPage,
     Books,
@@ -70,8 +69,6 @@ LOOKED_OVER_EVERY = 16
 """Steps of a brisk watch between two looks at everybody, where otherwise only those who were touched are looked at."""
 
 __all__ = ["LOOKED_OVER_EVERY", "RULES", "RULES_OF_MESSAGES", "Broken", "Watch"]
-
-IN_QUEUE = (CallState.WAITING, CallState.OFFERED)
 
 
 class Watch:

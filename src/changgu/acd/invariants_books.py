@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
-from changgu.acd.call_state import CallState
+from changgu.acd.call_state import IN_QUEUE, CallState
 from changgu.acd.commands import DialPerson, HangUpAgent, RingAgent, StopRinging
 from changgu.acd.engine import Effect
 from changgu.acd.events import AgentHungUp, AgentReady, ConversationMissing, Event, RingFailed
@@ -57,8 +57,6 @@ TURN_BY_IDLENESS = frozenset({"longest_idle", "top_down"})
 """Strategies by which the longest idle of those who stand alike rings."""
 
 MISSES = frozenset({OfferEnd.NO_ANSWER, OfferEnd.FAILED, OfferEnd.AGENT_LEFT})
-
-SPOKEN = (CallState.TALKING, CallState.HELD)
 
 Place = tuple[float, int]
 
@@ -308,7 +306,7 @@ class Books:
     def crowd(self, queue: QueueName, but: CallId) -> int:
         """Inbound callers who wait in a queue or are offered to agents."""
         return sum(
-            page.queue == queue and page.state in (CallState.WAITING, CallState.OFFERED) and not page.outbound
+            page.queue == queue and page.state in IN_QUEUE and not page.outbound
             for call, page in self.calls.items()
             if call != but
         )

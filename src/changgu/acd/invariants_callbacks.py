@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from changgu.acd.call_state import SPOKEN
 from changgu.acd.callbacks import person_key
 from changgu.acd.commands import DialPerson
 from changgu.acd.facts import CallbackBooked, CallbackClosed, CallbackEnd
 from changgu.acd.identity import Instant, QueueName
-from changgu.acd.invariants_books import SPOKEN, Step, insist
+from changgu.acd.invariants_books import Step, insist
 
 if TYPE_CHECKING:
     from changgu.acd.invariants import Watch

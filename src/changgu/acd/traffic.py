@@ -28,6 +28,7 @@ from changgu.acd.events import (
     PhoneUnreachable,
 )
 from changgu.acd.facts import (
+    GAVE_UP,
     AgentStateChanged,
     CallAnswered,
     CallConnected,
@@ -39,13 +40,10 @@ from changgu.acd.facts import (
     Direction,
     OfferEnd,
     OfferEnded,
-    Outcome,
     Recorded,
 )
 from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
 from changgu.acd.records import AgentView, CallView
-
-ABANDONED = frozenset({Outcome.ABANDONED_IN_QUEUE, Outcome.ABANDONED_RINGING})
 
 COMES_BACK = 60.0
 """Seconds after which somebody who let the phone ring too often is taken to be back, where the day shows none."""
@@ -245,7 +243,7 @@ class Recording:
             visit.talk = at - connected
         elif not visit.gave_up:
             visit.waited = max(0.0, at - visit.at)
-            visit.gave_up = ended.outcome in ABANDONED
+            visit.gave_up = ended.outcome in GAVE_UP
 
     def _wrap_up(self, change: AgentStateChanged, at: Instant, entry: Recorded) -> None:
         begun = self._wrapping.pop(change.agent, None)

@@ -6,7 +6,7 @@ from functools import partial
 from operator import itemgetter
 
 from changgu.acd.agent_words import AgentState
-from changgu.acd.call_state import CallState
+from changgu.acd.call_state import IN_QUEUE, CallState
 from changgu.acd.callback_desk import CallbackDesk
 from changgu.acd.callbacks import last_moment
 from changgu.acd.commands import Announce, Divert, Farewell, PlayMusicOnHold, StopRinging
@@ -40,8 +40,6 @@ FAREWELLS = {
 }
 
 NO_QUEUES: frozenset[QueueName] = frozenset()
-
-IN_QUEUE = frozenset({CallState.WAITING, CallState.OFFERED})
 
 
 class Wish(Message, frozen=True):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
-from changgu.acd.call_state import CallState
+from changgu.acd.call_state import IN_QUEUE, CallState
 from changgu.acd.commands import (
     Command,
     ConnectCall,
@@ -230,7 +230,7 @@ class _Play:
         if call is not None and caller.alive and call.state is CallState.CONNECTING:
             self._in(2 * JOINING, lambda: self._gives_up(caller))  # unless they are joined by then
             return
-        if call is None or not caller.alive or call.state not in (CallState.WAITING, CallState.OFFERED):
+        if call is None or not caller.alive or call.state not in IN_QUEUE:
             return
         key = caller.visit.key
         if key is not None and key in self._keys(call.queue):

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from changgu.acd.facts import (
+    GAVE_UP,
     CallAnswered,
     CallEnded,
     CallQueued,
@@ -41,8 +42,6 @@ ENDS = {
     Outcome.REFUSED: End.FAILED,
 }
 """What an outcome means for somebody who was in the menu; every other one: they were led elsewhere."""
-
-GAVE_UP = frozenset({Outcome.ABANDONED_IN_QUEUE, Outcome.ABANDONED_RINGING})
 
 
 class DeskMenu:

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from changgu.acd.call_rows.store import CallRow
 from changgu.acd.event_json import FloorOpened
 from changgu.acd.facts import (
+    GAVE_UP,
     CallbackBooked,
     CallOffered,
     Emergency,
     FloorTakenUp,
-    Outcome,
     Recorded,
 )
 from changgu.acd.floor_json import digest_of, floor_from_json, floor_to_json
@@ -41,8 +41,6 @@ ABANDONED_WITHIN = timedelta(hours=24)
 
 OFFERS_WITHIN = 20_000
 """Facts among which the last offer of each queue is looked for."""
-
-ABANDONED = (Outcome.ABANDONED_IN_QUEUE.value, Outcome.ABANDONED_RINGING.value)
 
 _Facts: TypeAlias = "Select[int, datetime, str, str, str | None]"
 
@@ -247,7 +245,8 @@ async def _since_settled(session: AsyncSession, marks: Sequence[Any], last: int)
 async def _who_gave_up(session: AsyncSession, at: datetime) -> list[Recorded]:
     """Beginning and end of the calls of those who gave up not long before a time."""
     recent = CallRow.ended_at.between(at - ABANDONED_WITHIN, at)
-    calls = (await session.execute(select(CallRow.id).where(recent, CallRow.outcome.in_(ABANDONED)))).scalars().all()
+    gave_up = CallRow.outcome.in_([outcome.value for outcome in GAVE_UP])
+    calls = (await session.execute(select(CallRow.id).where(recent, gave_up))).scalars().all()
     found: list[Recorded] = []
     for part in _parts(calls):
         ends = LedgerRow.kind.in_(("CallStarted", "CallEnded"))
