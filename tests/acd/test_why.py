@@ -120,8 +120,24 @@ async def test_who_may_not_see_a_call_is_not_told_why_either(desk: Desk, show: S
 async def test_a_call_that_rang_nowhere_has_nothing_to_explain(desk: Desk, show: Show) -> None:
     await desk.happen(CallerDialledIn(CallId("c9"), "01012345678", "1000"))
 
-    assert (await desk.get("/calls/c9/why"))["items"] == []
+    answer = await desk.get("/calls/c9/why")
+    assert (answer["items"], answer["unserved"]) == ([], None)
     await show("/calls/c9/why", status=404)
+
+
+async def test_programs_are_told_how_a_caller_waits_who_is_offered_to_nobody(desk: Desk, show: Show) -> None:
+    await desk.happen(PhoneReachable(BOB), AgentReady(BOB), CallerDialledIn(CallId("c1"), None, "1000"))
+    await desk.happen(CallArrived(CallId("c1"), NETWORK, skills=frozenset({"vpn"})))
+    await desk.happen(AgentSignedIn(ALICE), after=30)
+    waits = {"queue": "network", "title": "네트워크", "waited_seconds": 30.0, "waits_still": True}
+
+    answer = await desk.get("/calls/c1/why")
+    assert (answer["items"], {name: answer["unserved"][name] for name in waits}) == ([], waits)
+    assert answer["unserved"]["en"] == "its 3 agents: 1 away, 1 signed out, 1 lacking the skill"
+
+    await desk.happen(CallerHungUp(CallId("c1")), after=5)
+    told = (await desk.get("/calls/c1/why"))["unserved"]
+    assert (told["waited_seconds"], told["waits_still"]) == (35.0, False)
 
 
 async def test_a_call_older_than_the_keeping_of_floors_is_explained_by_todays(desk: Desk, database: Database) -> None:

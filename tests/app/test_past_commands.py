@@ -257,3 +257,9 @@ def test_whoever_was_offered_to_nobody_is_told_how_they_waited(tmp_path: Path) -
     assert "(network)" in said[1] or "(pc)" in said[1] or "PC" in said[1]
     assert "그때 맡은 요원 3명:" in said[2]
     assert "talking" in said[2]
+    answer = json.loads(run("why", alone, "--json", "--data", data).stdout)
+    told = answer["unserved"]
+    assert (answer["items"], told["waits_still"]) == ([], False)
+    assert said[2] == f"  그때 {told['ko']} · {told['en']}"
+    assert f"{told['title']} ({told['queue']})에서" in said[1]
+    assert told["waited_seconds"] > 1

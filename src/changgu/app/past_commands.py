@@ -68,32 +68,30 @@ def why(
     """왜 이 요원인가. For each offer of a call: why this agent, why not the others, why no caller further ahead."""
     settings = _recorded_desk(data, config)
 
-    async def explained(database: Database) -> tuple[Explained, Unserved | None]:
+    async def explained(database: Database) -> Explained:
         record = await CallStore(database).get(CallId(call))
         if record is None:
             raise NotFound(f"{call}: 그런 통화가 없습니다.", f"{call}: there is no such call.")
         explainer = Explainer(Past(database), FloorStore(database).load_floor)
-        found = await explainer.of_call(CallId(call))
-        if found.offers or record.queued_at is None:
-            return found, None
-        return found, await explainer.of_wait(CallId(call), record.arrived_at, record.ended_at)
+        waited = record.queued_at is not None
+        return await explainer.of_visit(CallId(call), record.arrived_at, record.ended_at, waited=waited)
 
-    answer, unserved = with_database(settings, explained)
+    answer = with_database(settings, explained)
     if as_json:
         from changgu.acd.why.api import why_out  # the web's words: the other commands need not wait for them
 
         typer.echo(why_out(answer).model_dump_json(indent=2))
         return
     zone = ZoneInfo(settings.desk.time_zone)
-    for line in told(answer, zone, unserved):
+    for line in told(answer, zone):
         typer.echo(line)
 
 
-def told(answer: Explained, zone: ZoneInfo, unserved: Unserved | None = None) -> list[str]:
+def told(answer: Explained, zone: ZoneInfo) -> list[str]:
     """The explanations for people, in both languages."""
     if not answer.offers:
         lines = ["어느 요원의 전화도 울리지 않았습니다 · it rang at nobody's phone"]
-        return lines if unserved is None else [*lines, *_in_vain(unserved)]
+        return lines if answer.unserved is None else [*lines, *_in_vain(answer.unserved)]
     lines = [] if answer.floor_known else ["(그때의 설정이 없어 지금 설정으로 · by today's set-up)"]
     for one in answer.offers:
         lines += _offer(one, answer.names, zone)

@@ -9,7 +9,7 @@ from changgu.acd import why_words
 from changgu.acd.api import CallDesk
 from changgu.acd.explain import Explanation, PassedOver, Reason, Why
 from changgu.acd.identity import AgentId, CallId
-from changgu.acd.why.service import Explained, Explainer
+from changgu.acd.why.service import Explained, Explainer, Unserved
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.database import moment
 
@@ -60,10 +60,22 @@ class OfferWhyOut(BaseModel):
     explained: bool = Field(description="False when the rules do not explain the offer: a fault worth reporting")
 
 
+class UnservedOut(BaseModel):
+    """How a caller waited who was offered to nobody."""
+
+    queue: str = Field(description="In which they waited last")
+    title: str
+    waited_seconds: float = Field(description="In this queue, up to now when `waits_still`")
+    waits_still: bool
+    ko: str = Field(description="What the agents of the queue did at the end of the wait")
+    en: str
+
+
 class WhyOut(BaseModel):
     """Every offer of one call, in order."""
 
     items: list[OfferWhyOut]
+    unserved: UnservedOut | None = Field(description="Of a call that waited and was offered to nobody; else null")
     floor_known: bool = Field(
         description="False when the set-up of those days was not kept, and today's had to do for the explanation"
     )
@@ -74,6 +86,7 @@ def why_out(explained: Explained) -> WhyOut:
     """The answer in both languages."""
     return WhyOut(
         items=[_offer(one, explained.names) for one in explained.offers],
+        unserved=None if explained.unserved is None else _unserved(explained.unserved),
         floor_known=explained.floor_known,
         left_out=explained.left_out,
     )
@@ -104,6 +117,18 @@ def _offer(one: Explanation, names: why_words.Names) -> OfferWhyOut:
     )
 
 
+def _unserved(one: Unserved) -> UnservedOut:
+    said = why_words.nobody(one.agents)
+    return UnservedOut(
+        queue=one.queue,
+        title=one.names.get(one.queue, one.queue),
+        waited_seconds=round(one.waited, 3),
+        waits_still=one.still,
+        ko=said.ko,
+        en=said.en,
+    )
+
+
 def _sentence(why: Why, said: why_words.Said) -> SentenceOut:
     return SentenceOut(why=why, ko=said.ko, en=said.en)
 
@@ -125,8 +150,13 @@ def build_router(gate: Gate, desk: CallDesk, explainer: Explainer) -> APIRouter:
 
     @router.get("/calls/{id}/why", tags=["calls"], summary="Why a call was offered to whom it was offered")
     async def get_why(id: str = Path(max_length=150), actor: Actor = agent) -> WhyOut:
-        """For each offer: why this agent, why not each other agent, and why no caller with a better place."""
-        await desk.one(actor, CallId(id))
-        return why_out(await explainer.of_call(CallId(id)))
+        """For each offer: why this agent, why not each other agent, and why no caller with a better place.
+
+        Of a call that was offered to nobody: how long it waited, and what the agents of its queue did then.
+        """
+        one = await desk.one(actor, CallId(id))
+        until = None if one.ended_at is None else one.ended_at.timestamp()
+        waited = one.queued_at is not None
+        return why_out(await explainer.of_visit(CallId(id), one.arrived_at.timestamp(), until, waited=waited))
 
     return router

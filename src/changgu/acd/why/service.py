@@ -1,7 +1,7 @@
 """Explains the offers of any call, past or present: the floor is rebuilt from the ledger as it was just before each."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from changgu.acd.call_state import CallState
 from changgu.acd.explain import Explanation, Reason, Why, cannot, explain_offer
@@ -24,19 +24,6 @@ FOREVER = 4_102_444_800.0
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
-    """The offers of one call, in order."""
-
-    offers: tuple[Explanation, ...]
-    names: Mapping[str, str]
-    """What agents and queues were called then, by login and short name."""
-    floor_known: bool = True
-    """False when the set-up of those days was not kept, and today's had to do."""
-    left_out: int = 0
-    """Further offers."""
-
-
-@dataclass(frozen=True, slots=True)
 class Unserved:
     """How a caller waited who was offered to nobody."""
 
@@ -49,6 +36,21 @@ class Unserved:
     names: Mapping[str, str]
     still: bool
     """Whether they wait still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The offers of one call, in order."""
+
+    offers: tuple[Explanation, ...]
+    names: Mapping[str, str]
+    """What agents and queues were called then, by login and short name."""
+    floor_known: bool = True
+    """False when the set-up of those days was not kept, and today's had to do."""
+    left_out: int = 0
+    """Further offers."""
+    unserved: Unserved | None = None
+    """Of a call that waited and was offered to nobody."""
 
 
 class Explainer:
@@ -86,11 +88,20 @@ class Explainer:
             reached = upto + 1
         return Explained(tuple(explained), names, moment.floor is not None, len(offers) - len(asked))
 
-    async def of_wait(self, call: CallId, since: Instant, until: Instant | None) -> Unserved | None:
-        """The last wait of a call between two times, as it was just before its end; None when it never waited.
+    async def of_visit(
+        self, call: CallId, since: Instant, until: Instant | None, *, waited: bool
+    ) -> Explained:
+        """Every offer of a call, or how it waited in vain between these times.
 
-        `until` is None for a call that is not over.
+        `until` is None for a call that is not over; `waited` is false for one that never came to a queue.
         """
+        found = await self.of_call(call)
+        if found.offers or not waited:
+            return found
+        return replace(found, unserved=await self._of_wait(call, since, until))
+
+    async def _of_wait(self, call: CallId, since: Instant, until: Instant | None) -> Unserved | None:
+        """The last wait of a call between two times, as it was just before its end; None when it never waited."""
         span = await self._past.between(since - A_MOMENT, FOREVER if until is None else until + A_MOMENT)
         if span is None:
             return None
