@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from changgu.acd.events import Event, PhoneReachable, PhoneUnreachable
 from changgu.acd.identity import AgentId
+from changgu.asterisk_conf.pbx_modules import NEWS_OF_NOBODY
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan, ShadowQueue, agent_phone
 from changgu.asterisk_conf.render import render
 from changgu.telephony.agent_phones import AgentPhones
@@ -75,6 +77,13 @@ async def test_every_module_loads_without_a_complaint(pbx: PrivatePbx, plan: Pbx
     said = (Path(plan.folders.log) / "messages.log").read_text()
     assert [line for line in said.splitlines() if "WARNING" in line or "ERROR" in line] == []
     assert await endpoints(plan) == {"agent-alice", "anonymous"}
+
+
+def test_the_pbx_knows_the_news_that_it_need_not_make(plan: PbxPlan, release: PbxRelease) -> None:
+    """It says nothing of a name that it does not know, and goes on making that news."""
+    known = re.findall(r"decline=(\w+)", (release.data / "conf/samples/stasis.conf.sample").read_text())
+    declined = re.findall(r"^decline = (\w+)$", render(plan, FLOOR)["stasis.conf"], re.MULTILINE)
+    assert set(declined) == set(NEWS_OF_NOBODY) <= set(known)
 
 
 async def test_a_new_agent_and_queue_are_there_after_apply_and_nothing_restarts(pbx: PrivatePbx, plan: PbxPlan) -> None:

@@ -156,3 +156,21 @@ AMI_EVENTS_OF_NOBODY = (
 )
 """What happens in every call and no `AMI_EVENTS` tell: the PBX need not write them, nor wake the manager's session
 for each, only to find that it does not want them."""
+
+NEWS_OF_NOBODY = (
+    "ast_channel_varset_type",
+    "ast_rtp_rtcp_received_type",
+    "ast_rtp_rtcp_sent_type",
+    "queue_agent_called_type",
+    "queue_agent_complete_type",
+    "queue_agent_connect_type",
+    "queue_agent_ringnoanswer_type",
+    "queue_caller_abandon_type",
+    "queue_caller_join_type",
+    "queue_caller_leave_type",
+    "queue_member_pause_type",
+    "queue_member_status_type",
+)
+"""What the PBX need not even make (stasis.conf): nobody reads it, and it is nearly half of all that ARI and the manager
+are told of a call, who make JSON and text of it before they find that nobody wants it. The manager does not start
+without most others, and CEL is made of some."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from changgu.asterisk_conf.pbx_modules import AMI_EVENTS, AMI_EVENTS_OF_NOBODY, MODULES
+from changgu.asterisk_conf.pbx_modules import AMI_EVENTS, AMI_EVENTS_OF_NOBODY, MODULES, NEWS_OF_NOBODY
 from changgu.asterisk_conf.plan import PbxFloor, PbxPlan
 
 # What reads templates is imported when something is rendered: mostly a start finds the files of the last one.
@@ -101,7 +101,10 @@ def _environment() -> "Environment":
         autoescape=False,  # noqa: S701 - the values are checked in plan.py; this is not HTML
     )
     environment.filters["host"] = _bracketed
-    environment.globals.update(modules=MODULES, ami_events=AMI_EVENTS, ami_events_of_nobody=AMI_EVENTS_OF_NOBODY)
+    environment.globals.update(
+        modules=MODULES, ami_events=AMI_EVENTS, ami_events_of_nobody=AMI_EVENTS_OF_NOBODY,
+        news_of_nobody=NEWS_OF_NOBODY,
+    )  # fmt: skip
     return environment
 
 
