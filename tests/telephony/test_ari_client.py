@@ -1,7 +1,14 @@
-"""Requests over HTTP hold nobody up."""
+"""Requests over HTTP hold nobody up, and leave nothing open."""
 
+import asyncio
 import subprocess
 import sys
+
+import pytest
+
+from changgu.telephony.ari.client import Ari
+from changgu.telephony.ari.errors import AriAway
+from changgu.telephony.ari.stream import AriAddress, AriStream
 
 FIRST_REQUEST = """
 import asyncio, sys, threading
@@ -43,3 +50,18 @@ def test_the_first_request_over_http_does_not_make_callers_wait_while_it_is_read
     """After a crash the first look at the PBX held all calls up for a tenth of a second. Nobody else is asked."""
     done = subprocess.run([sys.executable, "-c", FIRST_REQUEST], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == ["[]", "{'/dev/null'}", "[]"], done.stderr
+
+
+async def test_what_is_asked_while_the_desk_closes_opens_no_connection_that_nobody_would_close() -> None:
+    """What requests over HTTP need is still being read then."""
+    opened: list[asyncio.StreamWriter] = []
+    async with await asyncio.start_server(lambda _, writer: opened.append(writer), "127.0.0.1", 0) as pbx:
+        address = AriAddress("127.0.0.1", pbx.sockets[0].getsockname()[1], "changgu", "secret")
+        ari = Ari(AriStream(address, print), address)
+        asked = asyncio.create_task(ari.blocking("GET", "channels", deadline=2))
+        await asyncio.sleep(0)
+        await ari.close()
+
+        with pytest.raises(AriAway, match="closed"):
+            await asked
+        assert opened == []

@@ -56,6 +56,7 @@ class Ari:
         self._stream = stream
         self._address = address
         self._http: httpx.AsyncClient | None = None
+        self._closed = False
 
     @property
     def app(self) -> str:
@@ -118,6 +119,8 @@ class Ari:
             await asyncio.to_thread(_read_http)
         import httpx
 
+        if self._closed:  # perhaps while it was read
+            raise AriAway(f"{method} {uri}: closed")
         if self._http is None:
             self._http = httpx.AsyncClient(
                 base_url=self._address.http_url,
@@ -139,7 +142,8 @@ class Ari:
         return reply
 
     async def close(self) -> None:
-        """Give the HTTP connections back."""
+        """Give the HTTP connections back; who asks over HTTP from now on hears `AriAway`."""
+        self._closed = True
         if self._http is not None:
             await self._http.aclose()
             self._http = None
