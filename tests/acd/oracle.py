@@ -31,10 +31,7 @@ class Oracle(Callbacks):
     def handle(self, event: e.Event, now: float, given: Iterable[object] = ()) -> list[tuple[str, str]]:
         """Who is offered to whom because of this event; `said` holds the rest."""
         self.begin(now, given)
-        before = self.queued
         self.take_in(event)
-        if isinstance(event, e.DeadlinePassed):
-            self.who_was_moved_first(before)
         self.match()
         return self.offers
 
@@ -90,18 +87,21 @@ class Oracle(Callbacks):
             *((self.due_of_visit(visit), visit) for visit in self.visits.values()),
             *((self.due_of_promise(promise), promise) for promise in self.promises.values()),
         ]
-        return min(everything, key=lambda entry: entry[0], default=(inf, None))
+        due = min((due for due, _ in everything), default=inf)
+        return due, min((what for at, what in everything if at == due), key=self.told, default=None)
 
     def deadline(self) -> float:
         return self.most_urgent()[0]
 
-    def who_was_moved_first(self, before: int) -> None:
-        """Of those whose limits ran out together, any may come to the next queue first: as the engine has it."""
-        told = {fact.call: number for number, fact in enumerate(self.given) if isinstance(fact, f.CallQueued)}
-        moved = [visit for visit in self.visits.values() if visit.seq > before and visit.call in told]
-        numbers = sorted(visit.seq for visit in moved)
-        for number, visit in zip(numbers, sorted(moved, key=lambda visit: told[visit.call]), strict=True):  # type: ignore[index]
-            visit.seq = number
+    def told(self, what: Person | Visit | Promise | None) -> int:
+        """Of those whose limits run out together, any may be first: as the engine has it."""
+        for number, fact in enumerate(self.given):
+            match fact, what:
+                case f.CallOverflowed(call, why=Departure.WAITED | Departure.DESERTED), Visit() if call == what.call:
+                    return number
+                case (f.OfferEnded() | f.AgentStateChanged()), Person() if fact.agent == what.login:
+                    return number
+        return len(self.given)
 
     def due_of_visit(self, visit: Visit) -> float:
         if visit.dialled_at is not None and not visit.reached:
