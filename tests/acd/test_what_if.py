@@ -10,7 +10,17 @@ import pytest
 from changgu.acd.agent_state import AgentState, NotReadyReason
 from changgu.acd.engine import Engine
 from changgu.acd.events import AgentNotReady, AgentReady, CallArrived, CallbackAsked, Event, PhoneReachable
-from changgu.acd.facts import AgentStateChanged, CallQueued, Departure, Recorded
+from changgu.acd.facts import (
+    AgentStateChanged,
+    CallbackBooked,
+    CallConnected,
+    CallEnded,
+    CallOverflowed,
+    CallQueued,
+    Departure,
+    Outcome,
+    Recorded,
+)
 from changgu.acd.figures import ROWS, Counted, Kpis, jain, middle, quantile, spread, table, width
 from changgu.acd.identity import AgentId, CallbackId, CallId, QueueName
 from changgu.acd.kaplan_meier import PATIENT, Patience
@@ -112,6 +122,40 @@ def test_a_played_day_can_be_replayed_to_the_byte() -> None:
 
     assert replayer.finish() is None
     assert replayer.facts == len(ledger)
+
+
+@pytest.mark.parametrize("to", [Destination(Way.CALLBACK), Destination(Way.NUMBER, "0215881234")])
+def test_who_is_led_to_where_the_desk_has_no_line_comes_back_to_their_place(to: Destination) -> None:
+    """They wait there for the rest of their patience, and hang up when it is used up."""
+    out = replace(FLOOR.queues[0], overflows=(Overflow(Departure.WAITED, to, 5),))
+    floor = replace(FLOOR, queues=(out, FLOOR.queues[1]))
+    traffic = an_hour(5, per_minute=3)
+    ledger: list[Recorded] = []
+
+    dialled = play(traffic, floor)
+    back = play(traffic, floor, ledger=ledger.append, closed={to})
+
+    assert dialled.elsewhere > 10
+    assert (back.elsewhere, back.callbacks_kept) == (0, 0)
+    assert back.offered == back.answered + back.abandoned
+    led = {entry.fact.call for entry in ledger if isinstance(entry.fact, CallOverflowed)}
+    answered = {entry.fact.call for entry in ledger if isinstance(entry.fact, CallConnected)}
+    assert led & answered
+    assert led - answered
+
+
+def test_who_asks_by_key_for_a_call_that_cannot_be_made_hangs_up_once_they_are_told() -> None:
+    keyed = replace(FLOOR.queues[0], keys={"1": Destination(Way.CALLBACK)})
+    floor = replace(FLOOR, queues=(keyed, FLOOR.queues[1]), agents=())
+    came = CallArrived(CallId("c1"), NETWORK)
+    visit = Visit(CallId("c1"), T0 + 60, came, "01012345678", "1000", waited=40, gave_up=True, key="1")
+    ledger: list[Recorded] = []
+
+    play(Traffic(T0, T0 + HOUR, [visit], []), floor, ledger=ledger.append, closed={Destination(Way.CALLBACK)})
+
+    assert not any(isinstance(entry.fact, CallbackBooked) for entry in ledger)
+    (end,) = [entry for entry in ledger if isinstance(entry.fact, CallEnded)]
+    assert (end.at, end.fact.outcome) == (T0 + 60 + 40 + 30, Outcome.ABANDONED_IN_QUEUE)  # type: ignore[union-attr]
 
 
 def test_more_agents_help_and_fewer_hurt() -> None:

@@ -134,6 +134,20 @@ def test_what_would_have_been_stands_beside_what_was(day: Path, tmp_path: Path) 
     assert "may differ from what was lived" in lines[-1]
 
 
+def test_a_desk_without_a_line_calls_nobody_back_with_other_rules_either(day: Path, tmp_path: Path) -> None:
+    rules, config = tmp_path / "other.toml", tmp_path / "changgu.toml"
+    rules.write_text('[queue.network]\noverflow = [{ when = "waited", limit = "20s", to = "callback" }]\n', "utf-8")
+    config.write_text('[outside]\ndial = "PJSIP/{number}@trunk-carrier"\n', "utf-8")
+    asked = ("replay", DAY, NEXT_DAY, "--with", rules, "--seeds", "1", "--json", "--data", day)
+
+    without, with_line = run(*asked), run(*asked, "--config", config)
+
+    assert "callback: 걸 수 없어" in without.stderr
+    assert json.loads(without.stdout)["other"]["elsewhere"] == 0
+    assert "걸 수 없어" not in with_line.stderr
+    assert json.loads(with_line.stdout)["other"]["elsewhere"] > 0
+
+
 def test_the_same_rules_give_the_figures_that_were_lived(day: Path) -> None:
     result = run("replay", DAY, NEXT_DAY, "--agents", "+2", "--seed", "3", "--json", "--data", day)
 

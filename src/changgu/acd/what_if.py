@@ -9,7 +9,7 @@ the same people, and a difference in the figures is a difference of the rules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
@@ -34,6 +34,7 @@ from changgu.acd.events import (
     AgentReady,
     AgentSignedIn,
     AgentSignedOut,
+    CallArrived,
     CallbackAsked,
     CallerDialledIn,
     CallerHungUp,
@@ -56,7 +57,7 @@ from changgu.acd.floor_json import floor_digest
 from changgu.acd.hand import Effect
 from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, QueueName
 from changgu.acd.kaplan_meier import Patience
-from changgu.acd.queues import Agent, Floor, Way
+from changgu.acd.queues import Agent, Destination, Floor, Way
 from changgu.acd.strategies import strategy_named
 from changgu.acd.traffic import Traffic, Visit, by_queue, drawn
 
@@ -101,28 +102,34 @@ def with_agents(floor: Floor, traffic: Traffic, more: int) -> tuple[Floor, Traff
 
 
 def play(
-    traffic: Traffic, floor: Floor, seed: int = 1, ledger: Callable[[Recorded], None] = lambda entry: None
-) -> Kpis:
+    traffic: Traffic, floor: Floor, seed: int = 1, ledger: Callable[[Recorded], None] = lambda entry: None,
+    *, closed: Collection[Destination] = (),
+) -> Kpis:  # fmt: skip
     """The figures of the day with this floor; the same for the same traffic, floor and seed.
 
-    `ledger` is told every fact, as the real one would be.
+    `ledger` is told every fact, as the real one would be. `closed` are ways out that the desk has no line for: whoever
+    is led there comes back to their place.
     """
-    return _Play(traffic, floor, seed, ledger).run()
+    return _Play(traffic, floor, seed, ledger, closed).run()
 
 
 @dataclass(slots=True)
 class _Caller:
     visit: Visit
-    patience: float
     talk: float
     reaction: float
+    until: Instant
+    """When their patience is used up."""
     alive: bool = True
 
 
 class _Play:
-    def __init__(self, traffic: Traffic, floor: Floor, seed: int, ledger: Callable[[Recorded], None]) -> None:
+    def __init__(
+        self, traffic: Traffic, floor: Floor, seed: int, ledger: Callable[[Recorded], None],
+        closed: Collection[Destination],
+    ) -> None:  # fmt: skip
         self.traffic, self.floor, self.seed = traffic, floor, seed
-        self.ledger = ledger
+        self.ledger, self.closed = ledger, closed
         self.facts = 0
         self.engine = Engine(floor)
         self.counted = Counted(floor)
@@ -218,12 +225,13 @@ class _Play:
 
     def come(self, visit: Visit) -> None:
         """A caller comes to the queue."""
+        patience = self._patience_of(visit)
         caller = self.callers[visit.call] = _Caller(
-            visit, self._patience_of(visit), self._talk_of(visit), self._reaction_of(visit)
+            visit, self._talk_of(visit), self._reaction_of(visit), self.now + patience
         )
         self.tell(CallerDialledIn(visit.call, visit.caller, visit.dialled))
         self.tell(visit.arrived)
-        self._in(caller.patience, lambda: self._gives_up(caller))
+        self._in(patience, lambda: self._gives_up(caller))
 
     def _gives_up(self, caller: _Caller) -> None:
         call = self.engine.calls.get(caller.visit.call)
@@ -246,6 +254,9 @@ class _Play:
         caller = self.callers.get(command.call)
         if command.call not in self.engine.calls or caller is None or not caller.alive:
             return
+        if command.to in self.closed:
+            self._turned_back(caller, command.queue)
+            return
         match command.to.way:
             case Way.VOICEMAIL:
                 outcome: Outcome | None = Outcome.VOICEMAIL
@@ -258,6 +269,12 @@ class _Play:
             case _:
                 outcome = None
         self.tell(MenuEnded(command.call, served=outcome is not None, outcome=outcome))
+
+    def _turned_back(self, caller: _Caller, queue: QueueName) -> None:
+        self.tell(CallArrived(caller.visit.call, queue))
+        if self.now >= caller.until:
+            caller.alive = False
+            self.tell(CallerHungUp(caller.visit.call))
 
     # Agents
 

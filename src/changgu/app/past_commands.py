@@ -34,6 +34,7 @@ from changgu.app.schema import DATABASE
 from changgu.app.settings import Settings
 from changgu.ground.database import Database, moment
 from changgu.ground.trouble import BadInput, NotFound
+from changgu.telephony.dial_plan import unreachable_destinations
 
 FACTS_AT_ONCE = 20_000
 
@@ -172,10 +173,19 @@ def replay(
     lived, traffic, floor = with_database(settings, lambda database: _recorded(database, begin, end))
     other, with_them = _changed(settings, floor, traffic, rules, strategy, agents)
     throws = range(seed, seed + seeds)
+    plan = settings.outside.plan(settings.desk.extensions)
+    closed = [frozenset(to for _, to, _ in unreachable_destinations(plan, one)) for one in (floor, other)]
+    if closed[1]:
+        ways = ", ".join(sorted(str(to) for to in closed[1]))
+        note(
+            f"{ways}: 걸 수 없어 발신자가 제자리로 돌아옵니다 · "
+            "not dialled by this desk: callers come back to their place"
+        )
+    others = [play(with_them, other, one, closed=closed[1]) for one in throws]
     columns = [
         ("기록 · lived", lived),
-        ("같은 규칙 · same rules", middle([play(traffic, floor, one) for one in throws])),
-        ("다른 규칙 · other rules", middle(others := [play(with_them, other, one) for one in throws])),
+        ("같은 규칙 · same rules", middle([play(traffic, floor, one, closed=closed[0]) for one in throws])),
+        ("다른 규칙 · other rules", middle(others)),
     ]
     if as_json:
         answer = dict(zip(("lived", "same", "other"), _plain(columns), strict=True))
