@@ -31,6 +31,8 @@ class Matching:
         """What the engine did in this step: only for the choices that are its own (chance, the forecast, offer ids)."""
         self.offers: list[tuple[str, str]] = []
         self.fresh: list[str] = []
+        self.silenced: set[str] = set()
+        """Calls for which a phone has stopped ringing in this step."""
         self.turn: dict[str, str] = {}
         """By queue: the agent who was offered a call of it last."""
         self.abandoned_at: dict[str, float] = {}
@@ -206,6 +208,14 @@ class Matching:
             person = self.people.get(login)
             if person is not None and person.state == "ready":
                 self.join_in(person)
+        for visit in sorted((self.visits[call] for call in self.silenced if call in self.visits), key=self.place):
+            ready = [person for person in self.people.values() if person.state == "ready"]
+            for person in sorted(ready, key=lambda person: self.rank_if_able(person, visit)):
+                if self.may_join(person, visit):
+                    self.offer(visit, person)
+
+    def rank_if_able(self, person: Person, visit: Visit) -> tuple[object, ...]:
+        return (0, *self.rank(person, visit)) if self.may_take(person, visit) else (1,)
 
     def is_too_late(self, visit: Visit) -> bool:
         """A call-back that nobody is offered any more today; noticed at the next look at the queue, or by the clock."""
@@ -228,18 +238,19 @@ class Matching:
 
     def join_in(self, person: Person) -> None:
         """Somebody who has just become free joins those whose phones ring for the best placed ring-all caller."""
-        ringing = [
-            visit
-            for visit in self.visits.values()
-            if visit.state == "offered"
+        ringing = [visit for visit in self.visits.values() if self.may_join(person, visit)]
+        if ringing:
+            self.offer(min(ringing, key=self.place), person)
+
+    def may_join(self, person: Person, visit: Visit) -> bool:
+        return (
+            visit.state == "offered"
             and not visit.nobody_on_the_line
             and self.queue_settings(visit.queue).strategy == "ring_all"
             and person.login not in visit.missed_by
             and self.may_take(person, visit)
             and self.nobody_better_rings(person, visit)
-        ]
-        if ringing:
-            self.offer(min(ringing, key=self.place), person)
+        )
 
     def nobody_better_rings(self, person: Person, visit: Visit) -> bool:
         """Who serves the queue only since it was opened, or at a higher level, waits for what becomes of the others."""

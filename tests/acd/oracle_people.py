@@ -95,6 +95,8 @@ class People(Matching):
             visit.agent = visit.offer = None
         if not visit.ringing:
             visit.state = "waiting"
+        else:
+            self.silenced.add(visit.call)
         return visit
 
     def missed(self, person: Person, why: str) -> None:

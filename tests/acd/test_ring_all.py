@@ -1,8 +1,13 @@
 """Everybody rings, one wins, and to the others there was never a call."""
 
+from collections.abc import Callable
+
+import pytest
+
+from changgu.acd.agent_state import AgentState
 from changgu.acd.commands import ConnectCall, HangUpAgent, RingAgent, StopRinging
 from changgu.acd.engine import Effect
-from changgu.acd.events import AgentAnswered, CallerHungUp
+from changgu.acd.events import AgentAnswered, AgentForced, CallerHungUp
 from changgu.acd.facts import CallAnswered, CallOffered, Choice, NewsIgnored, OfferEnd, OfferEnded
 from changgu.acd.identity import AgentId, CallId, OfferId
 from changgu.acd.queues import Agent, Seat
@@ -17,6 +22,10 @@ def everybody(*agents: str | Agent, ring_limit: float = 20, misses: int = 3) -> 
         floor.ready(agent if isinstance(agent, str) else agent.login)
         floor.wait(1)
     return floor
+
+
+def of_level(level: int, login: str) -> Agent:
+    return Agent(AgentId(login), login.title(), frozenset({HELPDESK}), seats={HELPDESK: Seat(level=level)})
 
 
 def rung(effects: list[Effect]) -> list[str]:
@@ -161,3 +170,75 @@ def test_somebody_of_a_lower_level_rings_along_with_those_who_helped_out() -> No
     assert rung(floor.call("c1")) == ["zoe"]
 
     assert rung(floor.ready("alice")) == ["alice"]
+
+
+def kept_out(*agents: str | Agent) -> Floor:
+    """Zoe of the second level rings, alice of the first rings along, and nobody else of a higher level may."""
+    floor = everybody(of_level(2, "zoe"), "alice", *agents)
+    for login in ("alice", *(agent if isinstance(agent, str) else agent.login for agent in agents)):
+        floor.not_ready(login)
+    assert rung(floor.call("c1")) == ["zoe"]
+    assert rung(floor.ready("alice")) == ["alice"]
+    return floor
+
+
+@pytest.mark.parametrize(
+    "silences",
+    [
+        lambda floor: floor.decline("alice"),
+        lambda floor: floor.agent_hangs_up("alice"),
+        lambda floor: floor.phone_gone("alice"),
+        lambda floor: floor.tell(AgentForced(AgentId("alice"), AgentState.LOGGED_OUT, "boss")),
+    ],
+)
+def test_who_was_kept_out_rings_along_as_soon_as_the_lower_level_rings_no_more(
+    silences: Callable[[Floor], list[Effect]],
+) -> None:
+    floor = kept_out(of_level(2, "yves"), of_level(2, "xena"))
+    assert rung(floor.ready("yves", "xena")) == []
+
+    assert rung(silences(floor)) == ["xena", "yves"]
+    assert {agent for agent, _ in floor.the_call("c1").ringing} == {"zoe", "yves", "xena"}
+
+
+def test_the_longest_idle_of_those_who_were_kept_out_comes_first() -> None:
+    floor = kept_out(of_level(2, "yves"), of_level(2, "xena"))
+    floor.ready("xena")
+    floor.wait(1)
+    floor.ready("yves")
+
+    assert rung(floor.decline("alice")) == ["xena", "yves"]
+
+
+def test_of_those_who_were_kept_out_only_the_lowest_level_rings_along() -> None:
+    floor = kept_out(of_level(3, "wanda"), of_level(2, "yves"), of_level(1, "bob"))
+    floor.ready("wanda", "yves", "bob")
+
+    assert rung(floor.decline("alice")) == [], "bob of the first level still rings"
+    assert rung(floor.decline("bob")) == ["yves"]
+    assert rung(floor.decline("zoe")) == [], "yves rings"
+    assert rung(floor.decline("yves")) == ["wanda"]
+
+
+def test_whoever_let_the_call_ring_already_is_not_let_in_again() -> None:
+    floor = kept_out(of_level(2, "yves"))
+    floor.decline("zoe")
+    assert rung(floor.ready("yves")) == []
+    floor.wait(1)
+    assert rung(floor.configure(of_level(2, "zoe"), an_agent("alice"), of_level(1, "yves"))) == ["yves"]
+
+    assert rung(floor.decline("alice")) == []
+    assert floor.the_call("c1").ringing[0][0] == "yves"
+
+
+def test_nobody_is_let_in_to_a_caller_who_has_been_answered_or_is_gone() -> None:
+    floor = kept_out(of_level(2, "yves"))
+    floor.ready("yves")
+    assert rung(floor.talk("alice")) == []
+    floor.agent_hangs_up("alice")
+
+    floor = kept_out(of_level(2, "yves"))
+    floor.ready("yves")
+    assert rung(floor.caller_hangs_up("c1")) == []
+
+

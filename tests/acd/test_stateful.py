@@ -1,6 +1,7 @@
 """Any floor, any news in any order: the rules hold, and the slow oracle sees the same callers with the same agents."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -18,7 +19,7 @@ from changgu.acd.facts import CallOffered, Outcome
 from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
 from changgu.acd.invariants import Watch
 from changgu.acd.invariants_books import differences
-from changgu.acd.queues import Floor
+from changgu.acd.queues import Floor, Seat
 from changgu.acd.skills import levels
 from tests.acd.oracle import Oracle
 from tests.acd.oracle_floors import (
@@ -116,8 +117,8 @@ class AnyFloor(RuleBasedStateMachine):
 
     @initialize(data=st.data())
     def open(self, data: st.DataObject) -> None:
-        self.kinds: dict[QueueName, Kind] = {queue: data.draw(a_kind()) for queue in QUEUES}
-        plan = data.draw(a_floor(self.kinds))
+        self.kinds: dict[QueueName, Kind] = {queue: self.a_kind(data) for queue in QUEUES}
+        plan = self.a_plan(data)
         self.now = OPENING
         self.engine = Engine(plan)
         self.watch = Watch(self.engine, plan)
@@ -131,6 +132,12 @@ class AnyFloor(RuleBasedStateMachine):
         for login in LOGINS:
             self.tell(e.PhoneReachable(login))
             self.tell(e.AgentReady(login))
+
+    def a_kind(self, data: st.DataObject) -> Kind:
+        return data.draw(a_kind())
+
+    def a_plan(self, data: st.DataObject) -> Floor:
+        return data.draw(a_floor(self.kinds))
 
     def configure(self, plan: Floor) -> None:
         effects = self.engine.configure(plan, self.now)
@@ -313,7 +320,7 @@ class AnyFloor(RuleBasedStateMachine):
         for queue, kind in self.kinds.items():
             self.kinds[queue] = Kind(kind.strategy, data.draw(callback_rules()))
         self.ordinary = None
-        self.configure(data.draw(a_floor(self.kinds)))
+        self.configure(self.a_plan(data))
 
     @rule(index=indexes, reached=st.sampled_from([True, True, False]))
     def a_dial_comes_to_an_end(self, index: int, reached: bool) -> None:
@@ -363,6 +370,30 @@ class AnyFloor(RuleBasedStateMachine):
     def everybody_who_rings_is_served(self, held: bool, by_caller: bool) -> None:
         for agent, call, offer in self.everybody_talks(held):
             self.tell(e.CallerHungUp(call) if by_caller else e.AgentHungUp(agent, call, offer))
+
+    @rule(
+        queue=queues, order=st.permutations(LOGINS), index=indexes,
+        kind=st.sampled_from([e.RingFailed, e.AgentHungUp]),
+    )  # fmt: skip
+    def they_come_free_one_by_one_and_a_phone_stops_ringing(
+        self, queue: QueueName, order: list[AgentId], index: int, kind: type
+    ) -> None:
+        """For the one caller there is, so that those who ring are of a lower level than who is free, and then are not."""
+        for call in list(self.watch.books.calls):
+            self.tell(e.CallerHungUp(call))
+        for login in LOGINS:
+            self.tell(e.AgentReady(login))
+            self.tell(e.AgentNotReady(login, NotReadyReason.BREAK))
+            self.tell(e.PhoneReachable(login))
+        self.tell(e.AgentReady(order[0]))
+        self.somebody_calls(queue)
+        for login in order[1:]:
+            self.tell(e.AgentReady(login))
+        for _ in LOGINS:
+            page = self.watch.books.calls.get(self.calls[-1])
+            if page is not None and page.offers:
+                offer, agent = list(page.offers.items())[index % len(page.offers)]
+                self.tell_of_attempt(kind, agent, page.call, offer)
 
     @rule(held=st.booleans())
     def everybody_who_rings_talks(self, held: bool) -> None:
@@ -468,7 +499,7 @@ class AnyFloor(RuleBasedStateMachine):
     def the_floor_is_set_up_anew(self, data: st.DataObject, now_and_then: int) -> None:
         if now_and_then == 0:
             self.ordinary = None
-            self.configure(data.draw(a_floor(self.kinds)))
+            self.configure(self.a_plan(data))
 
     @rule(data=st.data(), queue=queues, length=st.sampled_from([5.0, 10.0, 20.0]))
     def an_emergency_plan_is_set_or_taken_back(self, data: st.DataObject, queue: QueueName, length: float) -> None:
@@ -529,7 +560,24 @@ class AnyFloor(RuleBasedStateMachine):
         assert by_place == theirs, (by_place, theirs, placed)
 
 
+class RingAllFloor(AnyFloor):
+    """Everybody serves all queues, at one level or another, and all their phones ring."""
+
+    def a_kind(self, data: st.DataObject) -> Kind:
+        return replace(super().a_kind(data), strategy="ring_all")
+
+    def a_plan(self, data: st.DataObject) -> Floor:
+        plan, levels_of = super().a_plan(data), st.sampled_from([1, 1, 2, 2, 3])
+        agents = [
+            replace(agent, queues=frozenset(QUEUES), seats={queue: Seat(data.draw(levels_of)) for queue in QUEUES})
+            for agent in plan.agents
+        ]
+        return replace(plan, agents=tuple(agents))
+
+
 AnyFloor.TestCase.settings = settings(
     max_examples=500, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 TestAnyFloor = AnyFloor.TestCase
+RingAllFloor.TestCase.settings = settings(AnyFloor.TestCase.settings, max_examples=150)
+TestRingAllFloor = RingAllFloor.TestCase

@@ -155,7 +155,7 @@ class Engine:
         state = self._state
         try:
             self._deciders[type(event)](event, now)
-            while state.fresh or state.returned:
+            if state.fresh or state.returned or state.silenced:
                 self._distribution.run(now)
         except Exception as fault:
             raise HalfDecided(effects) from fault
@@ -187,8 +187,7 @@ class Engine:
             self._wishes.wish(AgentSignedOut(agent.login), now)
             if agent.state is AgentState.LOGGED_OUT:
                 self._hand.part_with(agent, now)
-        while self._state.fresh or self._state.returned:
-            self._distribution.run(now)
+        self._distribution.run(now)
         return effects
 
     def next_deadline(self) -> Instant | None:

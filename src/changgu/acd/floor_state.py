@@ -63,6 +63,8 @@ ABANDONERS_REMEMBERED: Final = 4096
 """How many numbers of callers who gave up are known, to serve them sooner when they call again."""
 
 MISSES: Final = frozenset({OfferEnd.NO_ANSWER, OfferEnd.FAILED, OfferEnd.AGENT_LEFT})
+GIVES_WAY: Final = frozenset({*MISSES, OfferEnd.WITHDRAWN})
+"""Ends of one agent's offer that leave the caller to all others."""
 KEEPS_TURN: Final = frozenset({OfferEnd.CALLER_LEFT, OfferEnd.ANSWERED_ELSEWHERE, OfferEnd.NOT_REACHED})
 
 K = TypeVar("K")
@@ -97,6 +99,8 @@ class FloorState:
         """Became free, and not yet brought together with callers."""
         self.returned: dict[CallId, CallRecord] = {}
         """Came to wait, and not yet brought together with agents."""
+        self.silenced: dict[CallId, CallRecord] = {}
+        """A phone stopped ringing for them and others ring on; not yet looked at who may ring along now."""
         self._queued = 0
         self._stamps = 0
         self.limits = Limits(self)
@@ -336,7 +340,11 @@ class FloorState:
             del call.offers[fact.offer]
             if fact.why in MISSES:
                 call.missed |= {fact.agent}
-            if not call.offers and call.state is not IN_MENU:
+            if call.offers:
+                if fact.why in GIVES_WAY:
+                    self.silenced[call.call] = call
+            elif call.state is not IN_MENU:
+                self._rings_no_more(call)
                 call.state = WAITING
                 self.lines.of(call).add_caller(call)
                 self.returned[call.call] = call
@@ -347,6 +355,10 @@ class FloorState:
             agent.keeps_turn = fact.why in KEEPS_TURN
             if fact.why in MISSES:
                 agent.misses += 1
+
+    def _rings_no_more(self, call: CallRecord) -> None:
+        if self.silenced:
+            self.silenced.pop(call.call, None)
 
     def _person_answered(self, fact: PersonAnswered, at: Instant) -> None:
         call = self.calls.get(fact.call)
@@ -361,6 +373,7 @@ class FloorState:
         call = self.calls.get(fact.call)
         if call is not None:
             call.state, call.offers, call.picked_up_at = CONNECTING, {fact.offer: fact.agent}, at
+            self._rings_no_more(call)
             if call.line is not None:
                 call.line.ringing.pop(call.call, None)
             self.limits.set_for_call(call)
@@ -401,6 +414,7 @@ class FloorState:
             if call.line is not None:
                 call.line.forget(call)
             self.returned.pop(fact.call, None)
+            self._rings_no_more(call)
             for login in call.offers.values():
                 self.agent(login).offer = None
             if call.due is not None:

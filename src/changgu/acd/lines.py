@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
 from math import inf
 from operator import itemgetter
+from sys import maxsize
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -47,6 +48,9 @@ class Kind(NamedTuple):
 
 
 PLAIN: Final = Kind()
+
+_LAST: Final = (True, maxsize)
+"""What everybody goes before."""
 
 _Kind = tuple[frozenset[str], float, frozenset[QueueName], AgentId | None]
 """A `Kind` without its names, as it is looked up."""
@@ -181,10 +185,25 @@ class Line:
 
     def rings_along(self, agent: AgentRecord, call: CallRecord, ringing: Iterable[AgentRecord]) -> bool:
         """Whether an agent who comes free joins those who ring for a caller: not while one of a lower level does."""
-        if agent.login in call.missed:
-            return False
-        mine = self._standing(agent)
-        return not any(one.login not in call.missed and self._standing(one) < mine for one in ringing)
+        return agent.login not in call.missed and self._standing(agent) <= self._lowest(call, ringing)
+
+    def _lowest(self, call: CallRecord, ringing: Iterable[AgentRecord]) -> tuple[bool, int]:
+        """Of those who ring for a caller and have not let them ring before, the one who keeps others out."""
+        return min((self._standing(one) for one in ringing if one.login not in call.missed), default=_LAST)
+
+    def let_in(self, call: CallRecord, ringing: Iterable[AgentRecord]) -> list[AgentRecord]:
+        """Who is free and may join those who ring for a caller: the lowest level of them, by their turn."""
+        if not self.has_idle():
+            return []
+        lowest = self._lowest(call, ringing)
+        if self._idle[0][:2] > lowest:
+            return []
+        able = [entry for entry in self._idle if _still_idle(entry) and entry[3] not in call.missed]
+        best = min((entry[:2] for entry in able), default=_LAST)
+        if best > lowest:
+            return []
+        group = {entry[3]: entry for entry in able if entry[:2] == best}
+        return [entry[5] for entry in sorted(group.values(), key=itemgetter(2, 3))]
 
     def has_idle(self) -> bool:
         """Whether anybody is free for callers of this line."""
