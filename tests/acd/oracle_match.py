@@ -87,6 +87,11 @@ class Matching:
             return None
         return login if queue.name in agent.queues and is_able(agent.skills, visit.asked) else None
 
+    def waits_for_somebody_who_left(self, visit: Visit) -> bool:
+        if visit.only is None or visit.lapsed:
+            return False
+        return visit.only not in self.people or self.people[visit.only].state == "logged_out"
+
     def steps(self, visit: Visit) -> list[float]:
         queue = self.queue_settings(visit.queue)
         times = {relaxation.after.total_seconds() for relaxation in queue.relaxations}
@@ -105,6 +110,7 @@ class Matching:
     def take_steps(self, visit: Visit, until: float, opened: frozenset[str] = frozenset()) -> None:
         """Takes every step that is due by then, and opens the call to further queues."""
         before = visit.taken, visit.lapsed
+        visit.lapsed = visit.lapsed or self.waits_for_somebody_who_left(visit)
         for time in self.steps(visit):
             if visit.taken < time and visit.entered + time <= until:
                 visit.taken = time
@@ -192,6 +198,9 @@ class Matching:
         return min(free, key=lambda person: self.rank(person, visit))
 
     def match(self) -> None:
+        for visit in self.visits.values():
+            if visit.state in ("waiting", "offered") and self.waits_for_somebody_who_left(visit):
+                self.take_steps(visit, self.now)
         for visit in list(self.visits.values()):
             nobody = not any(visit.queue in agent.queues for agent in self.floor.agents)
             if visit.state == "waiting" and nobody and not self.knows(visit.queue):

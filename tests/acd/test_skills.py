@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from changgu.acd.agent_words import AgentState
 from changgu.acd.commands import RingAgent
 from changgu.acd.engine import Effect
-from changgu.acd.events import CallArrived
+from changgu.acd.events import AgentForced, CallArrived
 from changgu.acd.facts import CallEnded, CallOffered, CallQueued, CallWidened, Choice
 from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.queues import Agent, Queue, Relaxation, Rules, Seat
@@ -174,6 +175,79 @@ def test_a_caller_who_wants_one_agent_waits_for_them_for_a_while() -> None:
     floor.talk("alice")
     assert rung(floor.wait(39)) == []
     assert rung(floor.wait(1)) == ["bob"]
+
+
+def test_nobody_waits_on_for_an_agent_who_signs_out() -> None:
+    floor = Floor("alice", "bob")
+    floor.ready("alice", "bob")
+    floor.call("c1")
+    floor.talk("alice")
+    arrives(floor, "c2", agent=AgentId("alice"))
+    arrives(floor, "c3", agent=AgentId("alice"))
+
+    floor.sign_out("alice")
+    assert floor.waiting() == ["c2", "c3"], "she signs out after the call: until then they wait for her"
+    floor.agent_hangs_up("alice")
+    effects = floor.wait(30)  # her wrap-up is over
+    assert floor.agent("alice").state == "logged_out"
+    assert [(fact.call, fact.anybody) for fact in effects if isinstance(fact, CallWidened)] == [
+        ("c2", True),
+        ("c3", True),
+    ]
+    assert [(one.call, one.agent, one.choice) for one in effects if isinstance(one, CallOffered)] == [
+        ("c2", "bob", Choice.TURN)
+    ]
+    assert floor.the_call("c3").wants is None
+
+
+def test_who_waits_for_an_agent_who_is_sent_home_while_their_phone_rings_is_anybodys() -> None:
+    floor = Floor("alice", "bob")
+    floor.ready("alice", "bob")
+    arrives(floor, "c1", agent=AgentId("alice"))
+    assert floor.agent("alice").call == "c1"
+
+    assert rung(floor.tell(AgentForced(AgentId("alice"), AgentState.LOGGED_OUT, "boss"))) == ["bob"]
+
+
+def test_who_waits_for_an_agent_who_is_taken_off_the_list_is_anybodys() -> None:
+    floor = Floor("alice", "bob")
+    floor.ready("alice", "bob")
+    floor.not_ready("alice")
+    assert rung(arrives(floor, "c1", agent=AgentId("alice"))) == []
+
+    assert rung(floor.configure(an_agent("bob"))) == ["bob"]
+
+
+def test_nobody_waits_on_for_the_agent_they_know_when_that_one_signs_out() -> None:
+    queue = Queue(HELPDESK, "helpdesk", strategy="last_agent", last_agent_wait=seconds(15))
+    floor = Floor("alice", "bob", queues=[queue])
+    floor.ready("alice", "bob")
+    floor.not_ready("alice")
+    assert rung(arrives(floor, "c1", last_agent=AgentId("alice"))) == []
+
+    assert rung(floor.sign_out("alice")) == ["bob"]
+
+
+def test_a_break_of_the_wanted_agent_ends_no_wait() -> None:
+    floor = Floor("alice", "bob", rules=Rules(named_agent_wait=seconds(40)))
+    floor.ready("alice", "bob")
+    floor.not_ready("alice")
+    assert rung(arrives(floor, "c1", agent=AgentId("alice"))) == []
+    floor.wait(30)
+
+    assert rung(floor.ready("alice")) == ["alice"]
+
+
+def test_steps_that_were_to_come_still_come_after_the_wanted_agent_has_signed_out() -> None:
+    floor = Floor("alice", seated("expert", delay=20))
+    floor.ready("alice", "expert")
+    floor.not_ready("alice")
+    assert rung(arrives(floor, "c1", agent=AgentId("alice"))) == []
+    floor.wait(5)
+
+    assert rung(floor.sign_out("alice")) == [], "the expert only helps after 20 s"
+    assert rung(floor.wait(14)) == []
+    assert rung(floor.wait(1)) == ["expert"]
 
 
 def test_the_wanted_agent_rings_and_it_is_said_why() -> None:

@@ -378,7 +378,7 @@ class AnyFloor(RuleBasedStateMachine):
     def they_come_free_one_by_one_and_a_phone_stops_ringing(
         self, queue: QueueName, order: list[AgentId], index: int, kind: type
     ) -> None:
-        """For the one caller there is, so that those who ring are of a lower level than who is free, and then are not."""
+        """For the only caller: those who ring are of a lower level than who is free, and then they are not."""
         for call in list(self.watch.books.calls):
             self.tell(e.CallerHungUp(call))
         for login in LOGINS:

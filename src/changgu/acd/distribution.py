@@ -30,14 +30,7 @@ class Distribution:
         self._state = hand.state
 
     def run(self, now: Instant) -> None:
-        """Bring together whoever became free and whoever came to wait; then whoever may ring along from now on."""
-        state = self._state
-        while state.fresh or state.returned:
-            self._bring_together(now)
-        if state.silenced:
-            self._let_in(now)
-
-    def _bring_together(self, now: Instant) -> None:
+        """Bring together whoever became free and whoever came to wait."""
         state = self._state
         fresh, returned = state.fresh, state.returned
         if not fresh and len(returned) == 1:
@@ -125,13 +118,13 @@ class Distribution:
         if ringing:
             self._offer(agent, min(ringing)[2], Choice.EVERYBODY, now)
 
-    def _let_in(self, now: Instant) -> None:
+    def let_in(self, now: Instant) -> None:
         """Phones have stopped ringing while others go on: who was kept out by the level of theirs rings along."""
         silenced, self._state.silenced = self._state.silenced, {}
         for _, _, call in sorted((call.key, call.seq, call) for call in silenced.values()):
             line = call.line
             if line is not None and call.reached and line.strategy.everybody:
-                for agent in line.let_in(call, [one for _, one in self._hand.open_offers(call)]):
+                for agent in line.let_in(call, (one for _, one in self._hand.open_offers(call))):
                     self._offer(agent, call, Choice.EVERYBODY, now)
 
     def _offer(self, agent: AgentRecord, call: CallRecord, choice: Choice, now: Instant) -> None:

@@ -155,8 +155,12 @@ class Engine:
         state = self._state
         try:
             self._deciders[type(event)](event, now)
-            if state.fresh or state.returned or state.silenced:
+            if state.signed_out:
+                self._waiting.wait_for_anybody(now)
+            while state.fresh or state.returned:
                 self._distribution.run(now)
+            if state.silenced:
+                self._distribution.let_in(now)
         except Exception as fault:
             raise HalfDecided(effects) from fault
         return effects
@@ -187,7 +191,10 @@ class Engine:
             self._wishes.wish(AgentSignedOut(agent.login), now)
             if agent.state is AgentState.LOGGED_OUT:
                 self._hand.part_with(agent, now)
-        self._distribution.run(now)
+        self._waiting.wait_for_anybody(now)
+        while self._state.fresh or self._state.returned:
+            self._distribution.run(now)
+        self._distribution.let_in(now)
         return effects
 
     def next_deadline(self) -> Instant | None:

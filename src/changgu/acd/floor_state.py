@@ -101,6 +101,8 @@ class FloorState:
         """Came to wait, and not yet brought together with agents."""
         self.silenced: dict[CallId, CallRecord] = {}
         """A phone stopped ringing for them and others ring on; not yet looked at who may ring along now."""
+        self.signed_out: set[AgentId] = set()
+        """Have gone, and those who wait for nobody else have not yet been looked at."""
         self._queued = 0
         self._stamps = 0
         self.limits = Limits(self)
@@ -178,6 +180,13 @@ class FloorState:
     def staffed(self, queue: QueueName) -> int:
         """How many agents serve a queue now, free or not."""
         return sum(agent.state not in AWAY for agent in self.lines.serving(queue))
+
+    def has_gone(self, login: AgentId | None) -> bool:
+        """Whether this is an agent who is signed out or off the list."""
+        if login is None:
+            return False
+        agent = self.agents.get(login)
+        return agent is None or agent.state is LOGGED_OUT
 
     def deserted_since(self, queue: QueueName) -> Instant | None:
         """Since when nobody has served a queue (0 when nobody ever has); None while somebody does."""
@@ -344,8 +353,9 @@ class FloorState:
                 if fact.why in GIVES_WAY:
                     self.silenced[call.call] = call
             elif call.state is not IN_MENU:
-                self._rings_no_more(call)
                 call.state = WAITING
+                if self.silenced:
+                    self.silenced.pop(fact.call, None)
                 self.lines.of(call).add_caller(call)
                 self.returned[call.call] = call
                 self.limits.set_for_call(call)
@@ -355,10 +365,6 @@ class FloorState:
             agent.keeps_turn = fact.why in KEEPS_TURN
             if fact.why in MISSES:
                 agent.misses += 1
-
-    def _rings_no_more(self, call: CallRecord) -> None:
-        if self.silenced:
-            self.silenced.pop(call.call, None)
 
     def _person_answered(self, fact: PersonAnswered, at: Instant) -> None:
         call = self.calls.get(fact.call)
@@ -373,7 +379,8 @@ class FloorState:
         call = self.calls.get(fact.call)
         if call is not None:
             call.state, call.offers, call.picked_up_at = CONNECTING, {fact.offer: fact.agent}, at
-            self._rings_no_more(call)
+            if self.silenced:
+                self.silenced.pop(fact.call, None)
             if call.line is not None:
                 call.line.ringing.pop(call.call, None)
             self.limits.set_for_call(call)
@@ -414,7 +421,8 @@ class FloorState:
             if call.line is not None:
                 call.line.forget(call)
             self.returned.pop(fact.call, None)
-            self._rings_no_more(call)
+            if self.silenced:
+                self.silenced.pop(fact.call, None)
             for login in call.offers.values():
                 self.agent(login).offer = None
             if call.due is not None:
@@ -460,6 +468,7 @@ class FloorState:
         elif agent.state is LOGGED_OUT:
             agent.misses, agent.idle_since, agent.handled, agent.talked = 0, 0.0, 0, 0.0
             agent.desktop = agent.desktop or None
+            self.signed_out.add(agent.login)
             self._forget_if_gone(agent)
         agent.keeps_turn = False
 

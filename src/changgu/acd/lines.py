@@ -193,14 +193,11 @@ class Line:
 
     def let_in(self, call: CallRecord, ringing: Iterable[AgentRecord]) -> list[AgentRecord]:
         """Who is free and may join those who ring for a caller: the lowest level of them, by their turn."""
-        if not self.has_idle():
+        able = [entry for entry in self._idle if entry[3] not in call.missed and _still_idle(entry)]
+        if not able:
             return []
-        lowest = self._lowest(call, ringing)
-        if self._idle[0][:2] > lowest:
-            return []
-        able = [entry for entry in self._idle if _still_idle(entry) and entry[3] not in call.missed]
-        best = min((entry[:2] for entry in able), default=_LAST)
-        if best > lowest:
+        best = min(entry[:2] for entry in able)
+        if best > self._lowest(call, ringing):
             return []
         group = {entry[3]: entry for entry in able if entry[:2] == best}
         return [entry[5] for entry in sorted(group.values(), key=itemgetter(2, 3))]

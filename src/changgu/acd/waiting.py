@@ -150,15 +150,24 @@ class Waiting:
         while (step := state.limits.next_step(call, reach)) is not None and call.entered_at + step <= now:
             reach = step
         lapse = None if call.wants is None else state.limits.lapse(call)
-        lapsed = lapse is not None and call.entered_at + lapse <= now
+        waited = lapse is not None and call.entered_at + lapse <= now
+        lapsed = waited or state.has_gone(call.wants)
         if reach == call.reach and opened <= call.opened and not lapsed:
             return
-        reach = max(0.0, reach, lapse if lapsed and lapse is not None else 0.0)
+        reach = max(0.0, reach, lapse if waited and lapse is not None else 0.0)
         skills, further = state.limits.relaxed(call, reach)
         opened = call.opened | opened if opened else call.opened
         if further:
             opened = opened | further
         self._hand.note(CallWidened(call.call, reach, skills, opened, lapsed), now)
+
+    def wait_for_anybody(self, now: Instant) -> None:
+        """The wish for an agent who has signed out lapses."""
+        state = self._state
+        gone, state.signed_out = state.signed_out, set()
+        for call in state.calls.values():
+            if call.wants in gone and call.state in IN_QUEUE and state.has_gone(call.wants):
+                self.take_steps(call, now)
 
     def take_new_steps(self, now: Instant) -> None:
         """Steps that came with new rules, for callers who have waited longer than that already."""
