@@ -19,6 +19,8 @@ class Person:
     state: str = "logged_out"
     why: str | None = None
     wish: tuple[str, str | None] | None = None
+    wished_by: str | None = None
+    """Who asked for that, when it was not themselves."""
     phone: bool = False
     idle_since: float = 0.0
     left_at: float = 0.0

@@ -70,7 +70,7 @@ class People(Matching):
         if person.state in READY_FOR_WORK and state not in READY_FOR_WORK:
             person.left_at = self.now
         person.state, person.why, person.wish, person.call, person.offer = state, why, None, None, None
-        person.began, person.alerted, person.rings_since = self.now, False, None
+        person.began, person.alerted, person.rings_since, person.wished_by = self.now, False, None, None
         self.drop(person)
 
     def drop(self, person: Person) -> None:
@@ -169,9 +169,10 @@ class People(Matching):
             case _:
                 pass
 
-    def wants(self, person: Person, state: str, why: str | None = None) -> None:
-        if person.wish != (state, why):
-            self.say("wish", person.login, state, why)
+    def wants(self, person: Person, state: str, why: str | None = None, by: str | None = None) -> None:
+        if person.wish != (state, why) or by not in (None, person.wished_by):
+            self.say("wish", person.login, state, why, by)
+            person.wished_by = by
         person.wish = (state, why)
 
     def forced(self, event: e.AgentForced) -> None:
@@ -181,7 +182,7 @@ class People(Matching):
         if person is None or not possible or not person.listed:
             self.say("refused", "AgentForced", event.agent)
         elif person.state in ("talking", "hold"):
-            self.wants(person, state, why)
+            self.wants(person, state, why, event.by)
         elif person.state == "reserved":
             visit = self.visits.get(person.call or "")
             person.wish = (state, why)

@@ -69,8 +69,8 @@ def told(effects: list[Effect]) -> Counter[tuple[object, ...]]:
                 words["overflowed", call, queue, why.value, to, key, number] += 1
             case f.OfferEnded(call, agent, _, end):
                 words["offer ended", call, agent, end.value] += 1
-            case f.NextStateRequested(agent, state, reason):
-                words["wish", agent, state.value, reason.value if reason else None] += 1
+            case f.NextStateRequested(agent, state, reason, by):
+                words["wish", agent, state.value, reason.value if reason else None, by] += 1
             case f.ReasonLimitPassed(agent, reason):
                 words["alert", agent, reason.value] += 1
             case f.WrapUpExtended(agent, until):
@@ -138,6 +138,9 @@ class AnyFloor(RuleBasedStateMachine):
 
     def a_plan(self, data: st.DataObject) -> Floor:
         return data.draw(a_floor(self.kinds))
+
+    def an_emergency(self, data: st.DataObject, ordinary: Floor) -> Floor:
+        return data.draw(an_emergency(ordinary))
 
     def configure(self, plan: Floor) -> None:
         effects = self.engine.configure(plan, self.now)
@@ -508,7 +511,7 @@ class AnyFloor(RuleBasedStateMachine):
         self.time_passes(length)
         if self.ordinary is None:
             self.ordinary = self.watch.floor
-            self.configure(data.draw(an_emergency(self.ordinary)))
+            self.configure(self.an_emergency(data, self.ordinary))
         else:
             ordinary, self.ordinary = self.ordinary, None
             self.configure(ordinary)
@@ -561,7 +564,11 @@ class AnyFloor(RuleBasedStateMachine):
 
 
 class RingAllFloor(AnyFloor):
-    """Everybody serves all queues, at one level or another, and all their phones ring."""
+    """Everybody serves all queues, at one level or another, and all their phones ring; no rule leads anybody out.
+
+    Phones that rang together are silent together, and whether a rule that counts agents holds at that instant depends
+    on which of the limits is looked at first.
+    """
 
     def a_kind(self, data: st.DataObject) -> Kind:
         return replace(super().a_kind(data), strategy="ring_all")
@@ -572,7 +579,11 @@ class RingAllFloor(AnyFloor):
             replace(agent, queues=frozenset(QUEUES), seats={queue: Seat(data.draw(levels_of)) for queue in QUEUES})
             for agent in plan.agents
         ]
-        return replace(plan, agents=tuple(agents))
+        queues = tuple(replace(queue, overflows=()) for queue in plan.queues)
+        return replace(plan, queues=queues, agents=tuple(agents))
+
+    def an_emergency(self, data: st.DataObject, ordinary: Floor) -> Floor:
+        return self.a_plan(data)
 
 
 AnyFloor.TestCase.settings = settings(

@@ -9,8 +9,11 @@ from changgu.acd.commands import HangUpAgent, HangUpCaller, PlayMusicOnHold, Rin
 from changgu.acd.engine import Effect, RequestRefused
 from changgu.acd.events import (
     AgentForced,
+    AgentHungUp,
     AgentReady,
+    AgentSignedOut,
     ConversationMissing,
+    DeadlinePassed,
     DesktopGone,
     DesktopSeen,
     MoreWrapUpWanted,
@@ -73,8 +76,83 @@ def test_a_supervisor_puts_an_agent_on_a_break_and_it_is_kept_who_and_why() -> N
 def test_a_conversation_is_never_cut_by_a_supervisor() -> None:
     floor = talking()
 
-    assert forced(floor, AgentState.LOGGED_OUT) == [NextStateRequested(ALICE, AgentState.LOGGED_OUT)]
+    assert forced(floor, AgentState.LOGGED_OUT) == [
+        NextStateRequested(ALICE, AgentState.LOGGED_OUT, None, "chief")
+    ]
     assert floor.agent("alice").state == "talking"
+
+
+def test_who_forced_a_state_during_a_conversation_and_why_is_said_when_it_comes_true() -> None:
+    floor = talking()
+    forced(floor, AgentState.NOT_READY, BREAK, why="점심 교대")
+    floor.agent_hangs_up("alice")
+
+    assert floor.wait(30) == [
+        AgentStateChanged(ALICE, AgentState.WRAP_UP, AgentState.NOT_READY, BREAK, C1, "chief", "점심 교대")
+    ]
+
+
+def test_who_signed_an_agent_out_during_a_conversation_is_said_when_it_comes_true() -> None:
+    floor = talking()
+    floor.tell(AgentSignedOut(ALICE, "chief"))
+    floor.agent_hangs_up("alice")
+
+    (left,) = floor.wait(30)
+    assert isinstance(left, AgentStateChanged)
+    assert (left.after, left.by) == (AgentState.LOGGED_OUT, "chief")
+
+
+def test_an_agents_own_wish_after_a_supervisors_is_their_own() -> None:
+    floor = talking()
+    forced(floor, AgentState.NOT_READY, BREAK, why="점심 교대")
+    floor.not_ready("alice", NotReadyReason.MEAL)
+    floor.agent_hangs_up("alice")
+
+    assert floor.wait(30) == [
+        AgentStateChanged(ALICE, AgentState.WRAP_UP, AgentState.NOT_READY, NotReadyReason.MEAL, C1)
+    ]
+
+
+def test_whoever_repeats_a_wish_takes_it_from_nobody_but_a_supervisors_word_is_noted() -> None:
+    floor = talking()
+    floor.not_ready("alice", BREAK)
+
+    assert forced(floor, AgentState.NOT_READY, BREAK, why="첫째") == [
+        NextStateRequested(ALICE, AgentState.NOT_READY, BREAK, "chief", "첫째")
+    ]
+    assert forced(floor, AgentState.NOT_READY, BREAK, why="첫째") == []
+    assert forced(floor, AgentState.NOT_READY, BREAK, why="둘째") == [
+        NextStateRequested(ALICE, AgentState.NOT_READY, BREAK, "chief", "둘째")
+    ]
+    assert floor.not_ready("alice", BREAK) == []
+    floor.agent_hangs_up("alice")
+    (away,) = floor.wait(30)
+    assert isinstance(away, AgentStateChanged)
+    assert (away.by, away.why) == ("chief", "둘째")
+
+
+def test_who_forced_a_state_is_forgotten_with_it() -> None:
+    floor = talking()
+    forced(floor, AgentState.NOT_READY, BREAK, why="점심 교대")
+    floor.agent_hangs_up("alice")
+    floor.wait(30)
+    floor.ready("alice")
+    floor.call("c2")
+    floor.talk("alice")
+    floor.agent_hangs_up("alice")
+
+    assert floor.wait(30) == [AgentStateChanged(ALICE, AgentState.WRAP_UP, AgentState.READY, None, CallId("c2"))]
+
+
+def test_a_restart_during_the_conversation_forgets_neither_who_nor_why() -> None:
+    floor = talking()
+    forced(floor, AgentState.LOGGED_OUT, why="퇴근")
+    rebuilt = floor.restored()
+    rebuilt.handle(AgentHungUp(ALICE, C1, ONE), floor.now)
+
+    (left,) = rebuilt.handle(DeadlinePassed(), floor.now + 30)
+    assert isinstance(left, AgentStateChanged)
+    assert (left.after, left.by, left.why) == (AgentState.LOGGED_OUT, "chief", "퇴근")
 
 
 def test_a_supervisor_cuts_a_wrap_up_that_was_forgotten() -> None:

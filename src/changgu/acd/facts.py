@@ -317,6 +317,10 @@ class NextStateRequested(Message, frozen=True):
     agent: AgentId
     state: AgentState
     reason: NotReadyReason | None = None
+    by: str | None = None
+    """Who asked for it, when it was not the agent."""
+    why: str = ""
+    """A supervisor's own words."""
 
 
 class WrapUpExtended(Message, frozen=True):

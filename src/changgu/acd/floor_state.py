@@ -458,6 +458,7 @@ class FloorState:
         if agent.occupied_since is not None and agent.queue is not None:
             self.outlook.handled(agent.queue, at - agent.occupied_since)
         agent.call = agent.offer = agent.queue = agent.requested = agent.occupied_since = None
+        agent.requested_by, agent.requested_why = None, ""
         if agent.state is READY:
             if before in RESTING:
                 agent.misses = 0
@@ -481,7 +482,8 @@ class FloorState:
                     self.limits.set_for_call(call)
 
     def _next_state_requested(self, fact: NextStateRequested, at: Instant) -> None:
-        self.agent(fact.agent).requested = (fact.state, fact.reason)
+        agent = self.agent(fact.agent)
+        agent.requested, agent.requested_by, agent.requested_why = (fact.state, fact.reason), fact.by, fact.why
 
     def _wrap_up_extended(self, fact: WrapUpExtended, at: Instant) -> None:
         agent = self.agent(fact.agent)

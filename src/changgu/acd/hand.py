@@ -158,8 +158,8 @@ class Hand:
         if after is AVAILABLE:
             self.change(agent, READY, now, reason, call, by)
         elif after is AS_WISHED or (after is AFTER_A_MISS and agent.requested is not None):
-            wished, why = agent.requested or (READY, None)
-            self.change(agent, wished, now, why, call, by)
+            wished, reason = agent.requested or (READY, None)
+            self.change(agent, wished, now, reason, call, by or agent.requested_by, agent.requested_why)
         elif after is AFTER_A_MISS:
             if agent.misses >= self.state.queue(agent.queue).misses_before_not_ready:
                 self.change(agent, NOT_READY, now, NotReadyReason.NO_ANSWER, call, by)

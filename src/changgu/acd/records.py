@@ -149,6 +149,10 @@ class AgentRecord(Timed):
     queue: QueueName | None = None
     """The queue of the call on their hands; it sets the limits."""
     requested: Requested | None = None
+    requested_by: str | None = None
+    """Who asked for that, when it was not the agent…"""
+    requested_why: str = ""
+    """…and in what words."""
     phone_reachable: bool = False
     idle_since: Instant = 0.0
     misses: int = 0

@@ -82,16 +82,21 @@ class Wishes:
                 hand.ignore(event, stale, now, agent=event.agent)
         elif agent_state.MOVES[agent.state, kind] is Next.REQUESTED:
             wanted = {AgentSignedOut: LOGGED_OUT, AgentReady: READY, AgentNotReady: NOT_READY}[kind]
-            self._request(agent, wanted, reason, now)
+            self._request(agent, wanted, reason, now, by)
         elif agent.state is NOT_READY and reason is agent.reason:
             hand.ignore(event, "already away for this reason", now, agent=event.agent)
         else:
             reason = NotReadyReason.SIGNED_IN if kind is AgentSignedIn else reason
             hand.move(agent, kind, now, call=agent.call, reason=reason, by=by)
 
-    def _request(self, agent: AgentRecord, wanted: AgentState, reason: NotReadyReason | None, now: Instant) -> None:
-        if agent.requested != (wanted, reason):
-            self._hand.note(NextStateRequested(agent.login, wanted, reason), now)
+    def _request(
+        self, agent: AgentRecord, wanted: AgentState, reason: NotReadyReason | None, now: Instant,
+        by: str | None, why: str = "",
+    ) -> None:  # fmt: skip
+        """The latest wish counts; who repeats one and is nobody else takes nothing away from whoever asked for it."""
+        known = agent.requested == (wanted, reason)
+        if not known or (by is not None and (by, why) != (agent.requested_by, agent.requested_why)):
+            self._hand.note(NextStateRequested(agent.login, wanted, reason, by, why), now)
 
     def forced(self, event: AgentForced, now: Instant) -> None:
         """A supervisor's word is carried out at once, save in a conversation."""
@@ -104,7 +109,7 @@ class Wishes:
         elif event.reason is not None and event.reason not in CHOSEN_REASONS:
             hand.refuse(event, event.agent, NOT_A_REASON)
         elif agent_state.MOVES[agent.state, AgentForced] is Next.REQUESTED:
-            self._request(agent, event.state, event.reason, now)
+            self._request(agent, event.state, event.reason, now, event.by, event.why)
         elif (agent.state, agent.reason) == (event.state, event.reason) or (
             agent.state is UNREACHABLE and event.state is READY and not agent.phone_reachable
         ):
