@@ -17,6 +17,7 @@ from changgu.acd.events import (
     DesktopGone,
     DesktopSeen,
     MoreWrapUpWanted,
+    PhoneUnreachable,
 )
 from changgu.acd.facts import (
     AgentStateChanged,
@@ -26,6 +27,7 @@ from changgu.acd.facts import (
     NextStateRequested,
     OfferEnd,
     OfferEnded,
+    PhoneStateChanged,
     ReasonLimitPassed,
     StateRepaired,
     WrapUpExtended,
@@ -438,3 +440,17 @@ def test_all_of_this_outlives_a_restart() -> None:
     forced(floor, AgentState.NOT_READY, BREAK, agent="bob")
 
     assert floor.restored().picture() == floor.engine.picture()
+
+
+def test_a_phone_that_went_unheard_is_a_repair_for_who_was_ready() -> None:
+    floor = Floor("alice", "bob")
+    floor.ready("alice")
+    floor.ready("bob")
+    floor.not_ready("bob")
+
+    effects = floor.tell(PhoneUnreachable(ALICE, unheard=True))
+    assert effects[0] == StateRepaired("ready_without_a_phone", ALICE)
+    assert floor.agent("alice").state == "unreachable"
+    assert floor.tell(PhoneUnreachable(AgentId("bob"), unheard=True)) == [PhoneStateChanged(AgentId("bob"), False)]
+    floor.phone_back("alice")
+    assert not any(isinstance(effect, StateRepaired) for effect in floor.phone_gone("alice"))

@@ -166,3 +166,45 @@ async def test_many_phones_that_come_back_at_once_cost_one_more_list(room: Room)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.15):
             await room.pbx.asked()
+
+
+class Known:
+    """A phone that was there and is gone in the list, whoever asks for it."""
+
+    def __init__(self) -> None:
+        self.pbx = SlowList()
+        self.posted: asyncio.Queue[Event] = asyncio.Queue()
+        self.phones = AgentPhones(self.pbx, self.posted.put_nowait, lambda: [ALICE], lambda agent: True, settling=0.01)
+
+    async def told(self, *asks: Callable[[], None], meanwhile: Callable[[], None] = lambda: None) -> Event:
+        running = asyncio.create_task(self.phones.run())
+        for ask in asks:
+            ask()
+        reply = await self.pbx.asked()
+        meanwhile()
+        reply.set_result(GONE)
+        told = await asyncio.wait_for(self.posted.get(), 5)
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        return told
+
+
+async def test_a_phone_that_went_unheard_is_found_by_watching() -> None:
+    known = Known()
+    assert await known.told(known.phones.watch) == PhoneUnreachable(ALICE, unheard=True)
+
+
+async def test_a_phone_that_is_gone_when_the_line_is_back_did_not_go_unheard() -> None:
+    known = Known()
+    assert await known.told(known.pbx.come_up, known.phones.watch) == PhoneUnreachable(ALICE)
+    known = Known()
+    assert await known.told(known.phones.watch, known.pbx.come_up) == PhoneUnreachable(ALICE)
+
+
+async def test_a_phone_of_which_there_is_news_did_not_go_unheard() -> None:
+    known = Known()
+    assert await known.told(known.phones.watch, known.pbx.contact_changed) == PhoneUnreachable(ALICE)
+    known = Known()
+    news = known.pbx.contact_changed
+    assert await known.told(known.phones.watch, meanwhile=news) == PhoneUnreachable(ALICE)

@@ -211,6 +211,8 @@ class PhoneUnreachable(Message, frozen=True):
     """The agent's phone has gone from the network."""
 
     agent: AgentId
+    unheard: bool = False
+    """Found by looking, though the line was up: the news of it was lost."""
 
 
 class AgentSignedIn(Message, frozen=True):

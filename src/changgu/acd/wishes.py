@@ -32,6 +32,7 @@ from changgu.acd.facts import (
     NextStateRequested,
     PhoneStateChanged,
     ReasonLimitPassed,
+    StateRepaired,
     WrapUpExtended,
 )
 from changgu.acd.hand import Hand
@@ -144,6 +145,8 @@ class Wishes:
         if agent is None:
             self._hand.ignore(event, "no such agent", now, agent=event.agent)
         elif agent.phone_reachable != reachable:
+            if isinstance(event, PhoneUnreachable) and event.unheard and agent.state is READY:
+                self._hand.note(StateRepaired("ready_without_a_phone", agent.login), now)
             self._hand.note(PhoneStateChanged(agent.login, reachable), now)
             if agent.state is RESERVED and not reachable:
                 self._offers.phone_went_away(agent, now)

@@ -302,7 +302,7 @@ class Service:
             self.ami, lambda event: self.runner.post(event), keeper.logins, self._phone_is_up,
             has_call=self._has_call,
         )  # fmt: skip
-        self.watchdog = Watchdog(self.telephony.reconciler, self.agent_phones.look_again)
+        self.watchdog = Watchdog(self.telephony.reconciler, self.agent_phones.watch)
 
         # The spine: facts go to the ledger, then to these, in this order; commands go to the switch.
         self.listeners: Sequence[Callable[[Recorded], None]] = (

@@ -111,12 +111,21 @@ class AgentPhones:
         self._news: dict[AgentId, tuple[float, bool]] = {}
         """When the PBX last told of a phone by itself, and what."""
         self._look = asyncio.Event()
+        self._only_watching = False
+        """Nothing asks for the look that is to come, but that one looks from time to time."""
         ami.on_connected(self.look_again)
         ami.listen("PeerStatus", self._peer_status)
         ami.listen("ContactStatus", self._contact_status)
 
     def look_again(self) -> None:
         """Read the whole list: the line came up, or the phones were configured anew."""
+        self._only_watching = False
+        self._told.clear()
+        self._look.set()
+
+    def watch(self) -> None:
+        """Read the whole list though nothing was heard: what has changed is news that was lost."""
+        self._only_watching = not self._look.is_set()
         self._told.clear()
         self._look.set()
 
@@ -125,8 +134,9 @@ class AgentPhones:
         while True:
             await self._look.wait()
             self._look.clear()
+            watching, self._only_watching = self._only_watching, False
             try:
-                await self._read_all()
+                await self._read_all(watching)
             except AmiTrouble as trouble:
                 logger.warning("the phones' states could not be read: %s", trouble)
                 await asyncio.sleep(LOOK_AGAIN)
@@ -137,7 +147,7 @@ class AgentPhones:
                     asyncio.get_running_loop().call_later(self._elsewhere_again[self._only_others], self._look.set)
                 await asyncio.sleep(self._settling)
 
-    async def _read_all(self) -> None:
+    async def _read_all(self, watching: bool) -> None:
         believed_until = asyncio.get_running_loop().time() - self._settling
         try:
             entries = await self._ami.listing("PJSIPShowEndpoints")
@@ -164,7 +174,8 @@ class AgentPhones:
             if news != is_up and at > believed_until:
                 self._look.set()  # one of them is older than the other: a later list will tell
             else:
-                self._tell(agent, is_up)
+                gone = not reachable(states.get(agent, ""))
+                self._tell(agent, is_up, unheard=watching and gone and not self._look.is_set())
 
     def _peer_status(self, event: Message) -> None:
         endpoint = endpoint_of_peer(event.get("Peer", ""))
@@ -177,9 +188,10 @@ class AgentPhones:
     def _contact_status(self, event: Message) -> None:
         # One contact's news says little about a phone with several; the endpoint's own state is read instead.
         if agent_of_endpoint(event.get("EndpointName", "")) is not None:
+            self._only_watching = False
             self._look.set()
 
-    def _tell(self, agent: AgentId, is_up: bool) -> None:
+    def _tell(self, agent: AgentId, is_up: bool, *, unheard: bool = False) -> None:
         if agent not in self._agents():
             return
         if self._told.get(agent, self._is_reachable(agent)) == is_up:
@@ -187,4 +199,4 @@ class AgentPhones:
             return
         self._told[agent] = is_up
         logger.info("the phone of %s is %s", agent, "reachable" if is_up else "unreachable")
-        self._post(PhoneReachable(agent) if is_up else PhoneUnreachable(agent))
+        self._post(PhoneReachable(agent) if is_up else PhoneUnreachable(agent, unheard))

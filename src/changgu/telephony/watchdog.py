@@ -40,7 +40,7 @@ class Eyes(Protocol):
 
 
 class Watchdog:
-    """`run` must be running. `look_at_phones` reads the list of phones again (`AgentPhones.look_again`)."""
+    """`run` must be running. `look_at_phones` reads the list of phones again (`AgentPhones.watch`)."""
 
     def __init__(
         self, eyes: Eyes, look_at_phones: Callable[[], None] = lambda: None, *, every: float = LOOK_EVERY,
