@@ -40,7 +40,7 @@ class Oracle(Callbacks):
         self.floor = floor
         self.list_people()
         for visit in self.visits.values():
-            if visit.state in ("waiting", "offered"):
+            if visit.state in ("waiting", "offered", "connecting"):
                 self.loosen(visit)
         for person in list(self.people.values()):
             if not person.listed:

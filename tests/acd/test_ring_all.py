@@ -242,3 +242,10 @@ def test_nobody_is_let_in_to_a_caller_who_has_been_answered_or_is_gone() -> None
     assert rung(floor.caller_hangs_up("c1")) == []
 
 
+def test_who_let_the_call_ring_and_rings_again_keeps_nobody_of_a_higher_level_out() -> None:
+    floor = everybody("alice", of_level(2, "zoe"))
+    floor.not_ready("zoe")
+    floor.call("c1")
+    assert rung(floor.decline("alice")) == ["alice"], "there is nobody else"
+
+    assert rung(floor.ready("zoe")) == ["zoe"]

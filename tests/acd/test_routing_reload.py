@@ -165,6 +165,24 @@ def test_a_new_step_is_taken_by_those_who_have_waited_longer_than_that_already()
     assert floor.restored().picture() == floor.engine.picture()
 
 
+def test_a_new_step_holds_for_who_was_being_connected_at_the_reload_and_could_not_be() -> None:
+    floor = RoutedFloor()
+    floor.not_ready("alice")
+    floor.reload('[queue.network]\nrelax = [{ after = 60, lower = 2 }]\n')
+    floor.call("c1", "network", skills={"vpn:7", "english"})
+    floor.wait(70)
+    floor.ready("alice")
+    floor.answer("alice")
+    assert floor.the_call("c1").state is CallState.CONNECTING
+    floor.reload('[queue.network]\nrelax = [{ after = 30, drop = ["*"], open = ["pc"] }]\n')
+
+    floor.wait(15)  # they could not be joined
+    floor.not_ready("alice")
+    assert not floor.the_call("c1").skills
+    assert floor.the_call("c1").opened == {"pc"}
+    assert floor.the_call("c1").agent in ("bob", "dave")
+
+
 def test_a_strategy_that_changes_holds_from_the_next_call_on() -> None:
     floor = RoutedFloor()
     floor.wait(1)

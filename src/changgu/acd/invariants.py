@@ -191,7 +191,8 @@ def a_place_is_fair(watch: Watch, fact: CallQueued, now: Instant) -> None:
 def widening_only_widens(watch: Watch, fact: CallWidened, now: Instant) -> None:
     """Steps add up: nothing that was granted is taken back."""
     page = watch.books.calls.get(fact.call)
-    insist(page is not None and page.state in IN_QUEUE, "only who waits is widened", fact)
+    unserved = page is not None and page.state in (*IN_QUEUE, CallState.CONNECTING)
+    insist(unserved, "only who waits is widened", fact)
     assert page is not None
     grown = page.opened <= fact.opened and page.reach <= fact.reach
     insist(grown and len(fact.skills) <= len(page.needs), "steps add up", (page, fact))

@@ -170,9 +170,12 @@ class Waiting:
                 self.take_steps(call, now)
 
     def take_new_steps(self, now: Instant) -> None:
-        """Steps that came with new rules, for callers who have waited longer than that already."""
+        """Steps that came with new rules, for callers who have waited longer than that already.
+
+        Also for those who are being connected: when that fails they are back in their place.
+        """
         for call in self._state.calls.values():
-            if call.state in IN_QUEUE and call.reach > 0.0:
+            if (call.state in IN_QUEUE or call.state is CallState.CONNECTING) and call.reach > 0.0:
                 skills, opened = self._state.limits.relaxed(call, call.reach)
                 if skills != call.skills or not opened <= call.opened:
                     self._hand.note(CallWidened(call.call, call.reach, skills, call.opened | opened), now)
