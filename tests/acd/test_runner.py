@@ -117,8 +117,10 @@ class Floorful:
                 await task
 
     async def settle(self) -> None:
-        """Until everything posted so far has been handled."""
-        await asyncio.wait_for(self.runner.ask(PhoneReachable(AgentId("nobody"))), 10)
+        """Until everything posted so far has been handled, callers who come and all that goes before them."""
+        async with asyncio.timeout(10):
+            await self.runner.ask(CallArrived(CallId("the last"), QueueName("nowhere")))
+            await self.runner.ask(PhoneReachable(AgentId("nobody")))
 
 
 def dial(call: str) -> CallerDialledIn:
@@ -169,6 +171,19 @@ async def test_an_agent_who_hangs_up_is_rung_for_the_next_caller_before_the_last
     assert [what for who, what in floor.noted if who == "switch"] == [
         decided[0], decided[2], decided[3], decided[1], decided[4],
     ]  # fmt: skip
+
+
+async def test_an_agent_who_hangs_up_in_a_rush_of_callers_does_not_wait_for_the_last_of_them() -> None:
+    floor = Floorful()
+    hung_up = AgentHungUp(AgentId("a1"), CallId("talk"), OfferId(1))
+    for number in range(100):
+        floor.runner.post(dial(f"c{number}"))
+    floor.runner.post(hung_up)
+    async with floor.running():
+        await floor.settle()
+    handled = [event for event, _ in floor.engine.handled]
+    assert handled[0] == hung_up
+    assert handled[1:101] == [dial(f"c{number}") for number in range(100)]
 
 
 async def test_news_without_end_keeps_nobody_from_hearing_it() -> None:
@@ -431,7 +446,7 @@ async def test_a_caller_in_the_real_engine_waits_and_leaves() -> None:
     runner = Runner(engine, HandWoundClock(), lambda command: None, [heard.append], 1)
     task = asyncio.create_task(runner.run())
     runner.post(dial("c1"))
-    runner.post(CallArrived(CallId("c1"), queue))
+    await runner.ask(CallArrived(CallId("c1"), queue))
     refused = await runner.ask(AgentReady(AgentId("nobody")))
     assert refused is not None
     assert [call.call for call in engine.waiting(queue)] == ["c1"]

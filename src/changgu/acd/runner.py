@@ -1,8 +1,9 @@
 """One inbox and one loop: hands news to the ACD engine, writes down what happened, passes on what is to be done.
 
-Each event is decided to its end (facts to the ledger, commands to the switch) before the next is taken from the inbox,
-so nobody ever sees half of a decision. The other listeners, who only look on, hear the facts in the same order as soon
-as no news waits: when twenty agents hang up at once, twenty phones ring before twenty rows are drawn anew.
+Each event is decided to its end (facts to the ledger, commands to the switch) before the next is taken from the inbox
+(`acd.inbox` says which), so nobody ever sees half of a decision. The other listeners, who only look on, hear the facts
+in the same order as soon as no news waits: when twenty agents hang up at once, twenty phones ring before twenty rows
+are drawn anew.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from changgu.acd.events import DeadlinePassed, Event
 from changgu.acd.facts import CallServedElsewhere, Emergency, Fact, FloorTakenUp, Recorded
 from changgu.acd.floor_json import floor_digest
 from changgu.acd.identity import Instant
+from changgu.acd.inbox import Inbox
 from changgu.acd.queues import Floor
 
 logger = logging.getLogger(__name__)
@@ -143,7 +145,8 @@ class Runner:
         self._next_seq = first_seq
         self._untold: deque[Recorded] = deque()
         """Facts that the listeners have yet to hear."""
-        self._inbox: asyncio.Queue[_Entry] = asyncio.Queue(INBOX_LIMIT)
+        self._inbox: Inbox[_Entry] = Inbox()
+        self._news = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_for: Instant | None = None
@@ -205,11 +208,14 @@ class Runner:
         self._wind_timer()
         try:
             while True:
-                if self._untold and self._inbox.empty():
+                if self._untold and not self._inbox:
                     self._tell_some()
                     await asyncio.sleep(0)  # news goes before the next
                     continue
-                self._handle(await self._inbox.get())
+                if not self._inbox:
+                    self._news.clear()
+                    await self._news.wait()
+                self._handle(self._inbox.take())
                 while self._untold and self._last - self._untold[0].at > LISTENERS_WAIT:
                     self._tell(self._untold.popleft(), self._listeners)
                 await asyncio.sleep(0)  # the switch sends what it was given
@@ -223,10 +229,10 @@ class Runner:
     def _put(self, entry: _Entry) -> None:
         if self._closed:
             raise InboxFull("the floor is closed")
-        try:
-            self._inbox.put_nowait(entry)
-        except asyncio.QueueFull:
-            raise InboxFull(f"{INBOX_LIMIT} events wait; the loop stands still") from None
+        if len(self._inbox) >= INBOX_LIMIT:
+            raise InboxFull(f"{INBOX_LIMIT} events wait; the loop stands still")
+        self._inbox.put(entry, in_turn=isinstance(entry.news, _Reload))
+        self._news.set()
 
     def _handle(self, entry: _Entry) -> None:
         now = self._last = max(self._last, self.now())
@@ -298,7 +304,7 @@ class Runner:
     def _tell_some(self) -> None:
         """As many as there is time for, before the loop looks for news: looking costs as much as telling one."""
         enough = time.monotonic() + LISTENERS_TURN
-        while self._untold and self._inbox.empty():
+        while self._untold and not self._inbox:
             self._tell(self._untold.popleft(), self._listeners)
             if time.monotonic() >= enough:
                 return
@@ -334,8 +340,8 @@ class Runner:
         self._put(_Entry(DeadlinePassed()))
 
     def _release_askers(self) -> None:
-        while not self._inbox.empty():
-            asker = self._inbox.get_nowait().asker
+        while self._inbox:
+            asker = self._inbox.take().asker
             if asker is not None and not asker.done():
                 asker.set_exception(InboxFull("the floor is closing"))
 
