@@ -13,6 +13,8 @@ import pytest
 
 from changgu.acd.agent_state import AgentState, NotReadyReason
 from changgu.acd.call_record import fold
+from changgu.acd.engine import Engine
+from changgu.acd.events import CallbackAsked
 from changgu.acd.facts import (
     AgentStateChanged,
     CallConnected,
@@ -28,12 +30,14 @@ from changgu.acd.facts import (
     PhoneStateChanged,
     Recorded,
 )
-from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
+from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
 from changgu.acd.ledger.past.store import Past
 from changgu.acd.ledger.service import Spool
 from changgu.acd.ledger.store import Ledger
-from changgu.acd.queues import Agent, Queue, TicketPolicy
+from changgu.acd.queues import Agent, Floor, Queue, TicketPolicy
+from changgu.acd.runner import Runner, SteadyClock
 from changgu.acd.store import DEFAULT_QUEUES, CallFilter, CallStore, FloorStore, Sight
+from changgu.app.page_joins import WrittenDown
 from changgu.ground.database import Database, Statements, moment
 from changgu.ground.trouble import BadInput
 
@@ -143,6 +147,20 @@ async def test_the_facts_of_one_event_are_written_together_or_not_at_all(databas
         await ledger.flush(limit=0.0)
         written.append(await ledger.last_seq())
     assert written == [5, 9]
+
+
+async def test_a_promise_that_was_confirmed_is_written_down(database: Database, spool: Path) -> None:
+    """A kill a moment after the agent has read that it is booked loses nothing."""
+    queue = QueueName("network")
+    ledger = Ledger(database, spool)  # nobody runs it: it writes nothing of itself
+    engine = Engine(Floor((Queue(queue, "네트워크"),), ()))
+    runner = Runner(engine, SteadyClock(), lambda command: None, [], 1, ledger=ledger.hear)
+    running = asyncio.create_task(runner.run())
+    asked = CallbackAsked(CallbackId("b1"), "01012345678", queue)
+
+    assert await WrittenDown(runner, ledger).ask(asked) is None
+    assert "CallbackBooked" in [type(entry.fact).__name__ for entry in await ledger.read()]
+    running.cancel()
 
 
 async def test_a_call_goes_on_in_its_row_after_a_restart(database: Database, spool: Path) -> None:

@@ -3,7 +3,6 @@
 from itertools import count
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
-from changgu.acd.events import AgentForced, AgentNotReady
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
@@ -288,22 +287,23 @@ def test_a_supervisors_word_is_shown_with_its_reason_until_the_agent_moves_on() 
 
 def test_a_supervisors_word_during_a_call_is_still_theirs_when_it_comes_true() -> None:
     desks, break_ = Desks(), NotReadyReason.BREAK
-    asked = AgentForced(ALICE, AgentState.NOT_READY, "boss", break_, "쉬세요")
-    desks.apply(Recorded(1, 1.0, NextStateRequested(ALICE, AgentState.NOT_READY, break_), asked))
+    desks.apply(Recorded(1, 1.0, NextStateRequested(ALICE, AgentState.NOT_READY, break_, "boss", "쉬세요")))
     assert (desks.at(ALICE).requested_by, desks.at(ALICE).requested_why) == ("boss", "쉬세요")
 
     desks.apply(Recorded(2, 2.0, AgentStateChanged(ALICE, AgentState.TALKING, AgentState.WRAP_UP)))
-    desks.apply(Recorded(3, 3.0, AgentStateChanged(ALICE, AgentState.WRAP_UP, AgentState.NOT_READY, break_)))
+    came_true = AgentStateChanged(
+        ALICE, AgentState.WRAP_UP, AgentState.NOT_READY, break_, by="boss", why="쉬세요"
+    )
+    desks.apply(Recorded(3, 3.0, came_true))
     desk = desks.at(ALICE)
     assert (desk.by, desk.why, desk.requested, desk.requested_by) == ("boss", "쉬세요", None, None)
 
 
 def test_a_wish_that_the_agent_makes_in_place_of_the_supervisors_is_their_own() -> None:
     desks, meal = Desks(), NotReadyReason.MEAL
-    asked = AgentNotReady(ALICE, NotReadyReason.BREAK, "boss")
-    desks.apply(Recorded(1, 1.0, NextStateRequested(ALICE, AgentState.NOT_READY, NotReadyReason.BREAK), asked))
-    own = AgentNotReady(ALICE, meal)
-    desks.apply(Recorded(2, 2.0, NextStateRequested(ALICE, AgentState.NOT_READY, meal), own))
+    break_ = NotReadyReason.BREAK
+    desks.apply(Recorded(1, 1.0, NextStateRequested(ALICE, AgentState.NOT_READY, break_, "boss")))
+    desks.apply(Recorded(2, 2.0, NextStateRequested(ALICE, AgentState.NOT_READY, meal)))
     assert desks.at(ALICE).requested_by is None
     desks.apply(Recorded(3, 3.0, AgentStateChanged(ALICE, AgentState.WRAP_UP, AgentState.NOT_READY, meal)))
     assert desks.at(ALICE).by is None

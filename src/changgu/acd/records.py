@@ -54,6 +54,10 @@ class AgentView:
     """Whether their desktop is open; None when they have none."""
     wrap_up_until: Instant | None = None
     """Only with WRAP_UP: when it ends by itself."""
+    requested_by: str | None = None
+    """Who asked for `requested`, when it was not the agent…"""
+    requested_why: str = ""
+    """…and in what words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,7 @@ class AgentRecord(Timed):
         return AgentView(
             self.login, self.state, self.reason, self.since, self.call, self.offer,
             self.requested, self.phone_reachable, self.idle_since, self.misses, self.handled, self.talked,
-            self.desktop, self.wrap_up_until,
+            self.desktop, self.wrap_up_until, self.requested_by, self.requested_why,
         )  # fmt: skip
 
 

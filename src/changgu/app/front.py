@@ -29,7 +29,7 @@ from changgu.app import pages as account_pages
 from changgu.app.access import AccessGate
 from changgu.app.assembly import Service
 from changgu.app.floor_changes import FloorChanges
-from changgu.app.page_joins import CallbackNumbers, CallLinks, PersonPast, TicketCalls
+from changgu.app.page_joins import CallbackNumbers, CallLinks, PersonPast, TicketCalls, WrittenDown
 from changgu.app.rendering import SitePages
 from changgu.app.web import Health, build_app
 from changgu.asterisk_conf.plan import endpoint_name
@@ -87,7 +87,7 @@ def build_front(service: Service) -> FastAPI:
     explainer = Explainer(service.set_ups, service.floor_store.load_floor)
     call_desk = CallDesk(service.calls, service.ledger, keeper, links, service.engine)
     worklist = Worklist(
-        service.engine, CallbackHistory(database), keeper, service.runner,
+        service.engine, CallbackHistory(database), keeper, WrittenDown(service.runner, service.ledger),
         CallbackNumbers(service.dial_plan, service.directory),
     )  # fmt: skip
     visitor = VISITOR_PHONES[settings.visitor_phone.enabled]

@@ -3,12 +3,16 @@
 Apart from `joins`, which calls need: pages are imported only once calls are routed.
 """
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
-from changgu.acd.api import PersonRef
+from changgu.acd.api import Asks, PersonRef
 from changgu.acd.call_record import CallRecord
-from changgu.acd.identity import CallId
+from changgu.acd.engine import RequestRefused
+from changgu.acd.events import Event
+from changgu.acd.identity import CallId, Instant
+from changgu.acd.ledger.store import Ledger
 from changgu.acd.queues import Floor
 from changgu.acd.store import CallStore
 from changgu.app.joins import NOT_DIALLED, person_of
@@ -23,6 +27,32 @@ from changgu.telephony.dial_plan import DialPlan, Refusal
 from changgu.ticketing.pages import CallLine as TicketCallLine
 from changgu.ticketing.service import Tickets
 from changgu.ticketing.ticket import STATE_NAMES
+
+logger = logging.getLogger(__name__)
+
+
+class WrittenDown:
+    """Answers people once what they asked for stands in the ledger. Answers `acd.api.Asks`.
+
+    A promise which was confirmed outlives a kill a moment later."""
+
+    LIMIT = 2.0
+    """Seconds for which a disk that does not answer may keep somebody waiting."""
+
+    def __init__(self, runner: Asks, ledger: Ledger) -> None:
+        self._runner = runner
+        self._ledger = ledger
+
+    async def ask(self, event: Event) -> RequestRefused | None:
+        """Handles the wish; None, or why it was refused."""
+        refused = await self._runner.ask(event)
+        if not await self._ledger.flush(self.LIMIT):
+            logger.warning("%s was confirmed before it was written down", type(event).__name__)
+        return refused
+
+    def now(self) -> Instant:
+        """The time on the floor's clock."""
+        return self._runner.now()
 
 
 class CallLinks:

@@ -11,7 +11,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
-from changgu.acd.events import AgentForced, AgentNotReady, AgentReady, AgentSignedOut
 from changgu.acd.facts import (
     AgentStateChanged,
     CallAnswered,
@@ -141,27 +140,18 @@ def person_of(fact: CallStarted) -> str | None:
 
 
 def _moved(desk: Desk, change: AgentStateChanged, at: Instant) -> Desk:
-    """The desk after a move. What a supervisor asked for during a call was said then, and is said again now."""
-    by, why = AgentId(change.by) if change.by is not None else None, change.why
     settled = change.after in (AgentState.READY, AgentState.NOT_READY, AgentState.LOGGED_OUT)
-    if by is None and settled and (change.after, change.reason) == (desk.requested, desk.requested_reason):
-        by, why = desk.requested_by, desk.requested_why
     desk = replace(
-        desk, state=change.after, reason=change.reason, since=at, wrap_up_until=None, by=by, why=why, overdue=False
-    )
+        desk, state=change.after, reason=change.reason, since=at, wrap_up_until=None, by=_whom(change.by),
+        why=change.why, overdue=False,
+    )  # fmt: skip
     if not settled:
         return desk
     return replace(desk, requested=None, requested_reason=None, requested_by=None, requested_why="")
 
 
-def _asker(because: object) -> tuple[AgentId | None, str]:
-    """Who asked for a state that an agent is to have later, when it was not the agent, and their words."""
-    match because:
-        case AgentForced(by=by, why=why):
-            return AgentId(by), why
-        case AgentReady(by=by) | AgentNotReady(by=by) | AgentSignedOut(by=by) if by is not None:
-            return AgentId(by), ""
-    return None, ""
+def _whom(login: str | None) -> AgentId | None:
+    return AgentId(login) if login is not None else None
 
 
 @dataclass(slots=True)
@@ -198,13 +188,13 @@ class Desks:
                 return self._change_call(agent, call, stage=Stage.TALKING, hold_since=None)
             case CallEnded(call=call, outcome=outcome):
                 return self._ended(call, outcome, at)
-            case NextStateRequested(agent=agent, state=state, reason=reason):
-                by, why = _asker(recorded.because)
+            case NextStateRequested() as wish:
                 return self._put(
                     replace(
-                        self.at(agent), requested=state, requested_reason=reason, requested_by=by, requested_why=why
+                        self.at(wish.agent), requested=wish.state, requested_reason=wish.reason,
+                        requested_by=_whom(wish.by), requested_why=wish.why,
                     )
-                )
+                )  # fmt: skip
             case ReasonLimitPassed(agent=agent):
                 return self._put(replace(self.at(agent), overdue=True))
             case PhoneStateChanged(agent=agent, reachable=reachable):

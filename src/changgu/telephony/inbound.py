@@ -437,15 +437,13 @@ class Inbound:
 
     async def _visit(self, visitor: Visitor) -> None:
         call, identity, language = visitor.handset.call, visitor.identity, self._desk.language
+        visitor.known = self._look_up(visitor)
         match self._desk.numbers().destination(identity.dialled):
             case ToQueueDirectly(queue):
-                if self._desk.short_greeting:
-                    self._look_up(visitor)
-                    await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=False)
+                await self._player.say(visitor.handset, self._desk.short_greeting, language, interruptible=False)
                 await self._announce_all(visitor, (DESK, QUEUE + queue), language)
                 await self._arrives(visitor, CallArrived(call, queue))
             case ToMenu():
-                self._look_up(visitor)
                 flow = self._menu_of(visitor)
                 await self._walk(visitor, flow, start(flow, self._begun(visitor)))
 
@@ -556,28 +554,23 @@ class Inbound:
 
     async def _standing(self, visitor: Visitor) -> Standing:
         """What is known in time; a caller never waits for a database that does not answer."""
-        standings, number, call = self._desk.standings, visitor.identity.number, visitor.handset.call
-        if standings is None or number is None:
+        look_up = visitor.known or self._look_up(visitor)
+        if look_up is None:
             return Standing()
-        try:
-            async with asyncio.timeout(LONGEST_LOOK_UP):
-                if visitor.known is None:  # nothing was said meanwhile: a task would be a detour
-                    return await self._looked_up(standings, call, number)
-                if not visitor.known.done():
-                    await asyncio.wait({visitor.known})
-        except TimeoutError:
-            if visitor.known is not None:
-                visitor.known.cancel()
-                visitor.known = None
-            logger.warning("a caller is queued before it is known who they are", extra={"call_id": call})
-            return Standing()
-        return visitor.known.result()
+        if not look_up.done():
+            await asyncio.wait({look_up}, timeout=LONGEST_LOOK_UP)
+        if look_up.done():
+            return look_up.result()
+        look_up.cancel()
+        visitor.known = None
+        logger.warning("a caller is queued before it is known who they are", extra={"call_id": visitor.handset.call})
+        return Standing()
 
-    def _look_up(self, visitor: Visitor) -> None:
-        """Begin to find out who calls, while they are spoken to."""
+    def _look_up(self, visitor: Visitor) -> asyncio.Task[Standing] | None:
         number = visitor.identity.number
-        if self._desk.standings is not None and number is not None:
-            visitor.known = self._spawn(self._looked_up(self._desk.standings, visitor.handset.call, number))
+        if self._desk.standings is None or number is None or self._tasks is None:
+            return None
+        return self._tasks.create_task(self._looked_up(self._desk.standings, visitor.handset.call, number))
 
     async def _looked_up(self, standings: Standings, call: CallId, number: str) -> Standing:
         try:

@@ -40,7 +40,8 @@ logger = logging.getLogger(__name__)
 
 GATHER = 0.03
 """Seconds for which facts are gathered before they are written: on a busy floor several calls share a transaction.
-When the process is killed, what is not yet written is taken up from the PBX as it is then."""
+When the process is killed, they are lost with it, and calls are taken up as they are at the PBX then. What has to
+outlive that, such as a promise that was confirmed, waits for `Ledger.flush`."""
 
 RECOVERY_PAUSE = 0.2
 """Seconds between two attempts to bring in the spool of the last run."""
@@ -112,15 +113,16 @@ class Ledger:
                 await asyncio.sleep(self._retry)
 
     async def flush(self, limit: float = 10.0) -> bool:
-        """Write what is waiting, for a clean stop; False when after `limit` seconds some is still only in memory."""
+        """Write what is waiting now; False when after `limit` seconds some of it is still only in memory."""
         deadline = _steady() + limit
-        while self._pending:
+        last = self._pending[-1].seq if self._pending else 0
+        while self._pending and self._pending[0].seq <= last:
             safe = await self._step()
             if _steady() >= deadline:
                 break
             if not safe:
                 await asyncio.sleep(min(self._retry, deadline - _steady()))
-        return not self._pending
+        return not self._pending or self._pending[0].seq > last
 
     async def recover(self, limit: float = 30.0) -> None:
         """At the start: bring the spool of the last run to the database, so that it is whole before it is read.
