@@ -415,6 +415,8 @@ class Oracle(Callbacks):
     def end(self, visit: Visit, outcome: str, by: str, reason: str = "") -> None:
         self.visits.pop(visit.call, None)
         self.over.add(visit.call)
+        if visit.state in ("talking", "held"):
+            self.heard_out(visit)
         self.say("ended", visit.call, outcome, by, reason)
         if outcome in ("abandoned_in_queue", "abandoned_ringing") and visit.number is not None:
             self.abandoned_at[person_of(visit.number) or ""] = self.now

@@ -28,12 +28,12 @@ class Callbacks(People):
             return
         person = person_of(event.number)
         theirs = [visit for visit in self.visits.values() if visit.number and person_of(visit.number) == person]
-        heard = [visit for visit in theirs if visit.state in ("talking", "held")]
-        asked_from = event.call if event.call is not None or not heard else heard[0].call
-        visit = self.visits.get(asked_from or "")
-        others = [other for other in theirs if other.outbound and not (other is visit and visit in heard)]
-        if others or any(other.callback == event.callback for other in self.visits.values()):
+        heard = [visit.call for visit in theirs if visit.state in ("talking", "held")]
+        dialled = any(visit.outbound and visit.call not in heard for visit in theirs)
+        if dialled or any(visit.callback == event.callback for visit in self.visits.values()):
             return
+        asked_from = heard[0] if heard and event.call not in heard else event.call
+        visit = self.visits.get(event.call or "")
         priority, skills = event.priority, event.skills
         placed = self.now if event.since is None else min(self.now, event.since)
         if visit is not None and visit.queue and visit.state not in ("talking", "held"):
@@ -42,8 +42,9 @@ class Callbacks(People):
         due = self.hours(event.queue, max(self.now, event.not_before or 0.0))
         promise = Promise(event.callback, event.number, event.queue, due, placed, priority, skills, asked_from)
         self.promises[event.callback] = promise
-        self.say("booked", event.callback, event.number, event.queue, round(due, 6), round(placed, 6), priority, skills)
-        if due <= self.now and visit is None:
+        place = (round(placed, 6), priority, skills)
+        self.say("booked", event.callback, event.number, event.queue, round(due, 6), *place, asked_from)
+        if self.due_of_promise(promise) <= self.now:
             self.attempt(promise)
 
     def callback_cancelled(self, event: e.CallbackCancelled) -> None:
@@ -76,10 +77,21 @@ class Callbacks(People):
 
     # When something is due
 
+    def concerns(self, promise: Promise, visit: Visit) -> bool:
+        """Whether they are on the line in this visit, or asked for the promise in it."""
+        same = bool(visit.number) and person_of(visit.number) == person_of(promise.number)
+        return same or visit.call == promise.asked_from
+
+    def heard_out(self, visit: Visit) -> None:
+        """They have been spoken to: nobody is dialled within two minutes of that."""
+        for promise in self.promises.values():
+            if promise.call is None and self.concerns(promise, visit):
+                promise.due = max(promise.due, self.now + 120)
+
     def due_of_promise(self, promise: Promise) -> float:
         visit = self.visits.get(promise.call or "")
         if visit is None:
-            return inf if promise.asked_from in self.visits else promise.due
+            return inf if any(self.concerns(promise, other) for other in self.visits.values()) else promise.due
         rules = self.queue_settings(promise.queue).callbacks
         if visit.state == "waiting" and not visit.reached:
             return end_of_hours(visit.entered, rules.closes, self.floor.rules.zone)

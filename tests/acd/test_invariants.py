@@ -6,7 +6,7 @@ from types import MappingProxyType
 import pytest
 
 from changgu.acd.agent_state import AgentState, NotReadyReason
-from changgu.acd.commands import Announce, DialPerson, Farewell, HangUpCaller, RingAgent, StopRinging
+from changgu.acd.commands import Announce, DialPerson, Farewell, HangUpAgent, HangUpCaller, RingAgent, StopRinging
 from changgu.acd.engine import Effect, Engine
 from changgu.acd.events import AgentReady, CallerHungUp
 from changgu.acd.facts import (
@@ -357,6 +357,26 @@ def test_a_call_back_too_early_or_outside_the_hours_is_found_out() -> None:
     tale = Tale()
     tale.now += 12 * 3600
     tale.breaks("outside the hours", promised(due=tale.now), *attempted())
+
+
+def test_a_call_back_to_somebody_who_is_on_the_line_is_found_out() -> None:
+    """Whichever call the promise names."""
+    for number in ("+821012345678", "01012345678"):
+        tale = Tale()
+        tale.goes(promised(), CallStarted(C1, Direction.INBOUND, number, "1000"))
+        tale.breaks("while they are on the line", *attempted())
+
+
+def test_a_call_back_within_two_minutes_of_a_conversation_is_found_out() -> None:
+    tale = Tale()
+    tale.goes(*is_ready(ALICE), CallStarted(C1, Direction.INBOUND, "01012345678", "1000"), CallQueued(C1, HELPDESK, 0),
+              *rings(C1, ALICE, ONE))  # fmt: skip
+    tale.goes(CallAnswered(C1, ALICE, ONE, HELPDESK), AgentStateChanged(ALICE, RESERVED, TALKING, None, C1))
+    tale.goes(CallConnected(C1, ALICE, ONE), promised())
+    tale.goes(CallEnded(C1, Outcome.ANSWERED, Ender.CALLER), HangUpAgent(ALICE, C1, ONE),
+              AgentStateChanged(ALICE, TALKING, WRAP_UP, None, C1))  # fmt: skip
+    tale.now += 119
+    tale.breaks("before it is due", *attempted())
 
 
 def test_a_call_back_with_too_great_an_advantage_is_found_out() -> None:

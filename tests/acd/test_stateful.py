@@ -79,8 +79,8 @@ def told(effects: list[Effect]) -> Counter[tuple[object, ...]]:
                 words["desktop", agent, present] += 1
             case f.StateRepaired(what):
                 words["repaired", what] += 1
-            case f.CallbackBooked(callback, number, queue, due, placed, priority, skills):
-                words["booked", callback, number, queue, round(due, 6), round(placed, 6), priority, skills] += 1
+            case f.CallbackBooked(callback, number, queue, due, placed, priority, skills, call):
+                words["booked", callback, number, queue, round(due, 6), round(placed, 6), priority, skills, call] += 1
             case f.CallbackAttempted(callback, attempts, due):
                 words["attempted", callback, attempts, round(due, 6)] += 1
             case f.CallbackClosed(callback, how, by):
@@ -268,11 +268,11 @@ class AnyFloor(RuleBasedStateMachine):
         self.tell(e.CallbackAsked(callback, number, queue, call, priority, skills, until, since))
 
     @rule(
-        number=st.sampled_from(NUMBERS[:4]), index=indexes, queue=queues, named=st.booleans(), held=st.booleans(),
-        later=st.sampled_from([None, 10.0]),
+        number=st.sampled_from(NUMBERS[:4]), index=indexes, queue=queues, held=st.booleans(),
+        named=st.sampled_from(["none", "this", "any"]), later=st.sampled_from([None, 10.0]),
     )  # fmt: skip
     def who_is_spoken_to_is_promised_another_call(
-        self, number: str, index: int, queue: QueueName, named: bool, held: bool, later: float | None
+        self, number: str, index: int, queue: QueueName, held: bool, named: str, later: float | None
     ) -> None:
         """In a call-back if there is one, else in a call of theirs."""
         self.everybody_is_willing()
@@ -288,7 +288,7 @@ class AnyFloor(RuleBasedStateMachine):
             page = spoken[index % len(spoken)]
             self.asked += 1
             until = None if later is None else self.now + later
-            call = page.call if named else None
+            call = {"none": None, "this": page.call, "any": self.call(index)}[named]
             self.tell(e.CallbackAsked(CallbackId(f"b{self.asked}"), str(page.number), queue, call, not_before=until))
 
     @rule(index=st.integers(0, 3))

@@ -21,7 +21,7 @@ from changgu.acd.facts import (
     Outcome,
 )
 from changgu.acd.hand import Hand
-from changgu.acd.identity import CallId, Instant
+from changgu.acd.identity import CallbackId, Instant
 from changgu.acd.occasions import OfferWithdrawn
 from changgu.acd.records import CallbackRecord, CallRecord
 
@@ -36,28 +36,25 @@ class CallbackDesk:
     def asked(self, event: CallbackAsked, now: Instant) -> None:
         """One promise for each person: whoever has one keeps it.
 
-        Who is spoken to may be promised another call. It is promised in that conversation, and made when that is over.
+        Who is spoken to may be promised another call. It is promised in that conversation, whatever call the news
+        names: the named one, if it is another, only gives its place.
         """
         state = self._state
         if event.queue not in state.queues or not event.number:
             self._hand.ignore(event, "no such queue or no number", now, call=event.call)
             return
         person = person_key(event.number)
-        asked_from = event.call if event.call is not None else self._spoken_to(person)
-        origin = state.calls.get(asked_from) if asked_from is not None else None
-        spoken = origin is not None and origin.state in SPOKEN
-        being_called = any(
-            call.callback is not None
-            and (call.callback == event.callback or (call.person == person and not (spoken and call is origin)))
-            for call in state.calls.values()
-        )
-        if person in state.callback_of or event.callback in state.callbacks or being_called:
+        if self._is_taken(event.callback, person):
             self._hand.ignore(event, "to be called back already", now, call=event.call)
             return
+        named = state.calls.get(event.call) if event.call is not None else None
+        conversation = self._conversation_with(person, named)
+        origin = conversation if named is None else named
+        asked_from = event.call if conversation is None else conversation.call
         placed_at = now if event.since is None else min(now, event.since)
         priority, skills = event.priority, event.skills
         language = event.language or (origin.language if origin is not None else "")
-        if origin is not None and origin.queued_at is not None and not spoken:
+        if origin is not None and origin.queued_at is not None and origin.state not in SPOKEN:
             placed_at = min(placed_at, origin.placed_at)
             priority, skills = priority or origin.priority, skills or origin.needs
         earliest = now if event.not_before is None else max(now, event.not_before)
@@ -68,13 +65,24 @@ class CallbackDesk:
             ),
             now,
         )
-        if due_at <= now and origin is None:
-            self.due(state.callbacks[event.callback], now)
+        record = state.callbacks[event.callback]
+        if record.due is not None and record.due <= now:
+            self.due(record, now)
 
-    def _spoken_to(self, person: str) -> CallId | None:
-        """The call in which somebody speaks with this person."""
-        calls = self._state.calls.values()
-        return next((call.call for call in calls if call.person == person and call.state in SPOKEN), None)
+    def _is_taken(self, callback: CallbackId, person: str) -> bool:
+        """Whether there is this promise or one to this person, or they are being dialled; who is spoken to is not."""
+        state = self._state
+        if person in state.callback_of or callback in state.callbacks:
+            return True
+        attempts = [call for call in state.calls.values() if call.callback is not None]
+        return any(
+            call.callback == callback or (call.person == person and call.state not in SPOKEN) for call in attempts
+        )
+
+    def _conversation_with(self, person: str, named: CallRecord | None) -> CallRecord | None:
+        """A call in which somebody speaks with this person; of several, the one that was named."""
+        spoken = [call for call in self._state.calls.values() if call.person == person and call.state in SPOKEN]
+        return named if named in spoken else next(iter(spoken), None)
 
     def cancelled(self, event: CallbackCancelled, now: Instant) -> None:
         """Nobody is to be called back after all; a person who is being dialled is still served."""

@@ -183,8 +183,7 @@ class CallbackAsked(Message, frozen=True):
     number: str
     queue: QueueName
     call: CallId | None = None
-    """The call they asked from: its place in the queue is kept until they are spoken to. None: the one in which they
-    are spoken to now, if they are."""
+    """The call they asked from: its place in the queue is kept until they are spoken to. It may be over."""
     priority: int = 0
     skills: frozenset[str] = frozenset()
     not_before: Instant | None = None

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from changgu.acd.agent_state import LOGGED_OUT, ON_A_CALL, READY, RESERVED, RESTING
 from changgu.acd.agent_words import AgentState
 from changgu.acd.call_state import CONNECTING, ENDED, HELD, IN_MENU, OFFERED, SPOKEN, TALKING, WAITING
-from changgu.acd.callbacks import person_key
+from changgu.acd.callbacks import AFTER_TALK, person_key
 from changgu.acd.estimated_wait import Forecast
 from changgu.acd.events import CallerHungUp
 from changgu.acd.facts import (
@@ -84,6 +84,8 @@ class FloorState:
         self.callbacks: dict[CallbackId, CallbackRecord] = {}
         self.callback_of: dict[str, CallbackRecord] = {}
         """Open promises by number: one for each person."""
+        self.on_the_line: dict[str, int] = {}
+        """How many live calls there are of each person, those in which we dial them included."""
         self.ended: OrderedDict[CallId, None] = OrderedDict()
         """The latest ended calls, oldest first."""
         self.abandoned: OrderedDict[str, Instant] = OrderedDict()
@@ -242,6 +244,11 @@ class FloorState:
                 callback.call = fact.call
                 callback.dialled += 1
                 self.limits.deadlines.set(callback, None)
+        if person:
+            self.on_the_line[person] = self.on_the_line.get(person, 0) + 1
+            promise = self.callback_of.get(person)
+            if promise is not None:
+                self.limits.deadlines.set(promise, None)
 
     def _call_queued(self, fact: CallQueued, at: Instant) -> None:
         call = self.calls.get(fact.call)
@@ -415,7 +422,8 @@ class FloorState:
     def _call_ended(self, fact: CallEnded, at: Instant) -> None:
         call = self.calls.pop(fact.call, None)
         if call is not None:
-            if call.queue is not None and call.diverted is None and call.state not in SPOKEN:
+            spoken = call.state in SPOKEN
+            if call.queue is not None and call.diverted is None and not spoken:
                 self._wait_over(call, at, abandoned=fact.outcome in GAVE_UP)
             call.state = ENDED
             if call.line is not None:
@@ -429,10 +437,22 @@ class FloorState:
                 self.limits.deadlines.set(call, None)
             if call.person is not None and fact.outcome in GAVE_UP:
                 _remember(self.abandoned, call.person, at, ABANDONERS_REMEMBERED)
-            for record in self.callbacks.values():
-                if record.asked_from == fact.call and record.call is None:
-                    self.limits.deadlines.set(record, record.due_at)
+            self._line_is_free(call, at, spoken=spoken)
         _remember(self.ended, fact.call, None, ENDED_CALLS_REMEMBERED)
+
+    def _line_is_free(self, call: CallRecord, at: Instant, *, spoken: bool) -> None:
+        """Promises that hang on a call which has ended are looked at again."""
+        theirs = None
+        if call.person:
+            theirs = self.callback_of.get(call.person)
+            others = self.on_the_line.pop(call.person) - 1
+            if others:
+                self.on_the_line[call.person] = others
+        for record in self.callbacks.values():
+            if record.call is None and (record is theirs or record.asked_from == call.call):
+                if spoken:
+                    record.due_at = max(record.due_at, at + AFTER_TALK.total_seconds())
+                self.limits.deadlines.set(record, self._attempt_due(record))
 
     def _agent_state_changed(self, fact: AgentStateChanged, at: Instant) -> None:
         agent, before, after = self.agent(fact.agent), fact.before, fact.after
@@ -507,8 +527,9 @@ class FloorState:
         self._forget_if_gone(agent)
 
     def _attempt_due(self, record: CallbackRecord) -> Instant | None:
-        """Nobody is dialled while they are on the line with us, in an attempt or in the call they asked from."""
-        return None if record.call is not None or record.asked_from in self.calls else record.due_at
+        """Nobody is dialled while they are on the line with us, or in the call they asked from."""
+        on_the_line = record.asked_from in self.calls or person_key(record.number) in self.on_the_line
+        return None if record.call is not None or on_the_line else record.due_at
 
     def _callback_booked(self, fact: CallbackBooked, at: Instant) -> None:
         record = CallbackRecord(
@@ -522,7 +543,7 @@ class FloorState:
         record = self.callbacks.get(fact.callback)
         if record is not None:
             record.attempts, record.due_at, record.call = fact.attempts, fact.due_at, None
-            self.limits.deadlines.set(record, fact.due_at)
+            self.limits.deadlines.set(record, self._attempt_due(record))
 
     def _callback_closed(self, fact: CallbackClosed, at: Instant) -> None:
         record = self.callbacks.pop(fact.callback, None)

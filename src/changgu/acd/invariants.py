@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from changgu.acd.agent_state import RESTING, AgentState
 from changgu.acd.call_state import IN_QUEUE, SPOKEN, CallState
-from changgu.acd.callbacks import person_key
 from changgu.acd.commands import Announce, DialPerson, Divert, HangUpAgent, HangUpCaller, StopRinging
 from changgu.acd.engine import Effect, Engine
 from changgu.acd.events import Event
@@ -153,11 +152,10 @@ def a_call_begins_once(watch: Watch, fact: CallStarted, now: Instant) -> None:
     promise = books.promises.get(fact.callback)
     insist(promise is not None, "an attempt keeps an open promise", fact)
     assert promise is not None
-    person = person_key(promise.number)
-    others = [page.call for page in books.outbound.values() if person_key(page.number or "") == person]
-    insist(not others, "never two dials at once", (fact, others))
+    theirs = books.calls_of(promise)
+    insist(not any(page.outbound for page in theirs), "never two dials at once", (fact, theirs))
+    insist(not theirs, "nobody is dialled while they are on the line", (fact, theirs))
     insist(now >= promise.due_at, "nobody is called back before it is due", (fact, promise))
-    insist(promise.asked_from not in books.calls, "nobody is dialled while they are on the line", (fact, promise))
     insist_on_hours(watch, promise.queue, now, fact)
 
 
@@ -444,8 +442,7 @@ def every_limit_will_be_noticed(watch: Watch, step: Step) -> None:
             limits.append((page.wrap_up_until or page.since + books.length_of_wrap_up(page), page))
     due: list[tuple[Instant, object]] = [*limits]
     for promise in books.promises.values():
-        being_called = any(page.callback == promise.callback for page in books.outbound.values())
-        if not being_called and promise.asked_from not in books.calls:
+        if not books.calls_of(promise):
             due.append((promise.due_at, promise))
     for limit, about in due:
         insist(deadline is not None and deadline <= limit + 1e-6, "every limit has its deadline", (about, deadline))

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
-from changgu.acd.call_state import IN_QUEUE, CallState
+from changgu.acd.call_state import IN_QUEUE, SPOKEN, CallState
+from changgu.acd.callbacks import AFTER_TALK, person_key
 from changgu.acd.commands import DialPerson, HangUpAgent, RingAgent, StopRinging
 from changgu.acd.engine import Effect
 from changgu.acd.events import AgentHungUp, AgentReady, ConversationMissing, Event, RingFailed
@@ -317,6 +318,15 @@ class Books:
         own = settings.wrap_up if settings is not None else None
         return (own if own is not None else self.queue(agent.queue).wrap_up).total_seconds()
 
+    def calls_of(self, promise: PromisePage) -> list[CallerPage]:
+        """Live calls of the person who was promised one, and the one in which it was promised."""
+        person = person_key(promise.number)
+        return [
+            page
+            for page in self.calls.values()
+            if page.call == promise.asked_from or (page.number and person_key(page.number) == person)
+        ]
+
     # Reading
 
     def hear(self, event: Event | None, *, believed: bool) -> None:
@@ -439,6 +449,10 @@ class Books:
 
     def _call_ended(self, fact: CallEnded, now: Instant) -> None:
         page = self.calls.pop(fact.call)
+        if page.state in SPOKEN:
+            for promise in self.promises.values():
+                if fact.call == promise.asked_from or person_key(promise.number) == person_key(page.number or ""):
+                    promise.due_at = max(promise.due_at, now + AFTER_TALK.total_seconds())
         for offer, login in page.offers.items():
             self._let_go(self.agent(login), offer)
         if page.winner is not None:
