@@ -269,11 +269,11 @@ class AnyFloor(RuleBasedStateMachine):
 
     @rule(
         number=st.sampled_from(NUMBERS[:4]), index=indexes, queue=queues, held=st.booleans(),
-        named=st.sampled_from(["none", "this", "any"]), later=st.sampled_from([None, 10.0]),
+        named=st.sampled_from(["none", "this", "any"]), leave=st.booleans(), later=st.sampled_from([None, 10.0]),
     )  # fmt: skip
     def who_is_spoken_to_is_promised_another_call(
-        self, number: str, index: int, queue: QueueName, held: bool, named: str, later: float | None
-    ) -> None:
+        self, number: str, index: int, queue: QueueName, held: bool, named: str, leave: bool, later: float | None
+    ) -> None:  # fmt: skip
         """In a call-back if there is one, else in a call of theirs."""
         self.everybody_is_willing()
         self.asked += 1
@@ -290,6 +290,9 @@ class AnyFloor(RuleBasedStateMachine):
             until = None if later is None else self.now + later
             call = {"none": None, "this": page.call, "any": self.call(index)}[named]
             self.tell(e.CallbackAsked(CallbackId(f"b{self.asked}"), str(page.number), queue, call, not_before=until))
+            if leave:
+                self.tell(e.CallerHungUp(page.call))
+                self.time_passes(120.0)
 
     @rule(index=st.integers(0, 3))
     def a_callback_is_cancelled(self, index: int) -> None:
