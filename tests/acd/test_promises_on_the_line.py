@@ -142,12 +142,14 @@ def test_a_promise_that_names_another_call_keeps_its_place_and_hangs_on_the_one_
     assert of(CallStarted, floor.wait(3600)) == [], "they are still spoken to"
 
 
-def test_who_is_spoken_to_in_two_calls_is_dialled_when_both_are_over() -> None:
+@pytest.mark.parametrize(("named", "asked_from"), [(None, "c1"), ("c1", "c1"), ("c2", "c2"), ("gone", "c1")])
+def test_who_is_spoken_to_in_two_calls_is_dialled_when_both_are_over(named: str | None, asked_from: str) -> None:
     floor = a_desk(First.AGENT, "alice", "bob", "carol")
     talks(floor, "c1")
     talks(floor, "c2", "bob")
     floor.ready("carol")
-    asked(floor)
+    (booked,) = of(CallbackBooked, asked(floor, call=named))
+    assert booked.call == asked_from
 
     floor.tell(CallerHungUp(CallId("c1")))
     assert of(CallStarted, floor.wait(3600)) == []
