@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from changgu.acd.engine import Engine
-from changgu.acd.events import CallArrived, DesktopSeen, KeyPressed
+from changgu.acd.events import CallArrived, CallbackAsked, CallerHungUp, DesktopSeen, KeyPressed
 from changgu.acd.facts import CallOffered
-from changgu.acd.identity import AgentId, CallId, QueueName
+from changgu.acd.identity import AgentId, CallbackId, CallId, QueueName
 from changgu.acd.ledger.past.store import Past
 from changgu.acd.ledger.store import Ledger
 from changgu.acd.queues import Destination, Queue, Way
@@ -26,6 +26,27 @@ async def test_a_wish_for_one_agent_outlives_a_restart(database: Database, tmp_p
     assert await ledger.flush()
     rebuilt = Engine.restore(floor.plan, await Past(database, recalled=1).now())
     assert rebuilt.calls[CallId("c1")].wants == floor.the_call("c1").wants == "alice"
+
+
+async def test_who_has_just_been_spoken_to_is_not_dialled_sooner_because_of_a_restart(
+    database: Database, tmp_path: Path
+) -> None:
+    floor = Floor("alice", now=1_795_136_400.0)  # in the hours for call-backs
+    floor.ready("alice")
+    floor.dial("c1", "01011112222")
+    floor.queue("c1")
+    floor.talk("alice")
+    floor.tell(CallbackAsked(CallbackId("cb1"), "01011112222", QueueName(HELPDESK)))
+    floor.wait(60)
+    floor.tell(CallerHungUp(CallId("c1")))
+    floor.wait(30)
+    ledger = Ledger(database, tmp_path / "spool")
+    for entry in floor.history:
+        ledger.hear(entry)
+    assert await ledger.flush()
+    rebuilt = Engine.restore(floor.plan, await Past(database, recalled=0).now())
+    assert rebuilt.callbacks == floor.engine.callbacks
+    assert rebuilt.callbacks[CallbackId("cb1")].due_at == floor.now + 90
 
 
 def test_whoever_becomes_ready_rings_along_after_a_key_opened_the_call() -> None:
