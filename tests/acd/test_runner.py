@@ -27,6 +27,7 @@ from changgu.acd.events import (
 from changgu.acd.facts import (
     CallEnded,
     CallQueued,
+    CallServedElsewhere,
     CallStarted,
     Direction,
     Ender,
@@ -224,6 +225,16 @@ async def test_whoever_asked_is_answered_after_all_have_heard() -> None:
     async with floor.running():
         await floor.runner.ask(dial("c1"))
         assert words(floor) == DECIDED + HEARD
+
+
+async def test_a_call_that_ended_without_us_has_been_heard_by_the_ledger_when_its_record_is_done() -> None:
+    floor = Floorful()
+    served = CallServedElsewhere(CallId("c9"), None, "1002", None, Outcome.REFUSED, Ender.DESK, T0, T0 + 60)
+    async with floor.running():
+        for number in range(3):
+            floor.runner.post(dial(f"c{number}"))
+        await floor.runner.record(served)
+        assert ("ledger", "CallServedElsewhere") in words(floor)
 
 
 async def test_facts_are_numbered_without_gaps_from_where_the_ledger_ended() -> None:

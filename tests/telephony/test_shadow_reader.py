@@ -28,14 +28,20 @@ class Book:
         self.told: list[CallServedElsewhere] = []
         self.safe = True
         self.away = False
+        self.hears = asyncio.Event()
+        self.hears.set()
 
     def reader(
         self, waited: Callable[[CallId], tuple[QueueName, float] | None] = lambda call: None
     ) -> ShadowReader:
         return ShadowReader(
-            self.log, self.kept, known=self._known, tell=self.told.append, settled=self._settled, look_every=0.01,
+            self.log, self.kept, known=self._known, tell=self._tell, settled=self._settled, look_every=0.01,
             waited=waited,
         )  # fmt: skip
+
+    async def _tell(self, fact: CallServedElsewhere) -> None:
+        await self.hears.wait()
+        self.told.append(fact)
 
     async def _known(self, call: CallId) -> bool:
         if self.away:
@@ -62,6 +68,21 @@ def book(tmp_path: Path) -> Book:
 async def test_no_log_is_no_trouble(book: Book) -> None:
     await book.reader().look()
     assert book.told == []
+
+
+async def test_a_kill_before_the_ledger_has_heard_of_a_call_loses_nothing(book: Book) -> None:
+    """It takes its turn in the inbox: the place in the log is not remembered as long as it waits there."""
+    book.hears.clear()
+    book.write(visit("c.1"))
+    looking = asyncio.create_task(book.reader().look())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(looking), 0.3)
+    assert not book.kept.exists()
+    looking.cancel()
+    book.hears.set()
+    await book.reader().look()
+    assert book.calls == ["c.1"]
+    assert book.kept.exists()
 
 
 async def test_each_call_is_told_once_over_restarts(book: Book) -> None:

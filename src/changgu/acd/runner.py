@@ -188,9 +188,14 @@ class Runner:
         """Change queues and agents while calls go on; takes its turn in the inbox. See `Engine.configure`."""
         self._put(_Entry(_Reload(floor, emergency, by, why)))
 
-    def record(self, fact: CallServedElsewhere) -> None:
-        """Write down a call that came and ended without us; takes its turn in the inbox, and decides nothing."""
-        self._put(_Entry(fact))
+    async def record(self, fact: CallServedElsewhere) -> None:
+        """Write down a call that came and ended without us; takes its turn in the inbox, and decides nothing.
+
+        Returns once the ledger has heard it.
+        """
+        asker: asyncio.Future[RequestRefused | None] = asyncio.get_running_loop().create_future()
+        self._put(_Entry(fact, asker))
+        await asker
 
     def hold_deadlines(self) -> None:
         """Let no limit run out for now: after a restart an agent may have picked up in time, and we have yet to see."""

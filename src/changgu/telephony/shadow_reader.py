@@ -40,13 +40,14 @@ class ShadowReader:
     """`ask` makes it look; `run` must be running.
 
     `log` is Asterisk's queue_log, None when it cannot be read, `kept` the file that remembers the place. `known`
-    tells whether the ledger has a call; `tell` takes a finished one (`Runner.record`); `settled` returns whether all
-    that was told is safe.
+    tells whether the ledger has a call; `tell` takes a finished one, and returns when the ledger has heard it
+    (`Runner.record`); `settled` returns whether all that was told is safe. Only then is the place remembered: a kill
+    between the two would lose the call.
     """
 
     def __init__(
         self, log: Path | None, kept: Path, *, known: Callable[[CallId], Awaitable[bool]],
-        tell: Callable[[CallServedElsewhere], None], settled: Callable[[], Awaitable[bool]],
+        tell: Callable[[CallServedElsewhere], Awaitable[None]], settled: Callable[[], Awaitable[bool]],
         look_every: float = LOOK_EVERY,
         waited: Callable[[CallId], tuple[QueueName, Instant] | None] = lambda call: None,
     ) -> None:  # fmt: skip
@@ -124,7 +125,7 @@ class ShadowReader:
             )
         self.told += 1
         logger.info("a call ended without us: %s", finished.outcome.value, extra={"call_id": finished.call})
-        self._tell(finished)
+        await self._tell(finished)
 
 
 def place_now(log: Path) -> Place:
