@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from changgu.acd.invariants_books import Broken
 from changgu.acd.queues import Floor
 from tests.acd.test_stateful import AnyFloor
+
+pytestmark = [pytest.mark.patient, pytest.mark.timeout(1500)]
 
 SEEDS, FLOORS = 12, 40
 """Every blindness is found out within so many seeds of so many floors each; the same ones each time."""

@@ -13,6 +13,8 @@ from changgu.acd.queues import Floor
 from changgu.acd.simulate import CALM, OPENING, PROFILES, DayResult, simulate_day
 from tests.acd.oracle_days import a_day, many_days
 
+pytestmark = [pytest.mark.patient, pytest.mark.timeout(1500)]
+
 ROUGH, SHORT = PROFILES["rough"], PROFILES["short"]
 SECONDS_FOR_DAYS = 75.0
 
