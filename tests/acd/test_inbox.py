@@ -68,6 +68,21 @@ def test_a_reload_is_overtaken_by_nothing_that_comes_after_it() -> None:
     assert order(reload, new, *came("c1"), freed, in_turn=(reload,)) == [reload, new, freed, *came("c1")]
 
 
+def test_a_second_reload_is_overtaken_by_nothing_either_once_the_first_is_done() -> None:
+    inbox: Inbox[Note] = Inbox()
+    for news in (*came("c1"), "first", "second"):
+        inbox.put(Note(news), in_turn=isinstance(news, str))
+    assert [inbox.take().news for _ in range(3)] == [*came("c1"), "first"]
+    inbox.put(Note(hung_up("alice", "c9")))
+    assert inbox.take().news == "second"
+
+
+def test_nobody_who_comes_after_a_reload_goes_before_it_however_much_waits_there() -> None:
+    much = [hung_up(f"a{number}", "c9") for number in range(2 * AT_MOST)]
+    reload = object()
+    assert order(*much, reload, *came("c1"), in_turn=(reload,)) == [*much, reload, *came("c1")]
+
+
 def test_who_has_come_has_a_turn_however_much_happens() -> None:
     much = [hung_up(f"a{number}", "c9") for number in range(3 * AT_MOST)]
     first, second = came("c1")

@@ -33,12 +33,15 @@ class Inbox(Generic[E]):
     """`put` and `take`; what is put `in_turn` is overtaken by nothing that comes after it."""
 
     def __init__(self) -> None:
-        self._first: deque[E] = deque()
-        self._arrivals: deque[E] = deque()
+        self._first: deque[tuple[E, bool]] = deque()
+        """With whether it is in turn."""
+        self._arrivals: deque[tuple[E, bool]] = deque()
         self._coming: Counter[CallId] = Counter()
         """Calls of which something waits among the arrivals."""
-        self._in_turn: deque[E] = deque()
-        """Of the arrivals, those that nothing overtakes."""
+        self._in_turn_first = 0
+        """How many are in turn among the first: no arrival goes before them…"""
+        self._in_turn_arrivals = 0
+        """…and among the arrivals: all that comes lines up behind them."""
         self._passed_by = 0
         """Entries that went before the arrival that is next."""
 
@@ -48,28 +51,26 @@ class Inbox(Generic[E]):
     def put(self, entry: E, *, in_turn: bool = False) -> None:
         """Take something in."""
         call: CallId | None = getattr(entry.news, "call", None)
-        if isinstance(entry.news, ARRIVALS) or (call is not None and call in self._coming) or self._in_turn:
-            self._arrive(entry, call)
-        elif in_turn and self._arrivals:
-            self._in_turn.append(entry)
-            self._arrive(entry, call)
+        comes = isinstance(entry.news, ARRIVALS) or (call is not None and call in self._coming)
+        if comes or self._in_turn_arrivals or (in_turn and self._arrivals):
+            self._arrivals.append((entry, in_turn))
+            self._in_turn_arrivals += in_turn
+            if call is not None:
+                self._coming[call] += 1
         else:
-            self._first.append(entry)
-
-    def _arrive(self, entry: E, call: CallId | None) -> None:
-        self._arrivals.append(entry)
-        if call is not None:
-            self._coming[call] += 1
+            self._first.append((entry, in_turn))
+            self._in_turn_first += in_turn
 
     def take(self) -> E:
         """What is to be handled next; IndexError when nothing waits."""
-        if self._first and not (self._arrivals and self._passed_by >= AT_MOST):
+        if self._first and (not self._arrivals or self._in_turn_first or self._passed_by < AT_MOST):
             self._passed_by += bool(self._arrivals)
-            return self._first.popleft()
+            entry, in_turn = self._first.popleft()
+            self._in_turn_first -= in_turn
+            return entry
         self._passed_by = 0
-        entry = self._arrivals.popleft()
-        if self._in_turn and self._in_turn[0] is entry:
-            self._in_turn.popleft()
+        entry, in_turn = self._arrivals.popleft()
+        self._in_turn_arrivals -= in_turn
         call: CallId | None = getattr(entry.news, "call", None)
         if call is not None:
             self._coming[call] -= 1

@@ -178,9 +178,7 @@ class Runner:
 
     async def ask(self, event: Event) -> RequestRefused | None:
         """Post a person's wish; returns once it has been handled: None, or why it was refused."""
-        asker: asyncio.Future[RequestRefused | None] = asyncio.get_running_loop().create_future()
-        self._put(_Entry(event, asker))
-        return await asker
+        return await self._in_its_turn(event)
 
     def configure(
         self, floor: Floor, emergency: Emergency | None = None, by: str | None = None, why: str = ""
@@ -193,9 +191,12 @@ class Runner:
 
         Returns once the ledger has heard it.
         """
+        await self._in_its_turn(fact)
+
+    async def _in_its_turn(self, news: Event | CallServedElsewhere) -> RequestRefused | None:
         asker: asyncio.Future[RequestRefused | None] = asyncio.get_running_loop().create_future()
-        self._put(_Entry(fact, asker))
-        await asker
+        self._put(_Entry(news, asker))
+        return await asker
 
     def hold_deadlines(self) -> None:
         """Let no limit run out for now: after a restart an agent may have picked up in time, and we have yet to see."""

@@ -34,7 +34,8 @@ logger = logging.getLogger(__name__)
 class WrittenDown:
     """Answers people once what they asked for stands in the ledger. Answers `acd.api.Asks`.
 
-    A promise which was confirmed outlives a kill a moment later."""
+    A promise which was confirmed outlives a kill a moment later.
+    """
 
     LIMIT = 2.0
     """Seconds for which a disk that does not answer may keep somebody waiting."""
