@@ -143,13 +143,19 @@ def test_reloads_under_load_lose_nobody(days: list[tuple[list[tuple[str, str, tu
     assert floor.restored().picture() == floor.engine.picture()
 
 
-def test_a_new_step_is_taken_by_those_who_have_waited_longer_than_that_already() -> None:
-    """Who has waited longest must not be the one for whom nothing is relaxed."""
+def where_one_has_waited_beyond_a_step() -> RoutedFloor:
+    """Nobody is ready, and c1 asks for English and for more of VPN than the step at a minute leaves."""
     floor = RoutedFloor()
     floor.not_ready("alice")
     floor.reload('[queue.network]\nrelax = [{ after = 60, lower = 2 }]\n')
     floor.call("c1", "network", skills={"vpn:7", "english"})
     floor.wait(70)
+    return floor
+
+
+def test_a_new_step_is_taken_by_those_who_have_waited_longer_than_that_already() -> None:
+    """Who has waited longest must not be the one for whom nothing is relaxed."""
+    floor = where_one_has_waited_beyond_a_step()
     assert floor.the_call("c1").skills == {"vpn:5", "english"}
 
     floor.reload(
@@ -166,11 +172,7 @@ def test_a_new_step_is_taken_by_those_who_have_waited_longer_than_that_already()
 
 
 def test_a_new_step_holds_for_who_was_being_connected_at_the_reload_and_could_not_be() -> None:
-    floor = RoutedFloor()
-    floor.not_ready("alice")
-    floor.reload('[queue.network]\nrelax = [{ after = 60, lower = 2 }]\n')
-    floor.call("c1", "network", skills={"vpn:7", "english"})
-    floor.wait(70)
+    floor = where_one_has_waited_beyond_a_step()
     floor.ready("alice")
     floor.answer("alice")
     assert floor.the_call("c1").state is CallState.CONNECTING

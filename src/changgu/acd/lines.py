@@ -50,7 +50,7 @@ class Kind(NamedTuple):
 PLAIN: Final = Kind()
 
 _LAST: Final = (True, maxsize)
-"""What everybody goes before."""
+"""A standing that everybody goes before."""
 
 _Kind = tuple[frozenset[str], float, frozenset[QueueName], AgentId | None]
 """A `Kind` without its names, as it is looked up."""

@@ -120,12 +120,14 @@ class AgentPhones:
     def look_again(self) -> None:
         """Read the whole list: the line came up, or the phones were configured anew."""
         self._only_watching = False
-        self._told.clear()
-        self._look.set()
+        self._read_anew()
 
     def watch(self) -> None:
         """Read the whole list though nothing was heard: what has changed is news that was lost."""
         self._only_watching = not self._look.is_set()
+        self._read_anew()
+
+    def _read_anew(self) -> None:
         self._told.clear()
         self._look.set()
 
