@@ -13,14 +13,18 @@ from typing import Any
 
 from bench import phone_log
 from bench.figures import Figures, over_rounds, spread, table
-from bench.floor import DESK_NUMBER, PLAIN_NUMBERS, QUEUE, BenchFloor, processor_seconds
+from bench.floor import BARE_NUMBER, DESK_NUMBER, PLAIN_NUMBERS, QUEUE, BenchFloor, processor_seconds
 from bench.phone_log import PhoneLog
 from bench.sipp_phones import SippRun, number_of
 from bench.traced_hour import TracePlan, measure_hours
 
 CHANGGU, TUNED, DEFAULT = "changgu", "app_queue retry=1", "app_queue as it comes"
-ACDS = (CHANGGU, TUNED, DEFAULT)
-DIALLED = {CHANGGU: DESK_NUMBER, TUNED: PLAIN_NUMBERS["tuned"], DEFAULT: PLAIN_NUMBERS["default"]}
+BARE = "bare ARI"
+"""No ACD, but what ARI costs by itself: see `bench.bare_ari`."""
+ACDS = (CHANGGU, TUNED, BARE, DEFAULT)
+DIALLED = {
+    CHANGGU: DESK_NUMBER, TUNED: PLAIN_NUMBERS["tuned"], DEFAULT: PLAIN_NUMBERS["default"], BARE: BARE_NUMBER,
+}  # fmt: skip
 
 BLUR = 0.025
 """Seconds by which two calls that were decided in order may be seen in another order at the phones."""
@@ -104,6 +108,9 @@ class Bench:
         if acd == CHANGGU:
             assert service.process is not None
             pids["changgu"] = service.process.pid
+        elif acd == BARE:
+            assert self.floor.bare is not None
+            pids["bare"] = self.floor.bare.pid
         before = {name: processor_seconds(pid) for name, pid in pids.items()}
         run = await SippRun.callers(
             folder, service.sip_server, DIALLED[acd],
@@ -147,7 +154,10 @@ async def bench_of(agents: int, ring: float, level: str = "WARNING") -> AsyncIte
 async def in_turns(
     bench: Bench, rounds: int, measure: Callable[[str], Awaitable[Figures]], say: Say, what: str
 ) -> dict[str, list[Figures]]:
-    """`measure(acd)` once a round for each ACD, in another order every round; app_queue's defaults once."""
+    """`measure(acd)` once a round for each ACD, in another order every round; app_queue's defaults once.
+
+    The bare distributor comes after the two, when changgu is not running.
+    """
     found: dict[str, list[Figures]] = {acd: [] for acd in ACDS}
     for number in range(rounds):
         for acd in order_of(number):
@@ -157,9 +167,10 @@ async def in_turns(
                 if bench.floor.service.process is None:  # the PBX runs only once changgu has started it
                     await bench.floor.open()
                 await bench.floor.shut()
-                await bench.floor.add_plain_queues()
+                await (bench.floor.open_bare() if acd == BARE else bench.floor.add_plain_queues())
             await bench.warm_up(acd)
             figures = await measure(acd)
+            await bench.floor.shut_bare()
             found[acd].append(figures)
             say(f"{what}, round {number + 1}: {acd}: " + ", ".join(f"{k} {v:.2f}" for k, v in figures.items()))
     return found
@@ -170,6 +181,7 @@ def order_of(number: int) -> Iterator[str]:
     first, second = (CHANGGU, TUNED) if number % 2 == 0 else (TUNED, CHANGGU)
     yield first
     yield second
+    yield BARE
     if number == 0:
         yield DEFAULT
 
@@ -267,7 +279,7 @@ def report(result: dict[str, Any]) -> str:
     for rate, found in result.get("idle", {}).items():
         parts.append(f"### Idle agents, {rate} calls/s: caller's INVITE to agent's INVITE, ms\n")
         parts.append(_table(found, [
-            "p50", "p95", "p99", "asterisk ms", "changgu ms", "both ms", "calls", "answered",
+            "p50", "p95", "p99", "asterisk ms", "changgu ms", "bare ms", "both ms", "calls", "answered",
         ]))  # fmt: skip
     for case, found in result.get("full", {}).items():
         parts.append(f"### Full queue ({case}): agent's BYE to the next INVITE at that agent, ms\n")

@@ -17,10 +17,12 @@ from pathlib import Path
 
 from websockets.asyncio.client import connect
 
+from bench import bare_ari
 from changgu.acd.identity import AgentId, QueueName
 from changgu.acd.queues import Agent, Queue, TicketPolicy
 from changgu.acd.store import FloorStore
 from changgu.app import schema
+from changgu.app.generated_secrets import secrets_of
 from changgu.telephony.pbx_packages import PbxRelease, architecture_of, default_folder, installed
 from tests.support.ports import free_ports
 from tests.support.service import Changgu
@@ -31,6 +33,9 @@ DESK_NUMBER = "1000"
 """Its menu says nothing and leads straight to the queue."""
 PLAIN_NUMBERS: Mapping[str, str] = {"tuned": "3001", "default": "3002"}
 """Numbers of the plain queues; see `PLAIN_QUEUES`."""
+BARE_NUMBER = "3003"
+CALLERS = "from-callers"
+"""Where in the dialplan callers come in."""
 AT_REST = 0.1
 """Seconds of processor in a second, and less: changgu has nothing left to do from its start."""
 SCREENS = 20
@@ -101,6 +106,8 @@ class BenchFloor:
         self.seats = {login: (QueueName(QUEUE), self.phones_port) for login in self.agents}
         """Login → the queue they serve and the port of their phone."""
         self._screens: list[asyncio.Task[None]] = []
+        self.bare: asyncio.subprocess.Process | None = None
+        """The bare distributor, while it serves."""
 
     async def furnish(self) -> None:
         """Put queues, agents and the menu into the data folder. No accounts: a password's hash takes long."""
@@ -150,6 +157,7 @@ class BenchFloor:
 
     async def close(self) -> None:
         """Nothing runs afterwards."""
+        await self.shut_bare()
         await self.shut()
         await self.service.close()
 
@@ -196,10 +204,38 @@ class BenchFloor:
             queues.write_text(ours)  # or the next start would find a changed file and restart the PBX
         for kind, number in PLAIN_NUMBERS.items():
             # no Answer() before: it would wait for audio for up to half a second
-            await self.pbx_says(f"dialplan add extension {number},1,Queue,plain-{kind} into from-callers replace")
+            await self.pbx_says(f"dialplan add extension {number},1,Queue,plain-{kind} into {CALLERS} replace")
         shown = await self.pbx_says("queue show plain-tuned")
         if shown.count("PJSIP/agent-") < len(self.agents):
             raise RuntimeError(f"the plain queue has not its agents:\n{shown[:500]}")
+
+    # ---- the bare distributor --------------------------------------------------------------------------------------
+
+    async def open_bare(self) -> None:
+        """It serves `BARE_NUMBER` in changgu's place; see `bench.bare_ari`."""
+        for step in (f"1,Ringing into {CALLERS}", f'2,Stasis,"{bare_ari.APP},caller" into {CALLERS}'):
+            await self.pbx_says(f"dialplan add extension {BARE_NUMBER},{step} replace")
+        self.bare = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bench.bare_ari", str(self.service.ari), "changgu", str(len(self.agents)),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert self.bare.stdin is not None
+        assert self.bare.stdout is not None
+        self.bare.stdin.write(f"{secrets_of(self.service.data).ari_password}\n".encode())
+        self.bare.stdin.close()
+        said = await asyncio.wait_for(self.bare.stdout.readline(), 30)
+        if said.decode().strip() != bare_ari.READY:
+            raise RuntimeError("the bare distributor did not start")
+
+    async def shut_bare(self) -> None:
+        """It goes; RuntimeError when it had failed."""
+        if self.bare is None:
+            return
+        bare, self.bare = self.bare, None
+        if bare.returncode is None:
+            bare.terminate()
+        if await bare.wait() != 0:
+            raise RuntimeError("the bare distributor failed")
 
     async def pbx_says(self, command: str) -> str:
         """What Asterisk's own command line answers."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.figures import shown, table
 
-CHANGGU, TUNED = "changgu", "app_queue retry=1"
+CHANGGU, TUNED, BARE = "changgu", "app_queue retry=1", "bare ARI"
 AT_ONCE = "at once, 1 s"
 
 Row = tuple[str, str, str, bool]
@@ -16,10 +16,9 @@ def rows(result: Mapping[str, Any]) -> list[Row]:
     """Every goal of the stages in `result` (the medians over rounds are compared)."""
     found: list[Row] = []
     for rate, acds in result.get("idle", {}).items():
-        ours, theirs = acds[CHANGGU]["medians"], acds[TUNED]["medians"]
-        found += _idle(float(rate), ours, theirs)
+        found += _idle(float(rate), *_medians(acds))
     for case, acds in result.get("full", {}).items():
-        found += _full(case, acds[CHANGGU]["medians"], acds[TUNED]["medians"])
+        found += _full(case, *_medians(acds))
     if "requests" in result:
         found.append(_at_most("requests for an answered call", result["requests"]["requests a call"], 6))
     if "hour" in result:
@@ -38,29 +37,49 @@ def rows(result: Mapping[str, Any]) -> list[Row]:
     return found
 
 
-def _idle(rate: float, ours: Mapping[str, float], theirs: Mapping[str, float]) -> list[Row]:
+Medians = Mapping[str, float]
+
+
+def _medians(acds: Mapping[str, Mapping[str, Medians]]) -> tuple[Medians, Medians, Medians | None]:
+    """Ours, those of app_queue, and those of the bare distributor where it was measured."""
+    return acds[CHANGGU]["medians"], acds[TUNED]["medians"], acds[BARE]["medians"] if BARE in acds else None
+
+
+def _idle(rate: float, ours: Medians, theirs: Medians, bare: Medians | None) -> list[Row]:
     what = f"idle agents, {rate:g}/s"
+
+    def ratio(name: str, of: str, limit: float) -> Row:
+        least = f" (bare ARI: {shown(bare[of] / theirs[of])})" if bare else ""
+        return _times(f"{what}: {name} ÷ app_queue's{least}", ours[of], theirs[of], limit)
+
     if rate == 40:
+        least = f" (bare ARI: {shown(bare['bare ms'])})" if bare else ""
         return [
-            _times(f"{what}: p50 ÷ app_queue's", ours["p50"], theirs["p50"], 1.2),
-            _times(f"{what}: p99 ÷ app_queue's", ours["p99"], theirs["p99"], 1.0),
-            _at_most(f"{what}: changgu's processor time for a call, ms", ours["changgu ms"], 2.5),
-            _times(f"{what}: Asterisk and changgu ÷ app_queue", ours["both ms"], theirs["both ms"], 0.9),
+            ratio("p50", "p50", 1.2),
+            ratio("p99", "p99", 1.0),
+            _at_most(f"{what}: changgu's processor time for a call, ms{least}", ours["changgu ms"], 2.5),
+            ratio("Asterisk and changgu", "both ms", 0.9),
         ]
-    return [_times(f"{what}: {name} ÷ app_queue's", ours[name], theirs[name], 1.0) for name in ("p50", "p95", "p99")]
+    return [ratio(name, name, 1.0) for name in ("p50", "p95", "p99")]
 
 
-def _full(case: str, ours: Mapping[str, float], theirs: Mapping[str, float]) -> list[Row]:
+def _full(case: str, ours: Medians, theirs: Medians, bare: Medians | None) -> list[Row]:
     what = f"full queue ({case})"
+
+    def others(name: str) -> str:
+        return f"app_queue: {shown(theirs[name])}" + (f", bare ARI: {shown(bare[name])}" if bare else "")
+
     found = [
-        _at_most(f"{what}: p50 ms (app_queue: {shown(theirs['p50'])})", ours["p50"], 10),
-        _at_most(f"{what}: p99 ms (app_queue: {shown(theirs['p99'])})", ours["p99"], 40),
+        _at_most(f"{what}: p50 ms ({others('p50')})", ours["p50"], 10),
+        _at_most(f"{what}: p99 ms ({others('p99')})", ours["p99"], 40),
         _at_most(f"{what}: offered out of order, in the ledger", ours["out of order in the ledger"], 0),
         _at_most(f"{what}: agent's answer to caller and agent joined, p99 ms", ours["joined p99"], 100),
     ]
     if case == AT_ONCE:
-        served = ours["served a minute"] / theirs["served a minute"]
-        found.append((f"{what}: served a minute ÷ app_queue", "≥ 1.9", shown(served), served >= 1.9))
+        name = "served a minute"
+        least = f" (bare ARI: {shown(bare[name] / theirs[name])})" if bare else ""
+        served = ours[name] / theirs[name]
+        found.append((f"{what}: {name} ÷ app_queue{least}", "≥ 1.9", shown(served), served >= 1.9))
     return found
 
 

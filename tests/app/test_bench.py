@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bench import acd, engine, goals, menus, restart
+from bench.bare_ari import BareDistributor
 from bench.curve import Curve, drawn
 from bench.engine import Day, EnginePlan
 from bench.figures import over_rounds, percentile, shown, spread, table
@@ -186,9 +187,9 @@ def test_a_phone_reads_what_the_pbx_sends() -> None:
 
 def test_the_two_take_turns_at_being_first_and_the_defaults_come_once() -> None:
     orders = [list(acd.order_of(number)) for number in range(4)]
-    assert orders[0] == [acd.CHANGGU, acd.TUNED, acd.DEFAULT]
+    assert orders[0] == [acd.CHANGGU, acd.TUNED, acd.BARE, acd.DEFAULT]
     assert [order[0] for order in orders] == [acd.CHANGGU, acd.TUNED] * 2
-    assert all(len(order) == 2 for order in orders[1:])
+    assert all(order[2:] == [acd.BARE] for order in orders[1:])
 
 
 def test_callers_numbers_are_never_used_twice() -> None:
@@ -244,9 +245,54 @@ def test_goals_are_compared_with_medians() -> None:
     idle = {acd.CHANGGU: {"medians": ours}, acd.TUNED: {"medians": theirs}}
     met = [enough for _, _, _, enough in goals.rows({"idle": {"40": idle}})]
     assert met == [True, True, False, True]
+    bare = {"p50": 3.3, "p95": 5.0, "p99": 8.0, "bare ms": 1.5, "both ms": 9.5}
+    told = [what for what, *_ in goals.rows({"idle": {"40": {**idle, acd.BARE: {"medians": bare}}}})]
+    assert [what.partition("(")[2] for what in told] == [
+        "bare ARI: 1.10)", "bare ARI: 0.80)", "bare ARI: 1.50)", "bare ARI: 0.95)",
+    ]  # fmt: skip
     text = goals.report({"requests": {"requests a call": 6.4}})
     assert "| requests for an answered call | ≤ 6 | 6.40 | **missed** |" in text
     assert goals.report({}) == ""
+
+
+class _AskedPbx:
+    """Takes down what the bare distributor asks for."""
+
+    def __init__(self, agents: list[str]) -> None:
+        self.asked: list[str] = []
+        self.bare = BareDistributor(self.ask, agents)
+
+    def ask(self, method: str, uri: str, body: object = None, /, **query: str) -> None:
+        self.asked.append(" ".join([method, uri, *(query[name] for name in ("endpoint", "channel") if name in query)]))
+
+    def hears(self, kind: str, channel: str, *args: str) -> list[str]:
+        """What it asks for when it hears this."""
+        self.asked.clear()
+        self.bare.hear({"type": kind, "args": list(args), "channel": {"id": channel, "caller": {"number": "1"}}})
+        return self.asked
+
+
+def test_the_bare_distributor_asks_for_what_a_call_needs_and_nothing_else() -> None:
+    pbx = _AskedPbx(["kim"])
+    assert pbx.hears("StasisStart", "c1", "caller") == ["POST channels PJSIP/agent-kim"]
+    assert pbx.hears("StasisStart", "leg-c1", "agent", "c1") == [
+        "POST channels/c1/answer", "POST bridges", "POST bridges/call-c1/addChannel c1,leg-c1",
+    ]  # fmt: skip
+    assert pbx.hears("ChannelDestroyed", "leg-c1") == ["DELETE channels/c1", "DELETE bridges/call-c1"]
+    assert pbx.hears("ChannelDestroyed", "c1") == []
+
+
+def test_the_bare_distributor_serves_who_waits_in_order_with_music_until_then() -> None:
+    pbx = _AskedPbx(["kim"])
+    pbx.hears("StasisStart", "c1", "caller")
+    for call in ("c2", "c3"):
+        assert pbx.hears("StasisStart", call, "caller") == [f"POST channels/{call}/answer", f"POST channels/{call}/moh"]
+    assert pbx.hears("ChannelDestroyed", "leg-c1")[0] == "POST channels PJSIP/agent-kim"
+    assert pbx.hears("StasisStart", "leg-c2", "agent", "c2") == [
+        "DELETE channels/c2/moh", "POST bridges", "POST bridges/call-c2/addChannel c2,leg-c2",
+    ]  # fmt: skip
+    with pytest.raises(RuntimeError, match="refused"):
+        pbx.bare.hear({"type": "RESTResponse", "status_code": 500, "uri": "channels"})
 
 
 # ---- callers in menus ----------------------------------------------------------------------------------------------
