@@ -153,6 +153,8 @@ class Oracle(Callbacks):
                     self.visits[call] = Visit(call, number)
                     if turned_away:
                         self.end(self.visits[call], "refused", "desk", "desk_full")
+                    else:
+                        self.on_the_line_themselves(number)
             case e.CallArrived():
                 self.arrive(event)
             case e.MenuEnded():

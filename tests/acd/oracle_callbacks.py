@@ -59,6 +59,15 @@ class Callbacks(People):
         visit.priority = max(visit.priority, promise.priority)
         visit.brought = (visit.priority, *visit.brought[1:])
 
+    def on_the_line_themselves(self, number: str | None) -> None:
+        """Nobody is dialled any more for a promise to them: it is as due as it was, once they have left."""
+        promise = self.promise_to(number)
+        visit = self.visits.get(promise.call or "") if promise is not None else None
+        if promise is not None and visit is not None and visit.dialled_at is None:
+            promise.call = None
+            self.withdraw(visit)
+            self.put_off(promise, promise.due)
+
     def close(self, promise: Promise, how: str, by: str | None) -> None:
         del self.promises[promise.callback]
         self.say("closed", promise.callback, how, by)

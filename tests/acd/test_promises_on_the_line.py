@@ -1,20 +1,42 @@
 """Whoever is on the line can be promised another call, and is not dialled before they have hung up."""
 
+from collections.abc import Callable
+
 import pytest
 
+from changgu.acd.agent_state import AgentState
 from changgu.acd.callbacks import AFTER_TALK
+from changgu.acd.commands import DialPerson, HangUpAgent, StopRinging
 from changgu.acd.events import (
+    AgentAnswered,
     CallArrived,
     CallbackAsked,
     CallbackCancelled,
+    CallerDialledIn,
     CallerHungUp,
     CallLost,
     DialFailed,
     MenuEnded,
     PersonReached,
 )
-from changgu.acd.facts import CallbackAttempted, CallbackBooked, CallOffered, CallStarted, NewsIgnored
-from changgu.acd.identity import CallbackId, CallId
+from changgu.acd.facts import (
+    AgentStateChanged,
+    CallbackAttempted,
+    CallbackBooked,
+    CallbackClosed,
+    CallbackEnd,
+    CallEnded,
+    CallOffered,
+    CallQueued,
+    CallStarted,
+    Direction,
+    Ender,
+    NewsIgnored,
+    OfferEnd,
+    OfferEnded,
+    Outcome,
+)
+from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId
 from changgu.acd.queues import First
 from tests.acd.test_callbacks import CB, FIRST, MORNING, NUMBER, a_desk, asked, at, of
 from tests.support.floor import HELPDESK, Floor
@@ -232,3 +254,112 @@ def test_who_was_let_go_late_in_the_day_is_called_in_the_morning() -> None:
     floor.tell(CallerHungUp(CallId("c1")))
 
     assert floor.wait(AFTER) == [CallbackAttempted(CB, 0, at(9, day=21), "hours")]
+
+
+# Who is to be called back calls in before anybody has dialled them
+
+ALICE, ONE, C1 = AgentId("alice"), OfferId(1), CallId("c1")
+
+
+def nobody_is_free(first: First) -> Floor:
+    """The attempt waits for an agent."""
+    floor = a_desk(first)
+    asked(floor)
+    return floor
+
+
+def alices_phone_rings(first: First) -> Floor:
+    floor = a_desk(first)
+    floor.ready("alice")
+    asked(floor)
+    return floor
+
+
+def test_an_agent_whose_phone_rings_for_somebody_who_calls_in_meanwhile_is_let_go_and_keeps_their_turn() -> None:
+    floor = alices_phone_rings(First.AGENT)
+    turn = floor.agent("alice").idle_since
+    floor.wait(5)
+    effects = floor.dial("c1", "+82 10-1111-2222")
+
+    assert effects == [
+        CallStarted(C1, Direction.INBOUND, "+82 10-1111-2222", "1000"),
+        StopRinging(ALICE, FIRST, ONE),
+        OfferEnded(FIRST, ALICE, ONE, OfferEnd.CALLER_LEFT),
+        CallEnded(FIRST, Outcome.NOT_REACHED, Ender.DESK, "called_in"),
+        AgentStateChanged(ALICE, AgentState.RESERVED, AgentState.READY, None, FIRST),
+        CallbackAttempted(CB, 0, MORNING, "called_in"),
+    ]
+    assert (floor.agent("alice").state, floor.agent("alice").idle_since) == (AgentState.READY, turn)
+    assert floor.agent("alice").misses == 0
+    assert HangUpAgent(ALICE, FIRST, ONE) in floor.tell(AgentAnswered(ALICE, FIRST, ONE)), "their answers crossed"
+    assert floor.restored().picture() == floor.engine.picture()
+
+
+@pytest.mark.parametrize("start", [nobody_is_free, alices_phone_rings])
+def test_who_calls_in_is_dialled_neither_in_the_menu_nor_after_an_agent_comes_free(
+    start: Callable[[First], Floor],
+) -> None:
+    floor = start(First.AGENT)
+    floor.dial("c1", NUMBER)
+    floor.ready("alice")
+
+    assert of(CallStarted, floor.wait(3600)) == []
+    assert [promise.attempts for promise in floor.engine.callbacks.values()] == [0], "no try was made"
+    assert list(floor.engine.calls) == ["c1"]
+
+
+@pytest.mark.parametrize("first", First)
+def test_who_called_in_and_was_not_served_is_called_back_in_the_place_they_had(first: First) -> None:
+    floor = nobody_is_free(first)
+    floor.wait(1200)
+    floor.dial("c1", NUMBER)
+    floor.wait(60)
+    floor.tell(MenuEnded(C1, served=False))
+    effects = floor.wait(0)
+
+    (queued,) = of(CallQueued, effects)
+    assert (queued.call, queued.placed_at) == ("cb1-2", MORNING)
+    effects = floor.ready("alice")
+    effects += floor.answer("alice") if first is First.AGENT else []
+    assert [dial.call for dial in of(DialPerson, effects)] == ["cb1-2"]
+
+
+def test_who_called_in_and_comes_to_a_queue_has_the_place_of_their_promise_and_that_settles_it() -> None:
+    floor = alices_phone_rings(First.AGENT)
+    floor.wait(100)
+    floor.not_ready("alice")
+    floor.dial("c1", NUMBER)
+    floor.wait(30)
+    effects = floor.tell(CallArrived(C1, HELPDESK))
+
+    assert CallbackClosed(CB, CallbackEnd.CALLED_IN) in effects
+    assert of(CallQueued, effects)[0].placed_at == MORNING
+    floor.caller_hangs_up("c1")
+    floor.ready("alice")
+    assert of(CallStarted, floor.wait(3600)) == []
+
+
+def test_who_is_being_dialled_and_calls_in_costs_the_agent_nothing_and_is_tried_again() -> None:
+    """It is too late to stop: their telephone rings, or is busy with their own call to us."""
+    floor = alices_phone_rings(First.CALLER)
+    effects = floor.dial("c1", NUMBER)
+
+    assert of(CallEnded, effects) == []
+    floor.tell(DialFailed(FIRST, "busy"))
+    assert floor.engine.callbacks[CB].attempts == 1
+    assert floor.agent("alice").state is AgentState.READY
+
+
+def test_who_is_turned_away_at_the_door_is_called_back_as_if_they_had_not_called() -> None:
+    floor = alices_phone_rings(First.AGENT)
+    effects = floor.tell(CallerDialledIn(C1, NUMBER, "100", turned_away=True))
+
+    assert [ended.call for ended in of(CallEnded, effects)] == ["c1"]
+    assert of(StopRinging, effects) == []
+    assert of(DialPerson, floor.answer("alice")) != []
+
+
+def test_somebody_else_who_calls_in_stops_nobodys_call_back() -> None:
+    floor = alices_phone_rings(First.AGENT)
+    for call, number in (("c1", None), ("c2", ""), ("c3", "01099998888")):
+        assert of(CallEnded, floor.dial(call, number)) == []

@@ -336,3 +336,21 @@ async def test_the_call_back_is_written_to_its_ticket_with_who_made_it(room: Roo
     file = await room.tickets.file(number)
     assert [(link.call, link.role) for link in file.calls] == [(call, CallRole.CALLBACK)]
     assert [(made.actor, made.reached, made.call) for made in file.callbacks] == [("kim", True, call)]
+
+
+@pytest.mark.parametrize(("reason", "made"), [("called_in", []), ("hours", []), ("busy", [False]), ("", [False])])
+async def test_a_call_back_in_which_nobody_was_dialled_is_not_written_down_as_made(
+    room: Room, reason: str, made: list[bool]
+) -> None:
+    number = await room.ticket("콜백")
+    promise = await room.service.call_me_back(number, PHONE)
+    listener = TicketCallbacks(room.service, room.tickets)
+    work = asyncio.create_task(listener.run())
+    call = CallId("out-1")
+
+    listener.hear(fact(1, CallStarted(call, Direction.OUTBOUND, PHONE, "1000", promise)))
+    listener.hear(fact(2, CallEnded(call, Outcome.NOT_REACHED, Ender.DESK, reason)))
+    await listener.settled()
+    work.cancel()
+
+    assert [one.reached for one in (await room.tickets.file(number)).callbacks] == made

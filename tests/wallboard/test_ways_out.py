@@ -291,6 +291,13 @@ def test_a_promise_of_yesterday_is_known_from_the_engine() -> None:
     assert board.snapshot()["queues"]["network"]["callback_attempts"] == 1
 
 
+@pytest.mark.parametrize("cause", ["hours", "called_in"])
+def test_a_try_of_yesterdays_promise_that_dialled_nobody_is_no_attempt(cause: str) -> None:
+    board = Board(FLOOR, SEOUL, NINE, promises=[Promised()])
+    board.fold(Recorded(1, NINE, CallbackAttempted(B1, 2, NINE + 900, cause)))
+    assert board.snapshot()["queues"]["network"]["callback_attempts"] == 0
+
+
 def test_promises_stay_open_over_midnight_and_the_days_figures_do_not() -> None:
     day = Day()
     book(day)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from changgu.acd.call_state import IN_QUEUE, SPOKEN
 from changgu.acd.callbacks import attempt_id, credited, next_hour_to_call, person_key, too_late
 from changgu.acd.commands import StopRinging
@@ -24,6 +26,9 @@ from changgu.acd.hand import Hand
 from changgu.acd.identity import CallbackId, Instant
 from changgu.acd.occasions import OfferWithdrawn
 from changgu.acd.records import CallbackRecord, CallRecord
+
+CALLED_IN: Final = CallbackEnd.CALLED_IN.value
+"""Why an attempt was not made whose person is on the line themselves."""
 
 
 class CallbackDesk:
@@ -136,12 +141,30 @@ class CallbackDesk:
         self._drop(call, "hours", now)
         self.attempt_over(call, "hours", now, dialled=False)
 
+    def called_in(self, person: str | None, now: Instant) -> None:
+        """Who is to be called back is on the line themselves: an attempt that dialled nobody yet is not made.
+
+        The promise keeps its place and its time; a conversation, or their coming to a queue, may settle it first.
+        """
+        record = self._state.callback_of.get(person) if person is not None else None
+        call = self._undialled(record) if record is not None else None
+        if record is not None and call is not None:
+            self._drop(call, CALLED_IN, now)
+            self._hand.note(CallbackAttempted(record.callback, record.attempts, record.due_at, CALLED_IN), now)
+
     def close(self, record: CallbackRecord, end: CallbackEnd, now: Instant, *, by: str | None = None) -> None:
         """Settles a promise early; an attempt that has not been dialled is not made."""
-        call = self._state.calls.get(record.call) if record.call is not None else None
+        call = self._undialled(record)
         self._hand.note(CallbackClosed(record.callback, end, by), now)
-        if call is not None and not call.reached and call.state in IN_QUEUE and not self._hand.dialling(call):
+        if call is not None:
             self._drop(call, end.value, now)
+
+    def _undialled(self, record: CallbackRecord) -> CallRecord | None:
+        """The attempt that waits for an agent, or rings at one, before anybody is dialled."""
+        call = self._state.calls.get(record.call) if record.call is not None else None
+        if call is None or call.reached or call.state not in IN_QUEUE or self._hand.dialling(call):
+            return None
+        return call
 
     def _drop(self, call: CallRecord, reason: str, now: Instant) -> None:
         hand = self._hand

@@ -23,7 +23,7 @@ class CallbackLine:
     attempts: int = 0
     """Those that count: their telephone rang, or could not be reached."""
     cause: str = ""
-    """Why the last attempt came to nothing, as a hang-up cause; `hours` when it was put off."""
+    """Why the last attempt came to nothing, as a hang-up cause; `hours` or `called_in` when it was put off."""
     asked_from: CallId | None = None
     """The call in which it was promised."""
     end: CallbackEnd | None = None

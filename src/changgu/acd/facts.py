@@ -377,7 +377,7 @@ class CallbackBooked(Message, frozen=True):
 
 
 class CallbackAttempted(Message, frozen=True):
-    """An attempt did not reach them; the next is due, or was put off because it is too early or late in the day."""
+    """An attempt did not reach them, or was put off: not at this hour, or they are on the line themselves."""
 
     callback: CallbackId
     attempts: int

@@ -61,6 +61,9 @@ def nobody_is_dialled_twice(watch: Watch, command: DialPerson, now: Instant) -> 
     insist(page is not None and page.outbound and page.dials == 0, "never two dials at once", command)
     assert page is not None
     insist(page.offers or page.winner, "a dial has its agent", (command, page))
+    person = person_key(command.number)
+    others = [one for one in watch.books.calls.values() if one is not page and person_key(one.number or "") == person]
+    insist(not others, "nobody is dialled while they are on the line", (command, others))
     insist_on_hours(watch, page.queue, now, command)
 
 

@@ -64,6 +64,8 @@ class Visits:
             self._hand.note(CallStarted(event.call, INBOUND, event.caller, event.dialled, None, since), now)
             if event.turned_away:
                 self._hand.refuse_caller(event.call, Farewell.QUEUE_FULL, DESK_FULL, now)
+            else:
+                self._callbacks.called_in(self._state.calls[event.call].person, now)
 
     def menu_step(self, event: MenuStepReached, now: Instant) -> None:
         """The caller got further in the menu."""

@@ -22,7 +22,7 @@ from changgu.acd.identity import CallbackId, CallId, Instant, QueueName
 from changgu.wallboard import kpi
 from changgu.wallboard.rows import CallbackFigures
 
-PUT_OFF = frozenset({"hours", "desk_closed", "lost"})
+PUT_OFF = frozenset({"hours", "called_in", "desk_closed", "lost"})
 """Causes for which an attempt usually ended before anybody was dialled."""
 
 

@@ -34,7 +34,7 @@ TONES = {
 """The colour of a standing; its word stands beside it."""
 
 CAUSES = frozenset({
-    "no_answer", "busy", "declined", "unreachable", "congestion", "error", "gone", "agent_left", "hours",
+    "no_answer", "busy", "declined", "unreachable", "congestion", "error", "gone", "agent_left", "hours", "called_in",
 })  # fmt: skip
 """Why an attempt came to nothing; each has a word."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from changgu.acd.call_record import DIAL_CAUSES, DIAL_ENDED
 from changgu.acd.facts import CallAnswered, CallEnded, CallStarted, Outcome, Recorded
 from changgu.acd.identity import CallbackId, CallId
 from changgu.ground.access import Actor, Role
@@ -15,6 +16,9 @@ from changgu.ticketing.service import AUTOMATIC, Tickets
 from changgu.ticketing.ticket import CallRole
 
 logger = logging.getLogger(__name__)
+
+DIALLED = DIAL_CAUSES | DIAL_ENDED
+"""Reasons of a call back that reached nobody; with another one the person was not even dialled."""
 
 MOST_WAITING = 5_000
 """Calls back whose begin or end may wait to be written."""
@@ -55,7 +59,8 @@ class TicketCallbacks:
                 self._agents[fact.call] = fact.agent
             case CallEnded() if (callback := self._under_way.pop(fact.call, None)) is not None:
                 agent = self._agents.pop(fact.call, None)
-                self._put(_Ended(fact.call, callback, agent, fact.outcome is Outcome.ANSWERED))
+                if fact.outcome is not Outcome.NOT_REACHED or fact.reason in DIALLED:
+                    self._put(_Ended(fact.call, callback, agent, fact.outcome is Outcome.ANSWERED))
             case _:
                 return
 
