@@ -59,6 +59,7 @@ class DayResult:
     abandoned: int
     """Left the queue, or while a phone rang for them."""
     lost: int
+    """The network dropped their call; whoever hung up has given up, whenever that was noticed."""
     refused: int
     """At any door, also those that never reached a queue."""
     diverted: int

@@ -167,6 +167,8 @@ class Network(People):
             person.picked_up = True
             self.news(PersonReached(person.call))
             self.later(person.patience, lambda: self.lose_patience(person))
+            if self.chance(self.profile.faults.drops):
+                self.later(self.about(60), lambda: self.drop(person))
 
     def _not_reached(self, person: Caller) -> None:
         if person.alive:
@@ -203,7 +205,8 @@ class Network(People):
                     self.tell(RingFailed(login, call, offer, "gone"))
             return
         if caller is None or not caller.alive:
-            self.tell(CallLost(call) if self.chance(0.3) else CallerHungUp(call))
+            dropped = caller is not None and caller.dropped
+            self.tell(CallLost(call) if dropped else CallerHungUp(call))
             return
         if page.dialling:
             self.tell(PersonReached(call))

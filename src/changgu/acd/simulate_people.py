@@ -58,6 +58,8 @@ class Caller:
     dialled: bool = False
     """We call them."""
     picked_up: bool = True
+    dropped: bool = False
+    """Their call is over because the network forgot it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -136,6 +138,8 @@ class People(Dice):
         self.news(CallerDialledIn(caller.call, number, "1000"))
         self.later(self.about(self.profile.menu), lambda: self.leave_menu(caller))
         self.later(self.profile.menu.total_seconds() + caller.patience, lambda: self.lose_patience(caller))
+        if self.chance(self.profile.faults.drops):
+            self.later(self.about(60), lambda: self.drop(caller))
 
     def leave_menu(self, caller: Caller) -> None:
         """They hang up, are served by the machine, or want an agent."""
@@ -181,6 +185,12 @@ class People(Dice):
         if caller.alive:
             caller.alive = caller.bridged = False
             self.news(CallerHungUp(caller.call))
+
+    def drop(self, caller: Caller) -> None:
+        """The network forgets their call; a comparison finds it out."""
+        if caller.alive:
+            caller.alive = caller.bridged = False
+            caller.dropped = True
 
     def go_another_way(self, caller: Caller, command: Divert) -> None:
         """What callers do who were led out of the queue."""

@@ -71,6 +71,8 @@ class Faults:
     twice: float = 0.05
     never: float = 0.02
     connect_fails: float = 0.02
+    drops: float = 0.005
+    """Share of callers whose call ends because the network forgets it: nobody hung up, and no news of it comes."""
     crash: float = 0.0005
     """Share of steps after which the engine is thrown away and rebuilt from its facts."""
 
@@ -130,10 +132,10 @@ class Profile:
         return after + gap / rates[-1]
 
 
-CALM = Faults(late=0, twice=0, never=0, connect_fails=0, crash=0)
+CALM = Faults(late=0, twice=0, never=0, connect_fails=0, drops=0, crash=0)
 """A network that behaves."""
 
-ROUGH = Faults(late=0.2, twice=0.2, never=0.1, connect_fails=0.1, crash=0.005)
+ROUGH = Faults(late=0.2, twice=0.2, never=0.1, connect_fails=0.1, drops=0.05, crash=0.005)
 
 _SHORT = Profile(length=timedelta(minutes=20))
 _VARIED = replace(_SHORT, features=True, calls_per_minute=(2.0, 6.0, 3.0))
