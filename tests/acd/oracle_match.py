@@ -87,10 +87,15 @@ class Matching:
             return None
         return login if queue.name in agent.queues and is_able(agent.skills, visit.asked) else None
 
-    def waits_for_somebody_who_left(self, visit: Visit) -> bool:
+    def waits_in_vain(self, visit: Visit) -> bool:
+        """For one agent, who has left, or may take them no more: not with any delay of a seat that is still to come."""
         if visit.only is None or visit.lapsed:
             return False
-        return visit.only not in self.people or self.people[visit.only].state == "logged_out"
+        agent = self.agent_settings(visit.only)
+        if agent is None or self.people[visit.only].state == "logged_out":
+            return True
+        serves = visit.queue in agent.queues or self.takes_opened(agent, visit)
+        return not (serves and is_able(agent.skills, visit.needs))
 
     def steps(self, visit: Visit) -> list[float]:
         queue = self.queue_settings(visit.queue)
@@ -110,7 +115,7 @@ class Matching:
     def take_steps(self, visit: Visit, until: float, opened: frozenset[str] = frozenset()) -> None:
         """Takes every step that is due by then, and opens the call to further queues."""
         before = visit.taken, visit.lapsed
-        visit.lapsed = visit.lapsed or self.waits_for_somebody_who_left(visit)
+        visit.lapsed = visit.lapsed or self.waits_in_vain(visit)
         for time in self.steps(visit):
             if visit.taken < time and visit.entered + time <= until:
                 visit.taken = time
@@ -199,7 +204,7 @@ class Matching:
 
     def match(self) -> None:
         for visit in self.visits.values():
-            if visit.state in ("waiting", "offered") and self.waits_for_somebody_who_left(visit):
+            if visit.state in ("waiting", "offered", "connecting") and self.waits_in_vain(visit):
                 self.take_steps(visit, self.now)
         for visit in list(self.visits.values()):
             nobody = not any(visit.queue in agent.queues for agent in self.floor.agents)

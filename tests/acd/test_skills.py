@@ -16,6 +16,7 @@ from changgu.acd.skills import NoSuchLevel, levels, mastery, relaxed, suffices, 
 from tests.support.floor import HELPDESK, Floor, a_queue, an_agent, seconds
 
 NETWORK = QueueName("network")
+PC = QueueName("pc")
 BUSAN = frozenset({QueueName("busan")})
 
 
@@ -216,6 +217,81 @@ def test_who_waits_for_an_agent_who_is_taken_off_the_list_is_anybodys() -> None:
     assert rung(arrives(floor, "c1", agent=AgentId("alice"))) == []
 
     assert rung(floor.configure(an_agent("bob"))) == ["bob"]
+
+
+def named_agent_is_busy(*agents: Agent) -> Floor:
+    """c1 needs vpn and waits for alice, who talks with c0; everybody else is free."""
+    floor = Floor(an_agent("alice", HELPDESK, "pc", skills={"vpn"}), *agents, queues=[a_queue(), a_queue("pc")])
+    floor.ready("alice")
+    floor.call("c0")
+    floor.talk("alice")
+    for agent in agents:
+        floor.ready(agent.login)
+    assert rung(arrives(floor, "c1", skills=frozenset({"vpn"}), agent=AgentId("alice"))) == []
+    return floor
+
+
+BOB = an_agent("bob", skills={"vpn"})
+
+
+@pytest.mark.parametrize(
+    "alice", [an_agent("alice", "pc", skills={"vpn"}), an_agent("alice", skills={"english"})],
+    ids=["is taken off the queue", "has lost the skill"],
+)  # fmt: skip
+def test_who_waits_for_an_agent_whom_a_reload_no_longer_lets_serve_them_is_anybodys(alice: Agent) -> None:
+    floor = named_agent_is_busy(BOB)
+
+    effects = floor.configure(alice, BOB)
+    assert floor.agent("alice").state == "talking", "she stays signed in"
+    assert [(fact.call, fact.anybody) for fact in effects if isinstance(fact, CallWidened)] == [("c1", True)]
+    assert rung(effects) == ["bob"]
+    assert floor.restored().picture() == floor.engine.picture()
+
+
+def test_who_is_taken_off_the_list_and_finishes_a_call_keeps_nobody_waiting_meanwhile() -> None:
+    floor = named_agent_is_busy(BOB)
+
+    assert rung(floor.configure(BOB)) == ["bob"]
+    assert floor.agent("alice").state == "talking"
+
+
+def test_a_reload_that_leaves_the_named_agent_their_queue_ends_no_wait() -> None:
+    floor = named_agent_is_busy(BOB)
+
+    assert rung(floor.configure(an_agent("alice", HELPDESK, skills={"vpn", "english"}), BOB)) == []
+    assert floor.the_call("c1").wants == "alice"
+
+
+def test_who_waits_for_an_agent_of_a_queue_that_has_been_opened_to_them_waits_on_when_a_reload_takes_the_other_away(
+) -> None:
+    opening = Queue(HELPDESK, "helpdesk", relaxations=(Relaxation(seconds(5), frozenset(), 0, frozenset({PC})),))
+    floor = named_agent_is_busy(BOB)
+    floor.configure(*floor.plan.agents, queues=[opening, a_queue("pc")])
+    floor.wait(5)
+    assert floor.the_call("c1").opened == {"pc"}
+
+    assert rung(floor.configure(an_agent("alice", "pc", skills={"vpn"}), BOB)) == []
+    floor.caller_hangs_up("c0")
+    assert rung(floor.ready("alice")) == ["alice"]
+
+
+def test_the_phone_of_a_named_agent_whom_a_reload_takes_off_the_queue_rings_on_and_then_it_is_anybodys() -> None:
+    floor = Floor("alice", "bob", queues=[a_queue(), a_queue("pc")])
+    floor.ready("alice", "bob")
+    assert rung(arrives(floor, "c1", agent=AgentId("alice"))) == ["alice"]
+
+    assert rung(floor.configure(an_agent("alice", "pc"), an_agent("bob"))) == []
+    assert rung(floor.decline("alice")) == ["bob"]
+
+
+def test_who_could_not_be_joined_with_a_named_agent_whom_a_reload_took_off_the_queue_is_anybodys() -> None:
+    floor = Floor("alice", "bob", queues=[a_queue(), a_queue("pc")])
+    floor.ready("alice", "bob")
+    arrives(floor, "c1", agent=AgentId("alice"))
+    floor.answer("alice")
+    floor.configure(an_agent("alice", "pc"), an_agent("bob"))
+
+    assert rung(floor.wait(15)) == ["bob"]  # they could not be joined
 
 
 def test_nobody_waits_on_for_the_agent_they_know_when_that_one_signs_out() -> None:

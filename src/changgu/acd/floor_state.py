@@ -54,7 +54,7 @@ from changgu.acd.outlook import Outlook
 from changgu.acd.promises import SAME, Promise
 from changgu.acd.queues import ON_ARRIVAL, Agent, Floor, Queue, Rules, Way
 from changgu.acd.records import AWAY, AgentRecord, CallbackRecord, CallRecord
-from changgu.acd.skills import levels
+from changgu.acd.skills import levels, suffices
 
 ENDED_CALLS_REMEMBERED: Final = 4096
 """How many ended calls are known by name, so that late news cannot bring one back to life."""
@@ -103,8 +103,8 @@ class FloorState:
         """Came to wait, and not yet brought together with agents."""
         self.silenced: dict[CallId, CallRecord] = {}
         """A phone stopped ringing for them and others ring on; not yet looked at who may ring along now."""
-        self.signed_out: set[AgentId] = set()
-        """Have gone, and those who wait for nobody else have not yet been looked at."""
+        self.signed_out = False
+        """Somebody has gone, and those who wait for nobody else have not yet been looked at."""
         self._queued = 0
         self._stamps = 0
         self.limits = Limits(self)
@@ -183,12 +183,16 @@ class FloorState:
         """How many agents serve a queue now, free or not."""
         return sum(agent.state not in AWAY for agent in self.lines.serving(queue))
 
-    def has_gone(self, login: AgentId | None) -> bool:
-        """Whether this is an agent who is signed out or off the list."""
-        if login is None:
+    def waits_in_vain(self, call: CallRecord) -> bool:
+        """Whether the one agent a caller waits for has signed out or may take them no more, by queue or by skill."""
+        if call.wants is None:
             return False
-        agent = self.agents.get(login)
-        return agent is None or agent.state is LOGGED_OUT
+        agent = self.agents.get(call.wants)
+        if agent is None or agent.state is LOGGED_OUT:
+            return True
+        queues = agent.settings.queues
+        serves = call.queue in queues or not call.opened.isdisjoint(queues)
+        return not (serves and suffices(agent.levels, levels(call.skills)))
 
     def deserted_since(self, queue: QueueName) -> Instant | None:
         """Since when nobody has served a queue (0 when nobody ever has); None while somebody does."""
@@ -489,7 +493,7 @@ class FloorState:
         elif agent.state is LOGGED_OUT:
             agent.misses, agent.idle_since, agent.handled, agent.talked = 0, 0.0, 0, 0.0
             agent.desktop = agent.desktop or None
-            self.signed_out.add(agent.login)
+            self.signed_out = True
             self._forget_if_gone(agent)
         agent.keeps_turn = False
 

@@ -39,6 +39,9 @@ FAREWELLS = {
     Departure.KEY: Farewell.NONE,
 }
 
+UNSERVED = (*IN_QUEUE, CallState.CONNECTING)
+"""States of callers who are, or may be again, in their place in the queue."""
+
 NO_QUEUES: frozenset[QueueName] = frozenset()
 
 
@@ -151,7 +154,7 @@ class Waiting:
             reach = step
         lapse = None if call.wants is None else state.limits.lapse(call)
         waited = lapse is not None and call.entered_at + lapse <= now
-        lapsed = waited or state.has_gone(call.wants)
+        lapsed = waited or state.waits_in_vain(call)
         if reach == call.reach and opened <= call.opened and not lapsed:
             return
         reach = max(0.0, reach, lapse if waited and lapse is not None else 0.0)
@@ -162,11 +165,14 @@ class Waiting:
         self._hand.note(CallWidened(call.call, reach, skills, opened, lapsed), now)
 
     def wait_for_anybody(self, now: Instant) -> None:
-        """The wish for an agent who has signed out lapses."""
+        """The wish for an agent who has signed out, or may serve the caller no more, lapses.
+
+        Also of those who are being connected: when that fails they are back in their place.
+        """
         state = self._state
-        gone, state.signed_out = state.signed_out, set()
+        state.signed_out = False
         for call in state.calls.values():
-            if call.wants in gone and call.state in IN_QUEUE and state.has_gone(call.wants):
+            if call.wants is not None and call.state in UNSERVED and state.waits_in_vain(call):
                 self.take_steps(call, now)
 
     def take_new_steps(self, now: Instant) -> None:
@@ -175,7 +181,7 @@ class Waiting:
         Also for those who are being connected: when that fails they are back in their place.
         """
         for call in self._state.calls.values():
-            if (call.state in IN_QUEUE or call.state is CallState.CONNECTING) and call.reach > 0.0:
+            if call.state in UNSERVED and call.reach > 0.0:
                 skills, opened = self._state.limits.relaxed(call, call.reach)
                 if skills != call.skills or not opened <= call.opened:
                     self._hand.note(CallWidened(call.call, call.reach, skills, call.opened | opened), now)
