@@ -2,18 +2,15 @@
 
 import asyncio
 import re
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from bench import phone_log
 from bench.figures import Figures, over_rounds, spread, table
-from bench.floor import BARE_NUMBER, DESK_NUMBER, PLAIN_NUMBERS, QUEUE, BenchFloor, processor_seconds
+from bench.floor import BARE_NUMBER, DESK_NUMBER, PLAIN_NUMBERS, QUEUE, BenchFloor, floor_of, processor_seconds
 from bench.phone_log import PhoneLog
 from bench.sipp_phones import SippRun, number_of
 from bench.traced_hour import TracePlan, measure_hours
@@ -136,19 +133,14 @@ class Bench:
 
 @asynccontextmanager
 async def bench_of(agents: int, ring: float, level: str = "WARNING") -> AsyncIterator[Bench]:
-    """A furnished desk in a folder of its own, removed afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="changgu-bench-"))
-    floor = BenchFloor(folder, agents, level=level)
-    phones: SippRun | None = None
-    try:
+    """A furnished desk, and its agents' phones."""
+    async with floor_of(agents, level=level) as floor:
         await floor.furnish()
-        phones = await SippRun.agents(folder / "agents", floor.phones_port, ring, floor.agents_media)
-        yield Bench(floor, phones, Numbers())
-    finally:
-        await floor.close()
-        if phones is not None:
+        phones = await SippRun.agents(floor.folder / "agents", floor.phones_port, ring, floor.agents_media)
+        try:
+            yield Bench(floor, phones, Numbers())
+        finally:
             await phones.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def in_turns(

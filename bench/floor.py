@@ -8,10 +8,12 @@ import asyncio
 import math
 import os
 import resource
+import shutil
 import sqlite3
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -155,11 +157,12 @@ class BenchFloor:
         if self.service.running:
             await self.service.down()
 
-    async def close(self) -> None:
-        """Nothing runs afterwards."""
-        await self.shut_bare()
-        await self.shut()
-        await self.service.close()
+    async def aclose(self) -> None:
+        """Nothing runs afterwards, whatever failed on the way."""
+        async with AsyncExitStack() as last:
+            last.push_async_callback(self.service.close)
+            last.push_async_callback(self.shut)
+            await self.shut_bare()
 
     async def everybody_ready(self, logins: Sequence[str]) -> None:
         """Sign them in, once their phones have answered the PBX; those who are ready stay as they are."""
@@ -284,6 +287,17 @@ class BenchFloor:
         """Number of the ledger's last fact."""
         with closing(sqlite3.connect(f"file:{self.service.data / 'changgu.sqlite'}?mode=ro", uri=True)) as ledger:
             return int(ledger.execute("SELECT coalesce(max(seq), 0) FROM ledger").fetchone()[0])
+
+
+@asynccontextmanager
+async def floor_of(agents: int, *, level: str = "WARNING") -> AsyncIterator[BenchFloor]:
+    """A floor in a folder of its own; nothing of either is left, whatever fails."""
+    folder = Path(tempfile.mkdtemp(prefix="changgu-bench-"))
+    try:
+        async with aclosing(BenchFloor(folder, agents, level=level)) as floor:
+            yield floor
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def private_release() -> PbxRelease:

@@ -10,8 +10,6 @@ before; the kernel's clock tells when it came.
 import asyncio
 import os
 import random
-import shutil
-import tempfile
 import time
 import wave
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -25,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.figures import Figures, percentile, spread, table
-from bench.floor import BenchFloor, many_files, processor_seconds
+from bench.floor import BenchFloor, floor_of, many_files, processor_seconds
 from bench.rtp_lines import SAMPLES, CallerLine, Press, RtpLines, digests
 from bench.sip_phones import Leg, SipPhones
 from bench.speech import OUTSIDE, children
@@ -220,18 +218,13 @@ def plain_menus(files: Mapping[str, Sequence[Path]]) -> list[str]:
 
 @asynccontextmanager
 async def _desk() -> AsyncIterator[BenchFloor]:
-    folder = Path(tempfile.mkdtemp(prefix="changgu-bench-"))
-    floor = BenchFloor(folder, 1)
-    floor.service.config += CONFIG
-    try:
+    async with floor_of(1) as floor:
+        floor.service.config += CONFIG
         await floor.furnish()
         (floor.service.data / "menus" / "main.yaml").write_text(flow_text())
         await floor.service.up()
         floor.watch_wallboards()
         yield floor
-    finally:
-        await floor.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def dialled(

@@ -6,17 +6,14 @@ The plain queues behind the dialplan never ring for callers who waited with chan
 """
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bench import phone_log
 from bench.figures import Figures, over_rounds, table
-from bench.floor import BenchFloor, queue_named
+from bench.floor import BenchFloor, floor_of, queue_named
 from bench.sip_phones import Leg, SipPhones, Sound, Speaking
 from bench.sipp_phones import SippRun, number_of
 from changgu.acd.identity import QueueName
@@ -113,35 +110,32 @@ class Heard:
 
 @asynccontextmanager
 async def _desk(plan: RestartPlan) -> AsyncIterator[tuple[BenchFloor, Heard, SippRun]]:
-    folder = Path(tempfile.mkdtemp(prefix="changgu-bench-"))
-    floor = BenchFloor(folder, plan.many + plan.heard)
-    phones = await SipPhones.open(("127.0.0.1", floor.service.sip))
-    port = phones.port
-    floor.queues += [queue_named(name, number) for name, number in NUMBERS.items()]
-    heard_agents = floor.agents[: plan.heard]
-    floor.seats = {
-        login: (QueueName(HEARD), port) if login in heard_agents else (QueueName(MANY), floor.phones_port)
-        for login in floor.agents
-    }
-    agents: SippRun | None = None
-    heard = Heard(phones)
-    heard.attach()
-    speaking = asyncio.create_task(heard.speaking.run())
-    try:
+    async with floor_of(plan.many + plan.heard) as floor, AsyncExitStack() as last:
+        phones = await SipPhones.open(("127.0.0.1", floor.service.sip))
+        last.callback(phones.close)
+        port = phones.port
+        floor.queues += [queue_named(name, number) for name, number in NUMBERS.items()]
+        heard_agents = floor.agents[: plan.heard]
+        floor.seats = {
+            login: (QueueName(HEARD), port) if login in heard_agents else (QueueName(MANY), floor.phones_port)
+            for login in floor.agents
+        }
+        heard = Heard(phones)
+        heard.attach()
+        speaking = asyncio.create_task(heard.speaking.run())
+        last.push_async_callback(_ended, speaking)
         await floor.furnish()
         prompts = floor.service.data / "prompts"
         prompts.mkdir()
         (prompts / "ko.toml").write_text(SHORT_SENTENCES)
-        agents = await SippRun.agents(folder / "agents", floor.phones_port, 0.0, floor.agents_media)
+        agents = await SippRun.agents(floor.folder / "agents", floor.phones_port, 0.0, floor.agents_media)
+        last.push_async_callback(agents.stop)
         yield floor, heard, agents
-    finally:
-        speaking.cancel()
-        await asyncio.gather(speaking, return_exceptions=True)
-        await floor.close()
-        phones.close()
-        if agents is not None:
-            await agents.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def one_restart(plan: RestartPlan, say: Callable[[str], None]) -> Figures:

@@ -1,16 +1,13 @@
 """An hour of calls at 95 % load, made shorter, on the real PBX, and what an ideal queue makes of the same hour."""
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 
 from bench import phone_log
 from bench.figures import Figures
-from bench.floor import DESK_NUMBER, PLAIN_NUMBERS, BenchFloor
+from bench.floor import DESK_NUMBER, PLAIN_NUMBERS, floor_of
 from bench.ideal import Visit, Wait, mean_wait, replay, trace
 from bench.sip_phones import Leg, SipPhones
 from bench.sipp_phones import caller_of, number_of
@@ -138,39 +135,34 @@ class Hour:
 
 async def measure_hours(plan: TracePlan, say: Callable[[str], None]) -> dict[str, list[Figures]]:
     """The same hour for each ACD in every round, another hour in the next; app_queue's defaults once."""
-    folder = Path(tempfile.mkdtemp(prefix="changgu-bench-"))
-    floor = BenchFloor(folder, plan.agents)
     found: dict[str, list[Figures]] = {acd: [] for acd in ACDS}
-    phones: SipPhones | None = None
     first = 0
-    try:
+    async with floor_of(plan.agents) as floor:
         await floor.furnish()
         phones = await SipPhones.open(("127.0.0.1", floor.service.sip), floor.phones_port)
-        for number in range(plan.rounds):
-            dice = Random(plan.seed + number)
-            visits = trace(
-                dice, agents=plan.agents, load=plan.load, handling=plan.handling, patience=plan.patience,
-                length=plan.length, ring=plan.ring,
-            )  # fmt: skip
-            for acd, dialled in ACDS.items():
-                if acd == "app_queue as it comes" and number:
-                    continue
-                if acd == "changgu":
-                    await floor.open()
-                else:
-                    await floor.shut()
-                    await floor.add_plain_queues()
-                hour = Hour(phones, dialled, visits, plan.ring, first)
-                first += len(visits)
-                await hour.play()
-                await floor.nothing_on_the_line()
-                figures = hour.figures(plan.agents)
-                found[acd].append(figures)
-                phones.legs.clear()
-                say(f"hour {number + 1}: {acd}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
-    finally:
-        await floor.close()
-        if phones is not None:
+        try:
+            for number in range(plan.rounds):
+                dice = Random(plan.seed + number)
+                visits = trace(
+                    dice, agents=plan.agents, load=plan.load, handling=plan.handling, patience=plan.patience,
+                    length=plan.length, ring=plan.ring,
+                )  # fmt: skip
+                for acd, dialled in ACDS.items():
+                    if acd == "app_queue as it comes" and number:
+                        continue
+                    if acd == "changgu":
+                        await floor.open()
+                    else:
+                        await floor.shut()
+                        await floor.add_plain_queues()
+                    hour = Hour(phones, dialled, visits, plan.ring, first)
+                    first += len(visits)
+                    await hour.play()
+                    await floor.nothing_on_the_line()
+                    figures = hour.figures(plan.agents)
+                    found[acd].append(figures)
+                    phones.legs.clear()
+                    say(f"hour {number + 1}: {acd}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+        finally:
             phones.close()
-        shutil.rmtree(folder, ignore_errors=True)
     return found

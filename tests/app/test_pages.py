@@ -116,7 +116,7 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-@pytest.mark.parametrize(("theme", "colours"), themes(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(("theme", "colours"), [*themes()], ids=lambda value: value if isinstance(value, str) else "")
 def test_text_and_edges_stand_out(theme: str, colours: dict[str, str]) -> None:
     weak = [
         f"{ink} on {ground}: {contrast(colours[ink], colours[ground]):.2f}"
