@@ -39,7 +39,8 @@ class Callbacks(People):
         if visit is not None and visit.queue and visit.state not in ("talking", "held"):
             placed = min(placed, visit.placed)
             priority, skills = priority or visit.priority, skills or visit.asked
-        due = self.hours(event.queue, max(self.now, event.not_before or 0.0))
+        let_be = self.let_go.get(person or "", -inf) + 120
+        due = self.hours(event.queue, max(self.now, event.not_before or 0.0, let_be))
         promise = Promise(event.callback, event.number, event.queue, due, placed, priority, skills, asked_from)
         self.promises[event.callback] = promise
         place = (round(placed, 6), priority, skills)
@@ -92,7 +93,9 @@ class Callbacks(People):
         return same or visit.call == promise.asked_from
 
     def heard_out(self, visit: Visit) -> None:
-        """They have been spoken to: nobody is dialled within two minutes of that."""
+        """They have been spoken to: nobody is dialled within two minutes of that, whenever it was promised."""
+        if visit.number:
+            self.let_go[person_of(visit.number) or ""] = self.now
         for promise in self.promises.values():
             if promise.call is None and self.concerns(promise, visit):
                 promise.due = max(promise.due, self.now + 120)

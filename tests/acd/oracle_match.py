@@ -36,6 +36,8 @@ class Matching:
         self.turn: dict[str, str] = {}
         """By queue: the agent who was offered a call of it last."""
         self.abandoned_at: dict[str, float] = {}
+        self.let_go: dict[str, float] = {}
+        """When each number was last spoken to, to the end of that."""
         self.wrong: list[str] = []
 
     def say(self, *words: object) -> None:

@@ -45,7 +45,7 @@ def seen(engine: Engine) -> dict[str, object]:
     views = picture["agents"]
     assert isinstance(views, dict)
     picture["agents"] = {login: _meant(view) for login, view in views.items()}
-    return {name: part for name, part in picture.items() if name not in ("ended", "abandoned")}
+    return {name: part for name, part in picture.items() if name not in ("ended", "abandoned", "spoken_to")}
 
 
 def _meant(view: AgentView) -> AgentView:

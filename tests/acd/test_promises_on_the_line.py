@@ -256,6 +256,63 @@ def test_who_was_let_go_late_in_the_day_is_called_in_the_morning() -> None:
     assert floor.wait(AFTER) == [CallbackAttempted(CB, 0, at(9, day=21), "hours")]
 
 
+# Promised in the wrap-up
+
+
+def wraps_up(floor: Floor, *, by_agent: bool = True) -> None:
+    """Alice has spoken with them; they may be asked the survey now."""
+    talks(floor, "c1")
+    floor.wait(60)
+    if by_agent:
+        floor.agent_hangs_up("alice")
+    else:
+        floor.caller_hangs_up("c1")
+
+
+@pytest.mark.parametrize("by_agent", [True, False])
+@pytest.mark.parametrize("number", [NUMBER, "+82 10-1111-2222"])
+def test_who_is_promised_a_call_in_the_wrap_up_is_not_dialled_while_they_may_still_be_on_the_line(
+    by_agent: bool, number: str
+) -> None:
+    floor = a_desk(First.AGENT, "alice", "bob")
+    wraps_up(floor, by_agent=by_agent)
+    floor.ready("bob")
+    floor.wait(30)
+    (booked,) = asked(floor, number)
+
+    assert isinstance(booked, CallbackBooked)
+    assert (booked.due_at, booked.placed_at, booked.call) == (floor.now + 90, floor.now, None)
+    assert floor.restored().picture() == floor.engine.picture()
+    assert of(CallStarted, floor.wait(89.9)) == []
+    assert [offer.call for offer in of(CallOffered, floor.wait(0.1))] == [FIRST]
+
+
+def test_a_later_time_that_was_asked_for_in_the_wrap_up_holds() -> None:
+    floor = a_desk()
+    wraps_up(floor)
+    later = floor.now + 3600
+    (booked,) = floor.tell(CallbackAsked(CB, NUMBER, HELPDESK, not_before=later))
+    assert booked == CallbackBooked(CB, NUMBER, HELPDESK, later, floor.now)
+
+
+def test_who_was_spoken_to_more_than_two_minutes_ago_is_dialled_at_once_and_so_is_anybody_else() -> None:
+    floor = a_desk(First.AGENT, "alice", "bob")
+    wraps_up(floor)
+    floor.ready("alice", "bob")
+    assert of(CallOffered, asked(floor, "01099998888", "cb2")) != []
+    floor.tell(CallbackCancelled(CallbackId("cb2")))
+    floor.wait(AFTER)
+    assert of(CallOffered, asked(floor)) != []
+
+
+def test_who_is_promised_a_call_in_the_last_wrap_up_of_the_day_is_called_in_the_morning() -> None:
+    floor = a_desk(now=at(19, 58))
+    wraps_up(floor)
+    (booked,) = asked(floor)
+    assert booked == CallbackBooked(CB, NUMBER, HELPDESK, at(9, day=21), floor.now)
+
+
+
 # Who is to be called back calls in before anybody has dialled them
 
 ALICE, ONE, C1 = AgentId("alice"), OfferId(1), CallId("c1")

@@ -377,13 +377,14 @@ async def test_a_full_disk_keeps_facts_in_memory_and_what_does_not_fit_is_counte
 async def test_the_recovery_tail_is_short_and_begins_where_every_agent_and_call_is_known(
     database: Database, spool: Path
 ) -> None:
-    c3 = story("c3")[:6]
-    facts = stamped([
+    before = [
         PhoneStateChanged(ALICE, reachable=True),
         AgentStateChanged(ALICE, AgentState.LOGGED_OUT, AgentState.NOT_READY, NotReadyReason.SIGNED_IN),
         AgentStateChanged(ALICE, AgentState.NOT_READY, AgentState.READY),
-        *story("c1"), *story("c2"), *c3,
-    ])  # fmt: skip
+        *story("c1"),
+    ]
+    minutes_ago = [Recorded(seq, T0 - 120 + seq, fact) for seq, fact in enumerate(before, start=1)]
+    facts = [*minutes_ago, *stamped([*story("c2"), *story("c3")[:6]], first=13)]
     ledger = Ledger(database, spool)
     for fact in facts:
         ledger.hear(fact)

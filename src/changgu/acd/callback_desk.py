@@ -42,7 +42,8 @@ class CallbackDesk:
         """One promise for each person: whoever has one keeps it.
 
         Who is spoken to may be promised another call. It is promised in that conversation, whatever call the news
-        names: the named one, if it is another, only gives its place.
+        names: the named one, if it is another, only gives its place. Nor is anybody dialled at once to whom it is
+        promised when that conversation is over, but the agent still wraps it up.
         """
         state = self._state
         if event.queue not in state.queues or not event.number:
@@ -62,7 +63,7 @@ class CallbackDesk:
         if origin is not None and origin.queued_at is not None and origin.state not in SPOKEN:
             placed_at = min(placed_at, origin.placed_at)
             priority, skills = priority or origin.priority, skills or origin.needs
-        earliest = now if event.not_before is None else max(now, event.not_before)
+        earliest = max(now, event.not_before or now, state.let_be_until(person))
         due_at = next_hour_to_call(earliest, state.queue(event.queue).callbacks, state.zone, state.rules.holidays)
         self._hand.note(
             CallbackBooked(

@@ -9,8 +9,8 @@ from changgu.acd.identity import CallbackId, CallId, Instant
 from changgu.acd.queues import CallbackRules
 
 AFTER_TALK: Final = timedelta(minutes=2)
-"""So long after a conversation nobody is dialled to whom another call was promised in it: whoever is let go may still
-be asked the survey, and a telephone that has just hung up is busy for a moment."""
+"""So long after a conversation nobody is dialled to whom another call was promised in it or in the wrap-up: whoever is
+let go may still be asked the survey, and a telephone that has just hung up is busy for a moment."""
 
 
 def next_hour_to_call(

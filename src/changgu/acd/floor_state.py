@@ -62,6 +62,9 @@ ENDED_CALLS_REMEMBERED: Final = 4096
 ABANDONERS_REMEMBERED: Final = 4096
 """How many numbers of callers who gave up are known, to serve them sooner when they call again."""
 
+SPOKEN_TO_REMEMBERED: Final = 4096
+"""How many numbers are known of people who were just spoken to: more than a desk lets go within AFTER_TALK."""
+
 MISSES: Final = frozenset({OfferEnd.NO_ANSWER, OfferEnd.FAILED, OfferEnd.AGENT_LEFT})
 GIVES_WAY: Final = frozenset({*MISSES, OfferEnd.WITHDRAWN})
 """Ends of one agent's offer that leave the caller to all others."""
@@ -90,6 +93,8 @@ class FloorState:
         """The latest ended calls, oldest first."""
         self.abandoned: OrderedDict[str, Instant] = OrderedDict()
         """When callers last gave up waiting, by number, oldest first."""
+        self.spoken_to: OrderedDict[str, Instant] = OrderedDict()
+        """When the last conversations with people ended, by number, oldest first; no longer than AFTER_TALK matters."""
         self.last_offered: dict[QueueName, AgentId] = {}
         self.outlook = Outlook()
         self.next_offer = first_offer
@@ -213,6 +218,11 @@ class FloorState:
     def entries(self) -> int:
         """How much the lines and the limits hold, dead entries included."""
         return len(self.limits.deadlines) + self.lines.entries()
+
+    def let_be_until(self, person: str) -> Instant:
+        """When somebody who has just been spoken to may be dialled again; 0 for anybody else."""
+        at = self.spoken_to.get(person)
+        return 0.0 if at is None else at + AFTER_TALK.total_seconds()
 
     # Facts
 
@@ -452,6 +462,8 @@ class FloorState:
             others = self.on_the_line.pop(call.person) - 1
             if others:
                 self.on_the_line[call.person] = others
+            if spoken:
+                _remember(self.spoken_to, call.person, at, SPOKEN_TO_REMEMBERED)
         for record in self.callbacks.values():
             if record.call is None and (record is theirs or record.asked_from == call.call):
                 if spoken:

@@ -193,6 +193,8 @@ class Books:
         self.calls: dict[CallId, CallerPage] = {}
         self.agents: dict[AgentId, AgentPage] = {}
         self.promises: dict[CallbackId, PromisePage] = {}
+        self.spoken_to: dict[str, Instant] = {}
+        """When the last conversation with each person ended, by number."""
         self.outcomes: dict[CallId, Outcome] = {}
         self.waiting: dict[CallId, CallerPage] = {}
         self.ready: dict[AgentId, AgentPage] = {}
@@ -450,6 +452,7 @@ class Books:
     def _call_ended(self, fact: CallEnded, now: Instant) -> None:
         page = self.calls.pop(fact.call)
         if page.state in SPOKEN:
+            self.spoken_to[person_key(page.number or "")] = now
             for promise in self.promises.values():
                 if fact.call == promise.asked_from or person_key(promise.number) == person_key(page.number or ""):
                     promise.due_at = max(promise.due_at, now + AFTER_TALK.total_seconds())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from changgu.acd.call_state import SPOKEN
-from changgu.acd.callbacks import person_key
+from changgu.acd.callbacks import AFTER_TALK, person_key
 from changgu.acd.commands import DialPerson
 from changgu.acd.facts import CallbackBooked, CallbackClosed, CallbackEnd
 from changgu.acd.identity import Instant, QueueName
@@ -16,6 +16,8 @@ from changgu.acd.invariants_books import Step, insist
 
 if TYPE_CHECKING:
     from changgu.acd.invariants import Watch
+
+AFTER = AFTER_TALK.total_seconds()
 
 
 def insist_on_hours(watch: Watch, queue: QueueName | None, now: Instant, about: object) -> None:
@@ -64,6 +66,8 @@ def nobody_is_dialled_twice(watch: Watch, command: DialPerson, now: Instant) -> 
     person = person_key(command.number)
     others = [one for one in watch.books.calls.values() if one is not page and person_key(one.number or "") == person]
     insist(not others, "nobody is dialled while they are on the line", (command, others))
+    let_go = watch.books.spoken_to.get(person)
+    insist(let_go is None or now >= let_go + AFTER, "nobody is dialled so soon after a conversation", (command, let_go))
     insist_on_hours(watch, page.queue, now, command)
 
 

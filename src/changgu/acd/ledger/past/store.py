@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from changgu.acd.call_rows.store import CallRow
+from changgu.acd.callbacks import AFTER_TALK
 from changgu.acd.event_json import FloorOpened
 from changgu.acd.facts import (
     GAVE_UP,
@@ -191,14 +192,13 @@ class Past:
         return next((entry.seq for entry in taken_up if isinstance(entry.because, FloorOpened)), None)
 
     async def _still_mattered(self, session: AsyncSession, last: int) -> list[Recorded]:
-        """What matters after this fact of all up to it, ended calls left out but for those who gave up lately."""
+        """What matters after this fact of all up to it; of ended calls, who gave up lately or was just spoken to."""
         if last < 1:
             return []
         at = (await session.execute(select(LedgerRow.at).where(LedgerRow.seq == last))).scalar_one()
-        open_then = select(CallRow.id).where(
-            CallRow.seq <= last, or_(CallRow.ended_at.is_(None), CallRow.ended_at >= at)
-        )
-        calls = set((await session.execute(open_then)).scalars())
+        just_spoken = and_(CallRow.answered_at.is_not(None), CallRow.ended_at >= at - AFTER_TALK)
+        still_count = or_(CallRow.ended_at.is_(None), CallRow.ended_at >= at, just_spoken)
+        calls = set((await session.execute(select(CallRow.id).where(CallRow.seq <= last, still_count))).scalars())
         found: dict[int, Recorded] = {}
         marks = (await session.execute(_MARKS, {"last": last})).all()
         for entry in await _since_settled(session, marks, last):
