@@ -276,6 +276,20 @@ def test_a_call_back_asked_for_in_a_call_is_named_in_it() -> None:
     assert (call.callback, call.outcome, call.wait_seconds) == ("b1", Outcome.CALLBACK, 15)
 
 
+def booked(callback: str, number: str = "01012345678") -> CallbackBooked:
+    return CallbackBooked(CallbackId(callback), number, NETWORK, T0 + 600, T0, call=CALL)
+
+
+def test_who_is_promised_another_call_instead_of_the_first_is_called_back_by_the_last() -> None:
+    call = record((0, STARTED), (20, booked("b1", "01099998888")), (40, booked("b2")))
+    assert call.callback == "b2"
+
+
+def test_a_call_back_in_which_another_is_promised_still_names_the_promise_that_it_keeps() -> None:
+    kept = CallStarted(CALL, Direction.OUTBOUND, "01012345678", "", CallbackId("b1"))
+    assert record((0, kept), (40, booked("b2"))).callback == "b1"
+
+
 def test_somebody_called_back_waited_only_while_they_were_on_the_line() -> None:
     call = record(
         (0, CallStarted(CALL, Direction.OUTBOUND, None, "01012345678", CallbackId("b1"))),

@@ -17,6 +17,7 @@ from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp
 from changgu.acd.facts import (
     AgentStateChanged,
     CallbackAttempted,
+    CallbackBooked,
     CallbackClosed,
     CallEnded,
     CallOffered,
@@ -198,6 +199,10 @@ NAMES = Floor((Queue(HELP, "네트워크"), Queue(QueueName("pc"), "PC")), (Agen
         (CallEnded(C1, Outcome.NOT_REACHED, Ender.DESK, "busy"), "상대가 통화 중이거나 거절함"),
         (CallEnded(C1, Outcome.NOT_REACHED, Ender.DESK, "hours"), "걸기 전에 거둠"),
         (CallStarted(C1, Direction.OUTBOUND, None, "01012345678", B1), "01012345678번으로 전화를 검 (콜백)"),
+        (
+            CallbackBooked(B1, "01099998888", HELP, 60.0, 0.0, call=C1),
+            "01099998888번에 콜백을 약속함 (네트워크 대기열)",
+        ),
         (
             AgentStateChanged(
                 KIM, AgentState.RESERVED, AgentState.NOT_READY, NotReadyReason.BREAK, C1, by="boss", why="휴식하세요"

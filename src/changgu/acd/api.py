@@ -185,7 +185,7 @@ class CallOut(BaseModel):
     promise_kept: bool | None = Field(description="Answered within that; null without a promise, or if nobody knows")
     departures: list[DepartureOut] = Field(description="Every way it was sent out of a queue, or opened to others")
     grounds: list[str] = Field(description="Why it had priority: vip, repeat_caller, repeated_incident")
-    callback: str | None = Field(description="The promise that it keeps, or that was made in it")
+    callback: str | None = Field(description="The promise that it keeps, or else the last made in it")
     menu_path: list[MenuStepOut]
     tickets: list[str] = Field(description="Numbers of the tickets linked with this call")
 

@@ -121,7 +121,7 @@ class CallRecord(msgspec.Struct, frozen=True, gc=False):
     reason: str = ""
     """Why it was refused, or was not reached; see `facts.CallEnded.reason`."""
     callback: CallbackId | None = None
-    """The promise that an outbound call keeps, or that was made in this call."""
+    """The promise that an outbound call keeps; of a caller's call the last that was made in it."""
     departures: tuple[Departed, ...] = ()
     """Every way that it was sent out of a queue, or opened to others, in order."""
     grounds: frozenset[str] = frozenset()
@@ -246,8 +246,9 @@ def _advanced(record: CallRecord, at: Instant, fact: Fact) -> CallRecord:
             return _departed(record, at, fact)
         case WaitAnnounced(promise=promise) if promise is not None and record.promised_at is None:
             return replace(record, promised_at=at, promised_seconds=promise)
-        case CallbackBooked(callback=callback):
-            return replace(record, callback=record.callback or callback)
+        case CallbackBooked(callback=made):
+            kept = record.callback if record.direction is Direction.OUTBOUND else None
+            return replace(record, callback=kept or made)
         case PersonAnswered():
             return replace(record, reached_at=_first(record.reached_at, at))
         case CallOffered():

@@ -109,8 +109,8 @@ def _sentence(fact: Fact, names: Mapping[str, str], node_title: NodeTitle) -> To
             return "hold_ended", {"agent": names.get(agent, agent)}, {}
         case PersonAnswered():
             return "person_answered", {}, {}
-        case CallbackBooked(queue=queue):
-            return "callback_booked", {"queue": names.get(queue, queue)}, {}
+        case CallbackBooked(number=number, queue=queue):
+            return "callback_booked", {"number": number, "queue": names.get(queue, queue)}, {}
         case StateRepaired(what=what):
             return f"repaired_{what}" if what in REPAIRS else "repaired", {"what": what}, {}
         case _:
