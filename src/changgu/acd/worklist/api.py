@@ -111,7 +111,7 @@ class CallbackOut(BaseModel):
     waiting_since: datetime = Field(description="When they first tried to reach us; their place is counted from it")
     due_at: datetime = Field(description="When the next attempt may be made")
     attempts: int = Field(description="How often they were called in vain")
-    cause: str = Field(description="Why the last attempt came to nothing; `hours`: put off to a proper hour")
+    cause: str = Field(description="Why the last attempt came to nothing; `hours`, `called_in`: put off")
     asked_from: str | None = Field(description="The call in which it was promised")
     call: str | None = Field(description="The attempt that is under way, or waits for an agent")
     ended_at: datetime | None
