@@ -161,7 +161,9 @@ def _digits(written: str) -> str | None:
     return "".join(digits) if 3 <= len(digits) <= _MAX_DIGITS else None
 
 
+@lru_cache(maxsize=1024)
 def _parsed(digits: str, region: str) -> PhoneNumber | None:
+    """Kept for the next who asks: a caller from abroad is looked up and shown by one reading."""
     try:
         return phonenumbers.parse(digits, region)
     except NumberParseException:
