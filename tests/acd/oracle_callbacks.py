@@ -32,7 +32,9 @@ class Callbacks(People):
         dialled = any(visit.outbound and visit.call not in heard for visit in theirs)
         if dialled or any(visit.callback == event.callback for visit in self.visits.values()):
             return
-        asked_from = heard[0] if heard and event.call not in heard else event.call
+        asked_from: str | None = event.call
+        if asked_from is None and event.by in self.people:
+            asked_from = next((call for call in heard if self.visits[call].agent == event.by), None)
         visit = self.visits.get(event.call or "")
         priority, skills = event.priority, event.skills
         placed = self.now if event.since is None else min(self.now, event.since)

@@ -16,6 +16,7 @@ from changgu.acd.events import (
     CallerHungUp,
     CallLost,
     DialFailed,
+    KeyPressed,
     MenuEnded,
     PersonReached,
 )
@@ -42,6 +43,7 @@ from tests.acd.test_callbacks import CB, FIRST, MORNING, NUMBER, a_desk, asked, 
 from tests.support.floor import HELPDESK, Floor
 
 AFTER = AFTER_TALK.total_seconds()
+ALICE, ONE, C1 = AgentId("alice"), OfferId(1), CallId("c1")
 
 
 def spoken_to(floor: Floor) -> None:
@@ -53,15 +55,21 @@ def spoken_to(floor: Floor) -> None:
     floor.connected("alice")
 
 
-@pytest.mark.parametrize("call", [None, FIRST])
-def test_who_is_spoken_to_in_a_call_back_can_be_promised_another(call: CallId | None) -> None:
+@pytest.mark.parametrize(
+    ("call", "by", "asked_from"),
+    [(None, "alice", FIRST), (FIRST, None, FIRST), (FIRST, "chief", FIRST), (None, "chief", None), (None, "bob", None)],
+)
+def test_who_is_spoken_to_in_a_call_back_can_be_promised_another(
+    call: CallId | None, by: str | None, asked_from: CallId | None
+) -> None:
+    """What a supervisor or another agent books is no promise made in that call, and made no sooner for it."""
     floor = a_desk(First.AGENT, "alice", "bob")
     spoken_to(floor)
     floor.ready("bob")
-    (booked,) = asked(floor, callback="cb2", call=call)
+    (booked,) = floor.tell(CallbackAsked(CallbackId("cb2"), NUMBER, HELPDESK, call, by=by))
     floor.wait(3600)
 
-    assert booked == CallbackBooked(CallbackId("cb2"), NUMBER, HELPDESK, MORNING, MORNING, call=FIRST)
+    assert booked == CallbackBooked(CallbackId("cb2"), NUMBER, HELPDESK, MORNING, MORNING, call=asked_from)
     assert list(floor.engine.calls) == [FIRST], "nobody is dialled who is on the line"
     floor.tell(CallerHungUp(FIRST))
     assert [offer.call for offer in of(CallOffered, floor.wait(AFTER))] == ["cb2-1"]
@@ -110,7 +118,7 @@ def test_who_called_themselves_and_is_spoken_to_is_called_back_only_when_that_is
     floor.answer("alice")
     floor.connected("alice")
     floor.ready("bob")
-    (booked,) = asked(floor)
+    (booked,) = floor.tell(CallbackAsked(CB, NUMBER, HELPDESK, by="alice"))
 
     assert (booked.placed_at, booked.call) == (floor.now, "c1")  # type: ignore[union-attr]
     assert list(floor.engine.calls) == ["c1"]
@@ -141,14 +149,14 @@ def test_who_called_again_before_their_lost_call_was_found_is_not_dialled_while_
     floor.ready("bob")
     (booked,) = floor.tell(CallbackAsked(CB, NUMBER, HELPDESK, CallId("c1"), 2, since=talks_since))
 
-    assert booked == CallbackBooked(CB, NUMBER, HELPDESK, floor.now, talks_since, 2, call=CallId("c2"))
+    assert booked == CallbackBooked(CB, NUMBER, HELPDESK, floor.now, talks_since, 2, call=CallId("c1"))
     assert of(CallStarted, floor.wait(3600)) == [], "they are on the line"
     assert floor.restored().picture() == floor.engine.picture()
     floor.tell(CallerHungUp(CallId("c2")))
     assert [offer.call for offer in of(CallOffered, floor.wait(AFTER))] == [FIRST]
 
 
-def test_a_promise_that_names_another_call_keeps_its_place_and_hangs_on_the_one_they_are_spoken_to_in() -> None:
+def test_a_promise_that_names_another_call_keeps_its_place_and_waits_for_the_one_they_are_spoken_to_in() -> None:
     floor = a_desk(First.AGENT, "alice", "bob")
     floor.dial("c1", NUMBER)
     floor.tell(CallArrived(CallId("c1"), HELPDESK, 1, frozenset({"vpn"}), language="en"))
@@ -159,19 +167,36 @@ def test_a_promise_that_names_another_call_keeps_its_place_and_hangs_on_the_one_
     (booked,) = asked(floor, call="c1")
 
     skills = frozenset({"vpn"})
-    assert booked == CallbackBooked(CB, NUMBER, HELPDESK, floor.now, came, 1, skills, CallId("c2"), "en")
+    assert booked == CallbackBooked(CB, NUMBER, HELPDESK, floor.now, came, 1, skills, CallId("c1"), "en")
     floor.tell(CallerHungUp(CallId("c1")))
     assert of(CallStarted, floor.wait(3600)) == [], "they are still spoken to"
 
 
-@pytest.mark.parametrize(("named", "asked_from"), [(None, "c1"), ("c1", "c1"), ("c2", "c2"), ("gone", "c1")])
-def test_who_is_spoken_to_in_two_calls_is_dialled_when_both_are_over(named: str | None, asked_from: str) -> None:
+def test_who_asks_for_a_call_to_a_telephone_that_is_in_use_is_not_dialled_before_both_calls_are_over() -> None:
+    """A colleague speaks with us on it; who asked still holds the line."""
+    floor = a_desk(First.AGENT, "alice", "bob")
+    talks(floor, "c1")
+    floor.dial("c2", "01099998888")
+    floor.queue("c2")
+    floor.tell(KeyPressed(CallId("c2"), "1"))
+    floor.ready("bob")
+    (booked,) = asked(floor, call="c2")
+    assert booked == CallbackBooked(CB, NUMBER, HELPDESK, floor.now, floor.now, call=CallId("c2"))
+
+    floor.tell(CallerHungUp(CallId("c1")))
+    assert of(CallStarted, floor.wait(3600)) == [], "they are still on the line"
+    floor.tell(MenuEnded(CallId("c2"), served=True, outcome=Outcome.CALLBACK))
+    assert [offer.call for offer in of(CallOffered, floor.wait(0))] == [FIRST]
+
+
+@pytest.mark.parametrize("named", [None, "c1", "c2", "gone"])
+def test_who_is_spoken_to_in_two_calls_is_dialled_when_both_are_over(named: str | None) -> None:
     floor = a_desk(First.AGENT, "alice", "bob", "carol")
     talks(floor, "c1")
     talks(floor, "c2", "bob")
     floor.ready("carol")
     (booked,) = of(CallbackBooked, asked(floor, call=named))
-    assert booked.call == asked_from
+    assert booked.call == named
 
     floor.tell(CallerHungUp(CallId("c1")))
     assert of(CallStarted, floor.wait(3600)) == []
@@ -180,12 +205,14 @@ def test_who_is_spoken_to_in_two_calls_is_dialled_when_both_are_over(named: str 
 
 
 def test_who_waits_is_promised_a_call_beside_their_own_and_not_dialled_before_that_is_over() -> None:
-    """An agent books it for a number, and does not know that they wait."""
+    """A supervisor books it for a number, and does not know that they wait. They are spoken to in their language."""
     floor = a_desk()
     floor.dial("c1", NUMBER)
-    floor.queue("c1")
-    asked(floor)
+    floor.tell(CallArrived(C1, HELPDESK, 1, frozenset({"vpn"}), language="en"))
+    floor.wait(60)
+    (booked,) = floor.tell(CallbackAsked(CB, NUMBER, HELPDESK, by="chief"))
 
+    assert booked == CallbackBooked(CB, NUMBER, HELPDESK, floor.now, floor.now, language="en")
     assert floor.waiting() == ["c1"]
     floor.tell(CallerHungUp(CallId("c1")))
     floor.wait(0)
@@ -314,9 +341,6 @@ def test_who_is_promised_a_call_in_the_last_wrap_up_of_the_day_is_called_in_the_
 
 
 # Who is to be called back calls in before anybody has dialled them
-
-ALICE, ONE, C1 = AgentId("alice"), OfferId(1), CallId("c1")
-
 
 def nobody_is_free(first: First) -> Floor:
     """The attempt waits for an agent."""

@@ -270,9 +270,11 @@ class AnyFloor(RuleBasedStateMachine):
     @rule(
         number=st.sampled_from(NUMBERS[:4]), index=indexes, queue=queues, held=st.booleans(),
         named=st.sampled_from(["none", "this", "any"]), leave=st.booleans(), later=st.sampled_from([None, 10.0]),
+        by=st.sampled_from([None, "chief", "theirs", *LOGINS]),
     )  # fmt: skip
     def who_is_spoken_to_is_promised_another_call(
-        self, number: str, index: int, queue: QueueName, held: bool, named: str, leave: bool, later: float | None
+        self, number: str, index: int, queue: QueueName, held: bool, named: str, leave: bool, later: float | None,
+        by: str | None,
     ) -> None:  # fmt: skip
         """In a call-back if there is one, else in a call of theirs."""
         self.everybody_is_willing()
@@ -289,9 +291,15 @@ class AnyFloor(RuleBasedStateMachine):
             self.asked += 1
             until = None if later is None else self.now + later
             call = {"none": None, "this": page.call, "any": self.call(index)}[named]
-            self.tell(e.CallbackAsked(CallbackId(f"b{self.asked}"), str(page.number), queue, call, not_before=until))
+            by = by if by != "theirs" or page.winner is None else page.winner[0]
+            promise = CallbackId(f"b{self.asked}")
+            self.tell(e.CallbackAsked(promise, str(page.number), queue, call, not_before=until, by=by))
             if leave:
                 self.tell(e.CallerHungUp(page.call))
+                if later is None:  # in the wrap-up
+                    self.asked += 1
+                    self.tell(e.CallbackCancelled(promise))
+                    self.tell(e.CallbackAsked(CallbackId(f"b{self.asked}"), str(page.number), queue, None, by=by))
                 self.time_passes(120.0)
 
     @rule(index=st.integers(0, 3))

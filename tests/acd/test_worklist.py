@@ -248,3 +248,6 @@ async def test_who_is_spoken_to_in_a_call_back_can_be_booked_again(desk: Desk) -
     answer = await desk.ask("POST", "/callbacks", "alice", json=wish)
     assert (answer.status_code, answer.json()["state"], answer.json()["asked_from"]) == (201, "planned", call)
     assert (await desk.ask("POST", "/callbacks", "alice", json=wish)).status_code == 409
+    await desk.ask("DELETE", f"/callbacks/{answer.json()['id']}", "alice")
+    by_hand = await desk.ask("POST", "/callbacks", "boss", json=wish)
+    assert (by_hand.status_code, by_hand.json()["asked_from"]) == (201, None), "not promised in that call"

@@ -23,7 +23,7 @@ from changgu.acd.facts import (
     Outcome,
 )
 from changgu.acd.hand import Hand
-from changgu.acd.identity import CallbackId, Instant
+from changgu.acd.identity import CallbackId, CallId, Instant
 from changgu.acd.occasions import OfferWithdrawn
 from changgu.acd.records import CallbackRecord, CallRecord
 
@@ -41,9 +41,8 @@ class CallbackDesk:
     def asked(self, event: CallbackAsked, now: Instant) -> None:
         """One promise for each person: whoever has one keeps it.
 
-        Who is spoken to may be promised another call. It is promised in that conversation, whatever call the news
-        names: the named one, if it is another, only gives its place. Nor is anybody dialled at once to whom it is
-        promised when that conversation is over, but the agent still wraps it up.
+        Who is spoken to may be promised another call, and who has just been spoken to, while the agent still wraps
+        that up: they are not dialled at once. A call that the news names gives its place.
         """
         state = self._state
         if event.queue not in state.queues or not event.number:
@@ -54,15 +53,15 @@ class CallbackDesk:
             self._hand.ignore(event, "to be called back already", now, call=event.call)
             return
         named = state.calls.get(event.call) if event.call is not None else None
-        conversation = self._conversation_with(person, named)
-        origin = conversation if named is None else named
-        asked_from = event.call if conversation is None else conversation.call
+        theirs = [call for call in state.calls.values() if call.person == person]
+        asked_from = self._spoken_by(event.by, theirs) if event.call is None else event.call
         placed_at = now if event.since is None else min(now, event.since)
         priority, skills = event.priority, event.skills
-        language = event.language or (origin.language if origin is not None else "")
-        if origin is not None and origin.queued_at is not None and origin.state not in SPOKEN:
-            placed_at = min(placed_at, origin.placed_at)
-            priority, skills = priority or origin.priority, skills or origin.needs
+        spoken = [event.language, *(call.language for call in ([named] if named is not None else theirs))]
+        language = next(filter(None, spoken), "")
+        if named is not None and named.queued_at is not None and named.state not in SPOKEN:
+            placed_at = min(placed_at, named.placed_at)
+            priority, skills = priority or named.priority, skills or named.needs
         earliest = max(now, event.not_before or now, state.let_be_until(person))
         due_at = next_hour_to_call(earliest, state.queue(event.queue).callbacks, state.zone, state.rules.holidays)
         self._hand.note(
@@ -85,10 +84,10 @@ class CallbackDesk:
             call.callback == callback or (call.person == person and call.state not in SPOKEN) for call in attempts
         )
 
-    def _conversation_with(self, person: str, named: CallRecord | None) -> CallRecord | None:
-        """A call in which somebody speaks with this person; of several, the one that was named."""
-        spoken = [call for call in self._state.calls.values() if call.person == person and call.state in SPOKEN]
-        return named if named in spoken else next(iter(spoken), None)
+    def _spoken_by(self, agent: str | None, theirs: list[CallRecord]) -> CallId | None:
+        """The one of somebody's calls in which this agent speaks with them."""
+        spoken = (call.call for call in theirs if call.state in SPOKEN and call.agent == agent)
+        return None if agent is None else next(spoken, None)
 
     def cancelled(self, event: CallbackCancelled, now: Instant) -> None:
         """Nobody is to be called back after all; a person who is being dialled is still served."""

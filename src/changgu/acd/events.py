@@ -190,7 +190,9 @@ class CallbackAsked(Message, frozen=True):
     since: Instant | None = None
     """When they first tried, if that was before this news."""
     language: str = ""
-    """In which they are spoken to; empty: as in the call they asked from, else in the desk's own."""
+    """In which they are spoken to; empty: as in the call named or any of theirs, else in the desk's own."""
+    by: str | None = None
+    """Who books it, if somebody does: what an agent promises to whom they speak with is promised in that call."""
 
 
 class CallbackCancelled(Message, frozen=True):

@@ -112,7 +112,7 @@ class CallbackOut(BaseModel):
     due_at: datetime = Field(description="When the next attempt may be made")
     attempts: int = Field(description="How often they were called in vain")
     cause: str = Field(description="Why the last attempt came to nothing; `hours`, `called_in`: put off")
-    asked_from: str | None = Field(description="The call in which it was promised")
+    asked_from: str | None = Field(description="The call in which it was promised; null: by hand")
     call: str | None = Field(description="The attempt that is under way, or waits for an agent")
     ended_at: datetime | None
     ended_by: str | None = Field(description="Who cancelled it")
@@ -186,7 +186,8 @@ class Worklist:
         if any(view.number == number for view in self._live.callbacks.values()):
             raise taken
         callback = CallbackId(f"cb{secrets.token_hex(10)}")
-        await self._asks.ask(CallbackAsked(callback, number, queue, None, wish.priority, not_before=not_before))
+        asked = CallbackAsked(callback, number, queue, None, wish.priority, not_before=not_before, by=actor.login)
+        await self._asks.ask(asked)
         view = self._live.callbacks.get(callback)
         if view is None:
             raise taken  # somebody was faster
