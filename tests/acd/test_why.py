@@ -140,6 +140,43 @@ async def test_programs_are_told_how_a_caller_waits_who_is_offered_to_nobody(des
     assert (told["waited_seconds"], told["waits_still"]) == (35.0, False)
 
 
+async def test_the_page_of_a_call_that_rings_at_nobodys_says_how_it_waits_and_why(desk: Desk, show: Show) -> None:
+    await desk.happen(PhoneReachable(BOB), AgentReady(BOB), CallerDialledIn(CallId("c1"), None, "1000"))
+    await desk.happen(CallArrived(CallId("c1"), NETWORK, skills=frozenset({"vpn"})))
+    await desk.happen(AgentSignedIn(ALICE), after=30)
+
+    waits = await show("/calls/c1/why")
+    for told in (
+        "<h2>어느 요원의 전화도 울리지 않는 까닭</h2>",
+        "<dt>대기</dt><dd>네트워크에서 30초 기다리는 중</dd>",
+        "<dt>지금 요원</dt><dd>맡은 요원 3명: ",
+        'data-again="5"',
+    ):
+        assert told in waits, (told, waits)
+    assert "왜 이 요원인가" not in waits
+
+    await desk.happen(CallerHungUp(CallId("c1")), after=5)
+    left = await show("/calls/c1/why")
+    for told in (
+        "<h2>어느 요원의 전화도 울리지 않은 까닭</h2>", "<dd>네트워크에서 35초 기다림</dd>", "<dt>그때 요원</dt>",
+    ):  # fmt: skip
+        assert told in left, (told, left)
+    assert "data-again" not in left, "what is over stays as it is"
+
+    english = await show("/calls/c1/why", lang="en")
+    for told in (
+        "<h2>Why nobody&#39;s phone rang</h2>", "<dt>Wait</dt><dd>waited for 35 s in 네트워크</dd>",
+        "<dt>Agents then</dt><dd>its 3 agents: 1 away, 1 signed out, 1 lacking the skill</dd>",
+    ):  # fmt: skip
+        assert told in english, (told, english)
+
+
+async def test_who_may_not_see_a_call_that_rang_at_nobodys_is_not_told_how_it_waited(desk: Desk, show: Show) -> None:
+    await desk.happen(CallerDialledIn(CallId("c1"), None, "1000"), CallArrived(CallId("c1"), NETWORK))
+
+    await show("/calls/c1/why", actor="stranger", status=404)
+
+
 async def test_a_call_older_than_the_keeping_of_floors_is_explained_by_todays(desk: Desk, database: Database) -> None:
     await desk.happen(PhoneReachable(ALICE), AgentReady(ALICE), CallerDialledIn(CallId("c1"), None, "1000"))
     await desk.happen(CallArrived(CallId("c1"), NETWORK))

@@ -158,6 +158,13 @@ def nobody(reasons: Iterable[Reason]) -> Said:
     )
 
 
+def in_vain(queue: str, waited: float, *, still: bool) -> Said:
+    """How long a caller waited in a queue, or waits there still."""
+    told = length(waited)
+    ko, en = ("기다리는 중", "waiting for") if still else ("기다림", "waited for")
+    return Said(f"{queue}에서 {told.ko} {ko}", f"{en} {told.en} in {queue}")
+
+
 def _standing(reason: Reason) -> str:
     if reason.why is Why.STATE and reason.state is not None:
         return "talking" if reason.state is AgentState.HOLD else reason.state.value

@@ -120,10 +120,8 @@ def _offer(one: Explanation, names: why_words.Names, zone: ZoneInfo) -> list[str
 
 
 def _in_vain(one: Unserved) -> list[str]:
-    waited, queue = why_words.length(one.waited), _named(one.queue, one.names)
-    ko, en = ("기다리는 중", "waiting for") if one.still else ("기다림", "waited for")
     return [
-        f"  {queue}에서 {waited.ko} {ko} · {en} {waited.en} in {queue}",
+        f"  {_both(why_words.in_vain(_named(one.queue, one.names), one.waited, still=one.still))}",
         f"  그때 {_both(why_words.nobody(one.agents))}",
     ]
 

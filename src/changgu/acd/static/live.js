@@ -21,12 +21,18 @@ async function refresh() {
   if (again) setTimeout(refresh, Number(again.dataset.live) * 1000);
 }
 
-for (const slot of document.querySelectorAll("[data-slot]")) {
+/** Fetch a part; one that says when to look again (data-again, seconds) is kept true. */
+async function fill(slot) {
   const part = await page(slot.dataset.slot);
-  if (!part) continue;
-  slot.replaceChildren(...[...part.body.childNodes].map((node) => document.adoptNode(node)));
-  slot.hidden = false;
+  if (part) {
+    slot.replaceChildren(...[...part.body.childNodes].map((node) => document.adoptNode(node)));
+    slot.hidden = false;
+  }
+  const again = slot.querySelector("[data-again]");
+  if (again) setTimeout(() => fill(slot), Number(again.dataset.again) * 1000);
 }
+
+for (const slot of document.querySelectorAll("[data-slot]")) await fill(slot);
 
 const first = document.querySelector("#live[data-live]");
 if (first) setTimeout(refresh, Number(first.dataset.live) * 1000);

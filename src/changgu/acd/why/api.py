@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 
 from changgu.acd import why_words
-from changgu.acd.api import CallDesk
+from changgu.acd.api import CallDesk, CallOut
 from changgu.acd.explain import Explanation, PassedOver, Reason, Why
 from changgu.acd.identity import AgentId, CallId
 from changgu.acd.why.service import Explained, Explainer, Unserved
@@ -67,6 +67,8 @@ class UnservedOut(BaseModel):
     title: str
     waited_seconds: float = Field(description="In this queue, up to now when `waits_still`")
     waits_still: bool
+    wait_ko: str
+    wait_en: str
     ko: str = Field(description="What the agents of the queue did at the end of the wait")
     en: str
 
@@ -80,6 +82,13 @@ class WhyOut(BaseModel):
         description="False when the set-up of those days was not kept, and today's had to do for the explanation"
     )
     left_out: int = Field(description="Further offers of a call that rang very often")
+
+
+async def why_of(call: CallOut, explainer: Explainer) -> WhyOut:
+    """The answer about one call, whether it was offered or not."""
+    until = None if call.ended_at is None else call.ended_at.timestamp()
+    waited = call.queued_at is not None
+    return why_out(await explainer.of_visit(CallId(call.id), call.arrived_at.timestamp(), until, waited=waited))
 
 
 def why_out(explained: Explained) -> WhyOut:
@@ -118,12 +127,15 @@ def _offer(one: Explanation, names: why_words.Names) -> OfferWhyOut:
 
 
 def _unserved(one: Unserved) -> UnservedOut:
-    said = why_words.nobody(one.agents)
+    said, title = why_words.nobody(one.agents), one.names.get(one.queue, one.queue)
+    wait = why_words.in_vain(title, one.waited, still=one.still)
     return UnservedOut(
         queue=one.queue,
-        title=one.names.get(one.queue, one.queue),
+        title=title,
         waited_seconds=round(one.waited, 3),
         waits_still=one.still,
+        wait_ko=wait.ko,
+        wait_en=wait.en,
         ko=said.ko,
         en=said.en,
     )
@@ -154,9 +166,6 @@ def build_router(gate: Gate, desk: CallDesk, explainer: Explainer) -> APIRouter:
 
         Of a call that was offered to nobody: how long it waited, and what the agents of its queue did then.
         """
-        one = await desk.one(actor, CallId(id))
-        until = None if one.ended_at is None else one.ended_at.timestamp()
-        waited = one.queued_at is not None
-        return why_out(await explainer.of_visit(CallId(id), one.arrived_at.timestamp(), until, waited=waited))
+        return await why_of(await desk.one(actor, CallId(id)), explainer)
 
     return router

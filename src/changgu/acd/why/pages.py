@@ -1,4 +1,4 @@
-"""The part of a call's page that says why it was offered to whom it was offered."""
+"""The part of a call's page that says why it was offered to whom it was offered, or to nobody."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from changgu.acd.api import CallDesk
 from changgu.acd.explain import Why
 from changgu.acd.identity import CallId
-from changgu.acd.why.api import AgentWhyOut, OfferWhyOut, why_out
+from changgu.acd.why.api import AgentWhyOut, OfferWhyOut, why_of
 from changgu.acd.why.service import Explainer
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.pages import Pages
@@ -50,16 +50,14 @@ def _part(offer: OfferWhyOut) -> Part:
 
 
 def build_pages(gate: Gate, pages: Pages, desk: CallDesk, explainer: Explainer) -> APIRouter:
-    """`/calls/{id}/why`: a piece of HTML; 404 when the call rang nowhere, or this person may not see it."""
+    """`/calls/{id}/why`: a piece of HTML; 404 when the call never waited, or this person may not see it."""
     router = APIRouter(include_in_schema=False)
     agent = Depends(gate.require(SLOT_ROLE))
 
     @router.get(SLOT)
     async def why_part(request: Request, id: str = Path(max_length=150), actor: Actor = agent) -> Response:
-        call = CallId(id)
-        await desk.one(actor, call)
-        answer = why_out(await explainer.of_call(call))
-        if not answer.items:
+        answer = await why_of(await desk.one(actor, CallId(id)), explainer)
+        if not answer.items and answer.unserved is None:
             raise NotFound("이 통화는 어느 요원의 전화도 울리지 않았습니다.", "This call rang at nobody's phone.")
         return pages.render(request, "acd_why.html", actor, answer=answer, parts=parts(answer.items))
 
