@@ -56,7 +56,7 @@ class Oracle(Callbacks):
 
     def begin(self, now: float, given: Iterable[object]) -> None:
         self.now, self.offers, self.said, self.fresh, self.wrong = now, [], [], [], []
-        self.silenced = set()
+        self.recheck = set()
         self.given = [fact for fact in given if isinstance(fact, f.Fact)]
 
     def list_people(self) -> None:

@@ -31,8 +31,8 @@ class Matching:
         """What the engine did in this step: only for the choices that are its own (chance, the forecast, offer ids)."""
         self.offers: list[tuple[str, str]] = []
         self.fresh: list[str] = []
-        self.silenced: set[str] = set()
-        """Calls for which a phone has stopped ringing in this step."""
+        self.recheck: set[str] = set()
+        """Calls for which a phone has stopped ringing in this step, or that more agents may take since."""
         self.turn: dict[str, str] = {}
         """By queue: the agent who was offered a call of it last."""
         self.abandoned_at: dict[str, float] = {}
@@ -138,6 +138,8 @@ class Matching:
         lower = {name: min(today[name], before[name]) for name in today if name in before}
         visit.needs = frozenset(name if level == 1 else f"{name}:{level}" for name, level in lower.items())
         visit.opened = visit.opened.union(opened, *(relaxation.open for relaxation in taken))
+        if visit.state == "offered":
+            self.recheck.add(visit.call)
 
     # Who may take whom
 
@@ -224,7 +226,7 @@ class Matching:
             person = self.people.get(login)
             if person is not None and person.state == "ready":
                 self.join_in(person)
-        for visit in sorted((self.visits[call] for call in self.silenced if call in self.visits), key=self.place):
+        for visit in sorted((self.visits[call] for call in self.recheck if call in self.visits), key=self.place):
             ready = [person for person in self.people.values() if person.state == "ready"]
             for person in sorted(ready, key=lambda person: self.rank_if_able(person, visit)):
                 if self.may_join(person, visit):

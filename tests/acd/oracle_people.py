@@ -96,7 +96,7 @@ class People(Matching):
         if not visit.ringing:
             visit.state = "waiting"
         else:
-            self.silenced.add(visit.call)
+            self.recheck.add(visit.call)
         return visit
 
     def missed(self, person: Person, why: str) -> None:

@@ -1,17 +1,19 @@
 """Everybody rings, one wins, and to the others there was never a call."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from changgu.acd.agent_state import AgentState
 from changgu.acd.commands import ConnectCall, HangUpAgent, RingAgent, StopRinging
 from changgu.acd.engine import Effect
-from changgu.acd.events import AgentAnswered, AgentForced, CallerHungUp
+from changgu.acd.events import AgentAnswered, AgentForced, CallbackAsked, CallerHungUp, KeyPressed, RingFailed
 from changgu.acd.facts import CallAnswered, CallOffered, Choice, NewsIgnored, OfferEnd, OfferEnded
-from changgu.acd.identity import AgentId, CallId, OfferId
-from changgu.acd.queues import Agent, Seat
-from tests.support.floor import HELPDESK, Floor, a_queue, an_agent
+from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId
+from changgu.acd.queues import Agent, Destination, Relaxation, Seat, Way
+from tests.acd.test_callbacks import MORNING
+from tests.support.floor import HELPDESK, Floor, a_queue, an_agent, seconds
 
 C1 = CallId("c1")
 
@@ -207,7 +209,9 @@ def test_the_longest_idle_of_those_who_were_kept_out_comes_first() -> None:
     floor.wait(1)
     floor.ready("yves")
 
-    assert rung(floor.decline("alice")) == ["xena", "yves"]
+    effects = floor.decline("alice")
+    assert rung(effects) == ["xena", "yves"]
+    assert {effect.choice for effect in effects if isinstance(effect, CallOffered)} == {Choice.EVERYBODY}
 
 
 def test_of_those_who_were_kept_out_only_the_lowest_level_rings_along() -> None:
@@ -249,3 +253,76 @@ def test_who_let_the_call_ring_and_rings_again_keeps_nobody_of_a_higher_level_ou
     assert rung(floor.decline("alice")) == ["alice"], "there is nobody else"
 
     assert rung(floor.ready("zoe")) == ["zoe"]
+
+
+def test_nobody_is_let_in_any_more_once_a_reload_lets_phones_ring_one_by_one() -> None:
+    floor = kept_out(of_level(2, "yves"))
+    floor.ready("yves")
+    assert rung(floor.configure(*floor.plan.agents, queues=[a_queue(strategy="longest_idle")])) == []
+
+    assert rung(floor.decline("alice")) == []
+    assert rung(floor.decline("zoe")) == ["yves"]
+
+
+def opened_by_keys(strategy: str) -> Floor:
+    """Key 1 opens the queue to bob, who rings at once, and key 2 to dan."""
+    keys = {"1": Destination(Way.OPEN, "network"), "2": Destination(Way.OPEN, "servers")}
+    queues = [replace(a_queue(strategy=strategy), keys=keys), a_queue("network"), a_queue("servers")]
+    floor = Floor("alice", an_agent("bob", "network"), an_agent("dan", "servers"), queues=queues)
+    floor.ready("bob", "dan")
+    floor.call("c1")
+    assert rung(floor.tell(KeyPressed(C1, "1"))) == ["bob"]
+    return floor
+
+
+def test_whose_queue_the_caller_opens_while_phones_ring_rings_along() -> None:
+    floor = opened_by_keys("ring_all")
+
+    assert rung(floor.tell(KeyPressed(C1, "2"))) == ["dan"]
+    assert rung(floor.ready("alice")) == ["alice"]
+
+
+def test_whose_queue_the_caller_opens_waits_while_phones_of_their_own_queue_ring() -> None:
+    floor = opened_by_keys("ring_all")
+    floor.ready("alice")
+
+    assert rung(floor.tell(KeyPressed(C1, "2"))) == []
+    assert rung(floor.decline("alice")) == ["dan"]
+
+
+def test_where_one_rings_at_a_time_nobody_else_does_because_a_queue_is_opened() -> None:
+    floor = opened_by_keys("longest_idle")
+
+    assert rung(floor.tell(KeyPressed(C1, "2"))) == []
+    assert rung(floor.decline("bob")) == ["dan"]
+
+
+def test_one_agent_is_enough_for_a_call_back_also_when_a_reload_lets_others_take_it() -> None:
+    """Nobody is on the line yet: the person would be dialled once for each of them."""
+    drops = {skill: Relaxation(seconds(10), drop=frozenset({skill})) for skill in ("mail", "vpn")}
+    queue = replace(a_queue(strategy="ring_all"), relaxations=(drops["mail"],))
+    floor = Floor(an_agent("alice", skills=["vpn"]), "bob", queues=[queue], now=MORNING)
+    floor.tell(CallbackAsked(CallbackId("cb1"), "01011112222", HELPDESK, skills=frozenset({"vpn"})))
+    floor.wait(10)
+    assert rung(floor.ready("alice", "bob")) == ["alice"]
+
+    assert rung(floor.configure(*floor.plan.agents, queues=[replace(queue, relaxations=(drops["vpn"],))])) == []
+    assert rung(floor.decline("alice")) == ["bob"]
+
+
+def test_a_floor_read_from_its_ledger_goes_on_alike_while_phones_ring_on_for_somebody() -> None:
+    queues = [a_queue(strategy="ring_all"), a_queue("network")]
+    floor = Floor("alice", "bob", an_agent("carol", "network"), queues=queues)
+    floor.ready("alice", "bob", "carol")
+    floor.call("c1")
+    assert rung(floor.decline("alice")) == []
+    floor.call("c2", "network")
+    floor.decline("carol")
+    floor.talk("carol")
+    floor.caller_hangs_up("c2")
+
+    read = floor.restored()
+    assert read.picture() == floor.engine.picture()
+    (bob,) = floor.the_call("c1").ringing
+    declined = RingFailed(bob[0], C1, bob[1], "declined")
+    assert read.handle(declined, floor.now) == floor.engine.handle(declined, floor.now)

@@ -119,9 +119,9 @@ class Distribution:
             self._offer(agent, min(ringing)[2], Choice.EVERYBODY, now)
 
     def let_in(self, now: Instant) -> None:
-        """Phones have stopped ringing while others go on: who was kept out by the level of theirs rings along."""
-        silenced, self._state.silenced = self._state.silenced, {}
-        for _, _, call in sorted((call.key, call.seq, call) for call in silenced.values()):
+        """Phones ring on after one has stopped, or for a call that more agents may take now: others may ring along."""
+        calls, self._state.recheck = self._state.recheck, {}
+        for _, _, call in sorted((call.key, call.seq, call) for call in calls.values()):
             line = call.line
             if line is not None and call.reached and line.strategy.everybody:
                 for agent in line.let_in(call, (one for _, one in self._hand.open_offers(call))):

@@ -159,7 +159,7 @@ class Engine:
                 self._waiting.wait_for_anybody(now)
             while state.fresh or state.returned:
                 self._distribution.run(now)
-            if state.silenced:
+            if state.recheck:
                 self._distribution.let_in(now)
         except Exception as fault:
             raise HalfDecided(effects) from fault

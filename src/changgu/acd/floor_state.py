@@ -106,8 +106,8 @@ class FloorState:
         """Became free, and not yet brought together with callers."""
         self.returned: dict[CallId, CallRecord] = {}
         """Came to wait, and not yet brought together with agents."""
-        self.silenced: dict[CallId, CallRecord] = {}
-        """A phone stopped ringing for them and others ring on; not yet looked at who may ring along now."""
+        self.recheck: dict[CallId, CallRecord] = {}
+        """Phones ring on for them after one has stopped, or more agents may take them now; others may ring along."""
         self.signed_out = False
         """Somebody has gone, and those who wait for nobody else have not yet been looked at."""
         self._queued = 0
@@ -306,6 +306,7 @@ class FloorState:
             self.returned[call.call] = call
         elif call.state is OFFERED:
             self.lines.of(call).caller_rings(call)
+            self.recheck[call.call] = call
         self.limits.set_for_call(call)
 
     def _call_overflowed(self, fact: CallOverflowed, at: Instant) -> None:
@@ -372,11 +373,11 @@ class FloorState:
                 call.missed |= {fact.agent}
             if call.offers:
                 if fact.why in GIVES_WAY:
-                    self.silenced[call.call] = call
+                    self.recheck[call.call] = call
             elif call.state is not IN_MENU:
                 call.state = WAITING
-                if self.silenced:
-                    self.silenced.pop(fact.call, None)
+                if self.recheck:
+                    self.recheck.pop(fact.call, None)
                 self.lines.of(call).add_caller(call)
                 self.returned[call.call] = call
                 self.limits.set_for_call(call)
@@ -400,8 +401,8 @@ class FloorState:
         call = self.calls.get(fact.call)
         if call is not None:
             call.state, call.offers, call.picked_up_at = CONNECTING, {fact.offer: fact.agent}, at
-            if self.silenced:
-                self.silenced.pop(fact.call, None)
+            if self.recheck:
+                self.recheck.pop(fact.call, None)
             if call.line is not None:
                 call.line.ringing.pop(call.call, None)
             self.limits.set_for_call(call)
@@ -443,8 +444,8 @@ class FloorState:
             if call.line is not None:
                 call.line.forget(call)
             self.returned.pop(fact.call, None)
-            if self.silenced:
-                self.silenced.pop(fact.call, None)
+            if self.recheck:
+                self.recheck.pop(fact.call, None)
             for login in call.offers.values():
                 self.agent(login).offer = None
             if call.due is not None:
