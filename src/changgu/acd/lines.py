@@ -273,7 +273,7 @@ class Lines:
         self._by_queue: dict[QueueName, dict[_Kind, Line]] = {}
         self._serving: dict[QueueName, list[AgentRecord]] = {}
         self._heads: list[float] = []
-        self._all: list[Line | None] = []
+        """By number of the line; see `Line`."""
         self._free: list[int] = []
         """Numbers of closed lines, for the next to be opened."""
         self._having: dict[tuple[QueueName, tuple[str, int]], int] = {}
@@ -345,11 +345,10 @@ class Lines:
         if self._free:
             number = self._free.pop()
         else:
-            number = len(self._all)
-            self._all.append(None)
+            number = len(self._heads)
             self._heads.append(inf)
         self._heads[number] = inf
-        line = lines[kind] = self._all[number] = Line(number, queue, kind, strategy, self._heads)
+        line = lines[kind] = Line(number, queue, kind, strategy, self._heads)
         able = self._able(line)
         line.serving = len(able)
         for agent in able:
@@ -396,7 +395,6 @@ class Lines:
             return
         for number, line in sorted(closing.items()):
             del lines[line.kind]
-            self._all[number] = None
             self._free.append(number)
         queues = {queue for line in closing.values() for queue in (line.queue, *line.kind.opened)}
         for agent in {agent.login: agent for queue in queues for agent in self.serving(queue)}.values():
