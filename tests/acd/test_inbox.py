@@ -61,6 +61,17 @@ def test_nobody_hangs_up_before_they_have_come() -> None:
     assert order(*came("c1"), gone, freed, *came("c2")) == [freed, *came("c1"), gone, *came("c2")]
 
 
+def test_once_a_caller_has_come_the_end_of_their_conversation_goes_before_callers_who_come() -> None:
+    inbox: Inbox[Note] = Inbox()
+    for news in came("c1"):
+        inbox.put(Note(news))
+    assert [inbox.take().news, inbox.take().news] == came("c1")
+    freed = hung_up("alice", "c1")
+    for news in (*came("c2"), freed):
+        inbox.put(Note(news))
+    assert inbox.take().news == freed
+
+
 def test_a_reload_is_overtaken_by_nothing_that_comes_after_it() -> None:
     """An agent who is new in the routing file signs in a moment after it was read."""
     reload, freed, new = object(), hung_up("alice", "c9"), PhoneReachable(AgentId("new"))

@@ -334,6 +334,18 @@ def test_the_wanted_agent_rings_and_it_is_said_why() -> None:
     assert (offer.agent, offer.choice) == ("bob", Choice.NAMED)
 
 
+def test_a_step_that_asks_less_of_the_agent_ends_no_wait_for_one_who_is_here() -> None:
+    queue = Queue(HELPDESK, "helpdesk", relaxations=(Relaxation(seconds(10), drop=frozenset({"vpn"})),))
+    alice = an_agent("alice", skills={"vpn"})
+    floor = Floor(alice, "bob", queues=[queue], rules=Rules(named_agent_wait=seconds(40)))
+    floor.ready("alice", "bob")
+    floor.not_ready("alice")
+    assert rung(arrives(floor, "c1", skills=frozenset({"vpn"}), agent=AgentId("alice"))) == []
+
+    assert rung(floor.wait(39)) == []
+    assert rung(floor.wait(1)) == ["bob"]
+
+
 def test_a_wish_for_somebody_who_is_not_here_costs_the_caller_nothing() -> None:
     floor = Floor("alice", "bob")
     floor.ready("alice")

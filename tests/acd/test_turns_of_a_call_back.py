@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from changgu.acd.agent_state import AgentState, NotReadyReason
-from changgu.acd.commands import DialPerson, Farewell, HangUpAgent, HangUpCaller, StopRinging
+from changgu.acd.commands import DialPerson, Farewell, HangUpAgent, HangUpCaller, RingAgent, StopRinging
 from changgu.acd.engine import Effect
 from changgu.acd.events import (
     AgentAnswered,
@@ -23,6 +23,7 @@ from changgu.acd.events import (
     CallLost,
     ConnectFailed,
     DialFailed,
+    Event,
     KeyPressed,
     PartiesConnected,
     PersonReached,
@@ -51,7 +52,7 @@ SEOUL = ZoneInfo("Asia/Seoul")
 ALICE, ONE = AgentId("alice"), OfferId(1)
 CB, FIRST, NUMBER = CallbackId("cb1"), CallId("cb1-1"), "01011112222"
 READY, RESERVED, TALKING = AgentState.READY, AgentState.RESERVED, AgentState.TALKING
-NOT_READY, UNREACHABLE = AgentState.NOT_READY, AgentState.UNREACHABLE
+NOT_READY, UNREACHABLE, LOGGED_OUT = AgentState.NOT_READY, AgentState.UNREACHABLE, AgentState.LOGGED_OUT
 
 
 def at(hour: int, minute: int = 0, second: int = 0, day: int = 20) -> float:
@@ -120,6 +121,34 @@ def test_an_agent_who_picks_up_too_late_in_the_day_dials_nobody_and_the_try_is_n
         moved(RESERVED, READY),
         CallbackAttempted(CB, 0, at(9, day=21), "hours"),
     ]
+
+
+PUT_OFF = [
+    CallEnded(FIRST, Outcome.NOT_REACHED, Ender.DESK, "hours"),
+    CallbackAttempted(CB, 0, at(9, day=21), "hours"),
+]
+
+
+def test_who_comes_free_as_the_hours_end_has_the_next_caller_and_the_person_is_dialled_tomorrow() -> None:
+    floor = a_desk(now=at(19, 58))
+    floor.not_ready("alice")
+    asked(floor)
+    floor.call("c1")
+    floor.now = at(20)  # nothing has told yet that it is eight
+
+    effects = floor.ready("alice")
+    assert effects[1:3] == PUT_OFF
+    assert [(effect.agent, effect.call) for effect in effects if isinstance(effect, RingAgent)] == [(ALICE, "c1")]
+
+
+@pytest.mark.parametrize("event", [RingFailed(ALICE, FIRST, ONE, "declined"), AgentForced(ALICE, LOGGED_OUT, "boss")])
+def test_a_phone_that_stops_ringing_too_late_in_the_day_is_the_last_of_the_day(event: Event) -> None:
+    floor = phone_rings(now=at(19, 59, 55))
+    floor.wait(10)
+
+    effects = floor.tell(event)
+    assert effects[-2:] == PUT_OFF
+    assert not any(isinstance(effect, RingAgent) for effect in effects)
 
 
 def test_a_promise_due_at_night_after_a_reload_of_the_hours_waits_for_the_morning() -> None:

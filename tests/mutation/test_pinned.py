@@ -21,6 +21,11 @@ def test_lots_differ_by_agent_and_by_offer_and_stay_as_they_are() -> None:
     assert uniform(OfferId(2**32 + 5), 1) == uniform(OfferId(5), 1) == float.fromhex("0x1.44c1c422b5060p-2")
 
 
+def test_no_lot_is_nought() -> None:
+    """Shares by weight take its logarithm. The generator's number for this seed is 0."""
+    assert uniform(OfferId(0x80B583EB), 0x61C88646) == 0.5 / 2.0**64
+
+
 def test_an_unknown_strategy_says_its_name_and_those_there_are() -> None:
     with pytest.raises(UnknownStrategy) as caught:
         strategy_named("loudest")

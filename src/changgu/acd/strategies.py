@@ -95,7 +95,7 @@ def linear(agent: IdleAgent, needs: Needs) -> Rank:
 
 
 def uniform(offer: OfferId, salt: int) -> float:
-    """A number in (0, 1) that is as good as drawn, and the same whenever it is asked for (splitmix64)."""
+    """A number in (0, 1] that is as good as drawn, and the same whenever it is asked for (splitmix64)."""
     bits = ((salt << 32 | offer & 0xFFFFFFFF) + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
     bits = ((bits ^ bits >> 30) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
     bits = ((bits ^ bits >> 27) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
