@@ -110,9 +110,11 @@ class Oracle(Callbacks):
             return visit.dialled_at + limit.total_seconds()
         if visit.state == "connecting":
             return visit.connecting_since + self.floor.rules.connect_limit.total_seconds()
+        step = self.next_step(visit)
+        if visit.state == "offered" and self.all_ring(visit):
+            return inf if step is None else step
         if visit.state != "waiting":
             return inf
-        step = self.next_step(visit)
         return min([inf if step is None else step, *(due for due, _ in self.rules_to_come(visit))])
 
     def rules_to_come(self, visit: Visit) -> list[tuple[float, int]]:
@@ -139,7 +141,7 @@ class Oracle(Callbacks):
             return
         step = self.next_step(visit)
         due, number = min(self.rules_to_come(visit), default=(inf, -1))
-        if step is not None and step <= due:
+        if step is not None and (step <= due or visit.state == "offered"):
             self.take_steps(visit, step)
         else:
             self.follow(visit, number)

@@ -260,11 +260,13 @@ class Matching:
         if ringing:
             self.offer(min(ringing, key=self.place), person)
 
+    def all_ring(self, visit: Visit) -> bool:
+        return not visit.nobody_on_the_line and self.queue_settings(visit.queue).strategy == "ring_all"
+
     def may_join(self, person: Person, visit: Visit) -> bool:
         return (
             visit.state == "offered"
-            and not visit.nobody_on_the_line
-            and self.queue_settings(visit.queue).strategy == "ring_all"
+            and self.all_ring(visit)
             and person.login not in visit.missed_by
             and self.may_take(person, visit)
             and self.nobody_better_rings(person, visit)

@@ -8,10 +8,27 @@ import pytest
 from changgu.acd.agent_state import AgentState
 from changgu.acd.commands import ConnectCall, HangUpAgent, RingAgent, StopRinging
 from changgu.acd.engine import Effect
-from changgu.acd.events import AgentAnswered, AgentForced, CallbackAsked, CallerHungUp, KeyPressed, RingFailed
-from changgu.acd.facts import CallAnswered, CallOffered, Choice, NewsIgnored, OfferEnd, OfferEnded
-from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId
-from changgu.acd.queues import Agent, Destination, Relaxation, Seat, Way
+from changgu.acd.events import (
+    AgentAnswered,
+    AgentForced,
+    CallArrived,
+    CallbackAsked,
+    CallerHungUp,
+    KeyPressed,
+    RingFailed,
+)
+from changgu.acd.facts import (
+    CallAnswered,
+    CallOffered,
+    CallWidened,
+    Choice,
+    Departure,
+    NewsIgnored,
+    OfferEnd,
+    OfferEnded,
+)
+from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
+from changgu.acd.queues import Agent, Destination, Overflow, Queue, Relaxation, Rules, Seat, Way
 from tests.acd.test_callbacks import MORNING
 from tests.support.floor import HELPDESK, Floor, a_queue, an_agent, seconds
 
@@ -326,3 +343,107 @@ def test_a_floor_read_from_its_ledger_goes_on_alike_while_phones_ring_on_for_som
     (bob,) = floor.the_call("c1").ringing
     declined = RingFailed(bob[0], C1, bob[1], "declined")
     assert read.handle(declined, floor.now) == floor.engine.handle(declined, floor.now)
+
+
+# More agents may take a caller for whom phones ring already
+
+
+PC = QueueName("pc")
+OPEN_PC = Destination(Way.OPEN, PC)
+
+
+def ring_all(**settings: object) -> Queue:
+    return Queue(HELPDESK, "helpdesk", strategy="ring_all", ring_limit=seconds(60), **settings)  # type: ignore[arg-type]
+
+
+def all_ready(queue: Queue, *agents: Agent) -> Floor:
+    floor = Floor(*agents, queues=[queue, a_queue("pc")], rules=Rules(named_agent_wait=seconds(10)))
+    floor.ready(*(agent.login for agent in agents))
+    return floor
+
+
+def everybody_joined(effects: list[Effect]) -> list[tuple[str, str]]:
+    return [(one.call, one.agent) for one in effects if isinstance(one, CallOffered) and one.choice is Choice.EVERYBODY]
+
+
+ALICE, BOB, ZOE = an_agent("alice", skills={"vpn"}), an_agent("bob"), an_agent("zoe", "pc")
+
+
+def test_who_may_take_a_caller_after_a_step_rings_along_at_the_step() -> None:
+    floor = all_ready(ring_all(relaxations=(Relaxation(seconds(5), frozenset({"vpn"})),)), ALICE, BOB)
+    assert rung(floor.call("c1", skills={"vpn"})) == ["alice"]
+
+    assert rung(floor.wait(4)) == []
+    assert everybody_joined(floor.wait(1)) == [("c1", "bob")]
+    assert {agent for agent, _ in floor.the_call("c1").ringing} == {"alice", "bob"}
+    assert floor.restored().picture() == floor.engine.picture()
+
+
+def test_whose_seat_takes_only_callers_who_have_waited_rings_along_as_soon_as_they_have() -> None:
+    late = Agent(AgentId("late"), "Late", frozenset({HELPDESK}), seats={HELPDESK: Seat(delay=seconds(5))})
+    floor = all_ready(ring_all(), ALICE, late)
+    assert rung(floor.call("c1")) == ["alice"]
+
+    assert rung(floor.wait(4)) == []
+    assert rung(floor.wait(1)) == ["late"]
+
+
+def test_steps_that_come_one_after_the_other_while_phones_ring_are_all_taken() -> None:
+    two = Agent(AgentId("two"), "Two", frozenset({HELPDESK}), seats={HELPDESK: Seat(delay=seconds(5))})
+    three = Agent(AgentId("three"), "Three", frozenset({HELPDESK}), seats={HELPDESK: Seat(delay=seconds(9))})
+    floor = all_ready(ring_all(), ALICE, two, three)
+    floor.call("c1")
+
+    assert rung(floor.wait(8)) == ["two"]
+    assert rung(floor.wait(1)) == ["three"]
+
+
+def test_whoever_may_take_a_caller_after_a_key_rings_along_at_once() -> None:
+    """Whom a queue was opened to comes after all who serve it, but not after those who let the call ring."""
+    floor = all_ready(ring_all(keys={"5": OPEN_PC}), ALICE, ZOE)
+    floor.call("c1")
+    assert rung(floor.decline("alice")) == ["alice"], "there is nobody else"
+
+    assert rung(floor.tell(KeyPressed(C1, "5"))) == ["zoe"]
+
+
+def test_whom_a_key_opens_the_call_to_does_not_ring_along_before_one_who_serves_the_queue_has_let_it_ring() -> None:
+    floor = all_ready(ring_all(keys={"5": OPEN_PC}), ALICE, ZOE)
+    floor.call("c1")
+
+    assert rung(floor.tell(KeyPressed(C1, "5"))) == []
+    assert rung(floor.decline("alice")) == ["zoe"]
+
+
+def test_whoever_may_take_a_caller_by_a_rule_for_overload_rings_along_at_once() -> None:
+    floor = all_ready(ring_all(overflows=(Overflow(Departure.FULL, OPEN_PC, 1),)), ALICE, ZOE)
+    floor.call("c1")
+    assert rung(floor.decline("alice")) == ["alice"]
+
+    assert everybody_joined(floor.call("c2", skills={"vpn"})) == [("c1", "zoe")], "zoe cannot do what c2 needs"
+
+
+def test_a_caller_whose_named_agent_rings_is_everybodys_as_soon_as_the_wait_for_that_one_is_over() -> None:
+    floor = all_ready(ring_all(), ALICE, BOB)
+    floor.dial("c1")
+    assert rung(floor.tell(CallArrived(C1, HELPDESK, agent=AgentId("alice")))) == ["alice"]
+
+    assert rung(floor.wait(9)) == []
+    assert rung(floor.wait(1)) == ["bob"]
+
+
+def test_a_caller_whose_named_agent_rings_is_everybodys_as_soon_as_a_reload_takes_that_one_off_the_queue() -> None:
+    floor = all_ready(ring_all(), ALICE, BOB)
+    floor.dial("c1")
+    floor.tell(CallArrived(C1, HELPDESK, agent=AgentId("alice")))
+
+    assert rung(floor.configure(an_agent("alice", "pc"), BOB)) == ["bob"]
+
+
+def test_where_one_phone_rings_at_a_time_nobody_else_rings_when_a_step_comes_meanwhile() -> None:
+    step = Relaxation(seconds(5), frozenset({"vpn"}))
+    floor = all_ready(Queue(HELPDESK, "helpdesk", ring_limit=seconds(60), relaxations=(step,)), ALICE, BOB)
+    assert rung(floor.call("c1", skills={"vpn"})) == ["alice"]
+
+    assert [one for one in floor.wait(10) if isinstance(one, CallWidened)] == []
+    assert floor.agent("bob").state is AgentState.READY

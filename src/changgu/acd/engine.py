@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from changgu.acd.agent_words import AgentState
-from changgu.acd.call_state import CONNECTING, WAITING
+from changgu.acd.call_state import CONNECTING, OFFERED, WAITING
 from changgu.acd.callback_desk import CallbackDesk
 from changgu.acd.distribution import Distribution
 from changgu.acd.estimated_wait import Forecast
@@ -263,6 +263,8 @@ class Engine:
             elif isinstance(timed, CallRecord):
                 if timed.state is WAITING:
                     self._waiting.due(timed, now)
+                elif timed.state is OFFERED:
+                    self._waiting.step_due(timed, now)
                 elif timed.state is CONNECTING:
                     self._offers.connect_limit_passed(timed, now)
             elif isinstance(timed, CallbackRecord):

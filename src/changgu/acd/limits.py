@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from changgu.acd.agent_state import NOT_READY, READY, RESERVED, WRAP_UP
-from changgu.acd.call_state import CONNECTING, WAITING
+from changgu.acd.call_state import CONNECTING, OFFERED, WAITING
 from changgu.acd.callbacks import last_moment
 from changgu.acd.deadlines import Deadlines
 from changgu.acd.facts import Departure
@@ -166,7 +166,11 @@ class Limits:
         return max(agent.since, call.picked_up_at) + queue.ring_limit.total_seconds()
 
     def set_for_call(self, call: CallRecord) -> None:
-        """When the next thing is due for a waiting caller, or joining the two has failed."""
+        """When the next thing is due for a waiting caller, or joining the two has failed.
+
+        While everybody's phones ring, steps let more of them ring along; where one phone rings at a time, steps that
+        come meanwhile are taken when it is silent.
+        """
         state, due, length = call.state, None, None
         if state is WAITING:
             times = self._times.get(call.queue)
@@ -178,6 +182,9 @@ class Limits:
                     if step > reach:
                         due, length = call.entered_at + step, step
                         break
+        elif state is OFFERED:
+            if call.reached and call.line is not None and call.line.strategy.everybody:
+                due = min(self._steps_to_come(call), default=None)
         elif state is CONNECTING:
             length = self._connect_limit
             due = call.picked_up_at + length
@@ -187,17 +194,17 @@ class Limits:
         if due != call.due:
             self.deadlines.set(call, due, length)
 
+    def _steps_to_come(self, call: CallRecord) -> list[Instant]:
+        """When more agents may take a caller: the end of the wait for one of them, and the next step."""
+        lengths = (self.lapse(call), self.next_step(call, call.reach))
+        return [call.entered_at + length for length in lengths if length is not None]
+
     def _waiting_limit(self, call: CallRecord) -> Instant | None:
         queue = self._state.queue(call.queue)
         dues: list[Instant] = []
         if call.callback is not None and not call.reached:
             dues.append(last_moment(call.queued_at or 0.0, queue.callbacks, self._state.zone))
-        lapse = self.lapse(call)
-        if lapse is not None:
-            dues.append(call.entered_at + lapse)
-        step = self.next_step(call, call.reach)
-        if step is not None:
-            dues.append(call.entered_at + step)
+        dues += self._steps_to_come(call)
         if queue.overflows and call.callback is None:
             since = self._state.deserted_since(queue.name)
             limits = time_limits(queue, call.entered_at, since)

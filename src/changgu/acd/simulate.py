@@ -46,6 +46,9 @@ __all__ = [
     "CALM", "OPENING", "PROFILES", "DayResult", "Faults", "Profile", "Rng", "replay_command", "simulate_day",
 ]  # fmt: skip
 
+LATEST_END = 86_400.0
+"""Seconds after closing at which whoever is still on the line has been forgotten."""
+
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
@@ -120,7 +123,7 @@ class _Day(Network):
             self.later(self.about(self.profile.forced_every), self.interfere)
             self.later(self.about(self.profile.set_up_every), self._set_up_anew)
         self.later(self.closing - self.now + 300, self.cancel_all)
-        while True:
+        while self.now < self.closing + LATEST_END:
             deadline = self.engine.next_deadline()
             if self.agenda and (deadline is None or self.agenda[0][0] <= deadline):
                 at, _, action = heappop(self.agenda)

@@ -146,7 +146,9 @@ class Network(People):
         if not leg.alive:
             return
         if leg.bridged:
-            self.callers[leg.call].bridged = False
+            caller = self.callers[leg.call]
+            caller.bridged = False
+            self.later(self.about(self.profile.patience), lambda: self.lose_patience(caller))
         self._dead(leg)
         if leg.answered:
             self.news(AgentHungUp(leg.agent, leg.call, leg.offer))

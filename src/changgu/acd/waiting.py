@@ -204,6 +204,11 @@ class Waiting:
             self._announce(call, now)
         state.limits.set_for_call(call)
 
+    def step_due(self, call: CallRecord, now: Instant) -> None:
+        """A step is due while everybody's phones ring for a caller: more of them may ring along."""
+        self.take_steps(call, now)
+        self._state.limits.set_for_call(call)
+
     def _overflow_due(self, call: CallRecord, queue: Queue, now: Instant) -> bool:
         """Follows the rules about waiting that are due; whether one of them led the caller out."""
         since = self._state.deserted_since(queue.name)
