@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from math import inf
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -515,6 +516,22 @@ class AnyFloor(RuleBasedStateMachine):
             self.ordinary = None
             self.configure(self.a_plan(data))
 
+    @rule(queue=queues, agent=logins, signs_out=st.booleans())
+    def somebody_waits_for_an_agent_who_goes_or_is_taken_off_the_queue(
+        self, queue: QueueName, agent: AgentId, signs_out: bool
+    ) -> None:
+        for login in LOGINS:
+            self.tell(e.PhoneReachable(login))
+            self.tell(e.AgentReady(login))
+        self.tell(e.AgentNotReady(agent, NotReadyReason.BREAK))
+        self.somebody_calls(queue, agent=agent)
+        if signs_out:
+            self.tell(e.AgentSignedOut(agent))
+            return
+        plan = self.watch.floor
+        agents = [replace(one, queues=one.queues - {queue}) if one.login == agent else one for one in plan.agents]
+        self.configure(replace(plan, agents=tuple(agents)))
+
     @rule(data=st.data(), queue=queues, length=st.sampled_from([5.0, 10.0, 20.0]))
     def an_emergency_plan_is_set_or_taken_back(self, data: st.DataObject, queue: QueueName, length: float) -> None:
         """While somebody waits whom nobody can serve, and has followed what was to be followed by now."""
@@ -554,6 +571,12 @@ class AnyFloor(RuleBasedStateMachine):
         }
         visits = {call.call: (call.state.value, call.queue or "") for call in self.engine.calls.values()}
         assert visits == {visit.call: (visit.state, visit.queue) for visit in self.oracle.visits.values()}
+
+    @precondition(lambda self: hasattr(self, "oracle"))
+    @invariant()
+    def no_limit_of_the_oracle_passes_unnoticed(self) -> None:
+        due, wanted = self.engine.next_deadline(), self.oracle.deadline()
+        assert (inf if due is None else due) <= wanted + 1e-6, (due, self.oracle.most_urgent())
 
     @precondition(lambda self: hasattr(self, "oracle"))
     @invariant()
