@@ -17,9 +17,10 @@ from changgu.acd.events import (
     PhoneReachable,
     RingFailed,
 )
+from changgu.acd.explain import Unserved
 from changgu.acd.identity import AgentId, CallId
 from changgu.acd.ledger.past.store import Past
-from changgu.acd.queues import Agent
+from changgu.acd.queues import Agent, Floor
 from changgu.acd.store import CallStore, FloorStore
 from changgu.acd.why.api import AgentWhyOut, OfferWhyOut, build_router
 from changgu.acd.why.pages import SHOWN, build_pages, parts
@@ -47,7 +48,12 @@ async def show(desk: Desk, database: Database) -> Show:
     await past.keep_floor(floor)
     desk.runner.configure(floor)
     calls = CallDesk(CallStore(database), desk.ledger, store, Joins())
-    explainer = Explainer(past, store.load_floor)
+
+    def waits(call: CallId) -> tuple[Unserved, Floor] | None:
+        found = desk.engine.unserved(call, desk.runner.now())
+        return None if found is None else (found, floor)
+
+    explainer = Explainer(past, store.load_floor, waits)
     desk.app.include_router(build_router(OpenGate(), calls, explainer))
     desk.app.include_router(build_pages(OpenGate(), SitePages(), calls, explainer))
 
@@ -135,9 +141,12 @@ async def test_programs_are_told_how_a_caller_waits_who_is_offered_to_nobody(des
     assert (answer["items"], {name: answer["unserved"][name] for name in waits}) == ([], waits)
     assert answer["unserved"]["en"] == "its 3 agents: 1 away, 1 signed out, 1 lacking the skill"
 
+    desk.clock.time += 7
+    assert (await desk.get("/calls/c1/why"))["unserved"]["waited_seconds"] == 37.0, "also while nothing happens"
+
     await desk.happen(CallerHungUp(CallId("c1")), after=5)
     told = (await desk.get("/calls/c1/why"))["unserved"]
-    assert (told["waited_seconds"], told["waits_still"]) == (35.0, False)
+    assert (told["waited_seconds"], told["waits_still"]) == (42.0, False)
 
 
 async def test_the_page_of_a_call_that_rings_at_nobodys_says_how_it_waits_and_why(desk: Desk, show: Show) -> None:
@@ -169,6 +178,18 @@ async def test_the_page_of_a_call_that_rings_at_nobodys_says_how_it_waits_and_wh
         "<dt>Agents then</dt><dd>its 3 agents: 1 away, 1 signed out, 1 lacking the skill</dd>",
     ):  # fmt: skip
         assert told in english, (told, english)
+
+
+async def test_whoever_looks_on_while_a_caller_waits_has_no_past_rebuilt(
+    desk: Desk, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.happen(CallerDialledIn(CallId("c1"), None, "1000"), CallArrived(CallId("c1"), NETWORK))
+
+    async def before(past: Past, seq: int) -> None:
+        raise AssertionError("every look would take longer the longer they wait, where calls are routed")
+
+    monkeypatch.setattr(Past, "before", before)
+    assert "지금 요원" in await show("/calls/c1/why")
 
 
 async def test_who_may_not_see_a_call_that_rang_at_nobodys_is_not_told_how_it_waited(desk: Desk, show: Show) -> None:

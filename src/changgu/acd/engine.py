@@ -54,6 +54,7 @@ from changgu.acd.events import (
     PhoneUnreachable,
     RingFailed,
 )
+from changgu.acd.explain import Unserved, unserved
 from changgu.acd.facts import Emergency, Fact, FloorTakenUp, Recorded
 from changgu.acd.floor_json import floor_digest
 from changgu.acd.floor_state import FloorState
@@ -233,6 +234,10 @@ class Engine:
         calls = self._state.calls.values()
         waiting = [call for call in calls if call.queue == queue and call.state is WAITING]
         return [call.view() for call in sorted(waiting, key=_place)]
+
+    def unserved(self, call: CallId, now: Instant) -> Unserved | None:
+        """How a caller waits, and what the agents of the queue do meanwhile; None for one who is not waiting."""
+        return unserved(self._state, call, now)
 
     def forecast(self, queue: QueueName, now: Instant) -> Forecast | None:
         """How long somebody would wait who came to a queue now; None when nobody is here who could take them."""

@@ -315,6 +315,27 @@ class _Question:
             yield PassedOver(one.call, one.queue or QueueName(""), reason)
 
 
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """How a caller waits who is offered to nobody."""
+
+    queue: QueueName
+    waited: float
+    """Seconds in this queue."""
+    agents: tuple[Reason, ...]
+    """Why each agent who serves the queue, or one that was opened to the call, cannot take it."""
+
+
+def unserved(floor: FloorState, name: CallId, at: Instant) -> Unserved | None:
+    """How a caller waits; None for one who is not in a queue, or for whom a phone rings."""
+    call = floor.calls.get(name)
+    if call is None or call.state is not CallState.WAITING or call.queue is None:
+        return None
+    reasons = [cannot(floor, agent, call, at) or Reason(Why.ONLY) for agent in floor.agents.values() if agent.on_floor]
+    serving = tuple(reason for reason in reasons if reason.why is not Why.NOT_IN_QUEUE)
+    return Unserved(call.queue, max(0.0, at - call.entered_at), serving)
+
+
 def cannot(floor: FloorState, agent: AgentRecord, call: CallRecord, at: Instant) -> Reason | None:
     """Why an agent cannot be offered a call at all; None when they can."""
     reason = _may_not(agent, call, at)

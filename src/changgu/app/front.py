@@ -17,7 +17,9 @@ from changgu.acd.agents import api as agent_api
 from changgu.acd.api import CallDesk
 from changgu.acd.emergencies import api as emergency_api
 from changgu.acd.events import AgentSignedOut
-from changgu.acd.identity import AgentId
+from changgu.acd.explain import Unserved
+from changgu.acd.identity import AgentId, CallId
+from changgu.acd.queues import Floor
 from changgu.acd.why import api as why_api
 from changgu.acd.why import pages as why_pages
 from changgu.acd.why.service import Explainer
@@ -84,7 +86,12 @@ def build_front(service: Service) -> FastAPI:
     gate = AccessGate(service.accounts, public_origin=settings.web.public_origin or None)
     pages = SitePages(zone=settings.desk.time_zone, language=settings.desk.language, site=settings.desk.name)
     links = CallLinks(service.directory, service.identified, service.tickets)
-    explainer = Explainer(service.set_ups, service.floor_store.load_floor)
+
+    def waits(call: CallId) -> tuple[Unserved, Floor] | None:
+        found = service.engine.unserved(call, service.runner.now())
+        return None if found is None else (found, keeper.floor)
+
+    explainer = Explainer(service.set_ups, service.floor_store.load_floor, waits)
     call_desk = CallDesk(service.calls, service.ledger, keeper, links, service.engine)
     worklist = Worklist(
         service.engine, CallbackHistory(database), keeper, WrittenDown(service.runner, service.ledger),

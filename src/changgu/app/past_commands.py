@@ -13,7 +13,7 @@ import typer
 from changgu.acd import why_words
 from changgu.acd.engine import Engine
 from changgu.acd.event_json import FloorOpened
-from changgu.acd.explain import Explanation, Why
+from changgu.acd.explain import Explanation, Unserved, Why
 from changgu.acd.facts import FloorTakenUp, Recorded
 from changgu.acd.figures import Counted, Kpis, middle, spread, table
 from changgu.acd.floor_json import floor_digest
@@ -26,7 +26,7 @@ from changgu.acd.store import CallStore, FloorStore
 from changgu.acd.strategies import STRATEGIES, UnknownStrategy
 from changgu.acd.traffic import Recording, Traffic
 from changgu.acd.what_if import play, with_agents, with_strategy
-from changgu.acd.why.service import Explained, Explainer, Unserved
+from changgu.acd.why.service import Explained, Explainer
 from changgu.app.desk_commands import desk_settings, note, with_database
 from changgu.app.floor_keeper import rules_of_the_site
 from changgu.app.options import ConfigOption, DataOption
@@ -92,7 +92,7 @@ def told(answer: Explained, zone: ZoneInfo) -> list[str]:
     """The explanations for people, in both languages."""
     if not answer.offers:
         lines = ["어느 요원의 전화도 울리지 않았습니다 · it rang at nobody's phone"]
-        return lines if answer.unserved is None else [*lines, *_in_vain(answer.unserved)]
+        return lines if answer.unserved is None else [*lines, *_in_vain(answer.unserved, answer)]
     lines = [] if answer.floor_known else ["(그때의 설정이 없어 지금 설정으로 · by today's set-up)"]
     for one in answer.offers:
         lines += _offer(one, answer.names, zone)
@@ -119,9 +119,10 @@ def _offer(one: Explanation, names: why_words.Names, zone: ZoneInfo) -> list[str
     return lines
 
 
-def _in_vain(one: Unserved) -> list[str]:
+def _in_vain(one: Unserved, answer: Explained) -> list[str]:
+    queue = _named(one.queue, answer.names)
     return [
-        f"  {_both(why_words.in_vain(_named(one.queue, one.names), one.waited, still=one.still))}",
+        f"  {_both(why_words.in_vain(queue, one.waited, still=answer.waits_still))}",
         f"  그때 {_both(why_words.nobody(one.agents))}",
     ]
 

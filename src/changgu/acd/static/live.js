@@ -10,26 +10,33 @@ async function page(address) {
   }
 }
 
-/** Put the fresh #live in place of the old one; leave it alone while somebody is in it or selects text. */
+/** Whether this piece of the page is left alone: nobody looks, or somebody is in it or selects text. */
+function busy(piece) {
+  return document.hidden || piece.contains(document.activeElement) || !getSelection().isCollapsed;
+}
+
+/** Put the fresh #live in place of the old one. */
 async function refresh() {
   const old = document.querySelector("#live[data-live]");
   if (!old) return;
-  const busy = document.hidden || old.contains(document.activeElement) || !getSelection().isCollapsed;
-  const fresh = busy ? null : (await page(location.href))?.querySelector("#live");
+  const fresh = busy(old) ? null : (await page(location.href))?.querySelector("#live");
   if (fresh && fresh.outerHTML !== old.outerHTML) old.replaceWith(document.adoptNode(fresh));
   const again = document.querySelector("#live[data-live]");
   if (again) setTimeout(refresh, Number(again.dataset.live) * 1000);
 }
 
-/** Fetch a part; one that says when to look again (data-again, seconds) is kept true. */
-async function fill(slot) {
-  const part = await page(slot.dataset.slot);
+const SLOT_AGAIN = 10; // seconds after which a part that is not there yet is asked for again, while the call goes on
+
+/** Fetch a part; one that says when to look again (data-again, seconds), or is not there yet, is kept true. */
+async function fill(slot, asked = false) {
+  const part = asked && busy(slot) ? null : await page(slot.dataset.slot);
   if (part) {
     slot.replaceChildren(...[...part.body.childNodes].map((node) => document.adoptNode(node)));
     slot.hidden = false;
   }
-  const again = slot.querySelector("[data-again]");
-  if (again) setTimeout(() => fill(slot), Number(again.dataset.again) * 1000);
+  const again = slot.querySelector("[data-again]")?.dataset.again;
+  const awaited = slot.hidden && document.querySelector("#live[data-live]");
+  if (again || awaited) setTimeout(() => fill(slot, true), Number(again ?? SLOT_AGAIN) * 1000);
 }
 
 for (const slot of document.querySelectorAll("[data-slot]")) await fill(slot);

@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field
 
 from changgu.acd import why_words
 from changgu.acd.api import CallDesk, CallOut
-from changgu.acd.explain import Explanation, PassedOver, Reason, Why
+from changgu.acd.explain import Explanation, PassedOver, Reason, Unserved, Why
 from changgu.acd.identity import AgentId, CallId
-from changgu.acd.why.service import Explained, Explainer, Unserved
+from changgu.acd.why.service import Explained, Explainer
 from changgu.ground.access import Actor, Gate, Role
 from changgu.ground.database import moment
 
@@ -95,7 +95,7 @@ def why_out(explained: Explained) -> WhyOut:
     """The answer in both languages."""
     return WhyOut(
         items=[_offer(one, explained.names) for one in explained.offers],
-        unserved=None if explained.unserved is None else _unserved(explained.unserved),
+        unserved=None if explained.unserved is None else _unserved(explained.unserved, explained),
         floor_known=explained.floor_known,
         left_out=explained.left_out,
     )
@@ -126,14 +126,14 @@ def _offer(one: Explanation, names: why_words.Names) -> OfferWhyOut:
     )
 
 
-def _unserved(one: Unserved) -> UnservedOut:
-    said, title = why_words.nobody(one.agents), one.names.get(one.queue, one.queue)
-    wait = why_words.in_vain(title, one.waited, still=one.still)
+def _unserved(one: Unserved, explained: Explained) -> UnservedOut:
+    said, title = why_words.nobody(one.agents), explained.names.get(one.queue, one.queue)
+    wait = why_words.in_vain(title, one.waited, still=explained.waits_still)
     return UnservedOut(
         queue=one.queue,
         title=title,
         waited_seconds=round(one.waited, 3),
-        waits_still=one.still,
+        waits_still=explained.waits_still,
         wait_ko=wait.ko,
         wait_en=wait.en,
         ko=said.ko,

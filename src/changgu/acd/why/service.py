@@ -1,13 +1,12 @@
 """Explains the offers of any call, past or present: the floor is rebuilt from the ledger as it was just before each."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from changgu.acd.call_state import CallState
-from changgu.acd.explain import Explanation, Reason, Why, cannot, explain_offer
+from changgu.acd.explain import Explanation, Unserved, explain_offer, unserved
 from changgu.acd.facts import CallEnded, CallOffered, CallOverflowed, FloorTakenUp
 from changgu.acd.floor_state import FloorState
-from changgu.acd.identity import CallId, Instant, QueueName
+from changgu.acd.identity import CallId, Instant
 from changgu.acd.ledger.past.store import Past
 from changgu.acd.queues import Floor
 
@@ -24,21 +23,6 @@ FOREVER = 4_102_444_800.0
 
 
 @dataclass(frozen=True, slots=True)
-class Unserved:
-    """How a caller waited who was offered to nobody."""
-
-    queue: QueueName
-    waited: float
-    """Seconds in this queue."""
-    agents: tuple[Reason, ...]
-    """Why each agent who serves the queue, or one that was opened to the call, could not take it, at the end of the
-    wait."""
-    names: Mapping[str, str]
-    still: bool
-    """Whether they wait still."""
-
-
-@dataclass(frozen=True, slots=True)
 class Explained:
     """The offers of one call, in order."""
 
@@ -51,14 +35,23 @@ class Explained:
     """Further offers."""
     unserved: Unserved | None = None
     """Of a call that waited and was offered to nobody."""
+    waits_still: bool = False
 
 
 class Explainer:
-    """`floor` is the set-up of today, for ledgers that are older than the keeping of set-ups."""
+    """`floor` is the set-up of today, for ledgers that are older than the keeping of set-ups.
 
-    def __init__(self, past: Past, floor: Callable[[], Awaitable[Floor]]) -> None:
+    `now` tells of a caller who waits at this moment how they do, and the set-up; None for all others. Nobody reads the
+    past then, which takes longer the longer they wait, in the process that serves them.
+    """
+
+    def __init__(
+        self, past: Past, floor: Callable[[], Awaitable[Floor]],
+        now: Callable[[CallId], tuple[Unserved, Floor] | None] = lambda call: None,
+    ) -> None:  # fmt: skip
         self._past = past
         self._floor = floor
+        self._now = now
 
     async def of_call(self, call: CallId) -> Explained:
         """Every offer of a call; none for a call that never rang or is unknown."""
@@ -98,13 +91,15 @@ class Explainer:
         found = await self.of_call(call)
         if found.offers or not waited:
             return found
-        return replace(found, unserved=await self._of_wait(call, since, until))
+        if until is None and (waits := self._now(call)) is not None:
+            return Explained((), _names(waits[1]), unserved=waits[0], waits_still=True)
+        return await self._of_wait(call, since, until)
 
-    async def _of_wait(self, call: CallId, since: Instant, until: Instant | None) -> Unserved | None:
-        """The last wait of a call between two times, as it was just before its end; None when it never waited."""
+    async def _of_wait(self, call: CallId, since: Instant, until: Instant | None) -> Explained:
+        """The last wait of a call between two times, as it was just before its end, if it waited."""
         span = await self._past.between(since - A_MOMENT, FOREVER if until is None else until + A_MOMENT)
         if span is None:
-            return None
+            return Explained((), {})
         moment = await self._past.before(span[0])
         floor = moment.floor if moment.floor is not None else await self._floor()
         state = FloorState(floor, moment.next_offer)
@@ -115,25 +110,15 @@ class Explainer:
             for entry in await self._past.facts(first, min(span[1], first + FACTS_AT_ONCE - 1)):
                 at = entry.at
                 if isinstance(entry.fact, CallEnded | CallOverflowed) and entry.fact.call == call:
-                    found = _unserved(state, call, at, names, still=False) or found
+                    found = unserved(state, call, at) or found
                 state.apply(entry.fact, at)
                 if isinstance(entry.fact, FloorTakenUp):
                     changed = await self._past.floor(entry.fact.digest)
                     if changed is not None:
                         state.set_up(changed)
                         names |= _names(changed)
-        return _unserved(state, call, at, names, still=True) or found
-
-
-def _unserved(
-    state: FloorState, name: CallId, at: Instant, names: Mapping[str, str], *, still: bool
-) -> Unserved | None:
-    call = state.calls.get(name)
-    if call is None or call.state is not CallState.WAITING or call.queue is None:
-        return None
-    reasons = [cannot(state, agent, call, at) or Reason(Why.ONLY) for agent in state.agents.values() if agent.on_floor]
-    serving = tuple(reason for reason in reasons if reason.why is not Why.NOT_IN_QUEUE)
-    return Unserved(call.queue, max(0.0, at - call.entered_at), serving, names, still)
+        waits = unserved(state, call, at)
+        return Explained((), names, moment.floor is not None, unserved=waits or found, waits_still=waits is not None)
 
 
 def _names(floor: Floor) -> dict[str, str]:
