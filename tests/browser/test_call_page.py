@@ -1,4 +1,4 @@
-"""The page of a call, which keeps itself and its parts true while it is open; what the parts say is told by stand-ins."""
+"""The page of a call keeps itself and its parts true while it is open; what the parts say is told by stand-ins."""
 
 from playwright.async_api import Page, Route, expect
 
@@ -31,7 +31,8 @@ class CallTold:
         name = route.request.url.rsplit("/", 1)[-1]
         self.asked.append(name)
         part = self.parts.get(name)
-        await route.fulfill(status=404 if part is None else 200, body=part or "", content_type="text/html; charset=utf-8")
+        status = 404 if part is None else 200
+        await route.fulfill(status=status, body=part or "", content_type="text/html; charset=utf-8")
 
 
 async def opened(house: tuple[DeskHouse, str], chromium: Launch, call: CallTold) -> Page:
