@@ -5,7 +5,10 @@ from datetime import timedelta
 from random import Random
 from types import MappingProxyType
 
+from msgspec.structs import replace
+
 from changgu.acd.agent_state import AgentState, NotReadyReason
+from changgu.acd.call_state import SPOKEN
 from changgu.acd.engine import Engine
 from changgu.acd.event_json import Cause, FloorOpened
 from changgu.acd.events import (
@@ -18,6 +21,7 @@ from changgu.acd.events import (
     AgentSignedOut,
     CallArrived,
     CallbackAsked,
+    CallbackCancelled,
     CallerDialledIn,
     CallerHungUp,
     ConnectFailed,
@@ -49,6 +53,7 @@ from changgu.acd.queues import (
     Seat,
     Way,
 )
+from changgu.acd.records import CallView
 
 SECOND = timedelta(seconds=1)
 HELPDESK, NETWORK, PC, EVERYBODY = (QueueName(name) for name in ("helpdesk", "network", "pc", "everybody"))
@@ -86,7 +91,8 @@ FLOOR = Floor(
 class RecordedDay:
     """Random news at random times, as a network and people make it, and what the engine made of it."""
 
-    def __init__(self, seed: int, floor: Floor = FLOOR, start: float = 1_790_000_000.0) -> None:
+    def __init__(self, seed: int, floor: Floor = FLOOR, start: float = 1_790_038_800.0) -> None:
+        """It starts at ten in the morning, when people may be called back."""
         self.random = Random(seed)
         self.floor = floor
         self.floors = {floor_digest(floor): floor}
@@ -94,6 +100,7 @@ class RecordedDay:
         self.now = start
         self.recorded: list[Recorded] = []
         self.calls = 0
+        self.promises = 0
         self._write(FloorOpened(floor_digest(floor)), self.engine.configure(floor, self.now))
 
     def restart(self, known: Sequence[Recorded], next_offer: int) -> None:
@@ -158,14 +165,23 @@ class RecordedDay:
             if self.random.random() < 0.5:
                 possible.append(CallerHungUp(call.call))
             if call.callback is not None:
-                possible += [PersonReached(call.call), DialFailed(call.call, "busy")]
-            elif call.diverted is not None:
-                possible.append(CallbackAsked(CallbackId(f"b{call.call}"), f"0100{call.call[1:]}", HELPDESK, call.call))
+                possible += [PersonReached(call.call), PersonReached(call.call), DialFailed(call.call, "busy")] * 2
+            if call.diverted is not None or call.state in SPOKEN:
+                possible += self._promises(call) * 3
+        if self.engine.callbacks and self.random.random() < 0.3:
+            possible.append(CallbackCancelled(choice(list(self.engine.callbacks)), choice([None, agent])))
         if ringing:
             on = choice(ringing)
             possible += [AgentAnswered(*on), PartiesConnected(*on), AgentHungUp(*on)] * 2
             possible += [RingFailed(*on, "busy"), ConnectFailed(*on, "gone")]
         return choice(possible)
+
+    def _promises(self, call: CallView) -> list[Event]:
+        """They ask to be called back, there or elsewhere, by a key or of an agent, whose word names no call."""
+        self.promises += 1
+        number = self.random.choice([call.caller or "", f"0100{self.promises % 20}"])
+        asked = CallbackAsked(CallbackId(f"b{self.promises}"), number, HELPDESK, call.call)
+        return [asked, replace(asked, call=None, by=call.agent)]
 
     def _new_call(self) -> Event:
         self.calls += 1

@@ -215,7 +215,7 @@ class Past:
         return [found[seq] for seq in sorted(found)]
 
     async def _promises(self, session: AsyncSession, last: int) -> list[Recorded]:
-        """Promises to call back that were open after a fact, with the attempts to keep them."""
+        """Promises to call back that were open after a fact, with the attempts and the calls they were made in."""
         callback = func.json_extract(LedgerRow.body, "$.callback")
         closed = select(callback).where(is_kind("CallbackClosed"), LedgerRow.seq <= last)
         open_then = [
@@ -224,11 +224,11 @@ class Past:
             for entry in await _read(session, _of_kind(kind, last + 1).where(callback.not_in(closed)))
         ]
         booked = [entry.fact.callback for entry in open_then if isinstance(entry.fact, CallbackBooked)]
-        attempts: set[CallId] = set()
+        calls: set[CallId] = set()
         for part in _parts(booked):
-            made = select(CallRow.id).where(CallRow.callback.in_(part))
-            attempts |= {CallId(call) for call in (await session.execute(made)).scalars()}
-        return [*open_then, *await _of_calls(session, attempts, last)]
+            about = select(CallRow.id).where(CallRow.callback.in_(part))
+            calls |= {CallId(call) for call in (await session.execute(about)).scalars()}
+        return [*open_then, *await _of_calls(session, calls, last)]
 
 
 async def _since_settled(session: AsyncSession, marks: Sequence[Any], last: int) -> list[Recorded]:
@@ -268,11 +268,12 @@ def _of_kind(kind: str, before: int | None) -> _Facts:
     return (wanted if before is None else wanted.where(LedgerRow.seq < before)).order_by(LedgerRow.seq.desc())
 
 
-async def _of_calls(session: AsyncSession, calls: Collection[str], last: int | None) -> list[Recorded]:
+async def _of_calls(session: AsyncSession, calls: Collection[str], last: int) -> list[Recorded]:
+    """The facts of these calls up to one; what was promised in them is for `_promises`, which knows what is open."""
     found: list[Recorded] = []
     for part in _parts(sorted(calls)):
-        wanted = _COLUMNS.where(LedgerRow.call.in_(part))
-        found += await _read(session, wanted if last is None else wanted.where(LedgerRow.seq <= last))
+        wanted = _COLUMNS.where(LedgerRow.call.in_(part), LedgerRow.kind != "CallbackBooked", LedgerRow.seq <= last)
+        found += await _read(session, wanted)
     return found
 
 
