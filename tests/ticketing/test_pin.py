@@ -12,7 +12,17 @@ from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from changgu.acd.events import CallbackAsked
-from changgu.acd.facts import CallAnswered, CallEnded, CallStarted, Direction, Ender, Fact, Outcome, Recorded
+from changgu.acd.facts import (
+    CallAnswered,
+    CallEnded,
+    CallOffered,
+    CallStarted,
+    Direction,
+    Ender,
+    Fact,
+    Outcome,
+    Recorded,
+)
 from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
 from changgu.ground.database import Database
 from changgu.ground.trouble import BadInput, Conflict, NotFound
@@ -338,18 +348,43 @@ async def test_the_call_back_is_written_to_its_ticket_with_who_made_it(room: Roo
     assert [(made.actor, made.reached, made.call) for made in file.callbacks] == [("kim", True, call)]
 
 
-@pytest.mark.parametrize(("reason", "made"), [("called_in", []), ("hours", []), ("busy", [False]), ("", [False])])
+CALL = CallId("out-1")
+WAITED: Sequence[Fact] = ()
+"""For an agent, and for nobody else."""
+AGENT_RANG = (CallOffered(CALL, AgentId("kim"), OfferId(1), QueueName("network")),)
+THEY_RANG = (CallOffered(CALL, AgentId("kim"), OfferId(1), QueueName("network"), dials=True),)
+"""The person is dialled first."""
+AGENT_ANSWERED = (*AGENT_RANG, CallAnswered(CALL, AgentId("kim"), OfferId(1), QueueName("network")))
+"""Upon which the person is dialled."""
+
+
+@pytest.mark.parametrize(
+    ("before", "outcome", "reason", "made"),
+    [
+        (WAITED, Outcome.NOT_REACHED, "called_in", []),
+        (AGENT_RANG, Outcome.NOT_REACHED, "hours", []),
+        (AGENT_RANG, Outcome.REFUSED, "desk_closed", []),
+        (WAITED, Outcome.REFUSED, "no_such_queue", []),
+        (WAITED, Outcome.LOST, "", []),
+        (THEY_RANG, Outcome.NOT_REACHED, "busy", [False]),
+        (AGENT_ANSWERED, Outcome.NOT_REACHED, "", [False]),
+        (THEY_RANG, Outcome.REFUSED, "desk_closed", [False]),
+        (AGENT_ANSWERED, Outcome.REFUSED, "desk_closed", [False]),
+        (AGENT_ANSWERED, Outcome.ANSWERED, "", [True]),
+    ],
+)
 async def test_a_call_back_in_which_nobody_was_dialled_is_not_written_down_as_made(
-    room: Room, reason: str, made: list[bool]
+    room: Room, before: Sequence[Fact], outcome: Outcome, reason: str, made: list[bool]
 ) -> None:
+    """However it ended: that the desk closed while their telephone rang is an attempt like others."""
     number = await room.ticket("콜백")
     promise = await room.service.call_me_back(number, PHONE)
     listener = TicketCallbacks(room.service, room.tickets)
     work = asyncio.create_task(listener.run())
-    call = CallId("out-1")
 
-    listener.hear(fact(1, CallStarted(call, Direction.OUTBOUND, PHONE, "1000", promise)))
-    listener.hear(fact(2, CallEnded(call, Outcome.NOT_REACHED, Ender.DESK, reason)))
+    started = CallStarted(CALL, Direction.OUTBOUND, PHONE, "1000", promise)
+    for seq, what in enumerate([started, *before, CallEnded(CALL, outcome, Ender.DESK, reason)]):
+        listener.hear(fact(seq, what))
     await listener.settled()
     work.cancel()
 

@@ -371,7 +371,7 @@ class CallbackBooked(Message, frozen=True):
     priority: int = 0
     skills: frozenset[str] = frozenset()
     call: CallId | None = None
-    """The call in which it was promised: the conversation with them, if there was one, else the one they asked from."""
+    """The call in which it was promised: the one named, else the one in which who books it speaks with them."""
     language: str = ""
     """In which they will be spoken to; empty: in the desk's own."""
 

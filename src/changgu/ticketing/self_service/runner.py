@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from changgu.acd.call_record import DIAL_CAUSES, DIAL_ENDED
-from changgu.acd.facts import CallAnswered, CallEnded, CallStarted, Outcome, Recorded
+from changgu.acd.facts import CallAnswered, CallEnded, CallOffered, CallStarted, Outcome, Recorded
 from changgu.acd.identity import CallbackId, CallId
 from changgu.ground.access import Actor, Role
 from changgu.ground.trouble import Trouble
@@ -16,9 +15,6 @@ from changgu.ticketing.service import AUTOMATIC, Tickets
 from changgu.ticketing.ticket import CallRole
 
 logger = logging.getLogger(__name__)
-
-DIALLED = DIAL_CAUSES | DIAL_ENDED
-"""Reasons of a call back that reached nobody; with another one the person was not even dialled."""
 
 MOST_WAITING = 5_000
 """Calls back whose begin or end may wait to be written."""
@@ -46,6 +42,8 @@ class TicketCallbacks:
         self._tickets = tickets
         self._under_way: dict[CallId, CallbackId] = {}
         self._agents: dict[CallId, str] = {}
+        self._dialled: set[CallId] = set()
+        """Calls back in which the person was dialled: with the offer, or as soon as an agent had answered."""
         self._work: asyncio.Queue[_Begun | _Ended] = asyncio.Queue(MOST_WAITING)
 
     def hear(self, recorded: Recorded) -> None:
@@ -55,11 +53,15 @@ class TicketCallbacks:
             case CallStarted() if fact.callback is not None:
                 self._under_way[fact.call] = fact.callback
                 self._put(_Begun(fact.call, fact.callback))
+            case CallOffered(dials=True) if fact.call in self._under_way:
+                self._dialled.add(fact.call)
             case CallAnswered() if fact.call in self._under_way:
                 self._agents[fact.call] = fact.agent
+                self._dialled.add(fact.call)
             case CallEnded() if (callback := self._under_way.pop(fact.call, None)) is not None:
                 agent = self._agents.pop(fact.call, None)
-                if fact.outcome is not Outcome.NOT_REACHED or fact.reason in DIALLED:
+                if fact.call in self._dialled:
+                    self._dialled.discard(fact.call)
                     self._put(_Ended(fact.call, callback, agent, fact.outcome is Outcome.ANSWERED))
             case _:
                 return
