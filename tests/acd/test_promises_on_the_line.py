@@ -1,6 +1,7 @@
 """Whoever is on the line can be promised another call, and is not dialled before they have hung up."""
 
 from collections.abc import Callable
+from time import process_time
 
 import pytest
 
@@ -202,6 +203,42 @@ def test_who_is_spoken_to_in_two_calls_is_dialled_when_both_are_over(named: str 
     assert of(CallStarted, floor.wait(3600)) == []
     floor.tell(CallerHungUp(CallId("c2")))
     assert [offer.call for offer in of(CallOffered, floor.wait(AFTER))] == [FIRST]
+
+
+def test_of_several_who_are_promised_a_call_in_one_call_each_is_called_after_it_unless_it_was_cancelled() -> None:
+    """A colleague's numbers, and two of them they take back while they still speak."""
+    floor = a_desk(First.AGENT, "alice", "bob", "carol")
+    talks(floor, "c1")
+    floor.ready("bob", "carol")
+    numbers = {"cb1": "01055550001", "cb2": "01055550002", "cb3": "01055550003", "cb4": NUMBER}
+    for callback, number in numbers.items():
+        asked(floor, number, callback, "c1")
+    for callback in ("cb1", "cb3"):
+        floor.tell(CallbackCancelled(CallbackId(callback)))
+    assert of(CallOffered, floor.wait(3600)) == [], "the call in which they were promised goes on"
+    assert floor.restored().next_deadline() == floor.engine.next_deadline()
+
+    floor.caller_hangs_up("c1")
+    assert floor.restored().picture() == floor.engine.picture()
+    assert [offer.call for offer in of(CallOffered, floor.wait(AFTER))] == ["cb2-1", "cb4-1"]
+
+
+def test_that_a_call_ends_takes_no_longer_because_thousands_are_to_be_called_back() -> None:
+    """With a walk over all of them it took fifty times as long."""
+
+    def seconds_of(promises: int) -> float:
+        floor = a_desk()
+        for number in range(promises):
+            event = CallbackAsked(CallbackId(f"b{number}"), f"010{number:08d}", HELPDESK, not_before=at(10, day=23))
+            floor.engine.handle(event, MORNING)
+        calls = [CallId(f"c{number}") for number in range(500)]
+        began = process_time()
+        for call in calls:
+            floor.engine.handle(CallerDialledIn(call, None, "100"), MORNING)
+            floor.engine.handle(CallerHungUp(call), MORNING)
+        return process_time() - began
+
+    assert min(seconds_of(5_000) for _ in range(2)) < 10 * max(seconds_of(0) for _ in range(2))
 
 
 def test_who_waits_is_promised_a_call_beside_their_own_and_not_dialled_before_that_is_over() -> None:

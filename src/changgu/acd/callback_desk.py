@@ -86,8 +86,7 @@ class CallbackDesk:
 
     def _spoken_by(self, agent: str | None, theirs: list[CallRecord]) -> CallId | None:
         """The one of somebody's calls in which this agent speaks with them."""
-        spoken = (call.call for call in theirs if call.state in SPOKEN and call.agent == agent)
-        return None if agent is None else next(spoken, None)
+        return next((call.call for call in theirs if call.state in SPOKEN and call.agent == agent), None)
 
     def cancelled(self, event: CallbackCancelled, now: Instant) -> None:
         """Nobody is to be called back after all; a person who is being dialled is still served."""

@@ -62,8 +62,8 @@ ENDED_CALLS_REMEMBERED: Final = 4096
 ABANDONERS_REMEMBERED: Final = 4096
 """How many numbers of callers who gave up are known, to serve them sooner when they call again."""
 
-SPOKEN_TO_REMEMBERED: Final = 4096
-"""How many numbers are known of people who were just spoken to: more than a desk lets go within AFTER_TALK."""
+SPOKEN_TO_REMEMBERED: Final = 16_384
+"""How many numbers are known of people who were just spoken to: all, while no more than 136 are let go in a second."""
 
 MISSES: Final = frozenset({OfferEnd.NO_ANSWER, OfferEnd.FAILED, OfferEnd.AGENT_LEFT})
 GIVES_WAY: Final = frozenset({*MISSES, OfferEnd.WITHDRAWN})
@@ -87,6 +87,8 @@ class FloorState:
         self.callbacks: dict[CallbackId, CallbackRecord] = {}
         self.callback_of: dict[str, CallbackRecord] = {}
         """Open promises by number: one for each person."""
+        self.callbacks_from: dict[CallId, dict[CallbackId, CallbackRecord]] = {}
+        """Open promises by the call in which they were made, the first made first."""
         self.on_the_line: dict[str, int] = {}
         """How many live calls there are of each person, those in which we dial them included."""
         self.ended: OrderedDict[CallId, None] = OrderedDict()
@@ -457,16 +459,19 @@ class FloorState:
 
     def _line_is_free(self, call: CallRecord, at: Instant, *, spoken: bool) -> None:
         """Promises that hang on a call which has ended are looked at again."""
-        theirs = None
+        promised = self.callbacks_from.get(call.call)
+        concerned = [] if promised is None else list(promised.values())
         if call.person:
             theirs = self.callback_of.get(call.person)
+            if theirs is not None and theirs.asked_from != call.call:
+                concerned.append(theirs)
             others = self.on_the_line.pop(call.person) - 1
             if others:
                 self.on_the_line[call.person] = others
             if spoken:
                 _remember(self.spoken_to, call.person, at, SPOKEN_TO_REMEMBERED)
-        for record in self.callbacks.values():
-            if record.call is None and (record is theirs or record.asked_from == call.call):
+        for record in concerned:
+            if record.call is None:
                 if spoken:
                     record.due_at = max(record.due_at, at + AFTER_TALK.total_seconds())
                 self.limits.deadlines.set(record, self._attempt_due(record))
@@ -554,6 +559,8 @@ class FloorState:
             fact.language,
         )  # fmt: skip
         self.callbacks[fact.callback] = self.callback_of[person_key(fact.number)] = record
+        if fact.call is not None:
+            self.callbacks_from.setdefault(fact.call, {})[fact.callback] = record
         self.limits.deadlines.set(record, self._attempt_due(record))
 
     def _callback_attempted(self, fact: CallbackAttempted, at: Instant) -> None:
@@ -566,6 +573,11 @@ class FloorState:
         record = self.callbacks.pop(fact.callback, None)
         if record is not None:
             self.callback_of.pop(person_key(record.number), None)
+            if record.asked_from is not None:
+                promised = self.callbacks_from[record.asked_from]
+                promised.pop(fact.callback, None)
+                if not promised:
+                    del self.callbacks_from[record.asked_from]
             self.limits.deadlines.set(record, None)
 
     def _floor_taken_up(self, fact: FloorTakenUp, at: Instant) -> None:
