@@ -25,7 +25,7 @@ from changgu.acd.ledger.past.store import Past
 from changgu.acd.ledger.store import Ledger
 from changgu.acd.queues import Destination, Queue, Way
 from changgu.ground.database import Database
-from tests.support.floor import HELPDESK, Floor, an_agent
+from tests.support.floor import HELPDESK, Floor, a_queue, an_agent
 
 MORNING = 1_795_136_400.0
 """10:00 in Seoul, in the hours for call-backs."""
@@ -185,6 +185,22 @@ async def test_who_has_just_been_spoken_to_is_not_dialled_sooner_because_of_a_re
     rebuilt = Engine.restore(floor.plan, await Past(database, recalled=0).now())
     assert rebuilt.callbacks == floor.engine.callbacks
     assert rebuilt.callbacks[CallbackId("cb1")].due_at == floor.now + 90
+
+
+async def test_the_language_of_the_call_that_an_agent_wraps_up_outlives_a_restart(
+    database: Database, tmp_path: Path
+) -> None:
+    floor = Floor("alice", queues=[a_queue(wrap_up=900)], now=MORNING)
+    floor.ready("alice")
+    floor.dial("c1", NUMBER)
+    floor.tell(CallArrived(CallId("c1"), HELPDESK, language="en"))
+    floor.talk("alice")
+    floor.caller_hangs_up("c1")
+    floor.wait(600)
+
+    rebuilt = await after_a_restart(floor, database, tmp_path)
+    asked = CallbackAsked(CB, NUMBER, HELPDESK, by="alice")
+    assert [one.language for one in rebuilt.handle(asked, floor.now) if isinstance(one, CallbackBooked)] == ["en"]
 
 
 @pytest.mark.parametrize(("since", "left"), [(30.0, 90.0), (119.0, 1.0), (121.0, 0.0)])

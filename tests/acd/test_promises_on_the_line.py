@@ -41,7 +41,7 @@ from changgu.acd.facts import (
 from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId
 from changgu.acd.queues import First
 from tests.acd.test_callbacks import CB, FIRST, MORNING, NUMBER, a_desk, asked, at, of
-from tests.support.floor import HELPDESK, Floor
+from tests.support.floor import HELPDESK, Floor, a_queue
 
 AFTER = AFTER_TALK.total_seconds()
 ALICE, ONE, C1 = AgentId("alice"), OfferId(1), CallId("c1")
@@ -349,6 +349,45 @@ def test_who_is_promised_a_call_in_the_wrap_up_is_not_dialled_while_they_may_sti
     assert floor.restored().picture() == floor.engine.picture()
     assert of(CallStarted, floor.wait(89.9)) == []
     assert [offer.call for offer in of(CallOffered, floor.wait(0.1))] == [FIRST]
+
+
+@pytest.mark.parametrize(
+    ("number", "by", "language"),
+    [
+        (NUMBER, "alice", "en"), ("+82 10-1111-2222", "alice", "en"), ("01099998888", "alice", ""), (NUMBER, "bob", ""),
+        (NUMBER, None, ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("since", [0, 600])
+def test_who_is_promised_a_call_in_the_wrap_up_is_called_in_the_language_they_spoke_with_that_agent(
+    since: int, number: str, by: str | None, language: str
+) -> None:
+    queue = a_queue(wrap_up=900)
+    floor = Floor("alice", "bob", queues=[queue], now=MORNING)
+    floor.dial("c1", NUMBER)
+    floor.tell(CallArrived(C1, HELPDESK, language="en"))
+    floor.ready("alice")
+    floor.talk("alice")
+    floor.agent_hangs_up("alice")
+    floor.wait(since)
+    rebuilt = floor.restored()
+    ask = CallbackAsked(CB, number, HELPDESK, by=by)
+    booked = of(CallbackBooked, floor.tell(ask))
+
+    assert [one.language for one in booked] == [language]
+    assert of(CallbackBooked, rebuilt.handle(ask, floor.now)) == booked
+
+
+def test_what_an_agent_promises_after_the_wrap_up_is_in_the_desks_own_language_again() -> None:
+    floor = a_desk()
+    floor.dial("c1", NUMBER)
+    floor.tell(CallArrived(C1, HELPDESK, language="en"))
+    floor.ready("alice")
+    floor.talk("alice")
+    floor.agent_hangs_up("alice")
+    assert floor.agent("alice").state is AgentState.READY, "there is no wrap-up"
+    (booked,) = of(CallbackBooked, floor.tell(CallbackAsked(CB, NUMBER, HELPDESK, by="alice")))
+    assert booked.language == ""
 
 
 def test_a_later_time_that_was_asked_for_in_the_wrap_up_holds() -> None:

@@ -190,7 +190,8 @@ class CallbackAsked(Message, frozen=True):
     since: Instant | None = None
     """When they first tried, if that was before this news."""
     language: str = ""
-    """In which they are spoken to; empty: as in the call named or any of theirs, else in the desk's own."""
+    """In which they are spoken to; empty: as in the call named, or in any of theirs or the one that `by` wraps up, else
+    in the desk's own."""
     by: str | None = None
     """Who books it, if somebody does: what an agent promises to whom they speak with is promised in that call."""
 

@@ -419,6 +419,7 @@ class FloorState:
             self.limits.set_for_call(call)
         agent = self.agent(fact.agent)
         agent.misses, agent.talking_since, agent.occupied_since = 0, at, agent.reserved_at
+        agent.spoke_in = call
         if call is not None and call.queue is not None:
             if call.callback is None:
                 self.outlook.picked_up(call.queue, at - agent.reserved_at)
@@ -499,7 +500,7 @@ class FloorState:
         """No call is on their hands any more."""
         if agent.occupied_since is not None and agent.queue is not None:
             self.outlook.handled(agent.queue, at - agent.occupied_since)
-        agent.call = agent.offer = agent.queue = agent.requested = agent.occupied_since = None
+        agent.call = agent.offer = agent.queue = agent.requested = agent.occupied_since = agent.spoke_in = None
         agent.requested_by, agent.requested_why = None, ""
         if agent.state is READY:
             if before in RESTING:

@@ -168,6 +168,8 @@ class AgentRecord(Timed):
     """The same, once they have spoken with the caller."""
     talking_since: Instant | None = None
     """When caller and agent of the present conversation first heard each other."""
+    spoke_in: CallRecord | None = None
+    """The call of the present conversation, or the one they wrap up, which is over."""
     left_at: Instant = 0.0
     """When they last stopped serving their queues."""
     desktop: bool | None = None
