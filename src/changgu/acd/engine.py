@@ -269,7 +269,7 @@ class Engine:
                 if timed.state is WAITING:
                     self._waiting.due(timed, now)
                 elif timed.state is OFFERED:
-                    self._waiting.step_due(timed, now)
+                    self._waiting.take_steps(timed, now)  # everybody rings, and more may
                 elif timed.state is CONNECTING:
                     self._offers.connect_limit_passed(timed, now)
             elif isinstance(timed, CallbackRecord):

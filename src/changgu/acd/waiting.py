@@ -39,7 +39,7 @@ FAREWELLS = {
     Departure.KEY: Farewell.NONE,
 }
 
-UNSERVED = (*IN_QUEUE, CallState.CONNECTING)
+KEEPS_PLACE = (*IN_QUEUE, CallState.CONNECTING)
 """States of callers who are, or may be again, in their place in the queue."""
 
 NO_QUEUES: frozenset[QueueName] = frozenset()
@@ -172,7 +172,7 @@ class Waiting:
         state = self._state
         state.signed_out = False
         for call in state.calls.values():
-            if call.wants is not None and call.state in UNSERVED and state.waits_in_vain(call):
+            if call.wants is not None and call.state in KEEPS_PLACE and state.waits_in_vain(call):
                 self.take_steps(call, now)
 
     def take_new_steps(self, now: Instant) -> None:
@@ -181,7 +181,7 @@ class Waiting:
         Also for those who are being connected: when that fails they are back in their place.
         """
         for call in self._state.calls.values():
-            if call.state in UNSERVED and call.reach > 0.0:
+            if call.state in KEEPS_PLACE and call.reach > 0.0:
                 skills, opened = self._state.limits.relaxed(call, call.reach)
                 if skills != call.skills or not opened <= call.opened:
                     self._hand.note(CallWidened(call.call, call.reach, skills, call.opened | opened), now)
@@ -203,11 +203,6 @@ class Waiting:
         if told is not None and told <= now:
             self._announce(call, now)
         state.limits.set_for_call(call)
-
-    def step_due(self, call: CallRecord, now: Instant) -> None:
-        """A step is due while everybody's phones ring for a caller: more of them may ring along."""
-        self.take_steps(call, now)
-        self._state.limits.set_for_call(call)
 
     def _overflow_due(self, call: CallRecord, queue: Queue, now: Instant) -> bool:
         """Follows the rules about waiting that are due; whether one of them led the caller out."""
