@@ -49,14 +49,11 @@ class Oracle(Callbacks):
                 elif person.state != "logged_out":
                     self.wants(person, "logged_out")
                 self.drop(person)
-            elif person.state == "ready":
-                self.fresh.append(person.login)
         self.match()
         return self.offers
 
     def begin(self, now: float, given: Iterable[object]) -> None:
-        self.now, self.offers, self.said, self.fresh, self.wrong = now, [], [], [], []
-        self.recheck = set()
+        self.now, self.offers, self.said, self.wrong = now, [], [], []
         self.given = [fact for fact in given if isinstance(fact, f.Fact)]
 
     def list_people(self) -> None:

@@ -30,9 +30,6 @@ class Matching:
         self.given: list[f.Fact] = []
         """What the engine did in this step: only for the choices that are its own (chance, the forecast, offer ids)."""
         self.offers: list[tuple[str, str]] = []
-        self.fresh: list[str] = []
-        self.recheck: set[str] = set()
-        """Calls for which a phone has stopped ringing in this step, or that more agents may take since."""
         self.turn: dict[str, str] = {}
         """By queue: the agent who was offered a call of it last."""
         self.abandoned_at: dict[str, float] = {}
@@ -138,8 +135,6 @@ class Matching:
         lower = {name: min(today[name], before[name]) for name in today if name in before}
         visit.needs = frozenset(name if level == 1 else f"{name}:{level}" for name, level in lower.items())
         visit.opened = visit.opened.union(opened, *(relaxation.open for relaxation in taken))
-        if visit.state == "offered":
-            self.recheck.add(visit.call)
 
     # Who may take whom
 
@@ -222,11 +217,7 @@ class Matching:
                 self.end(visit, "not_reached", "desk", "hours")
         while self.match_one():
             pass
-        for login in self.fresh:
-            person = self.people.get(login)
-            if person is not None and person.state == "ready":
-                self.join_in(person)
-        for visit in sorted((self.visits[call] for call in self.recheck if call in self.visits), key=self.place):
+        for visit in sorted((one for one in self.visits.values() if one.state == "offered"), key=self.place):
             ready = [person for person in self.people.values() if person.state == "ready"]
             for person in sorted(ready, key=lambda person: self.rank_if_able(person, visit)):
                 if self.may_join(person, visit):
@@ -253,12 +244,6 @@ class Matching:
                 self.offer(visit, self.choose(free, visit))
             return True
         return False
-
-    def join_in(self, person: Person) -> None:
-        """Somebody who has just become free joins those whose phones ring for the best placed ring-all caller."""
-        ringing = [visit for visit in self.visits.values() if self.may_join(person, visit)]
-        if ringing:
-            self.offer(min(ringing, key=self.place), person)
 
     def all_ring(self, visit: Visit) -> bool:
         return not visit.nobody_on_the_line and self.queue_settings(visit.queue).strategy == "ring_all"

@@ -59,9 +59,6 @@ class People(Matching):
             person.idle_since = self.now if turn is None else turn
             if person.state in ("logged_out", "not_ready", "unreachable"):
                 person.misses = 0
-            self.fresh.append(person.login)
-        elif person.login in self.fresh:
-            self.fresh.remove(person.login)
         if state == "logged_out":
             person.misses = 0
             person.desktop = person.desktop or None
@@ -95,8 +92,6 @@ class People(Matching):
             visit.agent = visit.offer = None
         if not visit.ringing:
             visit.state = "waiting"
-        else:
-            self.recheck.add(visit.call)
         return visit
 
     def missed(self, person: Person, why: str) -> None:

@@ -15,6 +15,7 @@ from changgu.acd.events import (
     CallbackAsked,
     CallerHungUp,
     KeyPressed,
+    PersonReached,
     RingFailed,
 )
 from changgu.acd.facts import (
@@ -28,7 +29,18 @@ from changgu.acd.facts import (
     OfferEnded,
 )
 from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
-from changgu.acd.queues import Agent, Destination, Overflow, Queue, Relaxation, Rules, Seat, Way
+from changgu.acd.queues import (
+    Agent,
+    CallbackRules,
+    Destination,
+    First,
+    Overflow,
+    Queue,
+    Relaxation,
+    Rules,
+    Seat,
+    Way,
+)
 from tests.acd.test_callbacks import MORNING
 from tests.support.floor import HELPDESK, Floor, a_queue, an_agent, seconds
 
@@ -241,6 +253,55 @@ def test_of_those_who_were_kept_out_only_the_lowest_level_rings_along() -> None:
     assert rung(floor.decline("yves")) == ["wanda"]
 
 
+@pytest.mark.parametrize("logins", [("yves", "bob"), ("bob", "yves")])
+def test_of_those_who_come_free_at_the_same_instant_only_the_lowest_level_rings_along(logins: tuple[str, str]) -> None:
+    """Whoever is seen first: both wrap-ups end at once."""
+    floor = everybody(of_level(2, "zoe"), of_level(2, "yves"), of_level(1, "bob"), ring_limit=60)
+    floor.not_ready("zoe")
+    for call in ("c1", "c2"):
+        floor.call(call)
+    for login in ("bob", "yves"):
+        floor.talk(login)
+    for login in logins:
+        floor.agent_hangs_up(login)
+    floor.ready("zoe")
+    assert rung(floor.call("c3")) == ["zoe"]
+
+    assert rung(floor.wait(30)) == ["bob"]
+    assert rung(floor.decline("bob")) == ["yves"]
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_of_those_to_whom_a_reload_gives_the_queue_only_the_lowest_level_rings_along(level: int) -> None:
+    """Whoever is seen first: of bob and zed one is of the second level, as alice is, who rings."""
+    elsewhere = an_agent("bob", "network"), an_agent("zed", "network")
+    floor = Floor(of_level(2, "alice"), *elsewhere, queues=[a_queue(strategy="ring_all"), a_queue("network")])
+    floor.ready("alice", "bob", "zed")
+    assert rung(floor.call("c1")) == ["alice"]
+
+    given = floor.configure(of_level(2, "alice"), of_level(level, "bob"), of_level(3 - level, "zed"))
+    assert rung(given) == ["bob" if level == 1 else "zed"]
+
+
+def test_all_who_come_free_at_the_same_instant_ring_along_for_the_caller_with_the_better_place() -> None:
+    floor = everybody("alice", "bob", "carol", "dan", ring_limit=60)
+    floor.not_ready("carol")
+    floor.not_ready("dan")
+    floor.call("c1")
+    floor.talk("alice")
+    floor.call("c2")
+    floor.talk("bob")
+    floor.agent_hangs_up("alice")
+    floor.agent_hangs_up("bob")
+    floor.call("c3")
+    floor.ready("carol")
+    floor.call("c4", priority=1)
+    floor.ready("dan")
+    assert [agent for call in ("c3", "c4") for agent, _ in floor.the_call(call).ringing] == ["carol", "dan"]
+
+    assert everybody_joined(floor.wait(30)) == [("c4", "alice"), ("c4", "bob")]
+
+
 def test_whoever_let_the_call_ring_already_is_not_let_in_again() -> None:
     floor = kept_out(of_level(2, "yves"))
     floor.decline("zoe")
@@ -325,6 +386,40 @@ def test_one_agent_is_enough_for_a_call_back_also_when_a_reload_lets_others_take
 
     assert rung(floor.configure(*floor.plan.agents, queues=[replace(queue, relaxations=(drops["vpn"],))])) == []
     assert rung(floor.decline("alice")) == ["bob"]
+
+
+def dialled_first(*agents: str | Agent) -> Floor:
+    """The first of them is offered a call-back whose person is dialled before any phone rings."""
+    queue = replace(a_queue(strategy="ring_all"), callbacks=CallbackRules(first=First.CALLER))
+    floor = Floor(*agents, queues=[queue], now=MORNING)
+    for agent in agents:
+        floor.ready(agent if isinstance(agent, str) else agent.login)
+        floor.wait(1)
+    floor.tell(CallbackAsked(CallbackId("cb1"), "01011112222", HELPDESK))
+    return floor
+
+
+def test_everybody_rings_as_soon_as_the_person_who_is_called_back_has_picked_up() -> None:
+    floor = dialled_first("alice", "bob", of_level(2, "zoe"))
+    floor.not_ready("bob")
+    assert rung(floor.ready("bob")) == [], "nobody is on the line yet"
+
+    assert rung(floor.tell(PersonReached(CallId("cb1-1")))) == ["alice", "bob"]
+    read, declined = floor.restored(), RingFailed(AgentId("bob"), CallId("cb1-1"), OfferId(2), "declined")
+    assert read.picture() == floor.engine.picture()
+    assert read.handle(declined, floor.now) == floor.engine.handle(declined, floor.now)
+
+
+def test_their_phones_ring_equally_long_also_when_a_reload_comes_meanwhile() -> None:
+    """Alice has been on the call since its person was dialled; her phone has rung only since they picked up."""
+    floor = dialled_first("alice", "bob")
+    floor.wait(15)
+    floor.tell(PersonReached(CallId("cb1-1")))
+    floor.configure(*floor.plan.agents)
+
+    floor.wait(19)
+    assert {agent for agent, _ in floor.the_call("cb1-1").ringing} == {"alice", "bob"}
+    assert {one.agent for one in floor.wait(1) if isinstance(one, OfferEnded)} == {"alice", "bob"}
 
 
 def test_a_floor_read_from_its_ledger_goes_on_alike_while_phones_ring_on_for_somebody() -> None:
@@ -447,3 +542,13 @@ def test_where_one_phone_rings_at_a_time_nobody_else_rings_when_a_step_comes_mea
 
     assert [one for one in floor.wait(10) if isinstance(one, CallWidened)] == []
     assert floor.agent("bob").state is AgentState.READY
+
+
+def test_who_is_taken_off_the_queue_while_their_phone_rings_keeps_nobody_out() -> None:
+    """Zoe's queue was opened to the caller, and its second level is hers."""
+    zoe = Agent(AgentId("zoe"), "Zoe", frozenset({PC}), seats={PC: Seat(level=2)})
+    floor = all_ready(ring_all(keys={"5": OPEN_PC}), ALICE, zoe)
+    floor.call("c1")
+    assert rung(floor.tell(KeyPressed(C1, "5"))) == []
+
+    assert rung(floor.configure(an_agent("alice", "network"), zoe)) == ["zoe"]

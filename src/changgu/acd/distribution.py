@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
 
-from changgu.acd.agent_state import READY
 from changgu.acd.call_state import WAITING
 from changgu.acd.callback_desk import CallbackDesk
 from changgu.acd.commands import DialPerson, Farewell, RingAgent
@@ -66,14 +65,18 @@ class Distribution:
             else:
                 self._offer(agent, call, line.choice_of(agent, call), now)
         else:
-            for line in agent.lines:
-                line.add_idle(agent)
-            self._join(agent, now)
+            self._stand_by(agent)
+
+    def _stand_by(self, agent: AgentRecord) -> None:
+        """Free for whoever comes, or to ring along for somebody for whom phones ring already."""
+        for line in agent.lines:
+            line.add_idle(agent)
+            if line.ringing:
+                self._state.recheck.update(line.ringing)
 
     def _meet(self, fresh: list[AgentRecord], returned: list[CallRecord], now: Instant) -> None:
         for agent in fresh:
-            for line in agent.lines:
-                line.add_idle(agent)
+            self._stand_by(agent)
         lines: dict[int, Line] = {line.number: line for agent in fresh for line in agent.lines}
         lines.update((call.line.number, call.line) for call in returned if call.line is not None)
         heads = [(*line.callers[0], line) for line in lines.values() if line.callers]
@@ -82,9 +85,6 @@ class Distribution:
             *_, call, line = heappop(heads)
             if self._serve(call, line, now) and line.callers:
                 heappush(heads, (*line.callers[0], line))
-        for agent in fresh:
-            if agent.state is READY:
-                self._join(agent, now)
 
     def _serve(self, call: CallRecord, line: Line, now: Instant) -> bool:
         """Offers the call to those whose turn it is; False when nobody is free."""
@@ -106,20 +106,8 @@ class Distribution:
         self._callbacks.hours_over(call, now)
         return True
 
-    def _join(self, agent: AgentRecord, now: Instant) -> None:
-        """Somebody who is free and finds nobody waiting rings along where everybody of their level rings."""
-        ringing = [
-            (call.key, call.seq, call)
-            for line in agent.lines
-            if line.ringing
-            for call in line.ringing.values()
-            if call.reached and line.rings_along(agent, call, [one for _, one in self._hand.open_offers(call)])
-        ]
-        if ringing:
-            self._offer(agent, min(ringing)[2], Choice.EVERYBODY, now)
-
     def let_in(self, now: Instant) -> None:
-        """Phones ring on after one has stopped, or for a call that more agents may take now: others may ring along."""
+        """Others ring along where everybody of their level rings: whoever came free, or may take the call only now."""
         calls, self._state.recheck = self._state.recheck, {}
         for _, _, call in sorted((call.key, call.seq, call) for call in calls.values()):
             line = call.line

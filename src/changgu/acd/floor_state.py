@@ -109,7 +109,7 @@ class FloorState:
         self.returned: dict[CallId, CallRecord] = {}
         """Came to wait, and not yet brought together with agents."""
         self.recheck: dict[CallId, CallRecord] = {}
-        """Phones ring on for them after one has stopped, or more agents may take them now; others may ring along."""
+        """Phones ring for them, and others may ring along: since one has stopped, or more agents may take them now."""
         self.signed_out = False
         """Somebody has gone, and those who wait for nobody else have not yet been looked at."""
         self._queued = 0
@@ -394,6 +394,8 @@ class FloorState:
         call = self.calls.get(fact.call)
         if call is not None:
             call.reached, call.picked_up_at = True, at
+            if call.state is OFFERED:
+                self.recheck[call.call] = call
             self.limits.set_for_call(call)
             agent = self.agents.get(call.agent) if call.agent is not None else None
             if agent is not None:

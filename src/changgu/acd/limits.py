@@ -156,11 +156,9 @@ class Limits:
             self.deadlines.set(agent, due, length)
 
     def _reserved_for_callback(self, agent: AgentRecord, call: CallRecord) -> Instant:
-        """When the caller is dialled first, the agent's phone rings only after that."""
+        """When the person is dialled first, the agent's phone rings only after that."""
         queue = self._state.queue(call.queue)
-        if not call.dials_first:
-            return agent.since + queue.ring_limit.total_seconds()
-        if not call.reached:
+        if call.dials_first and not call.reached:
             limit = queue.callbacks.ring_limit + self._state.rules.connect_limit
             return agent.since + limit.total_seconds()
         return max(agent.since, call.picked_up_at) + queue.ring_limit.total_seconds()

@@ -89,15 +89,18 @@ class Line:
 
     def serves(self, agent: AgentRecord) -> bool:
         """Whether an agent of the list may take these callers."""
-        kind, settings = self.kind, agent.settings
-        if kind.wants is not None and kind.wants != agent.login:
+        wants = self.kind.wants
+        if wants is not None and wants != agent.login:
             return False
+        return self._has_seat(agent) and (not self._needs or suffices(agent.levels, self._needs))
+
+    def _has_seat(self, agent: AgentRecord) -> bool:
+        """Whether the agent has a seat, and so a level, for these callers: in their queue or in one opened to them."""
+        kind, settings = self.kind, agent.settings
         mine = self.queue in settings.queues
         if mine and settings.seats:
             mine = settings.seat(self.queue).delay.total_seconds() <= kind.reach
-        if not mine and kind.opened.isdisjoint(settings.queues):
-            return False
-        return not self._needs or suffices(agent.levels, self._needs)
+        return mine or not kind.opened.isdisjoint(settings.queues)
 
     def add_caller(self, call: CallRecord) -> None:
         """The caller waits here, in the place that `call.key` says."""
@@ -183,21 +186,19 @@ class Line:
                 return False, seat.level
         return True, min((settings.seat(queue).level for queue in self.kind.opened & settings.queues), default=1)
 
-    def rings_along(self, agent: AgentRecord, call: CallRecord, ringing: Iterable[AgentRecord]) -> bool:
-        """Whether an agent who comes free joins those who ring for a caller: not while one of a lower level does."""
-        return agent.login not in call.missed and self._standing(agent) <= self._lowest(call, ringing)
-
     def _lowest(self, call: CallRecord, ringing: Iterable[AgentRecord]) -> tuple[bool, int]:
         """Of those who ring for a caller and have not let them ring before, the one who keeps others out."""
-        return min((self._standing(one) for one in ringing if one.login not in call.missed), default=_LAST)
+        others = (one for one in ringing if one.login not in call.missed and self._has_seat(one))
+        return min((self._standing(one) for one in others), default=_LAST)
 
     def let_in(self, call: CallRecord, ringing: Iterable[AgentRecord]) -> list[AgentRecord]:
         """Who is free and may join those who ring for a caller: the lowest level of them, by their turn."""
-        able = [entry for entry in self._idle if entry[3] not in call.missed and _still_idle(entry)]
-        if not able:
+        lowest = self._lowest(call, ringing)
+        if not self.has_idle() or self._idle[0][:2] > lowest:
             return []
-        best = min(entry[:2] for entry in able)
-        if best > self._lowest(call, ringing):
+        able = [entry for entry in self._idle if entry[3] not in call.missed and _still_idle(entry)]
+        best = min((entry[:2] for entry in able), default=_LAST)
+        if best > lowest:
             return []
         group = {entry[3]: entry for entry in able if entry[:2] == best}
         return [entry[5] for entry in sorted(group.values(), key=itemgetter(2, 3))]
