@@ -124,3 +124,21 @@ async def test_a_number_to_call_back_is_written_as_it_is_dialled(rooms: Rooms) -
 def test_without_a_line_outside_nobody_is_promised_a_call(rooms: Rooms) -> None:
     with pytest.raises(BadInput, match="no line outside"):
         CallbackNumbers(DialPlan, rooms.directory).dialable(HONG)
+
+
+async def test_of_a_number_that_no_one_person_has_nothing_is_known_at_once(rooms: Rooms) -> None:
+    person = await rooms.person(vip=True)
+    assert rooms.standings.at_once("01099999999") is None, "the memory has yet to be filled"
+    await rooms.directory.known.refresh()
+    assert rooms.standings.at_once("01099999999") == Standing()
+    assert rooms.standings.at_once("withheld") == Standing()
+    assert rooms.standings.at_once(HONG) is None, "their tickets have to be asked"
+
+    rooms.strategy = "last_agent"
+    assert rooms.standings.at_once("01099999999") is None, "their calls have to be asked"
+    rooms.strategy = "longest_idle"
+
+    await rooms.person()
+    assert rooms.standings.at_once(HONG) is None, "the directory has changed since"
+    await rooms.directory.known.refresh()
+    assert rooms.standings.at_once(HONG) == Standing(), f"shared by {person.name} and another"

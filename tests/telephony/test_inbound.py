@@ -70,6 +70,13 @@ class Guestbook:
         if not slow:
             self.answers.set()
         self.asked: list[str] = []
+        self.by_heart: Standing | None = None
+        """What it knows of anybody without looking."""
+
+    def at_once(self, number: str) -> Standing | None:
+        if self.by_heart is not None and self.trouble is not None:
+            raise self.trouble
+        return self.by_heart
 
     async def of_caller(self, number: str) -> Standing:
         self.asked.append(number)
@@ -107,6 +114,9 @@ class Lobby:
         self.inbound = Inbound(
             self.ari, player, self.posted.append, desk, conversations=lambda: self.conversations
         )  # fmt: skip
+
+    def at_once(self, number: str) -> Standing | None:
+        return self.book.at_once(number) if self.book is not None else Standing()
 
     async def of_caller(self, number: str) -> Standing:
         return await self.book.of_caller(number) if self.book is not None else Standing()
@@ -423,6 +433,24 @@ async def test_a_caller_who_is_known_comes_to_the_queue_with_their_standing(gree
             CallArrived(CALL, QueueName("network"), 2, last_agent=AgentId("alice"), grounds=frozenset({"vip"}))
         )
     assert book.asked == ["01012345678"]
+
+
+async def test_what_is_known_by_heart_of_a_caller_is_not_looked_up() -> None:
+    async with opened(()) as lobby:
+        lobby.book = book = Guestbook(slow=True)
+        book.by_heart = Standing(1, frozenset({"vip"}))
+        await lobby.pbx.call_in(CALL, "1002")
+        await lobby.until_posted(CallArrived(CALL, QueueName("network"), 1, grounds=frozenset({"vip"})))
+    assert book.asked == []
+
+
+async def test_a_memory_that_fails_costs_nobody_their_call() -> None:
+    async with opened(()) as lobby:
+        lobby.book = book = Guestbook(RuntimeError("damaged"))
+        book.by_heart = Standing()
+        await lobby.pbx.call_in(CALL, "1002")
+        await lobby.until_posted(CallArrived(CALL, QueueName("network")))
+    assert lobby.inbound.failed == 0
 
 
 @pytest.mark.parametrize("greeting", [SHORT_GREETING, ()])

@@ -150,6 +150,13 @@ class CallerStandings:
         self._floor = floor
         self._now = now
 
+    def at_once(self, number: str) -> Standing | None:
+        """What is known without the database: that nothing is, of a number that no one person has."""
+        owners = self._directory.owners_at_once([number])
+        if owners is None or len(owners.get(number, ())) == 1 or self._last_agent_counts():
+            return None
+        return Standing()
+
     async def of_caller(self, number: str) -> Standing:
         """Priority and its grounds, by the one person whose number it is; the last agent only where a queue asks."""
         owners = (await self._directory.owners([number])).get(number, ())
@@ -160,10 +167,13 @@ class CallerStandings:
             if await self._incident_goes_on(owners[0].id):
                 grounds["repeated_incident"] = REPEATED_INCIDENT_PRIORITY
         last_agent = None
-        if any(queue.strategy == "last_agent" for queue in self._floor().queues):
+        if self._last_agent_counts():
             calls = await self._calls.of_callers([number], LOOKED_THROUGH)
             last_agent = next((call.agent for call in calls if call.agent is not None), None)
         return Standing(sum(grounds.values()), frozenset(grounds), last_agent)
+
+    def _last_agent_counts(self) -> bool:
+        return any(queue.strategy == "last_agent" for queue in self._floor().queues)
 
     async def _incident_goes_on(self, person: int) -> bool:
         since = self._now() - REPEATED_WITHIN

@@ -77,14 +77,22 @@ class Directory:
 
     async def owners(self, raws: Collection[str]) -> dict[str, tuple[Owner, ...]]:
         """Who has these numbers, each as the network wrote it; a number that nobody has is left out. Quick."""
-        canonicals = {raw: canonical for raw in raws if (canonical := self.numbering.canonical(raw)) is not None}
-        if not canonicals:
-            return {}
-        wanted = set(canonicals.values())
-        found = self.known.owners(wanted)
-        if found is None:
-            found = await self._database.read(partial(store.owners, wanted))
+        if (known := self.owners_at_once(raws)) is not None:
+            return known
+        canonicals = self._canonicals(raws)
+        found = await self._database.read(partial(store.owners, set(canonicals.values())))
         return {raw: found[canonical] for raw, canonical in canonicals.items() if canonical in found}
+
+    def owners_at_once(self, raws: Collection[str]) -> dict[str, tuple[Owner, ...]] | None:
+        """The same from memory; None when the database has to be asked."""
+        canonicals = self._canonicals(raws)
+        found = self.known.owners(canonicals.values()) if canonicals else {}
+        if found is None:
+            return None
+        return {raw: found[canonical] for raw, canonical in canonicals.items() if canonical in found}
+
+    def _canonicals(self, raws: Collection[str]) -> dict[str, str]:
+        return {raw: canonical for raw in raws if (canonical := self.numbering.canonical(raw)) is not None}
 
     async def get(self, person_id: int) -> PersonCard:
         """The person, also by the id of a record that was merged into theirs.

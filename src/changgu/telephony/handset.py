@@ -165,8 +165,8 @@ class Visitor:
     Who is found again or was called back is spoken to in it from the start."""
     notices: dict[int, str] = field(default_factory=dict)
     """Notices that the menu was told of and has not read out yet: their sentences."""
-    known: asyncio.Task[Standing] | None = None
-    """What the house knows of them, looked up while they are answered and hear the menu."""
+    known: Standing | asyncio.Task[Standing] | None = None
+    """What the house knows of them, or its being looked up while they are answered and hear the menu."""
     arrived: CallArrived | None = None
     """With what they came to a queue last, for the way back to it."""
     afterwards: Callable[[], Awaitable[Event | None]] | None = None

@@ -92,6 +92,10 @@ LONGEST_LOOK_UP = 0.15
 class Standings(Protocol):
     """Knows callers by their numbers."""
 
+    def at_once(self, number: str) -> Standing | None:
+        """The same if it is in memory: a task for it would cost callers more than the looking."""
+        ...
+
     async def of_caller(self, number: str) -> Standing:
         """How this caller stands, by the number as the network presented it."""
         ...
@@ -364,7 +368,7 @@ class Inbound:
     def _settle(self, visitor: Visitor, *, tell: bool) -> None:
         visitor.handset.hung_up()
         self.answering.forget(visitor.handset.call)
-        if visitor.known is not None:
+        if isinstance(visitor.known, asyncio.Task):
             visitor.known.cancel()
         if visitor.task is not None:
             visitor.task.cancel()
@@ -554,9 +558,9 @@ class Inbound:
 
     async def _standing(self, visitor: Visitor) -> Standing:
         """What is known in time; a caller never waits for a database that does not answer."""
-        look_up = visitor.known or self._look_up(visitor)
-        if look_up is None:
-            return Standing()
+        look_up = self._look_up(visitor) if visitor.known is None else visitor.known
+        if isinstance(look_up, Standing):
+            return look_up
         if not look_up.done():
             await asyncio.wait({look_up}, timeout=LONGEST_LOOK_UP)
         if look_up.done():
@@ -566,11 +570,16 @@ class Inbound:
         logger.warning("a caller is queued before it is known who they are", extra={"call_id": visitor.handset.call})
         return Standing()
 
-    def _look_up(self, visitor: Visitor) -> asyncio.Task[Standing] | None:
-        number = visitor.identity.number
-        if self._desk.standings is None or number is None or self._tasks is None:
-            return None
-        return self._tasks.create_task(self._looked_up(self._desk.standings, visitor.handset.call, number))
+    def _look_up(self, visitor: Visitor) -> Standing | asyncio.Task[Standing]:
+        standings, number, call = self._desk.standings, visitor.identity.number, visitor.handset.call
+        if standings is None or number is None or self._tasks is None:
+            return Standing()
+        try:
+            known = standings.at_once(number)
+        except Exception:  # one call's edge, as below
+            logger.exception("what is known of a caller could not be looked up", extra={"call_id": call})
+            return Standing()
+        return self._tasks.create_task(self._looked_up(standings, call, number)) if known is None else known
 
     async def _looked_up(self, standings: Standings, call: CallId, number: str) -> Standing:
         try:
