@@ -161,6 +161,17 @@ def test_the_bridge_of_a_caller_who_left_meanwhile_is_taken_down() -> None:
     assert findings.empty_bridges == [bridge_of(CALL)]
 
 
+@pytest.mark.parametrize("bridged", [set(), {CALL}])
+@pytest.mark.parametrize("state", [CallState.CONNECTING, CallState.TALKING])
+def test_the_bridge_of_a_caller_whose_agent_left_meanwhile_is_taken_down(
+    state: CallState, bridged: Collection[str]
+) -> None:
+    """Killed as the agent hung up: the call is over, and the bridge stood in the PBX for good."""
+    findings = found(state, snapshot(caller(), bridged=bridged))
+    assert findings.events == [AgentHungUp(ALICE, CALL, OFFER)]
+    assert findings.empty_bridges == [bridge_of(CALL)]
+
+
 @pytest.mark.parametrize("bridged", [None, set(), {LEG}])
 @pytest.mark.parametrize("state", [CallState.CONNECTING, CallState.TALKING])
 def test_a_join_that_was_not_done_is_done(state: CallState, bridged: Collection[str] | None) -> None:

@@ -90,7 +90,7 @@ class Findings(Struct):
     orphans: list[str] = field(default_factory=list)
     """Channels that belong to no open call: to be hung up (no orphan may outlive its call)."""
     empty_bridges: list[str] = field(default_factory=list)
-    """Bridges of calls that are over: to be deleted."""
+    """Bridges of calls that are over, or whose agent has gone: to be deleted."""
     gone_callers: list[CallId] = field(default_factory=list)
     gone_legs: list[str] = field(default_factory=list)
     callers: list[tuple[Channel, CallView]] = field(default_factory=list)
@@ -128,13 +128,15 @@ def compare(
         _compare_channel(channel, open_by_id, wanted_legs, snapshot, found, ended, busy)
     found.newcomers.sort(key=lambda newcomer: newcomer[0].created_at)  # who came first is served first
     in_use = {leg.bridge for leg in found.legs if leg.leg.call not in found.gone_callers}
+    with_agent = {leg.leg.call for leg in found.legs}
     for bridge in snapshot.bridges:
         call = call_of_bridge(bridge)
         if call is None and (outside := call_of_outside(bridge)) is not None and outside not in open_by_id:
             call = outside
         if call is None or bridge in in_use or busy(call) or not _of_this_desk(call, snapshot):
             continue
-        over = call not in open_by_id or open_by_id[call].state not in CONVERSING or call in found.gone_callers
+        talks = call in open_by_id and open_by_id[call].state in CONVERSING and call in with_agent
+        over = not talks or call in found.gone_callers
         if over or (not snapshot.bridges[bridge] and bridge != _bridge_for(call, snapshot)):
             found.empty_bridges.append(bridge)
     return found
