@@ -178,11 +178,7 @@ async def test_who_has_just_been_spoken_to_is_not_dialled_sooner_because_of_a_re
     floor.wait(60)
     floor.tell(CallerHungUp(CallId("c1")))
     floor.wait(30)
-    ledger = Ledger(database, tmp_path / "spool")
-    for entry in floor.history:
-        ledger.hear(entry)
-    assert await ledger.flush()
-    rebuilt = Engine.restore(floor.plan, await Past(database, recalled=0).now())
+    rebuilt = await after_a_restart(floor, database, tmp_path)
     assert rebuilt.callbacks == floor.engine.callbacks
     assert rebuilt.callbacks[CallbackId("cb1")].due_at == floor.now + 90
 
@@ -219,11 +215,7 @@ async def test_who_was_let_go_before_a_restart_and_is_promised_a_call_behind_it_
     floor.sign_out("alice")
     floor.ready("alice")
     floor.wait(1)
-    ledger = Ledger(database, tmp_path / "spool")
-    for entry in floor.history:
-        ledger.hear(entry)
-    assert await ledger.flush()
-    rebuilt = Engine.restore(floor.plan, await Past(database, recalled=0).now())
+    rebuilt = await after_a_restart(floor, database, tmp_path)
     asked = CallbackAsked(CallbackId("cb1"), "01011112222", QueueName(HELPDESK))
     (booked,) = [one for one in rebuilt.handle(asked, floor.now) if isinstance(one, CallbackBooked)]
 
