@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 import pytest
 from argon2 import PasswordHasher
+from msgspec import structs
 from sqlalchemy import select
 
 from changgu.acd.events import CallbackAsked
@@ -389,3 +390,67 @@ async def test_a_call_back_in_which_nobody_was_dialled_is_not_written_down_as_ma
     work.cancel()
 
     assert [one.reached for one in (await room.tickets.file(number)).callbacks] == made
+
+
+DIALLED = (CallStarted(CALL, Direction.OUTBOUND, PHONE, "1000", CallbackId("")), *AGENT_ANSWERED)
+"""The attempt, so far, that was under way when the program was killed; whose promise it keeps is to be filled in."""
+
+
+def attempt(promise: CallbackId, *after: Fact) -> list[Recorded]:
+    """What the ledger says of it."""
+    started = structs.replace(DIALLED[0], callback=promise)
+    return [fact(seq, what) for seq, what in enumerate([started, *DIALLED[1:], *after])]
+
+
+async def written_by(room: Room, past: Sequence[Recorded], *heard: Recorded) -> None:
+    """The program begins, is told of its past, hears what follows, and is killed again."""
+    listener = TicketCallbacks(room.service, room.tickets)
+    listener.restore(past)
+    work = asyncio.create_task(listener.run())
+    for recorded in [*heard, fact(90, CallStarted(CallId("other"), Direction.OUTBOUND, PHONE, "", CallbackId("cb")))]:
+        listener.hear(recorded)
+    await listener.settled()
+    work.cancel()
+
+
+@pytest.mark.parametrize(("outcome", "reached"), [(Outcome.ANSWERED, True), (Outcome.LOST, False)])
+async def test_a_call_back_that_a_kill_cut_off_is_written_to_its_ticket_once_it_is_settled(
+    room: Room, outcome: Outcome, reached: bool
+) -> None:
+    number = await room.ticket("콜백")
+    before = attempt(await room.service.call_me_back(number, PHONE))
+    end = fact(len(before), CallEnded(CALL, outcome, Ender.DESK))
+
+    await written_by(room, before, end)
+    await written_by(room, [*before, end])
+
+    file = await room.tickets.file(number)
+    assert [(link.call, link.role) for link in file.calls] == [(CALL, CallRole.CALLBACK)]
+    made = [(made.actor, made.reached, made.call, made.at.timestamp()) for made in file.callbacks]
+    assert made == [("kim", reached, CALL, end.at)]
+
+
+async def test_a_call_back_that_ended_just_before_a_kill_is_written_to_its_ticket_after_it_and_once(
+    room: Room,
+) -> None:
+    """What an agent wrote down of the same call by hand is another matter, and stands beside it."""
+    number = await room.ticket("콜백")
+    past = attempt(await room.service.call_me_back(number, PHONE), CallEnded(CALL, Outcome.ANSWERED, Ender.AGENT))
+    await room.tickets.record_callback(number, "해결 확인", KIM, call=CALL)
+
+    for _ in range(3):
+        await written_by(room, past)
+
+    notes = [made.note for made in (await room.tickets.file(number)).callbacks]
+    assert notes == ["해결 확인", "요청에 따른 콜백"]
+
+
+async def test_an_attempt_that_a_kill_cut_off_before_anybody_was_dialled_is_not_written_down_as_made(
+    room: Room,
+) -> None:
+    number = await room.ticket("콜백")
+    waits = attempt(await room.service.call_me_back(number, PHONE))[:2]
+
+    await written_by(room, waits, fact(5, CallEnded(CALL, Outcome.LOST, Ender.DESK)))
+
+    assert (await room.tickets.file(number)).callbacks == []

@@ -195,6 +195,7 @@ class Service:
              "wishes for a PIN": self.pin_resets.purge, "messages to callers": self.outbox.purge},
         )  # fmt: skip
         self.ticket_callbacks = TicketCallbacks(self.self_service, self.tickets)
+        self.ticket_callbacks.restore(past.tail)
         self.ticket_opener = TicketOpener(self.tickets, self.who_called, keeper.queue, self._facts_after)
         self.queue_log = QueueLog(keeper.queues_of, lambda: keeper.floor.rules.priority_worth)
         for recorded in past.tail:

@@ -290,13 +290,14 @@ class Tickets:
             return await store.file_of(session, row)
 
     async def record_callback(
-        self, number: str, note: str, by: Actor, *, reached: bool = True, call: CallId | None = None
-    ) -> TicketFile:
-        """The requester was called back, or at least tried."""
+        self, number: str, note: str, by: Actor, *, reached: bool = True, call: CallId | None = None,
+        at: datetime | None = None,
+    ) -> TicketFile:  # fmt: skip
+        """The requester was called back, or at least tried; `at` when it was not just now."""
         note = within(clean_text(note), LONGEST_TEXT, "note")
         async with self._writing() as session:
             row = await self._held(session, number)
-            await self._called_back(session, row, note, by, reached, call)
+            await self._called_back(session, row, note, by, reached, call, at)
             return await store.file_of(session, row)
 
     async def link(self, number: str, call: CallId, role: CallRole, by: Actor) -> TicketFile:
@@ -545,13 +546,16 @@ class Tickets:
         session.info[_TOUCHED] = row.running
 
     async def _called_back(
-        self, session: AsyncSession, row: TicketRow, note: str, by: Actor, reached: bool, call: CallId | None
-    ) -> None:
+        self, session: AsyncSession, row: TicketRow, note: str, by: Actor, reached: bool, call: CallId | None,
+        at: datetime | None = None,
+    ) -> None:  # fmt: skip
         if call:
             check_call(call)
             await self._link(session, row, call, CallRole.CALLBACK, by.login)
         session.add(
-            CallbackRow(ticket=row.running, at=self._now(), actor=by.login, reached=reached, note=note, call=call)
+            CallbackRow(
+                ticket=row.running, at=at or self._now(), actor=by.login, reached=reached, note=note, call=call
+            )
         )
 
     async def _link(
