@@ -362,14 +362,15 @@ def test_who_is_promised_a_call_in_the_wrap_up_is_not_dialled_while_they_may_sti
 @pytest.mark.parametrize(
     ("number", "by", "language"),
     [
-        (NUMBER, "alice", "en"), ("+82 10-1111-2222", "alice", "en"), ("01099998888", "alice", ""), (NUMBER, "bob", ""),
-        (NUMBER, None, ""),
+        (NUMBER, "alice", "en"), ("+82 10-1111-2222", "alice", "en"), ("01099998888", "alice", ""),
+        (NUMBER, "bob", "en"), (NUMBER, "chief", "en"), (NUMBER, None, "en"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("since", [0, 600])
 def test_who_is_promised_a_call_in_the_wrap_up_is_called_in_the_language_they_spoke_with_that_agent(
     since: int, number: str, by: str | None, language: str
 ) -> None:
+    """Whoever books it: the agent, another one or a supervisor."""
     queue = a_queue(wrap_up=900)
     floor = Floor("alice", "bob", queues=[queue], now=MORNING)
     floor.dial("c1", NUMBER)
@@ -384,6 +385,20 @@ def test_who_is_promised_a_call_in_the_wrap_up_is_called_in_the_language_they_sp
 
     assert [one.language for one in booked] == [language]
     assert of(CallbackBooked, rebuilt.handle(ask, floor.now)) == booked
+
+
+def test_who_was_spoken_to_in_two_calls_that_are_wrapped_up_is_called_back_in_the_language_of_the_later_one() -> None:
+    queue = a_queue(wrap_up=900)
+    floor = Floor("alice", "bob", queues=[queue], now=MORNING)
+    for agent, call, language in [("alice", "c1", "en"), ("bob", "c2", "zh")]:
+        floor.dial(call, NUMBER)
+        floor.tell(CallArrived(CallId(call), HELPDESK, language=language))
+        floor.ready(agent)
+        floor.talk(agent)
+        floor.wait(5)
+        floor.agent_hangs_up(agent)
+    (booked,) = of(CallbackBooked, floor.tell(CallbackAsked(CB, NUMBER, HELPDESK, by="chief")))
+    assert booked.language == "zh"
 
 
 def test_what_an_agent_promises_after_the_wrap_up_is_in_the_desks_own_language_again() -> None:

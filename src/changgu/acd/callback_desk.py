@@ -23,7 +23,7 @@ from changgu.acd.facts import (
     Outcome,
 )
 from changgu.acd.hand import Hand
-from changgu.acd.identity import AgentId, CallbackId, CallId, Instant
+from changgu.acd.identity import CallbackId, CallId, Instant
 from changgu.acd.occasions import OfferWithdrawn
 from changgu.acd.records import CallbackRecord, CallRecord
 
@@ -57,7 +57,7 @@ class CallbackDesk:
         asked_from = self._spoken_by(event.by, theirs) if event.call is None else event.call
         placed_at = now if event.since is None else min(now, event.since)
         priority, skills = event.priority, event.skills
-        heard = [*theirs, *self._wrapped_up_by(event.by, person)] if named is None else [named]
+        heard = [*theirs, *self._wrapped_up(person)] if named is None else [named]
         language = next(filter(None, [event.language, *(call.language for call in heard)]), "")
         if named is not None and named.queued_at is not None and named.state not in SPOKEN:
             placed_at = min(placed_at, named.placed_at)
@@ -88,11 +88,11 @@ class CallbackDesk:
         """The one of somebody's calls in which this agent speaks with them."""
         return next((call.call for call in theirs if call.state in SPOKEN and call.agent == agent), None)
 
-    def _wrapped_up_by(self, agent: str | None, person: str) -> list[CallRecord]:
-        """The call that this agent wraps up, if they spoke with this person in it; they may still be speaking."""
-        record = self._state.agents.get(AgentId(agent)) if agent is not None else None
-        call = record.spoke_in if record is not None else None
-        return [call] if call is not None and call.person == person else []
+    def _wrapped_up(self, person: str) -> list[CallRecord]:
+        """The calls with this person that agents wrap up, the latest first; they may still be speaking in one."""
+        spoke_in = [agent.spoke_in for agent in self._state.agents.values()]
+        theirs = [call for call in spoke_in if call is not None and call.person == person]
+        return sorted(theirs, key=_answered_at, reverse=True)
 
     def cancelled(self, event: CallbackCancelled, now: Instant) -> None:
         """Nobody is to be called back after all; a person who is being dialled is still served."""
@@ -180,3 +180,7 @@ class CallbackDesk:
         hand.note(CallEnded(call.call, Outcome.NOT_REACHED, Ender.DESK, reason), now)
         for _, agent in concerned:
             hand.move(agent, OfferWithdrawn, now, call=call.call)
+
+
+def _answered_at(call: CallRecord) -> Instant:
+    return call.answered_at or 0.0

@@ -190,7 +190,7 @@ class CallbackAsked(Message, frozen=True):
     since: Instant | None = None
     """When they first tried, if that was before this news."""
     language: str = ""
-    """In which they are spoken to; empty: as in the call named, or in any of theirs or the one that `by` wraps up, else
+    """In which they are spoken to; empty: as in the call named, or in any of theirs or one that an agent wraps up, else
     in the desk's own."""
     by: str | None = None
     """Who books it, if somebody does: what an agent promises to whom they speak with is promised in that call."""
