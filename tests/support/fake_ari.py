@@ -117,8 +117,13 @@ class FakeAri:
         pressed = {"channel": self.channels[channel].resource(), "digit": digit, "duration_ms": held}
         await self.send(json.dumps({"type": "ChannelDtmfReceived", "timestamp": at, "application": APP, **pressed}))
 
+    async def phone_hangs_up(self, channel: str, cause: int = 16, *, by_request: bool = False) -> None:
+        """The channel is about to end; the PBX is not done with it yet."""
+        soft = {"soft": True} if by_request else {}
+        await self.say("ChannelHangupRequest", channel=self.channels[channel].resource(), cause=cause, **soft)
+
     async def hang_up(self, channel: str, cause: int = 16, *, stasis_end: bool = True) -> None:
-        """The far end is gone."""
+        """The channel is gone."""
         one = self.channels.pop(channel)
         for members in self.bridges.values():
             members.discard(channel)

@@ -63,7 +63,11 @@ def test_a_caller_who_enters_the_application_is_read_whole() -> None:
             ChannelDestroyed("pbx-1.7", 17, "User busy", 486),
         ),
         (frame("ChannelDestroyed", channel=CHANNEL, cause=16), ChannelDestroyed("pbx-1.7", 16, "", None)),
-        (frame("ChannelHangupRequest", channel=CHANNEL, cause=16), ChannelHangupRequest("pbx-1.7", 16)),
+        (frame("ChannelHangupRequest", channel=CHANNEL, cause=16), ChannelHangupRequest("pbx-1.7", by_request=False)),
+        (
+            frame("ChannelHangupRequest", channel=CHANNEL, cause=16, soft=True),
+            ChannelHangupRequest("pbx-1.7", by_request=True),
+        ),
         (
             frame("ChannelDtmfReceived", channel=CHANNEL, digit="5", duration_ms=120),
             ChannelDtmfReceived("pbx-1.7", "5", 0.12, 1795288338.164),

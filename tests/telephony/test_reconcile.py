@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection
 
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import Farewell, HangUpCaller, RingAgent
-from changgu.acd.events import CallArrived, CallerDialledIn, CallerHungUp, CallLost, Event, RingFailed
+from changgu.acd.events import AgentHungUp, CallArrived, CallerDialledIn, CallerHungUp, CallLost, Event, RingFailed
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.acd.records import CallView
 from changgu.telephony.inbound import Desk
@@ -271,6 +271,20 @@ async def test_a_phone_that_is_rung_while_we_look_is_not_taken_for_gone(busy_pbx
     async with house.open():
         assert "offer-7-c1" in busy_pbx.channels
         assert house.posted == []
+
+
+async def test_an_agent_who_hangs_up_while_we_look_is_told_of_once(busy_pbx: BusyAri) -> None:
+    house = House(busy_pbx)
+    house.engine.has("c1", CallState.TALKING, offer=7)
+    busy_pbx.channels["c1"] = FakeChannel("c1", "inbound,1000")
+    busy_pbx.channels["offer-7-c1"] = FakeChannel("offer-7-c1", "agent,7,c1,alice")
+    busy_pbx.bridges["call-c1"] = {"c1", "offer-7-c1"}
+    busy_pbx.meanwhile.append(lambda: busy_pbx.phone_hangs_up("offer-7-c1"))
+    async with house.open():
+        await house.until(AgentHungUp(ALICE, CallId("c1"), OfferId(7)))
+        await busy_pbx.hang_up("offer-7-c1")
+        await house.telephony.ari.request("GET", "channels")  # everything said until now has been heard
+        assert house.posted.count(AgentHungUp(ALICE, CallId("c1"), OfferId(7))) == 1
 
 
 async def test_a_phone_that_is_rung_while_we_look_shows_the_callers_number(busy_pbx: BusyAri) -> None:

@@ -117,6 +117,10 @@ class Board:
         self.switch.do(CONNECT)
         await self.until_posted(PartiesConnected(ALICE, CALL, OFFER))
 
+    async def all_heard(self) -> None:
+        """Everything that the PBX has said until now."""
+        await self.ari.request("GET", "channels")
+
     def requests(self) -> list[str]:
         return [f"{asked.method} {asked.path}" for asked in self.pbx.asked if "eventFilter" not in asked.path]
 
@@ -232,6 +236,40 @@ async def test_a_late_answer_is_told_so_that_the_acd_can_hang_up(board: Board) -
 
     assert LEG not in board.pbx.channels
     assert board.posted == [AgentAnswered(ALICE, CALL, OFFER)]
+
+
+async def test_an_agent_who_hangs_up_is_free_before_the_pbx_is_done_with_the_call(board: Board) -> None:
+    await board.talking()
+    await board.pbx.phone_hangs_up(LEG)
+    await board.until_posted(AgentHungUp(ALICE, CALL, OFFER))
+    await board.until_idle()
+    assert board.pbx.bridges == {}
+
+    await board.pbx.hang_up(LEG)
+    await board.all_heard()
+    assert board.posted.count(AgentHungUp(ALICE, CALL, OFFER)) == 1
+
+
+async def test_an_agent_whose_phone_is_being_hung_up_is_free_once_it_is(board: Board) -> None:
+    """Or the INVITE for the next caller could reach the phone before the BYE of this call does."""
+    await board.talking()
+    await board.pbx.phone_hangs_up(LEG, by_request=True)
+    await board.all_heard()
+    assert AgentHungUp(ALICE, CALL, OFFER) not in board.posted
+
+    await board.pbx.hang_up(LEG)
+    await board.until_posted(AgentHungUp(ALICE, CALL, OFFER))
+
+
+async def test_why_a_phone_does_not_answer_is_known_only_at_its_end(board: Board) -> None:
+    board.switch.do(RING)
+    await board.pbx.until_asked("POST", "channels")
+    await board.pbx.phone_hangs_up(LEG, cause=17)
+    await board.all_heard()
+    assert board.posted == []
+
+    await board.pbx.hang_up(LEG, cause=17, stasis_end=False)
+    await board.until_posted(RingFailed(ALICE, CALL, OFFER, "busy"))
 
 
 async def test_an_agent_who_hangs_up_is_told_once_and_the_bridge_goes(board: Board) -> None:

@@ -15,7 +15,7 @@ from changgu.acd.records import CallView
 from changgu.telephony.ari import messages
 from changgu.telephony.ari.client import Ari, path
 from changgu.telephony.ari.errors import AriAway, AriRefused, AriTrouble
-from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, StasisEnd
+from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, ChannelHangupRequest, StasisEnd
 from changgu.telephony.comparison import NOBODY, Findings, Snapshot, compare, in_doubt
 from changgu.telephony.inbound import Inbound
 from changgu.telephony.legs import Caller, Returned
@@ -96,7 +96,7 @@ class Reconciler:
 
     def hear(self, event: AriEvent) -> None:
         """Channels that go while we look are not to be taken for present."""
-        if self._gone_meanwhile is not None and isinstance(event, ChannelDestroyed | StasisEnd):
+        if self._gone_meanwhile is not None and isinstance(event, ChannelDestroyed | StasisEnd | ChannelHangupRequest):
             self._gone_meanwhile.add(event.channel_id)
 
     async def run(self) -> None:

@@ -56,7 +56,14 @@ from changgu.telephony.ari.errors import (
     AriRefused,
     AriTrouble,
 )
-from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, PlaybackFinished, StasisEnd, StasisStart
+from changgu.telephony.ari.messages import (
+    AriEvent,
+    ChannelDestroyed,
+    ChannelHangupRequest,
+    PlaybackFinished,
+    StasisEnd,
+    StasisStart,
+)
 from changgu.telephony.callbacks import PersonCalls
 from changgu.telephony.handset import CallerIdentity
 from changgu.telephony.hangup_cause import RingFailure, join_failure, ring_failure
@@ -508,6 +515,8 @@ class Switch:
                 arrived = purpose(args)
                 if isinstance(arrived, AgentLeg):
                     self._answered(arrived)
+            case ChannelHangupRequest(channel_id, by_request=False):
+                self._phone_hung_up(channel_id)
             case StasisEnd(channel_id):
                 self._gone(channel_id, 16, None)
             case ChannelDestroyed(channel_id, cause, _, tech_cause):
@@ -524,6 +533,15 @@ class Switch:
         if not leg.answered:
             leg.answered = True
             self._post(AgentAnswered(arrived.agent, arrived.call, arrived.offer))
+
+    def _phone_hung_up(self, channel: str) -> None:
+        """An agent's conversation is over some milliseconds before the PBX is done with it: the next caller gains them.
+
+        Of a phone that has not been answered yet, only the end says why.
+        """
+        leg = self._legs.get(channel)
+        if leg is not None and leg.answered and not leg.withdrawn:
+            self._gone(channel, 16, None)
 
     def _gone(self, channel: str, cause: int, sip: int | None) -> None:
         leg = self._legs.pop(channel, None)

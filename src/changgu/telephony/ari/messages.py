@@ -53,10 +53,11 @@ class ChannelDestroyed(Struct, frozen=True):
 
 
 class ChannelHangupRequest(Struct, frozen=True):
-    """The far end asked to hang up."""
+    """A channel is about to end; its `StasisEnd` and `ChannelDestroyed` follow in milliseconds."""
 
     channel_id: str
-    cause: int
+    by_request: bool
+    """A request or the dialplan ends it, and its phone does not know yet; otherwise its phone has hung up."""
 
 
 class ChannelDtmfReceived(Struct, frozen=True):
@@ -137,8 +138,9 @@ EVENT_FILTER = {
     "allowed": [
         {"type": kind}
         for kind in (
-            "StasisStart", "StasisEnd", "ChannelDestroyed", "ChannelDtmfReceived", "ChannelHold", "ChannelUnhold",
-            "PlaybackFinished", "RecordingFinished", "RecordingFailed", "ApplicationReplaced", "RESTResponse",
+            "StasisStart", "StasisEnd", "ChannelHangupRequest", "ChannelDestroyed", "ChannelDtmfReceived",
+            "ChannelHold", "ChannelUnhold", "PlaybackFinished", "RecordingFinished", "RecordingFailed",
+            "ApplicationReplaced", "RESTResponse",
         )
     ]
 }
@@ -254,7 +256,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], AriEvent]] = {
     "StasisStart": _stasis_start,
     "StasisEnd": lambda message: StasisEnd(_id(message)),
     "ChannelDestroyed": _destroyed,
-    "ChannelHangupRequest": lambda message: ChannelHangupRequest(_id(message), _number(message.get("cause", 0))),
+    "ChannelHangupRequest": lambda message: ChannelHangupRequest(_id(message), message.get("soft", False) is not False),
     "ChannelDtmfReceived": lambda message: ChannelDtmfReceived(
         _id(message), _text(message["digit"]), _number(message["duration_ms"]) / 1000, _moment(message["timestamp"])
     ),
