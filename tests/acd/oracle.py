@@ -147,13 +147,13 @@ class Oracle(Callbacks):
 
     def take_in(self, event: e.Event) -> None:
         match event:
-            case e.CallerDialledIn(call, number, turned_away=turned_away):
+            case e.CallerDialledIn(call, number, turned_away=turned_away, person=whose):
                 if call not in self.visits and call not in self.over:
-                    self.visits[call] = Visit(call, number)
+                    self.visits[call] = Visit(call, number, whose=whose)
                     if turned_away:
                         self.end(self.visits[call], "refused", "desk", "desk_full")
                     else:
-                        self.on_the_line_themselves(number)
+                        self.on_the_line_themselves(self.visits[call])
             case e.CallArrived():
                 self.arrive(event)
             case e.MenuEnded():
@@ -262,12 +262,12 @@ class Oracle(Callbacks):
         if same and not (event.priority or event.skills or event.agent):
             visit.brought = (visit.priority, visit.asked, visit.wanted, visit.last_agent)
         visit.diverted = None
-        visit.promise, visit.came_to = self.promise_to(visit.number), event.queue
+        visit.promises, visit.came_to = self.promises_to(visit), event.queue
         if same:
             self.settle(visit, ())
         else:
             self.enter(visit, event.queue, rules=event.since is None)
-        visit.promise = None
+        visit.promises = []
 
     def enter(self, visit: Visit, queue: str, *, rules: bool = True) -> None:
         """The rules of arrival (not for those who have waited elsewhere), then a place in the queue."""
@@ -280,8 +280,7 @@ class Oracle(Callbacks):
             if rules and rule.when in ON_ARRIVAL and self.holds(rule, number, visit):
                 if rule.to.way is not Way.OPEN:
                     visit.priority, visit.asked, visit.wanted, visit.last_agent = visit.brought
-                    if visit.promise is not None:
-                        visit.priority = max(visit.priority, visit.promise.priority)
+                    visit.priority = max([visit.priority, *(promise.priority for promise in visit.promises)])
                     self.overflowed(visit, rule.when, rule.to, None, number)
                     return
                 opens.append((number, rule))
@@ -310,8 +309,8 @@ class Oracle(Callbacks):
         self.queued += 1
         visit.state, visit.seq, visit.taken, visit.lapsed = "waiting", self.queued, -1.0, False
         visit.priority, visit.asked, visit.wanted, visit.last_agent = visit.brought
-        if visit.promise is not None:
-            self.take_the_promised_place(visit, visit.promise)
+        for promise in visit.promises:
+            self.take_the_promised_place(visit, promise)
         visit.needs = visit.asked
         self.say("queued", visit.call, visit.queue, visit.priority, round(visit.placed, 6), round(visit.entered, 6))
         for number, rule in opens:
@@ -321,8 +320,8 @@ class Oracle(Callbacks):
         visit.only = self.wish_on_entry(visit)
         self.take_steps(visit, self.now)
         self.open_to_others(visit, list(opens))
-        if visit.promise is not None:
-            self.close(visit.promise, "called_in", None)
+        for promise in visit.promises:
+            self.close(promise, "called_in", None)
 
     def open_to_others(self, newcomer: Visit, rules: list[tuple[int, Overflow]]) -> None:
         """Nobody is overtaken by who came later only because the queue was opened at the later one's arrival."""

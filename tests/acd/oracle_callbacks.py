@@ -1,9 +1,10 @@
 """Promises to call back, in the oracle: when they fall due, what becomes of an attempt, and how they end."""
 
+from dataclasses import replace
 from math import inf
 
 from changgu.acd import events as e
-from tests.acd.oracle_pages import Person, Promise, Visit, end_of_hours, into_hours, person_of
+from tests.acd.oracle_pages import Person, Promise, Visit, are_one, end_of_hours, into_hours
 from tests.acd.oracle_people import People
 
 
@@ -17,17 +18,14 @@ class Callbacks(People):
         waits = visit.state == "waiting" and visit.nobody_on_the_line
         return waits and self.hours(visit.queue, self.now) > self.now
 
-    def promise_to(self, number: str | None) -> Promise | None:
-        if number is None:
-            return None
-        theirs = (promise for promise in self.promises.values() if person_of(promise.number) == person_of(number))
-        return next(theirs, None)
+    def promises_to(self, whom: Visit | Promise) -> list[Promise]:
+        return [promise for promise in self.promises.values() if are_one(promise, whom)]
 
     def asked_for_callback(self, event: e.CallbackAsked) -> None:
-        if self.promise_to(event.number) or event.callback in self.promises or not self.knows(event.queue):
+        wish = Promise(event.callback, event.number, event.queue, 0.0, 0.0, 0, frozenset(), whose=event.person)
+        if self.promises_to(wish) or event.callback in self.promises or not self.knows(event.queue):
             return
-        person = person_of(event.number)
-        theirs = [visit for visit in self.visits.values() if visit.number and person_of(visit.number) == person]
+        theirs = [visit for visit in self.visits.values() if are_one(visit, wish)]
         heard = [visit.call for visit in theirs if visit.state in ("talking", "held")]
         dialled = any(visit.outbound and visit.call not in heard for visit in theirs)
         if dialled or any(visit.callback == event.callback for visit in self.visits.values()):
@@ -41,9 +39,9 @@ class Callbacks(People):
         if visit is not None and visit.queue and visit.state not in ("talking", "held"):
             placed = min(placed, visit.placed)
             priority, skills = priority or visit.priority, skills or visit.asked
-        let_be = self.let_go.get(person or "", -inf) + 120
+        let_be = max((over_at + 120 for visit, over_at in self.let_go if are_one(visit, wish)), default=0.0)
         due = self.hours(event.queue, max(self.now, event.not_before or 0.0, let_be))
-        promise = Promise(event.callback, event.number, event.queue, due, placed, priority, skills, asked_from)
+        promise = replace(wish, due=due, placed=placed, priority=priority, skills=skills, asked_from=asked_from)
         self.promises[event.callback] = promise
         place = (round(placed, 6), priority, skills)
         self.say("booked", event.callback, event.number, event.queue, round(due, 6), *place, asked_from)
@@ -62,14 +60,14 @@ class Callbacks(People):
         visit.priority = max(visit.priority, promise.priority)
         visit.brought = (visit.priority, *visit.brought[1:])
 
-    def on_the_line_themselves(self, number: str | None) -> None:
+    def on_the_line_themselves(self, caller: Visit) -> None:
         """Nobody is dialled any more for a promise to them: it is as due as it was, once they have left."""
-        promise = self.promise_to(number)
-        visit = self.visits.get(promise.call or "") if promise is not None else None
-        if promise is not None and visit is not None and visit.dialled_at is None:
-            promise.call = None
-            self.withdraw(visit)
-            self.put_off(promise, promise.due)
+        for promise in self.promises_to(caller):
+            visit = self.visits.get(promise.call or "")
+            if visit is not None and visit.dialled_at is None:
+                promise.call = None
+                self.withdraw(visit)
+                self.put_off(promise, promise.due)
 
     def close(self, promise: Promise, how: str, by: str | None) -> None:
         del self.promises[promise.callback]
@@ -91,13 +89,11 @@ class Callbacks(People):
 
     def concerns(self, promise: Promise, visit: Visit) -> bool:
         """Whether they are on the line in this visit, or asked for the promise in it."""
-        same = bool(visit.number) and person_of(visit.number) == person_of(promise.number)
-        return same or visit.call == promise.asked_from
+        return are_one(visit, promise) or visit.call == promise.asked_from
 
     def heard_out(self, visit: Visit) -> None:
         """They have been spoken to: nobody is dialled within two minutes of that, whenever it was promised."""
-        if visit.number:
-            self.let_go[person_of(visit.number) or ""] = self.now
+        self.let_go.append((visit, self.now))
         for promise in self.promises.values():
             if promise.call is None and self.concerns(promise, visit):
                 promise.due = max(promise.due, self.now + 120)
@@ -138,7 +134,7 @@ class Callbacks(People):
             promise.started += 1
         advantage = self.queue_settings(promise.queue).callbacks.advantage.total_seconds()
         self.queued += 1
-        visit = Visit(call, promise.number, promise.callback, "waiting")
+        visit = Visit(call, promise.number, promise.callback, "waiting", promise.whose)
         visit.queue, visit.priority, visit.seq = promise.queue, promise.priority, self.queued
         visit.placed, visit.entered = max(promise.placed, promise.due - advantage), self.now
         visit.asked = visit.needs = promise.skills

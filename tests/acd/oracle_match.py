@@ -33,8 +33,8 @@ class Matching:
         self.turn: dict[str, str] = {}
         """By queue: the agent who was offered a call of it last."""
         self.abandoned_at: dict[str, float] = {}
-        self.let_go: dict[str, float] = {}
-        """When each number was last spoken to, to the end of that."""
+        self.let_go: list[tuple[Visit, float]] = []
+        """Conversations that are over, with when they ended."""
         self.wrong: list[str] = []
 
     def say(self, *words: object) -> None:

@@ -46,6 +46,8 @@ class Visit:
     number: str | None = None
     callback: str | None = None
     state: str = "in_menu"
+    whose: str = ""
+    """Whose number that certainly is; empty: nobody knows."""
     queue: str = ""
     priority: int = 0
     placed: float = 0.0
@@ -74,7 +76,7 @@ class Visit:
     """Why they were led out of the queue."""
     brought: tuple[int, frozenset[str], str | None, str | None] = (0, frozenset(), None, None)
     """Priority, skills, agent wanted and last agent, which become theirs when they get a place."""
-    promise: "Promise | None" = None
+    promises: "list[Promise]" = field(default_factory=list)
     """That they would be called back: settled when they get a place."""
     came_to: str = ""
     """The queue that they wanted, wherever it led them: its advantage is the bound on a promised place."""
@@ -105,6 +107,7 @@ class Promise:
     priority: int
     skills: frozenset[str]
     asked_from: str | None = None
+    whose: str = ""
     attempts: int = 0
     started: int = 0
     call: str | None = None
@@ -116,6 +119,13 @@ def person_of(number: str | None) -> str | None:
     if (number or "").strip().startswith("+82"):
         return "0" + digits[2:].lstrip("0")
     return digits or number
+
+
+def are_one(one: Visit | Promise, other: Visit | Promise) -> bool:
+    """Whether both are the same person's, as far as can be told."""
+    if not one.number or not other.number:
+        return False
+    return person_of(one.number) == person_of(other.number) or (one.whose == other.whose != "")
 
 
 def still_needed(asked: frozenset[str], steps: Iterable[Relaxation]) -> frozenset[str]:

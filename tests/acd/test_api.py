@@ -83,12 +83,16 @@ class Clock:
 class Desk:
     """A floor with one queue of each kind of agent, and a client of its API."""
 
-    def __init__(self, database: Database, runner: Runner, engine: Engine, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, runner: Runner, engine: Engine, ledger: Ledger, clock: Clock, people: dict[str, str]
+    ) -> None:
         self.database = database
         self.runner = runner
         self.engine = engine
         self.ledger = ledger
         self.clock = clock
+        self.people = people
+        """Whose number each is."""
         app = FastAPI()
         floor = FloorStore(database)
         desk = CallDesk(CallStore(database), ledger, floor, Joins(), engine)
@@ -132,9 +136,12 @@ async def desk(database: Database, tmp_path: Path) -> AsyncIterator[Desk]:
     )
     engine, clock = Engine(floor), Clock()
     ledger = Ledger(database, tmp_path / "spool.jsonl")
-    runner = Runner(engine, clock, lambda command: None, [], 1, ledger=ledger.hear)
+    people: dict[str, str] = {}
+    runner = Runner(
+        engine, clock, lambda command: None, [], 1, ledger=ledger.hear, whose=lambda number: people.get(number, "")
+    )
     task = asyncio.create_task(runner.run())
-    yield Desk(database, runner, engine, ledger, clock)
+    yield Desk(database, runner, engine, ledger, clock, people)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task

@@ -342,7 +342,7 @@ def attempted(call: CallId = ATTEMPT) -> list[Effect]:
 
 
 def test_two_promises_to_one_person_are_found_out() -> None:
-    Tale().breaks("one open promise per number", promised(), promised(B2))
+    Tale().breaks("one open promise per person", promised(), promised(B2))
 
 
 def test_two_attempts_at_once_are_found_out() -> None:

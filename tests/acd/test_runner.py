@@ -18,6 +18,7 @@ from changgu.acd.events import (
     AgentNotReady,
     AgentReady,
     CallArrived,
+    CallbackAsked,
     CallerDialledIn,
     CallerHungUp,
     DeadlinePassed,
@@ -37,7 +38,7 @@ from changgu.acd.facts import (
     Recorded,
 )
 from changgu.acd.floor_json import floor_digest
-from changgu.acd.identity import AgentId, CallId, Instant, OfferId, QueueName
+from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, QueueName
 from changgu.acd.queues import Agent, Floor, Queue
 from changgu.acd.runner import LISTENERS_WAIT, InboxFull, Runner, SteadyClock
 
@@ -91,14 +92,15 @@ class Floorful:
     """A runner with everything around it noted in one list."""
 
     def __init__(
-        self, clock: HandWoundClock | None = None, first_seq: int = 1, *, engine: SmallEngine | None = None
-    ) -> None:
+        self, clock: HandWoundClock | None = None, first_seq: int = 1, *, engine: SmallEngine | None = None,
+        whose: Callable[[str], str] = lambda number: "",
+    ) -> None:  # fmt: skip
         self.engine = engine or SmallEngine()
         self.clock = clock or HandWoundClock()
         self.noted: list[tuple[str, object]] = []
         self.runner = Runner(
             self.engine, self.clock, self.do, [self.listener("pop"), self.listener("board")], first_seq,
-            ledger=self.listener("ledger"),
+            ledger=self.listener("ledger"), whose=whose,
         )  # fmt: skip
 
     def do(self, command: Command) -> None:
@@ -484,3 +486,20 @@ def test_after_a_restart_time_goes_on_from_the_ledgers_last_line() -> None:
 def test_a_ledger_hours_ahead_of_the_clock_is_said_and_not_followed(caplog: pytest.LogCaptureFixture) -> None:
     assert SteadyClock(T0 + 9 * 3600, wall=lambda: T0, steady=lambda: 0.0).now() == T0
     assert "32400 s ahead" in caplog.text
+
+
+async def test_the_engine_is_told_whose_number_it_is_and_so_is_whoever_replays_the_ledger() -> None:
+    floor = Floorful(whose=lambda number: "7" if number == "5010" else "")
+    known = CallerDialledIn(CallId("c1"), "5010", "1000")
+    unknown = CallerDialledIn(CallId("c2"), "5011", "1000")
+    asked = CallbackAsked(CallbackId("cb1"), "5010", QueueName("network"))
+    async with floor.running():
+        for event in (known, unknown, dial("withheld"), asked):
+            floor.runner.post(event)
+        await floor.settle()
+
+    handled = {event.call: event for event, _ in floor.engine.handled if isinstance(event, CallerDialledIn)}
+    assert {call: event.person for call, event in handled.items()} == {"c1": "7", "c2": "", "withheld": ""}
+    assert [event.person for event, _ in floor.engine.handled if isinstance(event, CallbackAsked)] == ["7"]
+    written = [recorded for who, recorded in floor.noted if who == "ledger" and isinstance(recorded, Recorded)]
+    assert [recorded.because for recorded in written if recorded.because] == list(handled.values())

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec import structs
 
 from changgu.acd import commands as c
 from changgu.acd import events as e
@@ -35,6 +36,7 @@ from tests.acd.oracle_floors import (
     callback_rules,
     needs,
 )
+from tests.acd.oracle_pages import person_of
 from tests.support.floor import OPENING
 
 pytestmark = [pytest.mark.patient, pytest.mark.timeout(1500)]
@@ -127,6 +129,8 @@ class AnyFloor(RuleBasedStateMachine):
         self.calls: list[CallId] = []
         self.attempts: list[CallOffered] = []
         self.asked = 0
+        self.directory: dict[str, str] = {}
+        """Whose number each certainly is."""
         self.ordinary: Floor | None = None
         """The floor before the emergency plan that is on."""
         self.configure(plan)
@@ -149,11 +153,19 @@ class AnyFloor(RuleBasedStateMachine):
         self.settle(None, effects, self.oracle.configure(plan, self.now, effects))
 
     def tell(self, event: e.Event) -> None:
+        event = self.with_person(event)
         effects = self.engine.handle(event, self.now)
         self.settle(event, effects, self.oracle.handle(event, self.now, effects))
         due = self.engine.next_deadline()
         if due is not None and due < self.now and not isinstance(event, e.DeadlinePassed):
             self.tell(e.DeadlinePassed())
+
+    def with_person(self, event: e.Event) -> e.Event:
+        match event:
+            case e.CallerDialledIn(caller=str(number)) | e.CallbackAsked(number=number):
+                return structs.replace(event, person=self.directory.get(person_of(number) or "", ""))
+            case _:
+                return event
 
     def settle(self, event: e.Event | None, effects: list[Effect], offers: list[tuple[str, str]]) -> None:
         self.watch.check(event, self.now, effects)
@@ -181,6 +193,10 @@ class AnyFloor(RuleBasedStateMachine):
             return LOGINS[0], CallId("unheard-of"), OfferId(99)
         offer = self.attempts[-1 - index % len(self.attempts)]
         return offer.agent, offer.call, offer.offer
+
+    @rule(number=st.sampled_from(NUMBERS[:2]), person=st.sampled_from(["7", "7", "8", ""]))
+    def the_directory_learns_whose_number_it_is(self, number: str, person: str) -> None:
+        self.directory[number] = person
 
     # Callers
 

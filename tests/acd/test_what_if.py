@@ -82,6 +82,10 @@ def recorded(traffic: Traffic, floor: Floor = FLOOR) -> tuple[Kpis, list[Recorde
     return play(traffic, floor, ledger=ledger.append), ledger
 
 
+def booked(ledger: list[Recorded]) -> list[CallbackBooked]:
+    return [entry.fact for entry in ledger if isinstance(entry.fact, CallbackBooked)]
+
+
 def read_back(ledger: list[Recorded]) -> Traffic:
     recording = Recording(T0, T0 + HOUR)
     for entry in ledger:
@@ -206,7 +210,8 @@ def test_overflow_keys_and_call_backs_are_played_too() -> None:
     )
     floor = replace(FLOOR, queues=(network, FLOOR.queues[1]), agents=FLOOR.agents[:2])
     traffic = an_hour(6, per_minute=3)
-    visits = [replace(visit, key="1") if number % 3 == 0 else visit for number, visit in enumerate(traffic.visits)]
+    people = [replace(visit, person=str(number)) for number, visit in enumerate(traffic.visits)]
+    visits = [replace(visit, key="1") if number % 3 == 0 else visit for number, visit in enumerate(people)]
     asked = (T0 + 120, CallbackAsked(CallbackId("b1"), "01099998888", NETWORK))
     kpis, ledger = recorded(replace(traffic, visits=visits, presence=[*traffic.presence, asked]), floor)
 
@@ -216,6 +221,8 @@ def test_overflow_keys_and_call_backs_are_played_too() -> None:
     again = read_back(ledger)
     assert [visit.call for visit in again.visits] == [visit.call for visit in visits]
     assert any(visit.key == "1" for visit in again.visits)
+    assert [visit.person for visit in again.visits] == [visit.person for visit in visits]
+    assert {fact.callback for fact in booked(ledger) if not fact.person} == {"b1"}
     assert asked in again.presence
 
 

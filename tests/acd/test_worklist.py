@@ -114,6 +114,18 @@ async def test_one_promise_for_each_number(desk: Desk) -> None:
     assert (answer.status_code, answer.json()["field"]) == (409, "number")
 
 
+async def test_one_promise_for_each_person(desk: Desk, show: Show) -> None:
+    """Whoever books it reads why, as it is not this number that is promised already."""
+    mobile, wish = "01000000002", {"number": HONG, "queue": "network"}
+    desk.people.update({HONG: "7", mobile: "7"})
+    await desk.ask("POST", "/callbacks", "boss", json={"number": mobile, "queue": "network"})
+    answer = await desk.ask("POST", "/callbacks", "boss", json=wish)
+
+    assert (answer.status_code, answer.json()["field"]) == (409, "number")
+    assert "그 사용자에게 다른 번호로 콜백이 예약되어 있습니다." in (await show("/callbacks", **wish)).text
+    assert [one["number"] for one in (await desk.get("/callbacks"))["items"]] == [mobile]
+
+
 async def test_a_promise_for_later_is_planned_and_moved_into_proper_hours(desk: Desk) -> None:
     wish = {"number": HONG, "queue": "network", "not_before": "2026-09-25T21:00:00+09:00"}
     body = (await desk.ask("POST", "/callbacks", "boss", json=wish)).json()

@@ -39,10 +39,20 @@ wrap_up = "5s"
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Service]:
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
     database = Database(f"sqlite+aiosqlite:///{tmp_path / 'changgu.sqlite'}")
     async with database.engine.begin() as connection:
         await connection.run_sync(METADATA.create_all)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def service(tmp_path: Path, database: Database) -> Service:
+    return await begun(tmp_path, database)
+
+
+async def begun(tmp_path: Path, database: Database) -> Service:
     floors = FloorStore(database)
     await floors.seed()
     await floors.save(agents=[
@@ -56,8 +66,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     ledger = Ledger(database, tmp_path / "spool.jsonl")
     prompts = PromptStore(tmp_path / "sounds", None, CountingVoice(), {"ko": sentences("ko")})
     past = await Past.read(ledger, ZoneInfo(settings.desk.time_zone))
-    yield Service(settings, secrets_of(tmp_path), database, keeper, versions, prompts, ledger, past)
-    await database.close()
+    return Service(settings, secrets_of(tmp_path), database, keeper, versions, prompts, ledger, past)
 
 
 async def test_the_queues_and_the_call_backs_are_those_of_the_floor_that_holds_now(service: Service) -> None:

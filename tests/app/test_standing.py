@@ -12,7 +12,7 @@ from changgu.acd.facts import Direction
 from changgu.acd.identity import AgentId, CallId, QueueName
 from changgu.acd.queues import Floor, Queue
 from changgu.acd.store import CallStore
-from changgu.app.joins import REPEATED_WITHIN, CallerStandings
+from changgu.app.joins import REPEATED_WITHIN, CallerStandings, KnownPeople
 from changgu.app.page_joins import CallbackNumbers
 from changgu.app.schema import METADATA
 from changgu.directory.numbers import Numbering
@@ -142,3 +142,17 @@ async def test_of_a_number_that_no_one_person_has_nothing_is_known_at_once(rooms
     assert rooms.standings.at_once(HONG) is None, "the directory has changed since"
     await rooms.directory.known.refresh()
     assert rooms.standings.at_once(HONG) == Standing(), f"shared by {person.name} and another"
+
+
+async def test_whose_number_it_certainly_is_is_told_from_memory_alone(rooms: Rooms) -> None:
+    people = KnownPeople(rooms.directory)
+    person = await rooms.person()
+    numbers = [NumberWritten(number) for number in ("010-1234-5678", "5010", "5011")]
+    await rooms.directory.update(person.id, PersonWritten({}, numbers), "kim")
+    await rooms.person(number="5011")
+    assert people.whose(HONG) == "", "the memory has yet to be filled"
+    await rooms.directory.known.refresh()
+
+    whose = {number: people.whose(number) for number in (HONG, "+82 10-1234-5678", "5010", "5011", "5012", "anonymous")}
+    mine = str(person.id)
+    assert whose == {HONG: mine, "+82 10-1234-5678": mine, "5010": mine, "5011": "", "5012": "", "anonymous": ""}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from changgu.acd.call_state import IN_QUEUE, SPOKEN
-from changgu.acd.callbacks import attempt_id, credited, next_hour_to_call, person_key, too_late
+from changgu.acd.callbacks import attempt_id, credited, known_by, next_hour_to_call, too_late
 from changgu.acd.commands import StopRinging
 from changgu.acd.events import CallbackAsked, CallbackCancelled
 from changgu.acd.facts import (
@@ -48,25 +48,26 @@ class CallbackDesk:
         if event.queue not in state.queues or not event.number:
             self._hand.ignore(event, "no such queue or no number", now, call=event.call)
             return
-        person = person_key(event.number)
-        if self._is_taken(event.callback, person):
+        them = known_by(event.number, event.person)
+        if self._is_taken(event.callback, them):
             self._hand.ignore(event, "to be called back already", now, call=event.call)
             return
         named = state.calls.get(event.call) if event.call is not None else None
-        theirs = [call for call in state.calls.values() if call.person == person]
+        theirs = [call for call in state.calls.values() if _is_theirs(call, them)]
         asked_from = self._spoken_by(event.by, theirs) if event.call is None else event.call
         placed_at = now if event.since is None else min(now, event.since)
         priority, skills = event.priority, event.skills
-        heard = [*theirs, *self._wrapped_up(person)] if named is None else [named]
+        heard = [*theirs, *self._wrapped_up(them)] if named is None else [named]
         language = next(filter(None, [event.language, *(call.language for call in heard)]), "")
         if named is not None and named.queued_at is not None and named.state not in SPOKEN:
             placed_at = min(placed_at, named.placed_at)
             priority, skills = priority or named.priority, skills or named.needs
-        earliest = max(now, event.not_before or now, state.let_be_until(person))
+        earliest = max(now, event.not_before or now, state.people.let_be_until(them))
         due_at = next_hour_to_call(earliest, state.queue(event.queue).callbacks, state.zone, state.rules.holidays)
         self._hand.note(
             CallbackBooked(
-                event.callback, event.number, event.queue, due_at, placed_at, priority, skills, asked_from, language
+                event.callback, event.number, event.queue, due_at, placed_at, priority, skills, asked_from, language,
+                event.person,
             ),
             now,
         )
@@ -74,24 +75,24 @@ class CallbackDesk:
         if record.due is not None and record.due <= now:
             self.due(record, now)
 
-    def _is_taken(self, callback: CallbackId, person: str) -> bool:
+    def _is_taken(self, callback: CallbackId, them: tuple[str, ...]) -> bool:
         """Whether there is this promise or one to this person, or they are being dialled; who is spoken to is not."""
         state = self._state
-        if person in state.callback_of or callback in state.callbacks:
+        if callback in state.callbacks or state.people.promises_to(them):
             return True
         attempts = [call for call in state.calls.values() if call.callback is not None]
         return any(
-            call.callback == callback or (call.person == person and call.state not in SPOKEN) for call in attempts
+            call.callback == callback or (_is_theirs(call, them) and call.state not in SPOKEN) for call in attempts
         )
 
     def _spoken_by(self, agent: str | None, theirs: list[CallRecord]) -> CallId | None:
         """The one of somebody's calls in which this agent speaks with them."""
         return next((call.call for call in theirs if call.state in SPOKEN and call.agent == agent), None)
 
-    def _wrapped_up(self, person: str) -> list[CallRecord]:
+    def _wrapped_up(self, them: tuple[str, ...]) -> list[CallRecord]:
         """The calls with this person that agents wrap up, the latest first; they may still be speaking in one."""
         spoke_in = [agent.spoke_in for agent in self._state.agents.values()]
-        theirs = [call for call in spoke_in if call is not None and call.person == person]
+        theirs = [call for call in spoke_in if call is not None and _is_theirs(call, them)]
         return sorted(theirs, key=_answered_at, reverse=True)
 
     def cancelled(self, event: CallbackCancelled, now: Instant) -> None:
@@ -116,7 +117,8 @@ class CallbackDesk:
         number = record.dialled + 1
         while (call := attempt_id(record.callback, number)) in state.calls or call in state.ended:
             number += 1
-        self._hand.note(CallStarted(call, Direction.OUTBOUND, record.number, "", record.callback), now)
+        started = CallStarted(call, Direction.OUTBOUND, record.number, "", record.callback, None, record.person)
+        self._hand.note(started, now)
         placed_at = credited(record.placed_at, record.due_at, rules)
         self._hand.note(
             CallQueued(call, record.queue, record.priority, record.skills, placed_at, language=record.language), now
@@ -146,16 +148,16 @@ class CallbackDesk:
         self._drop(call, "hours", now)
         self.attempt_over(call, "hours", now, dialled=False)
 
-    def called_in(self, person: str | None, now: Instant) -> None:
+    def called_in(self, them: tuple[str, ...], now: Instant) -> None:
         """Who is to be called back is on the line themselves: an attempt that dialled nobody yet is not made.
 
         The promise keeps its place and its time; a conversation, or their coming to a queue, may settle it first.
         """
-        record = self._state.callback_of.get(person) if person is not None else None
-        call = self._undialled(record) if record is not None else None
-        if record is not None and call is not None:
-            self._drop(call, CALLED_IN, now)
-            self._hand.note(CallbackAttempted(record.callback, record.attempts, record.due_at, CALLED_IN), now)
+        for record in self._state.people.promises_to(them):
+            call = self._undialled(record)
+            if call is not None:
+                self._drop(call, CALLED_IN, now)
+                self._hand.note(CallbackAttempted(record.callback, record.attempts, record.due_at, CALLED_IN), now)
 
     def close(self, record: CallbackRecord, end: CallbackEnd, now: Instant, *, by: str | None = None) -> None:
         """Settles a promise early; an attempt that has not been dialled is not made."""
@@ -180,6 +182,10 @@ class CallbackDesk:
         hand.note(CallEnded(call.call, Outcome.NOT_REACHED, Ender.DESK, reason), now)
         for _, agent in concerned:
             hand.move(agent, OfferWithdrawn, now, call=call.call)
+
+
+def _is_theirs(call: CallRecord, them: tuple[str, ...]) -> bool:
+    return any(key in them for key in call.known_by)
 
 
 def _answered_at(call: CallRecord) -> Instant:

@@ -38,8 +38,19 @@ def too_late(at: Instant, rules: CallbackRules, zone: ZoneInfo, holidays: Collec
     return next_hour_to_call(at, rules, zone, holidays) > at
 
 
-def person_key(number: str) -> str:
-    """What tells whether two numbers are one person's: `+82 10-1234-5678` and `01012345678` are."""
+def known_by(number: str | None, person: str) -> tuple[str, ...]:
+    """By what it is told whether two calls or promises are one person's; nothing for a withheld number.
+
+    `person` is the directory's id of the one person whose number that certainly is; empty: not known.
+    """
+    key = number_key(number) if number is not None else ""
+    if not key:
+        return ()
+    return (key, f"@{person}") if person else (key,)
+
+
+def number_key(number: str) -> str:
+    """What tells whether two ways of writing a number are one: `+82 10-1234-5678` and `01012345678` are."""
     if number.isdigit():
         return number
     digits = "".join(filter(str.isdigit, number))

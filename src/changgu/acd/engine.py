@@ -220,7 +220,7 @@ class Engine:
             "callbacks": dict(self.callbacks),
             "ended": list(self._state.ended),
             "abandoned": dict(self._state.abandoned),
-            "spoken_to": dict(self._state.spoken_to),
+            "spoken_to": dict(self._state.people.spoken_to),
             "next_offer": self._state.next_offer,
             "next_deadline": self.next_deadline(),
         }

@@ -24,6 +24,8 @@ class CallerDialledIn(Message, frozen=True):
     """When they really came, if that was before this news: they waited elsewhere while we were away."""
     turned_away: bool = False
     """The desk has as many callers as it may have: this one is being refused, by a sentence or the busy tone."""
+    person: str = ""
+    """Whose number that certainly is, by the directory's id; empty: not known."""
 
 
 class MenuStepReached(Message, frozen=True):
@@ -194,6 +196,8 @@ class CallbackAsked(Message, frozen=True):
     in the desk's own."""
     by: str | None = None
     """Who books it, if somebody does: what an agent promises to whom they speak with is promised in that call."""
+    person: str = ""
+    """Whose number that certainly is, by the directory's id; empty: not known."""
 
 
 class CallbackCancelled(Message, frozen=True):

@@ -125,6 +125,8 @@ class CallStarted(Message, frozen=True):
     """The promise that this outbound call keeps."""
     since: Instant | None = None
     """When they really came, if that was before this fact."""
+    person: str = ""
+    """Whose number the caller's certainly is, by the directory's id; empty: not known."""
 
 
 class MenuStepTaken(Message, frozen=True):
@@ -374,6 +376,8 @@ class CallbackBooked(Message, frozen=True):
     """The call in which it was promised: the one named, else the one in which who books it speaks with them."""
     language: str = ""
     """In which they will be spoken to; empty: in the desk's own."""
+    person: str = ""
+    """Whose number that certainly is, by the directory's id; empty: not known."""
 
 
 class CallbackAttempted(Message, frozen=True):

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from changgu.acd.agent_state import LOGGED_OUT, ON_A_CALL, READY, RESERVED, RESTING
 from changgu.acd.agent_words import AgentState
 from changgu.acd.call_state import CONNECTING, ENDED, HELD, IN_MENU, OFFERED, SPOKEN, TALKING, WAITING
-from changgu.acd.callbacks import AFTER_TALK, person_key
+from changgu.acd.callbacks import AFTER_TALK, known_by
 from changgu.acd.estimated_wait import Forecast
 from changgu.acd.events import CallerHungUp
 from changgu.acd.facts import (
@@ -51,6 +51,7 @@ from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, QueueName
 from changgu.acd.limits import Limits
 from changgu.acd.lines import Lines
 from changgu.acd.outlook import Outlook
+from changgu.acd.people import People
 from changgu.acd.promises import SAME, Promise
 from changgu.acd.queues import ON_ARRIVAL, Agent, Floor, Queue, Rules, Way
 from changgu.acd.records import AWAY, AgentRecord, CallbackRecord, CallRecord
@@ -61,9 +62,6 @@ ENDED_CALLS_REMEMBERED: Final = 4096
 
 ABANDONERS_REMEMBERED: Final = 4096
 """How many numbers of callers who gave up are known, to serve them sooner when they call again."""
-
-SPOKEN_TO_REMEMBERED: Final = 16_384
-"""How many numbers are known of people who were just spoken to: all, while no more than 136 are let go in a second."""
 
 MISSES: Final = frozenset({OfferEnd.NO_ANSWER, OfferEnd.FAILED, OfferEnd.AGENT_LEFT})
 GIVES_WAY: Final = frozenset({*MISSES, OfferEnd.WITHDRAWN})
@@ -85,18 +83,11 @@ class FloorState:
         """Signed out and off the list: what is known of them when they are listed again."""
         self.calls: dict[CallId, CallRecord] = {}
         self.callbacks: dict[CallbackId, CallbackRecord] = {}
-        self.callback_of: dict[str, CallbackRecord] = {}
-        """Open promises by number: one for each person."""
-        self.callbacks_from: dict[CallId, dict[CallbackId, CallbackRecord]] = {}
-        """Open promises by the call in which they were made, the first made first."""
-        self.on_the_line: dict[str, int] = {}
-        """How many live calls there are of each person, those in which we dial them included."""
+        self.people = People()
         self.ended: OrderedDict[CallId, None] = OrderedDict()
         """The latest ended calls, oldest first."""
         self.abandoned: OrderedDict[str, Instant] = OrderedDict()
         """When callers last gave up waiting, by number, oldest first."""
-        self.spoken_to: OrderedDict[str, Instant] = OrderedDict()
-        """When the last conversations with people ended, by number, oldest first; no longer than AFTER_TALK matters."""
         self.last_offered: dict[QueueName, AgentId] = {}
         self.outlook = Outlook()
         self.next_offer = first_offer
@@ -221,11 +212,6 @@ class FloorState:
         """How much the lines and the limits hold, dead entries included."""
         return len(self.limits.deadlines) + self.lines.entries()
 
-    def let_be_until(self, person: str) -> Instant:
-        """When somebody who has just been spoken to may be dialled again; 0 for anybody else."""
-        at = self.spoken_to.get(person)
-        return 0.0 if at is None else at + AFTER_TALK.total_seconds()
-
     # Facts
 
     def apply(self, fact: Fact, at: Instant) -> None:
@@ -251,8 +237,8 @@ class FloorState:
 
     def _call_started(self, fact: CallStarted, at: Instant) -> None:
         since = at if fact.since is None else fact.since
-        person = None if fact.caller is None else person_key(fact.caller)
-        call = self.calls[fact.call] = CallRecord(fact.call, fact.caller, fact.dialled, since, fact.callback, person)
+        them = known_by(fact.caller, fact.person)
+        call = self.calls[fact.call] = CallRecord(fact.call, fact.caller, fact.dialled, since, fact.callback, them)
         if fact.callback is not None:
             call.reached = False
             callback = self.callbacks.get(fact.callback)
@@ -260,11 +246,9 @@ class FloorState:
                 callback.call = fact.call
                 callback.dialled += 1
                 self.limits.deadlines.set(callback, None)
-        if person:
-            self.on_the_line[person] = self.on_the_line.get(person, 0) + 1
-            promise = self.callback_of.get(person)
-            if promise is not None:
-                self.limits.deadlines.set(promise, None)
+        self.people.came(call)
+        for promise in self.people.promises_to(them):
+            self.limits.deadlines.set(promise, None)
 
     def _call_queued(self, fact: CallQueued, at: Instant) -> None:
         call = self.calls.get(fact.call)
@@ -455,25 +439,14 @@ class FloorState:
                 self.agent(login).offer = None
             if call.due is not None:
                 self.limits.deadlines.set(call, None)
-            if call.person is not None and fact.outcome in GAVE_UP:
-                _remember(self.abandoned, call.person, at, ABANDONERS_REMEMBERED)
+            if call.known_by and fact.outcome in GAVE_UP:
+                _remember(self.abandoned, call.known_by[0], at, ABANDONERS_REMEMBERED)
             self._line_is_free(call, at, spoken=spoken)
         _remember(self.ended, fact.call, None, ENDED_CALLS_REMEMBERED)
 
     def _line_is_free(self, call: CallRecord, at: Instant, *, spoken: bool) -> None:
         """Promises that hang on a call which has ended are looked at again."""
-        promised = self.callbacks_from.get(call.call)
-        concerned = [] if promised is None else list(promised.values())
-        if call.person:
-            theirs = self.callback_of.get(call.person)
-            if theirs is not None and theirs.asked_from != call.call:
-                concerned.append(theirs)
-            others = self.on_the_line.pop(call.person) - 1
-            if others:
-                self.on_the_line[call.person] = others
-            if spoken:
-                _remember(self.spoken_to, call.person, at, SPOKEN_TO_REMEMBERED)
-        for record in concerned:
+        for record in self.people.left(call, at, spoken=spoken):
             if record.call is None:
                 if spoken:
                     record.due_at = max(record.due_at, at + AFTER_TALK.total_seconds())
@@ -553,17 +526,16 @@ class FloorState:
 
     def _attempt_due(self, record: CallbackRecord) -> Instant | None:
         """Nobody is dialled while they are on the line with us, or in the call they asked from."""
-        on_the_line = record.asked_from in self.calls or person_key(record.number) in self.on_the_line
+        on_the_line = record.asked_from in self.calls or self.people.are_on_the_line(record.known_by)
         return None if record.call is not None or on_the_line else record.due_at
 
     def _callback_booked(self, fact: CallbackBooked, at: Instant) -> None:
         record = CallbackRecord(
             fact.callback, fact.number, fact.queue, fact.due_at, fact.placed_at, fact.priority, fact.skills, fact.call,
-            fact.language,
+            fact.language, fact.person, known_by(fact.number, fact.person),
         )  # fmt: skip
-        self.callbacks[fact.callback] = self.callback_of[person_key(fact.number)] = record
-        if fact.call is not None:
-            self.callbacks_from.setdefault(fact.call, {})[fact.callback] = record
+        self.callbacks[fact.callback] = record
+        self.people.promise(record)
         self.limits.deadlines.set(record, self._attempt_due(record))
 
     def _callback_attempted(self, fact: CallbackAttempted, at: Instant) -> None:
@@ -575,12 +547,7 @@ class FloorState:
     def _callback_closed(self, fact: CallbackClosed, at: Instant) -> None:
         record = self.callbacks.pop(fact.callback, None)
         if record is not None:
-            self.callback_of.pop(person_key(record.number), None)
-            if record.asked_from is not None:
-                promised = self.callbacks_from[record.asked_from]
-                promised.pop(fact.callback, None)
-                if not promised:
-                    del self.callbacks_from[record.asked_from]
+            self.people.settle(record)
             self.limits.deadlines.set(record, None)
 
     def _floor_taken_up(self, fact: FloorTakenUp, at: Instant) -> None:

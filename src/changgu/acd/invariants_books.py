@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
 from changgu.acd.call_state import IN_QUEUE, SPOKEN, CallState
-from changgu.acd.callbacks import AFTER_TALK, person_key
+from changgu.acd.callbacks import AFTER_TALK, known_by
 from changgu.acd.commands import DialPerson, HangUpAgent, RingAgent, StopRinging
 from changgu.acd.engine import Effect
 from changgu.acd.events import AgentHungUp, AgentReady, ConversationMissing, Event, RingFailed
@@ -101,6 +101,7 @@ class CallerPage:
     number: str | None
     direction: Direction
     callback: CallbackId | None = None
+    person: str = ""
     state: CallState = CallState.IN_MENU
     queue: QueueName | None = None
     priority: int = 0
@@ -132,6 +133,11 @@ class CallerPage:
     announced_at: Instant | None = None
     dials: int = 0
     reached: bool = False
+
+    @property
+    def whose(self) -> frozenset[str]:
+        """What tells whose call it is."""
+        return frozenset(known_by(self.number, self.person))
 
     @property
     def outbound(self) -> bool:
@@ -184,6 +190,12 @@ class PromisePage:
     asked_from: CallId | None = None
     """The call in which it was promised."""
     attempts: int = 0
+    person: str = ""
+
+    @property
+    def whose(self) -> frozenset[str]:
+        """What tells to whom it was made."""
+        return frozenset(known_by(self.number, self.person))
 
 
 class Books:
@@ -194,7 +206,7 @@ class Books:
         self.agents: dict[AgentId, AgentPage] = {}
         self.promises: dict[CallbackId, PromisePage] = {}
         self.spoken_to: dict[str, Instant] = {}
-        """When the last conversation with each person ended, by number."""
+        """When the last conversation with each person ended, by number and by person."""
         self.outcomes: dict[CallId, Outcome] = {}
         self.waiting: dict[CallId, CallerPage] = {}
         self.ready: dict[AgentId, AgentPage] = {}
@@ -322,11 +334,8 @@ class Books:
 
     def calls_of(self, promise: PromisePage) -> list[CallerPage]:
         """Live calls of the person who was promised one, and the one in which it was promised."""
-        person = person_key(promise.number)
         return [
-            page
-            for page in self.calls.values()
-            if page.call == promise.asked_from or (page.number and person_key(page.number) == person)
+            page for page in self.calls.values() if page.call == promise.asked_from or page.whose & promise.whose
         ]
 
     # Reading
@@ -347,7 +356,7 @@ class Books:
             reader(message, now)
 
     def _call_started(self, fact: CallStarted, now: Instant) -> None:
-        page = CallerPage(fact.call, fact.caller, fact.direction, fact.callback)
+        page = CallerPage(fact.call, fact.caller, fact.direction, fact.callback, fact.person)
         self.calls[fact.call] = page
         if page.outbound:
             self.outbound[fact.call] = page
@@ -452,9 +461,9 @@ class Books:
     def _call_ended(self, fact: CallEnded, now: Instant) -> None:
         page = self.calls.pop(fact.call)
         if page.state in SPOKEN:
-            self.spoken_to[person_key(page.number or "")] = now
+            self.spoken_to |= dict.fromkeys(page.whose, now)
             for promise in self.promises.values():
-                if fact.call == promise.asked_from or person_key(promise.number) == person_key(page.number or ""):
+                if fact.call == promise.asked_from or promise.whose & page.whose:
                     promise.due_at = max(promise.due_at, now + AFTER_TALK.total_seconds())
         for offer, login in page.offers.items():
             self._let_go(self.agent(login), offer)
@@ -505,7 +514,7 @@ class Books:
 
     def _booked(self, fact: CallbackBooked, now: Instant) -> None:
         self.promises[fact.callback] = PromisePage(
-            fact.callback, fact.number, fact.queue, fact.due_at, fact.placed_at, fact.call
+            fact.callback, fact.number, fact.queue, fact.due_at, fact.placed_at, fact.call, person=fact.person
         )
 
     def _attempted(self, fact: CallbackAttempted, now: Instant) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from changgu.acd.call_state import SPOKEN
-from changgu.acd.callbacks import AFTER_TALK, person_key
+from changgu.acd.callbacks import AFTER_TALK, known_by
 from changgu.acd.commands import DialPerson
 from changgu.acd.facts import CallbackBooked, CallbackClosed, CallbackEnd
 from changgu.acd.identity import Instant, QueueName
@@ -30,11 +30,11 @@ def insist_on_hours(watch: Watch, queue: QueueName | None, now: Instant, about: 
 
 
 def a_promise_is_one_persons(watch: Watch, fact: CallbackBooked, now: Instant) -> None:
-    """One open promise per number; due within the hours."""
+    """One open promise per person, or number of whom nobody knows; due within the hours."""
     books = watch.books
-    person = person_key(fact.number)
-    taken = any(person_key(promise.number) == person for promise in books.promises.values())
-    insist(not taken and fact.callback not in books.promises, "one open promise per number", fact)
+    them = known_by(fact.number, fact.person)
+    taken = any(not promise.whose.isdisjoint(them) for promise in books.promises.values())
+    insist(not taken and fact.callback not in books.promises, "one open promise per person", fact)
     insist(fact.placed_at <= now <= fact.due_at, "a promise is for later", fact)
 
 
@@ -46,8 +46,8 @@ def a_promise_is_settled_once(watch: Watch, fact: CallbackClosed, now: Instant) 
         spoke = any(page.callback == fact.callback and page.state in SPOKEN for page in books.calls.values())
         insist(spoke, "kept is spoken", fact)
     if fact.end is CallbackEnd.CALLED_IN:
-        person = person_key(books.promises[fact.callback].number)
-        came = any(not page.outbound and person_key(page.number or "") == person for page in books.waiting.values())
+        them = books.promises[fact.callback].whose
+        came = any(not page.outbound and page.whose & them for page in books.waiting.values())
         insist(came, "called in is come to wait", fact)
     if fact.end is CallbackEnd.GIVEN_UP and fact.by == "no_such_queue":
         insist(books.promises[fact.callback].queue not in books.queues, "given up with its queue", fact)
@@ -63,10 +63,9 @@ def nobody_is_dialled_twice(watch: Watch, command: DialPerson, now: Instant) -> 
     insist(page is not None and page.outbound and page.dials == 0, "never two dials at once", command)
     assert page is not None
     insist(page.offers or page.winner, "a dial has its agent", (command, page))
-    person = person_key(command.number)
-    others = [one for one in watch.books.calls.values() if one is not page and person_key(one.number or "") == person]
+    others = [one for one in watch.books.calls.values() if one is not page and one.whose & page.whose]
     insist(not others, "nobody is dialled while they are on the line", (command, others))
-    let_go = watch.books.spoken_to.get(person)
+    let_go = max((at for key in page.whose if (at := watch.books.spoken_to.get(key)) is not None), default=None)
     insist(let_go is None or now >= let_go + AFTER, "nobody is dialled so soon after a conversation", (command, let_go))
     insist_on_hours(watch, page.queue, now, command)
 
@@ -76,8 +75,8 @@ def callbacks_are_bounded(watch: Watch, step: Step) -> None:
     books = watch.books
     if not books.outbound:
         return
-    numbers = Counter(person_key(page.number or "") for page in books.outbound.values() if page.state not in SPOKEN)
-    insist(max(numbers.values(), default=0) <= 1, "one attempt at a time for each person", numbers)
+    keys = Counter(key for page in books.outbound.values() if page.state not in SPOKEN for key in page.whose)
+    insist(max(keys.values(), default=0) <= 1, "one attempt at a time for each person", keys)
     for page in books.outbound.values():
         if page.dialling:
             insist(page.offers or page.winner, "no dial without an agent", page)

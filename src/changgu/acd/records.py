@@ -202,15 +202,15 @@ class CallRecord(Timed):
 
     __slots__ = (
         "announced", "announced_at", "answered_at", "been_in", "call", "callback", "caller", "dialled",
-        "dials_first", "diverted", "entered_at", "fired", "grounds", "in_line", "key", "language", "last_agent",
-        "line", "missed", "named", "needs", "offers", "opened", "person", "picked_up_at", "placed_at",
+        "dials_first", "diverted", "entered_at", "fired", "grounds", "in_line", "key", "known_by", "language",
+        "last_agent", "line", "missed", "named", "needs", "offers", "opened", "picked_up_at", "placed_at",
         "priority", "promise", "queue", "queued_at", "reach", "reached", "seq", "skills", "started_at", "state",
         "wants",
     )  # fmt: skip
 
     def __init__(
         self, call: CallId, caller: str | None, dialled: str, started_at: Instant,
-        callback: CallbackId | None = None, person: str | None = None,
+        callback: CallbackId | None = None, known_by: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self.due, self.due_stamp = None, 0
         self.call = call
@@ -218,8 +218,8 @@ class CallRecord(Timed):
         self.dialled = dialled
         self.started_at = started_at
         self.callback = callback
-        self.person = person
-        """What tells whose number `caller` is (`callbacks.person_key`)."""
+        self.known_by = known_by
+        """What tells whose call it is (`callbacks.known_by`): their number first, and the person where known."""
         self.state: CallState = IN_MENU
         self.queue: QueueName | None = None
         self.priority: int = 0
@@ -302,6 +302,10 @@ class CallbackRecord(Timed):
     skills: frozenset[str]
     asked_from: CallId | None
     language: str = ""
+    person: str = ""
+    """Whose number that certainly is; empty: not known."""
+    known_by: tuple[str, ...] = ()
+    """What tells to whom it was made (`callbacks.known_by`)."""
     attempts: int = 0
     """Those that count."""
     dialled: int = 0

@@ -14,10 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from changgu.acd.commands import Command, HangUpCaller
 from changgu.acd.engine import Effect, HalfDecided, RequestRefused
 from changgu.acd.event_json import Cause, FloorOpened
-from changgu.acd.events import DeadlinePassed, Event
+from changgu.acd.events import CallbackAsked, CallerDialledIn, DeadlinePassed, Event
 from changgu.acd.facts import CallServedElsewhere, Emergency, Fact, FloorTakenUp, Recorded
 from changgu.acd.floor_json import floor_digest
 from changgu.acd.identity import Instant
@@ -121,7 +123,8 @@ class Runner:
     the order given, and return at once (whoever needs time owns a bounded queue); one that raises is logged and
     the others go on. Whoever asked is answered after all have heard. `ledger` hears first, and is the exception: a
     floor that cannot write down what it does must stop rather than forget, so its exception ends `run`. `advisers`
-    hear before the switch acts, which asks them: like listeners, but with the ledger.
+    hear before the switch acts, which asks them: like listeners, but with the ledger. `whose` tells at once, from
+    memory, who certainly has a number (the id of a person; empty: not known), and never raises.
     `first_seq` is the number of the next fact: the ledger's last number plus one.
     """
 
@@ -135,12 +138,14 @@ class Runner:
         *,
         ledger: Callable[[Recorded], None] | None = None,
         advisers: Sequence[Callable[[Recorded], None]] = (),
+        whose: Callable[[str], str] = lambda number: "",
     ) -> None:
         self.engine = engine
         self._clock = clock
         self._do = do
         self._ledger = ledger
         self._advisers = tuple(advisers)
+        self._whose = whose
         self._listeners = tuple(listeners)
         self._next_seq = first_seq
         self._untold: deque[Recorded] = deque()
@@ -242,32 +247,42 @@ class Runner:
 
     def _handle(self, entry: _Entry) -> None:
         now = self._last = max(self._last, self.now())
+        news = entry.news
         try:
-            if isinstance(entry.news, _Reload):
-                order = entry.news
+            news = self._with_person(news)
+            if isinstance(news, _Reload):
+                order = news
                 effects = self.engine.configure(order.floor, now, order.emergency, order.by, order.why)
-            elif isinstance(entry.news, CallServedElsewhere):
-                effects = [entry.news]
+            elif isinstance(news, CallServedElsewhere):
+                effects = [news]
             else:
-                effects = self.engine.handle(entry.news, now)
+                effects = self.engine.handle(news, now)
         except Exception as trouble:  # the edge of one event: a fault in one call must not end all others
             self.failed_events += 1
-            call = getattr(entry.news, "call", None)
-            logger.exception("the engine failed at %s", type(entry.news).__name__, extra={"call_id": call})
+            call = getattr(news, "call", None)
+            logger.exception("the engine failed at %s", type(news).__name__, extra={"call_id": call})
             if isinstance(trouble, HalfDecided):  # what is true in memory must be true in the ledger
-                self._carry_out(trouble.effects, now, entry.news)
+                self._carry_out(trouble.effects, now, news)
             if entry.asker is not None:
                 self._tell_all()
                 if not entry.asker.done():
                     entry.asker.set_exception(trouble)
             self._wind_timer()
             return
-        refusal = self._carry_out(effects, now, entry.news)
+        refusal = self._carry_out(effects, now, news)
         if entry.asker is not None:
             self._tell_all()
             if not entry.asker.done():
                 entry.asker.set_result(refusal)
         self._wind_timer()
+
+    def _with_person(self, news: Event | _Reload | CallServedElsewhere) -> Event | _Reload | CallServedElsewhere:
+        """With whose number it names: what the engine decides by must stand in the news."""
+        match news:
+            case CallerDialledIn(caller=str(number)) | CallbackAsked(number=number) if person := self._whose(number):
+                return replace(news, person=person)
+            case _:
+                return news
 
     def _carry_out(
         self, effects: Sequence[Effect], now: Instant, news: Event | _Reload | CallServedElsewhere

@@ -72,6 +72,8 @@ class Visit:
     """Seconds until the phone was picked up."""
     rang: float = 0.0
     """Seconds for which a phone rang until the caller gave up: it would have been picked up later than that."""
+    person: str = ""
+    """Whose number the caller's certainly is; empty: not known."""
 
 
 @dataclass(slots=True)
@@ -223,7 +225,7 @@ class Recording:
         started = self._started.pop(cause.call, None)
         visit = self._visits[cause.call] = Visit(cause.call, at, cause)
         if started is not None:
-            visit.caller, visit.dialled = started.caller, started.dialled
+            visit.caller, visit.dialled, visit.person = started.caller, started.dialled, started.person
         self.traffic.visits.append(visit)
 
     def _saw_waiting(self, call: CallId, at: Instant) -> None:

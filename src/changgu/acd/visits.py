@@ -61,11 +61,12 @@ class Visits:
             self._hand.call_may(event, now)
         else:
             since = None if event.since is None else min(event.since, now)
-            self._hand.note(CallStarted(event.call, INBOUND, event.caller, event.dialled, None, since), now)
+            started = CallStarted(event.call, INBOUND, event.caller, event.dialled, None, since, event.person)
+            self._hand.note(started, now)
             if event.turned_away:
                 self._hand.refuse_caller(event.call, Farewell.QUEUE_FULL, DESK_FULL, now)
             else:
-                self._callbacks.called_in(self._state.calls[event.call].person, now)
+                self._callbacks.called_in(self._state.calls[event.call].known_by, now)
 
     def menu_step(self, event: MenuStepReached, now: Instant) -> None:
         """The caller got further in the menu."""
@@ -94,8 +95,8 @@ class Visits:
         priority, grounds = event.priority, event.grounds
         if self._gave_up_lately(call, now):
             priority, grounds = priority + state.rules.repeat_priority, grounds | {REPEAT_CALLER}
-        promise = state.callback_of.get(call.person) if call.person is not None else None
-        if promise is not None:
+        promises = state.people.promises_to(call.known_by)
+        for promise in promises:
             credit = credited(promise.placed_at, now, state.queue(event.queue).callbacks)
             placed_at = credit if placed_at is None else min(placed_at, credit)
             priority = max(priority, promise.priority)
@@ -104,17 +105,18 @@ class Visits:
         # Whoever sends them back need not remember what they came with.
         if came_back and not (event.priority or event.skills or event.agent):
             wish = replace(Wish.of(call), language=language)
-            if promise is not None:
-                wish = replace(wish, priority=max(call.priority, promise.priority))
+            for promise in promises:
+                wish = replace(wish, priority=max(wish.priority, promise.priority))
         newcomer = not came_back and since is None
         self._waiting.enter(
             call, event.queue, wish, now, placed_at=placed_at, entered_at=entered_at, newcomer=newcomer
         )  # fmt: skip
-        if promise is not None and call.state is WAITING:
-            self._callbacks.close(promise, CallbackEnd.CALLED_IN, now)
+        if call.state is WAITING:
+            for promise in promises:
+                self._callbacks.close(promise, CallbackEnd.CALLED_IN, now)
 
     def _gave_up_lately(self, call: CallRecord, now: Instant) -> bool:
-        at = self._state.abandoned.get(call.person) if call.person is not None else None
+        at = self._state.abandoned.get(call.known_by[0]) if call.known_by else None
         return at is not None and now - at <= self._state.rules.repeat_within.total_seconds() > 0
 
     def key_pressed(self, event: KeyPressed, now: Instant) -> None:

@@ -229,7 +229,7 @@ class _Play:
         caller = self.callers[visit.call] = _Caller(
             visit, self._talk_of(visit), self._reaction_of(visit), self.now + patience
         )
-        self.tell(CallerDialledIn(visit.call, visit.caller, visit.dialled))
+        self.tell(CallerDialledIn(visit.call, visit.caller, visit.dialled, person=visit.person))
         self.tell(visit.arrived)
         self._in(patience, lambda: self._gives_up(caller))
 
@@ -264,8 +264,9 @@ class _Play:
                 outcome = Outcome.REDIRECTED
             case Way.CALLBACK:
                 outcome = Outcome.CALLBACK
-                number = caller.visit.caller or command.call
-                self.tell(CallbackAsked(CallbackId(f"w-{command.call}"), number, command.queue, command.call))
+                number, callback = caller.visit.caller or command.call, CallbackId(f"w-{command.call}")
+                person = caller.visit.person
+                self.tell(CallbackAsked(callback, number, command.queue, command.call, person=person))
             case _:
                 outcome = None
         self.tell(MenuEnded(command.call, served=outcome is not None, outcome=outcome))

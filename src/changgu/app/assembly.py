@@ -37,6 +37,7 @@ from changgu.app.joins import (
     NOT_DIALLED,
     CallerConfirmed,
     CallerStandings,
+    KnownPeople,
     MenuLookUps,
     TicketLines,
     WhoCalled,
@@ -321,6 +322,7 @@ class Service:
         self.runner = Runner(
             self.engine, clock, self.telephony.do, self.listeners, past.last_seq + 1, ledger=self.ledger.hear,
             advisers=[self.survey_desk.hear],  # the switch asks it before it hangs up on somebody
+            whose=KnownPeople(self.directory).whose,
         )  # fmt: skip
         self.pages_open = asyncio.Event()
         """To be set once pages are answered."""

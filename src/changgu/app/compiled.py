@@ -32,8 +32,8 @@ SEAL = "sha256"
 
 PARTS = (
     "agent_state", "call_state", "callback_desk", "callbacks", "deadlines", "distribution", "engine", "floor_state",
-    "hand", "handling_times", "limits", "lines", "offers", "outlook", "overflow", "records", "skills", "strategies",
-    "visits", "waiting", "wishes",
+    "hand", "handling_times", "limits", "lines", "offers", "outlook", "overflow", "people", "records", "skills",
+    "strategies", "visits", "waiting", "wishes",
 )  # fmt: skip
 """Modules of `changgu.acd` that every event goes through."""
 

@@ -185,6 +185,18 @@ class CallerStandings:
         )
 
 
+class KnownPeople:
+    """Who certainly has a number. Answers `acd.runner.Runner`, which no database may keep waiting."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def whose(self, number: str) -> str:
+        """The id of the one person who has it; empty for nobody, several, and as long as the directory is not read."""
+        owners = (self._directory.owners_at_once([number]) or {}).get(number, ())
+        return str(owners[0].id) if len(owners) == 1 else ""
+
+
 NOT_DIALLED = {
     Refusal.NO_TRUNK: ("밖으로 거는 회선이 설정되지 않았습니다.", "The desk has no line outside."),
     Refusal.NOT_A_NUMBER: ("전화번호가 아닙니다.", "That is not a telephone number."),

@@ -168,7 +168,7 @@ class Worklist:
         Raises:
             BadInput: a number that is not dialled, a queue that does not exist, a time too far ahead.
             Forbidden: an agent asked for a queue that is not theirs, or for priority.
-            Conflict: this number is to be called back already.
+            Conflict: this number, or its one person at another, is to be called back already.
         """
         queue = QueueName(wish.queue)
         if queue not in {one.name for one in (await self._floor.load_floor()).queues}:
@@ -189,8 +189,9 @@ class Worklist:
         asked = CallbackAsked(callback, number, queue, None, wish.priority, not_before=not_before, by=actor.login)
         await self._asks.ask(asked)
         view = self._live.callbacks.get(callback)
-        if view is None:
-            raise taken  # somebody was faster
+        if view is None:  # also because somebody was faster
+            ko = "이미 콜백이 예약된 번호이거나, 그 사용자에게 다른 번호로 콜백이 예약되어 있습니다."
+            raise Conflict(ko, "This person is to be called back already, perhaps at another number.", field="number")
         (line,) = await self._out([as_it_is(None, view)])
         return line
 
