@@ -9,7 +9,7 @@ import pytest
 
 from changgu.acd.engine import Engine, HalfDecided
 from changgu.acd.event_json import cause_from_text, cause_text
-from changgu.acd.events import CallerDialledIn, Event
+from changgu.acd.events import CallerDialledIn, Event, ToldLate
 from changgu.acd.facts import CallQueued, CallStarted, Direction, FloorTakenUp, Recorded
 from changgu.acd.hand import Effect
 from changgu.acd.identity import CallId, Instant
@@ -108,6 +108,9 @@ class FailsHalfWay:
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         raise HalfDecided([CallStarted(CallId("c1"), Direction.INBOUND, None, "1000")])
+
+    def catch_up(self, event: ToldLate, now: Instant) -> tuple[Instant, list[Effect]]:
+        return now, self.handle(event, now)
 
 
 def test_what_was_true_when_the_engine_failed_is_true_again() -> None:

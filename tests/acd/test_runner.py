@@ -24,6 +24,7 @@ from changgu.acd.events import (
     DeadlinePassed,
     Event,
     PhoneReachable,
+    ToldLate,
 )
 from changgu.acd.facts import (
     CallEnded,
@@ -83,6 +84,10 @@ class SmallEngine:
             case DeadlinePassed() if self.deadline is not None and now >= self.deadline:
                 self.deadline = None
         return []
+
+    def catch_up(self, event: ToldLate, now: Instant) -> tuple[Instant, list[Effect]]:
+        assert event.at is not None
+        return event.at, self.handle(event, event.at)
 
     def next_deadline(self) -> Instant | None:
         return self.deadline
@@ -417,6 +422,27 @@ async def test_a_limit_that_ran_out_while_we_were_away_gives_way_to_what_happene
                 await asyncio.sleep(0)
     kinds = [type(event) for event, _ in floor.engine.handled]
     assert kinds.index(CallerDialledIn) < kinds.index(DeadlinePassed)
+
+
+async def test_what_is_told_late_is_written_with_its_own_time_behind_what_was_written_before() -> None:
+    """And what comes after it with the present: time does not go back for others."""
+
+    class Deciding(SmallEngine):
+        def handle(self, event: Event, now: Instant) -> list[Effect]:
+            if isinstance(event, CallerHungUp):
+                return [CallEnded(event.call, Outcome.ANSWERED, Ender.CALLER)]
+            return []
+
+    floor = Floorful(engine=Deciding())
+    left = [CallerHungUp(CallId("c1")), CallerHungUp(CallId("c2"), at=T0 - 60), CallerHungUp(CallId("c3"))]
+    async with floor.running():
+        for event in left:
+            floor.runner.post(event)
+        await floor.settle()
+    told = [what for who, what in floor.noted if who == "ledger" and isinstance(what, Recorded)]
+    assert [(one.seq, one.at, one.because) for one in told] == [
+        (1, T0, left[0]), (2, T0 - 60, left[1]), (3, T0, left[2]),
+    ]  # fmt: skip
 
 
 async def test_a_deadline_that_comes_nearer_is_not_slept_through() -> None:

@@ -219,7 +219,7 @@ def test_a_desk_without_queues_still_has_a_number() -> None:
         "same => n(done),Hangup()",
         'exten => h,1,GotoIf($["${AMI_CLIENT(changgu,sessions)}" != "0" | "${STASISSTATUS}" = "FAILED"]?known)',
         "same => n,QueueLog(NONE,${UNIQUEID},NONE,HUNGUP,"
-        "${FILTER(0-9+,${CALLERID(dnid)})}|${FILTER(0-9+,${CALLERID(num)})})",
+        "${FILTER(0-9+,${CALLERID(dnid)})}|${FILTER(0-9+,${CALLERID(num)})}|${STRFTIME(,,%s.%3q)}|${CHANNEL(hangupsource)})",
         "same => n(known),NoOp()",
     ]
 

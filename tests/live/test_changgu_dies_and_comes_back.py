@@ -141,6 +141,122 @@ async def test_what_ended_while_we_were_away_is_ended_in_the_ledger(desk: Desk) 
     await desk.service.agent_is("lee", "ready", within=20)
 
 
+def ended_between(row: dict[str, Any], earliest: datetime, latest: datetime) -> bool:
+    """Whether a call ended then, by its row."""
+    return earliest <= datetime.fromisoformat(row["ended_at"]) <= latest
+
+
+async def test_what_ended_while_we_were_away_is_told_with_the_time_at_which_it_did(desk: Desk) -> None:
+    """One caller hung up, one gave up waiting, and of one the agent hung up before: to the second, and by whom."""
+    await desk.agent("lee")
+    await desk.call("1002", "talks", number="01088880013")
+    await desk.they_talk("01088880013", "lee")
+    await desk.agent("park", answer_after=None)
+    await desk.call("1004", "left", number="01088880014")
+    ringing = await desk.phones.expect("incoming", line="park")
+    await desk.phones.order(do="answer", call=ringing.call)
+    await desk.they_talk("01088880014", "park")
+    await desk.call("1002", "waits", number="01088880015")
+    await desk.in_the_ledger("01088880015", "network")
+    await desk.service.kill()
+
+    killed = datetime.now(UTC)
+    await desk.hang_up("waits")
+    await desk.phones.order(do="hang_up", call=ringing.call)
+    await asyncio.sleep(1.0)  # that they speak on, or hear nobody, for so long
+    await desk.hang_up("talks")
+    await desk.hang_up("left")
+    for caller in ("01088880013", "01088880014", "01088880015"):
+        await noted(desk, caller)
+    over = datetime.now(UTC)
+    await asyncio.sleep(2.0)  # by which nothing may become longer
+    await desk.service.up()
+
+    talks = await desk.service.call_where(caller="01088880013", outcome="answered")
+    left = await desk.service.call_where(caller="01088880014", outcome="answered")
+    waits = await desk.service.call_where(caller="01088880015", outcome="abandoned_in_queue")
+    assert all(ended_between(row, killed, over) for row in (talks, left, waits))
+    assert [await ended_by(desk, row["id"]) for row in (talks, left, waits)] == ["caller", "agent", "caller"]
+    for row in (talks, left):
+        lasted = datetime.fromisoformat(row["ended_at"]) - datetime.fromisoformat(row["answered_at"])
+        assert abs(row["talk_seconds"] - lasted.total_seconds()) < 0.01
+    assert waits["ended_at"] < talks["ended_at"] < left["ended_at"]
+    await desk.service.agent_is("lee", "ready", within=20)
+    assert await moved_at(desk, talks["id"], "wrap_up") == talks["ended_at"]
+    rows = await rows_of(desk, talks["id"], 4)
+    (completed,) = (row for row in rows if row[4] == "COMPLETECALLER")
+    assert int(completed[6]) == int(talks["talk_seconds"])
+
+
+async def ended_by(desk: Desk, call: str) -> str:
+    """Who ended a call, as the ledger has it."""
+    return str((await desk.service.get(f"/calls/{call}"))["ended_by"])
+
+
+async def is_offered(desk: Desk, caller: str) -> None:
+    """Wait until it is written that a phone rings for a caller."""
+    row = await desk.service.call_where(caller=caller, outcome=None)
+    await desk.service.told(row["id"], "CallOffered")
+
+
+async def moved_at(desk: Desk, call: str, state: str) -> str:
+    """When an agent went into a state after a call, as the ledger has it."""
+    facts = (await desk.service.get(f"/calls/{call}"))["facts"]
+    (at,) = (one["at"] for one in facts if one["kind"] == "AgentStateChanged" and one["body"]["after"] == state)
+    return str(at)
+
+
+@pytest.mark.parametrize("first", ["caller", "agent"])
+async def test_two_who_were_joined_as_changgu_was_killed_and_part_meanwhile_have_spoken(desk: Desk, first: str) -> None:
+    """Nothing of the answer is written: as the ledger has it, the agent's phone rings."""
+    await desk.agent("lee", answer_after=None)
+    await desk.call("1002", "c1", number="01088880016")
+    ringing = await desk.phones.expect("incoming", line="lee")
+    await is_offered(desk, "01088880016")
+    async with nothing_can_be_written(desk.service):
+        picked_up = datetime.now(UTC)
+        await desk.phones.order(do="answer", call=ringing.call)
+        await desk.hears(desk.heard / "c1.wav", AGENT_HERTZ)
+        they_spoke = datetime.now(UTC)
+        await desk.service.kill()
+    killed = datetime.now(UTC)
+    if first == "caller":
+        await desk.hang_up("c1")
+    await desk.phones.order(do="hang_up", call=ringing.call)
+    if first == "agent":
+        await asyncio.sleep(0.5)  # in which they notice
+        await desk.hang_up("c1")
+    await noted(desk, "01088880016")
+    over = datetime.now(UTC)
+    await asyncio.sleep(1.5)
+    await desk.service.up()
+
+    row = await desk.service.call_where(caller="01088880016", outcome="answered", agent="lee")
+    assert ended_between(row, killed, over)
+    assert picked_up <= datetime.fromisoformat(row["answered_at"]) <= they_spoke
+    assert await ended_by(desk, row["id"]) == first
+    await desk.nothing_is_left()
+    await desk.service.agent_is("lee", "ready", within=20)
+
+
+async def test_two_who_were_joined_as_changgu_was_killed_and_speak_on_have_spoken_since_then(desk: Desk) -> None:
+    await desk.agent("lee", answer_after=None)
+    await desk.call("1002", "c1", number="01088880017")
+    ringing = await desk.phones.expect("incoming", line="lee")
+    await is_offered(desk, "01088880017")
+    async with nothing_can_be_written(desk.service):
+        await desk.phones.order(do="answer", call=ringing.call)
+        await desk.hears(desk.heard / "c1.wav", AGENT_HERTZ)
+        they_spoke = datetime.now(UTC)
+        await desk.service.kill()
+    await desk.service.up()
+
+    await desk.they_talk("01088880017", "lee")
+    await desk.hang_up("c1")
+    row = await desk.service.call_where(caller="01088880017", outcome="answered", agent="lee")
+    assert datetime.fromisoformat(row["answered_at"]) <= they_spoke
+
+
 @asynccontextmanager
 async def nothing_can_be_written(service: Changgu) -> AsyncIterator[None]:
     """Somebody else writes into the database without an end, and nobody can write the spool: what happens now
@@ -181,7 +297,8 @@ async def noted(desk: Desk, caller: str) -> None:
     log = desk.service.data / "pbx/log/queue_log"
 
     async def told() -> bool:
-        return any(line.endswith(f"|HUNGUP|1000|{caller}") for line in log.read_text().splitlines())
+        rows = (line.split("|") for line in log.read_text().splitlines())
+        return any(row[4] == "HUNGUP" and row[6] == caller for row in rows if len(row) > 6)
 
     await eventually(told)
 

@@ -248,7 +248,10 @@ class FakeAri:
             case "GET", ["channels"]:
                 return 200, [one.resource() for one in self.channels.values()]
             case "GET", ["bridges"]:
-                return 200, [{"id": name, "channels": sorted(members)} for name, members in self.bridges.items()]
+                return 200, [
+                    {"id": name, "channels": sorted(members), "creationtime": NOW}
+                    for name, members in self.bridges.items()
+                ]
             case "POST", ["channels"]:
                 channel = asked.query["channelId"]
                 if channel in self.channels:

@@ -14,15 +14,18 @@ from changgu.acd.events import (
     CallerHungUp,
     CallLost,
     DialFailed,
+    Event,
     PartiesConnected,
     PersonReached,
     RingFailed,
 )
+from changgu.acd.facts import Ender
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.acd.records import CallView
 from changgu.telephony.ari.messages import Channel
 from changgu.telephony.comparison import Findings, LegFound, Snapshot, compare
 from changgu.telephony.legs import AgentLeg, Caller, Returned, agent_leg, bridge_of
+from changgu.telephony.own_ends import End
 from changgu.telephony.own_waits import Wait
 
 CALL, ALICE, OFFER = CallId("c1"), AgentId("alice"), OfferId(7)
@@ -69,6 +72,106 @@ def test_a_caller_who_left_meanwhile_hung_up(state: CallState) -> None:
 
     assert findings.events == [CallerHungUp(CALL)]
     assert findings.gone_callers == [CALL]
+
+
+@pytest.mark.parametrize("state", ALL_OPEN)
+def test_a_caller_who_left_meanwhile_and_was_noted_hung_up_then(state: CallState) -> None:
+    findings = compare([view(state)], snapshot(), ends={CALL: End(STARTED + 60)})
+
+    assert findings.events == [CallerHungUp(CALL, at=STARTED + 60)]
+
+
+def test_a_caller_whose_agent_hung_up_first_did_not_end_the_conversation() -> None:
+    findings = compare([view(CallState.TALKING)], snapshot(), ends={CALL: End(STARTED + 60, ALICE)})
+
+    assert findings.events == [CallerHungUp(CALL, at=STARTED + 60, by=Ender.AGENT)]
+
+
+def test_the_phone_of_an_agent_they_were_joined_with_earlier_did_not_end_the_conversation() -> None:
+    findings = compare([view(CallState.TALKING)], snapshot(), ends={CALL: End(STARTED + 60, BOB)})
+
+    assert findings.events == [CallerHungUp(CALL, at=STARTED + 60)]
+
+
+def test_a_caller_who_had_hung_up_before_the_pbx_was_started_anew_is_not_lost() -> None:
+    findings = compare([view(CallState.TALKING)], snapshot(booted_at=3e3), ends={CALL: End(STARTED + 60)})
+
+    assert findings.events == [CallerHungUp(CALL, at=STARTED + 60)]
+
+
+JOINED_AT, HUNG_UP_AT = STARTED + 30, STARTED + 60
+ENDS = {CALL: End(HUNG_UP_AT)}
+JOINED = PartiesConnected(ALICE, CALL, OFFER, JOINED_AT)
+SPOKE: dict[CallState, list[Event]] = {
+    CallState.OFFERED: [AgentAnswered(ALICE, CALL, OFFER, JOINED_AT), JOINED],
+    CallState.CONNECTING: [JOINED],
+}
+
+
+def joining(*channels: Channel, bridged: Collection[str] = ()) -> Snapshot:
+    """The PBX, when changgu was killed as it had two joined, or was about to."""
+    return structs.replace(snapshot(*channels, bridged=bridged), made_at={bridge_of(CALL): JOINED_AT})
+
+
+@pytest.mark.parametrize("state", SPOKE)
+@pytest.mark.parametrize("pbx", [joining(), joining(leg(answered=True), bridged=[LEG])], ids=["both", "caller"])
+def test_two_who_were_joined_as_we_were_killed_and_have_parted_spoke(pbx: Snapshot, state: CallState) -> None:
+    """Whoever of them has gone: their bridge is still there."""
+    findings = compare([view(state)], pbx, ends=ENDS)
+
+    assert findings.events == [*SPOKE[state], CallerHungUp(CALL, at=HUNG_UP_AT)]
+    assert findings.empty_bridges == [bridge_of(CALL)]
+
+
+@pytest.mark.parametrize("state", SPOKE)
+def test_two_who_were_joined_as_we_were_killed_and_speak_still_speak_since_then(state: CallState) -> None:
+    findings = found(state, joining(caller(), leg(answered=True), bridged=[CALL, LEG]))
+
+    assert findings.events == SPOKE[state]
+    assert findings.commands == []
+    assert findings.legs == [LegFound(PURPOSE, answered=True, bridge=bridge_of(CALL), joined=True)]
+
+
+@pytest.mark.parametrize("state", SPOKE)
+def test_two_who_were_joined_as_we_were_killed_and_only_the_caller_is_left_have_spoken(state: CallState) -> None:
+    findings = found(state, joining(caller(), bridged=[CALL]))
+
+    assert findings.events == [*SPOKE[state], AgentHungUp(ALICE, CALL, OFFER)]
+
+
+@pytest.mark.parametrize("state", SPOKE)
+@pytest.mark.parametrize(
+    "pbx", [snapshot(), snapshot(leg(answered=True)), joining(leg(answered=True))], ids=["all gone", "agent", "bridge"]
+)
+def test_a_caller_of_whom_nothing_says_that_they_were_joined_has_given_up(pbx: Snapshot, state: CallState) -> None:
+    """Also when there is a bridge, and the agent who picked up waits outside it."""
+    assert compare([view(state)], pbx, ends=ENDS).events == [CallerHungUp(CALL, at=HUNG_UP_AT)]
+
+
+def test_when_all_rang_the_bridge_alone_does_not_tell_who_it_was_but_the_phone_that_went_first_does() -> None:
+    ringing = replace(view(CallState.OFFERED), ringing=((ALICE, OFFER), (BOB, OfferId(8))))
+    by_bob = {CALL: End(HUNG_UP_AT, BOB)}
+
+    assert compare([ringing], joining(), ends=ENDS).events == [CallerHungUp(CALL, at=HUNG_UP_AT)]
+    assert compare([ringing], joining(), ends=by_bob).events == [
+        AgentAnswered(BOB, CALL, OfferId(8), JOINED_AT), PartiesConnected(BOB, CALL, OfferId(8), JOINED_AT),
+        CallerHungUp(CALL, at=HUNG_UP_AT, by=Ender.AGENT),
+    ]  # fmt: skip
+
+
+def test_a_pbx_that_tells_whole_seconds_does_not_end_a_conversation_before_it_began() -> None:
+    findings = compare([view(CallState.CONNECTING)], joining(), ends={CALL: End(JOINED_AT - 0.5)})
+
+    assert findings.events == [JOINED, CallerHungUp(CALL, at=JOINED_AT)]
+
+
+def test_what_happened_first_is_told_first() -> None:
+    others = [replace(view(CallState.TALKING), call=CallId(name)) for name in ("c2", "c3", "c4")]
+    left = {CallId("c2"): End(HUNG_UP_AT), CallId("c4"): End(HUNG_UP_AT - 1)}
+
+    told = [getattr(event, "call", None) for event in compare(others, snapshot(), ends=left).events]
+
+    assert told == ["c4", "c2", "c3"]
 
 
 WAITED = {CALL: Wait(QueueName("network"), STARTED + 5)}

@@ -12,10 +12,21 @@ from websockets.asyncio.server import ServerConnection
 
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import Farewell, HangUpCaller, RingAgent
-from changgu.acd.events import AgentHungUp, CallArrived, CallerDialledIn, CallerHungUp, CallLost, Event, RingFailed
+from changgu.acd.events import (
+    AgentAnswered,
+    AgentHungUp,
+    CallArrived,
+    CallerDialledIn,
+    CallerHungUp,
+    CallLost,
+    Event,
+    PartiesConnected,
+    RingFailed,
+)
 from changgu.acd.identity import AgentId, CallId, OfferId, QueueName
 from changgu.acd.records import CallView
 from changgu.telephony.inbound import Desk
+from changgu.telephony.own_ends import End
 from changgu.telephony.own_waits import Wait
 from changgu.telephony.service import Telephony
 from tests.support.fake_ari import NOW, FakeAri, FakeChannel
@@ -70,6 +81,18 @@ class FakeWaits:
 
 
 @dataclass
+class FakeEnds:
+    """Who hung up while we were away by the PBX's account, and how often it was read."""
+
+    told: dict[CallId, End] = field(default_factory=dict)
+    read: int = 0
+
+    async def __call__(self) -> dict[CallId, End]:
+        self.read += 1
+        return self.told
+
+
+@dataclass
 class House:
     """The telephone side on a fake PBX."""
 
@@ -77,13 +100,14 @@ class House:
     engine: FakeEngine = field(default_factory=FakeEngine)
     shadow: FakeShadow = field(default_factory=FakeShadow)
     waits: FakeWaits = field(default_factory=FakeWaits)
+    ends: FakeEnds = field(default_factory=FakeEnds)
     posted: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.telephony = Telephony(
             self.pbx.address, desk=Desk(lambda: NUMBERS, lambda dialled: MENU), voice=NameVoice(),
             look_ups=FakeTickets(), post=self.posted.append, calls=self.engine, shadow=self.shadow,
-            waits=self.waits,
+            waits=self.waits, ends=self.ends,
         )  # fmt: skip
 
     @asynccontextmanager
@@ -117,6 +141,38 @@ async def test_a_quiet_start_asks_four_questions_and_says_nothing(pbx: FakeAri) 
         assert house.telephony.connected
     questions = [asked.path for asked in pbx.asked if asked.method == "GET" and "info" not in asked.path]
     assert sorted(questions) == ["bridges", "channels", "channels"]
+
+
+async def test_who_hung_up_meanwhile_did_so_when_the_pbx_says(pbx: FakeAri) -> None:
+    house = House(pbx)
+    for call in ("c1", "c2"):
+        house.engine.has(call, CallState.TALKING, offer=int(call[1]))
+    house.ends.told[CallId("c1")] = End(2e9 + 5)
+    async with house.open():
+        assert house.posted == [CallerHungUp(CallId("c1"), at=2e9 + 5), CallerHungUp(CallId("c2"))]
+        assert house.ends.read == 1
+
+
+async def test_while_everybody_is_on_the_line_nobodys_end_is_looked_for(pbx: FakeAri) -> None:
+    house = House(pbx)
+    pbx.channels["c1"] = FakeChannel("c1", "inbound,1000")
+    house.engine.has("c1", CallState.WAITING)
+    async with house.open():
+        assert house.ends.read == 0
+
+
+async def test_two_who_had_been_joined_unwritten_and_are_gone_have_spoken(pbx: FakeAri) -> None:
+    house = House(pbx)
+    pbx.bridges["call-c1"] = set()
+    house.engine.has("c1", CallState.OFFERED, offer=1)
+    joined, left = datetime.fromisoformat(NOW).timestamp(), 2e9 + 5
+    house.ends.told[CallId("c1")] = End(left)
+    async with house.open():
+        about = ALICE, CallId("c1"), OfferId(1)
+        assert house.posted == [
+            AgentAnswered(*about, joined), PartiesConnected(*about, joined), CallerHungUp(CallId("c1"), at=left),
+        ]  # fmt: skip
+        await pbx.until_asked("DELETE", "bridges/call-c1")
 
 
 async def test_asterisks_version_is_known_once_connected(pbx: FakeAri) -> None:

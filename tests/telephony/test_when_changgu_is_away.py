@@ -1,6 +1,7 @@
 """While changgu is away the PBX alone loses no caller: the plain queue takes them, and gives them back."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -136,7 +137,7 @@ async def test_who_hangs_up_while_changgu_is_killed_is_noted_and_nobody_else(
     pbx: PrivatePbx, plan: PbxPlan, tmp_path: Path
 ) -> None:
     """Its line for channel events ends first here, its AMI session is what counts."""
-    log = Path(plan.folders.log) / "queue_log"
+    log, began = Path(plan.folders.log) / "queue_log", time.time()
 
     async def hangs_up(*, noted: bool) -> str:
         async with changgu_is_there(plan) as changgu:
@@ -161,7 +162,11 @@ async def test_who_hangs_up_while_changgu_is_killed_is_noted_and_nobody_else(
     alone = await hangs_up(noted=True)
 
     rows = [line.split("|") for line in log.read_text().splitlines()]
-    assert [row[1:] for row in rows if row[1] in (known, alone)] == [[alone, "NONE", "NONE", "HUNGUP", "1000", "0101"]]
+    (row,) = (row for row in rows if row[1] in (known, alone))
+    at, phone = row[7:]
+    assert row[1:7] == [alone, "NONE", "NONE", "HUNGUP", "1000", "0101"]
+    assert began <= float(at) <= time.time()
+    assert phone.startswith("PJSIP/anonymous-"), "the caller's own: nobody hung up before"
 
 
 async def test_a_caller_given_back_too_early_waits_on(

@@ -53,6 +53,7 @@ from changgu.acd.events import (
     PhoneReachable,
     PhoneUnreachable,
     RingFailed,
+    ToldLate,
 )
 from changgu.acd.explain import Unserved, unserved
 from changgu.acd.facts import Emergency, Fact, FloorTakenUp, Recorded
@@ -98,6 +99,8 @@ class Engine:
         self._wishes = wishes = Wishes(hand, offers)
         self._distribution = Distribution(hand, callbacks)
         visits = Visits(hand, callbacks, waiting)
+        self._behind = False
+        """What happened before now has been told, and nobody has been brought together since."""
         self.agents: Mapping[AgentId, AgentView] = Views(state.agents, AgentRecord.view)
         self.calls: Mapping[CallId, CallView] = Views(state.calls, CallRecord.view)
         self.callbacks: Mapping[CallbackId, CallbackView] = Views(state.callbacks, CallbackRecord.view)
@@ -166,6 +169,24 @@ class Engine:
             raise HalfDecided(effects) from fault
         return effects
 
+    def catch_up(self, event: ToldLate, now: Instant) -> tuple[Instant, list[Effect]]:
+        """Takes in news of what happened while nobody listened; answers like `handle`, and for which time.
+
+        That is the time which the news tells, unless more recent things are known of the call or its agents: a state
+        never ends before it began. Nobody rings in the past: who is free and who waits are brought together by the
+        next event, for which `next_deadline` asks at once.
+        """
+        effects: list[Effect] = []
+        self._hand.effects = effects
+        at = self._hand.time_of(event.call, event.at, now)
+        try:
+            self._deciders[type(event)](event, at)
+        except Exception as fault:
+            raise HalfDecided(effects) from fault
+        finally:
+            self._behind = True
+        return at, effects
+
     def configure(
         self, floor: Floor, now: Instant, emergency: Emergency | None = None, by: str | None = None, why: str = ""
     ) -> list[Effect]:
@@ -200,7 +221,7 @@ class Engine:
 
     def next_deadline(self) -> Instant | None:
         """When `DeadlinePassed` is wanted next; None while no limit runs."""
-        return self._deadlines.next()
+        return 0.0 if self._behind else self._deadlines.next()
 
     def apply(self, fact: Fact, at: Instant) -> None:
         """Makes a fact true; the state changes in no other way."""
@@ -222,7 +243,7 @@ class Engine:
             "abandoned": dict(self._state.abandoned),
             "spoken_to": dict(self._state.people.spoken_to),
             "next_offer": self._state.next_offer,
-            "next_deadline": self.next_deadline(),
+            "next_deadline": self._deadlines.next(),
         }
 
     def entries(self) -> int:
@@ -260,7 +281,7 @@ class Engine:
     # Limits
 
     def _deadline_passed(self, event: DeadlinePassed, now: Instant) -> None:
-        deadlines = self._deadlines
+        deadlines, self._behind = self._deadlines, False
         while (due := deadlines.next()) is not None and due <= now:
             timed = deadlines.take()
             if isinstance(timed, AgentRecord):

@@ -5,10 +5,10 @@ an answer to an offer that we have withdrawn must not be taken for an answer to 
 """
 
 from datetime import timedelta
-from typing import get_args
+from typing import Final, get_args
 
 from changgu.acd.agent_words import AgentState, NotReadyReason
-from changgu.acd.facts import Outcome
+from changgu.acd.facts import Ender, Outcome
 from changgu.acd.identity import AgentId, CallbackId, CallId, Instant, OfferId, QueueName
 from changgu.acd.message import Message
 
@@ -78,6 +78,10 @@ class CallerHungUp(Message, frozen=True):
     """Where they waited by the PBX's own account, told after we were away: the ledger may have missed it."""
     queued_at: Instant | None = None
     """Since when, by that account."""
+    at: Instant | None = None
+    """When, if that was before this news: we were away."""
+    by: Ender = Ender.CALLER
+    """AGENT when, as was found out after we were away, the agent's leg had gone before."""
 
 
 class CallLost(Message, frozen=True):
@@ -98,6 +102,8 @@ class AgentAnswered(Message, frozen=True):
     agent: AgentId
     call: CallId
     offer: OfferId
+    at: Instant | None = None
+    """When, if that was before this news: we were away, and the PBX has joined the two by our last wish."""
 
 
 class RingFailed(Message, frozen=True):
@@ -116,6 +122,8 @@ class PartiesConnected(Message, frozen=True):
     agent: AgentId
     call: CallId
     offer: OfferId
+    at: Instant | None = None
+    """Since when, if that was before this news: we were away."""
 
 
 class ConnectFailed(Message, frozen=True):
@@ -304,3 +312,7 @@ Event = CallEvent | AgentEvent | CallbackEvent | DeadlinePassed
 
 EVENTS: tuple[type, ...] = get_args(Event)
 """Every kind of event, for the completeness tests."""
+
+ToldLate = AgentAnswered | PartiesConnected | CallerHungUp
+TOLD_LATE: Final = (AgentAnswered, PartiesConnected, CallerHungUp)
+"""News that may say when it happened (`at`), if that was while we were away."""

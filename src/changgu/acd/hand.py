@@ -92,6 +92,15 @@ class Hand:
 
     # Late and repeated news
 
+    def time_of(self, call: CallId, told: Instant | None, now: Instant) -> Instant:
+        """For which time news of a call counts that tells one before now: not before what is known of it already."""
+        known = self.state.calls.get(call)
+        if known is None or told is None:
+            return now
+        stamps = (known.started_at, known.queued_at, known.answered_at, known.picked_up_at)
+        agents = (self.state.agents[login].since for login in known.offers.values())
+        return min(now, max(told, *(stamp for stamp in stamps if stamp is not None), *agents))
+
     def ignore(
         self, event: Event, why: str, now: Instant, *, call: CallId | None = None, agent: AgentId | None = None
     ) -> None:

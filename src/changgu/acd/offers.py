@@ -89,7 +89,8 @@ class Offers:
         hand.note(CallAnswered(call.call, event.agent, event.offer, name), now)
         hand.move(self._state.agents[event.agent], AgentAnswered, now, call.call)
         if call.reached:
-            hand.do(ConnectCall(event.agent, call.call, event.offer))
+            if event.at is None:  # else the PBX has joined them
+                hand.do(ConnectCall(event.agent, call.call, event.offer))
         else:
             limit = self._state.queue(name).callbacks.ring_limit
             hand.do(DialPerson(call.call, call.caller or "", name, limit, call.language))

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from changgu.acd.engine import HalfDecided
 from changgu.acd.event_json import Cause, FloorOpened
+from changgu.acd.events import TOLD_LATE
 from changgu.acd.facts import CallServedElsewhere, Emergency, Fact, FloorTakenUp, Recorded
 from changgu.acd.identity import Instant
 from changgu.acd.message_json import kind_of, text_of
 from changgu.acd.queues import Floor
 
 if TYPE_CHECKING:
-    from changgu.acd.events import Event
+    from changgu.acd.events import Event, ToldLate
     from changgu.acd.hand import Effect
 
 
@@ -60,6 +61,10 @@ class Decider(Protocol):
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         """Decide what follows from an event."""
+        ...
+
+    def catch_up(self, event: ToldLate, now: Instant) -> tuple[Instant, list[Effect]]:
+        """The same of an event that tells when it happened, before now; with the time for which it counts."""
         ...
 
 
@@ -173,6 +178,8 @@ class Replayer:
                     return self._engine.configure(floor, batch.at, batch.cause.emergency)
                 order = batch.cause
                 return self._engine.configure(floor, batch.at, order.emergency, order.by, order.why)
+            if isinstance(batch.cause, TOLD_LATE) and batch.cause.at is not None:
+                return self._engine.catch_up(batch.cause, batch.at)[1]
             return self._engine.handle(batch.cause, batch.at)
         except HalfDecided as fault:  # what was true in memory was written down all the same
             self.faults += 1

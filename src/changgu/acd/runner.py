@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from changgu.acd.commands import Command, HangUpCaller
 from changgu.acd.engine import Effect, HalfDecided, RequestRefused
 from changgu.acd.event_json import Cause, FloorOpened
-from changgu.acd.events import CallbackAsked, CallerDialledIn, DeadlinePassed, Event
+from changgu.acd.events import TOLD_LATE, CallbackAsked, CallerDialledIn, DeadlinePassed, Event, ToldLate
 from changgu.acd.facts import CallServedElsewhere, Emergency, Fact, FloorTakenUp, Recorded
 from changgu.acd.floor_json import floor_digest
 from changgu.acd.identity import Instant
@@ -64,6 +64,10 @@ class Decider(Protocol):
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         """Decide what follows from an event."""
+        ...
+
+    def catch_up(self, event: ToldLate, now: Instant) -> tuple[Instant, list[Effect]]:
+        """The same of an event that tells when it happened, before now; with the time for which it counts."""
         ...
 
     def next_deadline(self) -> Instant | None:
@@ -255,6 +259,8 @@ class Runner:
                 effects = self.engine.configure(order.floor, now, order.emergency, order.by, order.why)
             elif isinstance(news, CallServedElsewhere):
                 effects = [news]
+            elif isinstance(news, TOLD_LATE) and news.at is not None:
+                now, effects = self.engine.catch_up(news, now)
             else:
                 effects = self.engine.handle(news, now)
         except Exception as trouble:  # the edge of one event: a fault in one call must not end all others

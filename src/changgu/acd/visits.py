@@ -159,7 +159,7 @@ class Visits:
             outcome = Outcome.NOT_REACHED
         elif call.diverted is not None:
             outcome = Outcome.ABANDONED_IN_QUEUE
-        self._end(event, call, outcome, BY_CALLER, now)
+        self._end(event, call, outcome, event.by if call.state in SPOKEN else BY_CALLER, now)
 
     def _waited(self, event: CallerHungUp, call: CallRecord, now: Instant) -> None:
         """They had come to a queue, and we were gone before it was written down; now they have left it, too."""

@@ -86,6 +86,7 @@ from changgu.telephony.fax import FaxFolder
 from changgu.telephony.inbound import Desk
 from changgu.telephony.ivr_player import Helpers
 from changgu.telephony.ivr_web import WebLookUps
+from changgu.telephony.own_ends import OwnEnds
 from changgu.telephony.own_waits import OwnWaits
 from changgu.telephony.recorder import MixMonitorRecorder
 from changgu.telephony.service import Telephony
@@ -291,6 +292,7 @@ class Service:
             and (settings.pbx.kind == "private" or bool(settings.pbx.configuration_folder)),
             most_listeners=settings.music_at_once,
             waits=self.own_waits,
+            ends=OwnEnds(queue_log_file(settings)),
         )
         self.transcripts = Transcripts(
             self.intake, self.recording_store, self.recordings,

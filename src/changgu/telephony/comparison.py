@@ -2,8 +2,13 @@
 
 Events are not kept for us while nobody listens (limits of ARI), so the PBX's present state is read and compared.
 Conversations are left alone, waiting callers keep their place, and what belongs to nobody is ended.
+
+What happened meanwhile is told with the time at which it did, where the PBX knows it: when a caller hung up, and when
+caller and agent were joined. Two are joined in a bridge made for it, by requests sent one right after the other: so a
+call's bridge is as old as the conversation, and stays until we take it down, though both have gone.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from msgspec import Struct, field
@@ -11,6 +16,7 @@ from msgspec import Struct, field
 from changgu.acd.call_state import CallState
 from changgu.acd.commands import Command, ConnectCall, PlayMusicOnHold
 from changgu.acd.events import (
+    TOLD_LATE,
     AgentAnswered,
     AgentHungUp,
     CallerHungUp,
@@ -21,7 +27,8 @@ from changgu.acd.events import (
     PersonReached,
     RingFailed,
 )
-from changgu.acd.identity import CallId
+from changgu.acd.facts import Ender
+from changgu.acd.identity import CallId, Instant
 from changgu.acd.records import CallView
 from changgu.telephony.ari.messages import Channel
 from changgu.telephony.hangup_cause import RingFailure
@@ -39,6 +46,7 @@ from changgu.telephony.legs import (
     outside_leg,
     purpose_of_app_data,
 )
+from changgu.telephony.own_ends import NO_ENDS, End
 from changgu.telephony.own_waits import Wait
 
 NOBODY: Mapping[CallId, Wait] = {}
@@ -55,6 +63,8 @@ class Snapshot(Struct, frozen=True):
     channels: Mapping[str, Channel]
     bridges: Mapping[str, frozenset[str]]
     """Bridge id → channel ids in it."""
+    made_at: Mapping[str, Instant] = field(default_factory=dict)
+    """Bridge id → when it was made."""
 
     def without(self, gone: Collection[str]) -> "Snapshot":
         """The same, less the channels that went while it was taken."""
@@ -62,6 +72,7 @@ class Snapshot(Struct, frozen=True):
             self.app, self.booted_at,
             {name: channel for name, channel in self.channels.items() if name not in gone},
             {name: members.difference(gone) for name, members in self.bridges.items()},
+            self.made_at,
         )  # fmt: skip
 
     def ours(self, channel: Channel) -> Purpose | None:
@@ -113,16 +124,18 @@ def compare(
     ended: Callable[[CallId], bool] = lambda call: False,
     busy: Callable[[CallId], bool] = lambda call: False,
     waits: Mapping[CallId, Wait] = NOBODY,
+    ends: Mapping[CallId, End] = NO_ENDS,
 ) -> Findings:
     """The difference between the open calls and the PBX. Calls with a command under way are skipped.
 
-    `waits`: who came to our queues, by the PBX's own account.
+    `waits`: who came to our queues, `ends`: who hung up while we were away, by the PBX's own account.
     """
     found = Findings()
     open_by_id = {view.call: view for view in open_calls}
     for view in open_by_id.values():
         if not busy(view.call):
-            _compare_call(view, snapshot, found, waits.get(view.call))
+            _compare_call(view, snapshot, found, waits.get(view.call), ends.get(view.call))
+    found.events.sort(key=_told_at)
     wanted_legs = {agent_leg(leg.offer, leg.call) for view in open_by_id.values() for leg in legs_of(view)}
     for channel in snapshot.channels.values():
         _compare_channel(channel, open_by_id, wanted_legs, snapshot, found, ended, busy)
@@ -156,7 +169,12 @@ def legs_of(view: CallView) -> list[AgentLeg]:
     return [AgentLeg(view.offer, view.call, view.agent)]
 
 
-def _compare_call(view: CallView, snapshot: Snapshot, found: Findings, wait: Wait | None) -> None:
+def _told_at(event: Event) -> Instant:
+    """What happened first is told first; of the rest we know only that it has happened by now."""
+    return event.at if isinstance(event, TOLD_LATE) and event.at is not None else math.inf
+
+
+def _compare_call(view: CallView, snapshot: Snapshot, found: Findings, wait: Wait | None, end: End | None) -> None:
     channel = snapshot.channels.get(view.call)
     if not view.reached and (channel is None or snapshot.ours(channel) is None):
         _compare_attempt(view, channel, snapshot, found)
@@ -164,12 +182,12 @@ def _compare_call(view: CallView, snapshot: Snapshot, found: Findings, wait: Wai
     if channel is None or snapshot.ours(channel) is None:
         found.gone_callers.append(view.call)
         lost = channel is None and view.started_at < snapshot.booted_at
-        if lost:
+        if lost and end is None:
             found.events.append(CallLost(view.call))
         elif wait is not None and in_doubt(view, snapshot):
-            found.events.append(CallerHungUp(view.call, wait.queue, wait.since))
+            found.events.append(CallerHungUp(view.call, wait.queue, wait.since, None if end is None else end.at))
         else:
-            found.events.append(CallerHungUp(view.call))
+            _caller_gone(view, snapshot, found, end)
         return
     found.callers.append((channel, view))
     if not view.reached:
@@ -185,6 +203,41 @@ def _compare_call(view: CallView, snapshot: Snapshot, found: Findings, wait: Wai
             _compare_legs(view, snapshot, found)
         case _:
             return
+
+
+def _caller_gone(view: CallView, snapshot: Snapshot, found: Findings, end: End | None) -> None:
+    leg, at = _joined(view, snapshot, end), None if end is None else end.at
+    began = _joined_at(view, snapshot) or at
+    if leg is not None and began is not None:
+        _tell_joined(leg, view, began, found)
+        at = None if at is None else max(at, began)
+    by_agent = end is not None and any(leg.agent == end.after for leg in legs_of(view))
+    found.events.append(CallerHungUp(view.call, at=at, by=Ender.AGENT if by_agent else Ender.CALLER))
+
+
+def _joined(view: CallView, snapshot: Snapshot, end: End | None) -> AgentLeg | None:
+    """With whom the PBX joined a caller, when the ledger was killed before it knew; None when nothing says so."""
+    legs, bridge = legs_of(view), _bridge_for(view.call, snapshot)
+    if view.state not in (CallState.OFFERED, CallState.CONNECTING) or not view.reached:
+        return None
+    members: frozenset[str] = frozenset() if bridge is None else snapshot.bridges[bridge]
+    if view.call in snapshot.channels and view.call not in members:
+        return None
+    for leg in legs:
+        if agent_leg(leg.offer, leg.call) in members or (end is not None and end.after == leg.agent):
+            return leg
+    gone = [leg for leg in legs if agent_leg(leg.offer, leg.call) not in snapshot.channels]
+    return gone[0] if bridge is not None and len(legs) == len(gone) == 1 else None
+
+
+def _joined_at(view: CallView, snapshot: Snapshot) -> Instant | None:
+    return snapshot.made_at.get(_bridge_for(view.call, snapshot) or "")
+
+
+def _tell_joined(leg: AgentLeg, view: CallView, at: Instant, found: Findings) -> None:
+    if view.state is CallState.OFFERED:
+        found.events.append(AgentAnswered(leg.agent, leg.call, leg.offer, at))
+    found.events.append(PartiesConnected(leg.agent, leg.call, leg.offer, at))
 
 
 def _compare_attempt(view: CallView, channel: Channel | None, snapshot: Snapshot, found: Findings) -> None:
@@ -205,7 +258,11 @@ def _compare_leg(leg: AgentLeg, view: CallView, snapshot: Snapshot, found: Findi
     channel = snapshot.channels.get(name)
     if channel is None:
         found.gone_legs.append(name)
-        if view.state is CallState.OFFERED:
+        began = _joined_at(view, snapshot)
+        if began is not None and _joined(view, snapshot, None) == leg:
+            _tell_joined(leg, view, began, found)
+            found.events.append(AgentHungUp(leg.agent, leg.call, leg.offer))
+        elif view.state is CallState.OFFERED:
             found.events.append(RingFailed(leg.agent, leg.call, leg.offer, RingFailure.GONE.value))
         else:
             found.events.append(AgentHungUp(leg.agent, leg.call, leg.offer))
@@ -213,6 +270,11 @@ def _compare_leg(leg: AgentLeg, view: CallView, snapshot: Snapshot, found: Findi
     bridge = _bridge_for(view.call, snapshot)
     joined = bridge is not None and {view.call, name} <= snapshot.bridges[bridge]
     is_here = isinstance(snapshot.ours(channel), AgentLeg)
+    began = _joined_at(view, snapshot) if joined else None
+    if began is not None and _joined(view, snapshot, None) == leg:
+        found.legs.append(LegFound(leg, answered=True, bridge=bridge, joined=True, is_here=is_here))
+        _tell_joined(leg, view, began, found)
+        return
     if view.state is CallState.OFFERED:
         answered = is_here or channel.state == "Up"
         found.legs.append(LegFound(leg, answered, bridge, joined, is_here or not answered))

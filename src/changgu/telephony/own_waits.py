@@ -6,7 +6,7 @@ been told of it: `ami.queue_log_writer` has it write ENTERQUEUE and the rest. Ti
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,10 +57,15 @@ class OwnWaits:
 
 def read_waits(log: Path) -> Mapping[CallId, Wait]:
     """What the end of the file says; raises OSError."""
+    return waits(last_rows(log))
+
+
+def last_rows(log: Path) -> Iterator[Row]:
+    """The end of the file; raises OSError."""
     end = place_now(log)
     start = max(0, end.offset - TAIL)
     rows, _, _ = rows_after(log, Place(end.inode, start))
-    return waits(row for offset, row in rows if start == 0 or offset > start)  # the first line may be cut in two
+    return (row for offset, row in rows if start == 0 or offset > start)  # the first line may be cut in two
 
 
 def waits(rows: Iterable[Row]) -> Mapping[CallId, Wait]:

@@ -19,6 +19,7 @@ from changgu.telephony.ari.messages import AriEvent, ChannelDestroyed, ChannelHa
 from changgu.telephony.comparison import NOBODY, Findings, Snapshot, compare, in_doubt
 from changgu.telephony.inbound import Inbound
 from changgu.telephony.legs import Caller, Returned
+from changgu.telephony.own_ends import NO_ENDS, Ends, no_ends
 from changgu.telephony.own_waits import Waits, no_waits
 from changgu.telephony.switch import Switch
 
@@ -73,9 +74,9 @@ class Reconciler:
 
     def __init__(
         self, ari: Ari, inbound: Inbound, switch: Switch, calls: OpenCalls, post: Callable[[Event], None],
-        shadow: ShadowQueues, waits: Waits = no_waits,
+        shadow: ShadowQueues, waits: Waits = no_waits, ends: Ends = no_ends,
     ) -> None:  # fmt: skip
-        """`waits` tells who came to our queues, by the PBX's own account."""
+        """`waits` tells who came to our queues, `ends` who hung up while we were away, by the PBX's own account."""
         self._ari = ari
         self._inbound = inbound
         self._switch = switch
@@ -83,6 +84,7 @@ class Reconciler:
         self._post = post
         self._shadow = shadow
         self._waits = waits
+        self._ends = ends
         self._wanted = asyncio.Event()
         self._music: set[asyncio.Task[None]] = set()
         self._gone_meanwhile: set[str] | None = None
@@ -144,6 +146,7 @@ class Reconciler:
             snapshot = await self._snapshot(self._ari.request)
             doubtful = any(in_doubt(view, snapshot) for view in self._calls.calls.values())
             waits = await self._waits() if doubtful else NOBODY
+            ends = await self._ends() if any(call not in snapshot.channels for call in self._calls.calls) else NO_ENDS
             snapshot = snapshot.without(self._gone_meanwhile)
         finally:
             self._gone_meanwhile = None
@@ -168,7 +171,8 @@ class Reconciler:
             return self._switch.is_busy(call) or call in moved or (only is not None and call not in only)
 
         findings = compare(
-            list(self._calls.calls.values()), snapshot, ended=self._calls.recently_ended, busy=skip, waits=waits
+            list(self._calls.calls.values()), snapshot, ended=self._calls.recently_ended, busy=skip, waits=waits,
+            ends=ends,
         )
         # No waiting from here to the last event, so that no news comes between what we saw and what we say.
         self._take_over(findings)
@@ -268,6 +272,7 @@ class Reconciler:
             datetime.fromisoformat(info["status"]["startup_time"]).timestamp(),
             {channel.id: channel for channel in map(messages.channel, channels)},
             {bridge["id"]: frozenset(bridge["channels"]) for bridge in bridges},
+            {bridge["id"]: messages.moment(bridge["creationtime"]) for bridge in bridges if "creationtime" in bridge},
         )
 
     async def _delete(self, kind: str, name: str) -> None:

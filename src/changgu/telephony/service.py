@@ -16,6 +16,7 @@ from changgu.telephony.call_control import CallControl
 from changgu.telephony.callbacks import PersonCalls
 from changgu.telephony.inbound import Desk, Inbound
 from changgu.telephony.ivr_player import Helpers, IvrPlayer, LookUps, Voice
+from changgu.telephony.own_ends import Ends, no_ends
 from changgu.telephony.own_waits import Waits, no_waits
 from changgu.telephony.reconcile import NoShadowQueues, OpenCalls, Reconciler, ShadowQueues
 from changgu.telephony.speech.recogniser import Recognisers, SpeechPlan
@@ -36,14 +37,14 @@ class Telephony:
         self, address: AriAddress, *, desk: Desk, voice: Voice, look_ups: LookUps, post: Callable[[Event], None],
         calls: OpenCalls, shadow: ShadowQueues | None = None, number_of: Callable[[CallId], str | None] | None = None,
         helpers: Helpers | None = None, speech: SpeechPlan | None = None, legs_wait: bool = False,
-        most_listeners: int | None = None, waits: Waits = no_waits,
+        most_listeners: int | None = None, waits: Waits = no_waits, ends: Ends = no_ends,
     ) -> None:  # fmt: skip
         """`number_of` is the number of somebody who is to be called back; `calls` knows it unless it is given.
 
         `helpers` are the parts of the house that a menu can ask; `speech` None: every question is asked by keys.
         `legs_wait`: the PBX has our dialplan, in which agents who pick up while we are away wait for us.
         `most_listeners`: so many waiting callers hear music at one time; None: all.
-        `waits` tells who came to our queues, by the PBX's own account.
+        `waits` tells who came to our queues, `ends` who hung up while we were away, by the PBX's own account.
         """
         self.stream = AriStream(address, self._hear, on_connected=self._connected)
         self.ari = Ari(self.stream, address)
@@ -66,7 +67,7 @@ class Telephony:
         )
         self.control = CallControl(self.ari, self.switch, post)
         self.reconciler = Reconciler(
-            self.ari, self.inbound, self.switch, calls, post, shadow or NoShadowQueues(), waits
+            self.ari, self.inbound, self.switch, calls, post, shadow or NoShadowQueues(), waits, ends
         )
         self.version: str | None = None
         """Asterisk's version, once it has been connected."""

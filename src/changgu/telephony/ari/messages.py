@@ -183,7 +183,7 @@ def channel(body: Mapping[str, Any]) -> Channel:
         exten=_text(dialplan.get("exten", "")),
         app=_text(dialplan.get("app_name", "")),
         app_data=_text(dialplan.get("app_data", "")),
-        created_at=_moment(created) if isinstance(created, str) else 0.0,
+        created_at=moment(created) if isinstance(created, str) else 0.0,
     )
 
 
@@ -199,7 +199,8 @@ def _number(value: object) -> int:
     return value
 
 
-def _moment(value: object) -> float:
+def moment(value: object) -> float:
+    """Asterisk's way of writing a time, in seconds since the epoch."""
     return datetime.fromisoformat(_text(value)).timestamp()
 
 
@@ -258,7 +259,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], AriEvent]] = {
     "ChannelDestroyed": _destroyed,
     "ChannelHangupRequest": lambda message: ChannelHangupRequest(_id(message), message.get("soft", False) is not False),
     "ChannelDtmfReceived": lambda message: ChannelDtmfReceived(
-        _id(message), _text(message["digit"]), _number(message["duration_ms"]) / 1000, _moment(message["timestamp"])
+        _id(message), _text(message["digit"]), _number(message["duration_ms"]) / 1000, moment(message["timestamp"])
     ),
     "ChannelStateChange": lambda message: ChannelStateChange(_id(message), _text(message["channel"]["state"])),
     "ChannelHold": lambda message: ChannelHold(_id(message)),
