@@ -209,10 +209,11 @@ async def moved_at(desk: Desk, call: str, state: str) -> str:
 @pytest.mark.parametrize("first", ["caller", "agent"])
 async def test_two_who_were_joined_as_changgu_was_killed_and_part_meanwhile_have_spoken(desk: Desk, first: str) -> None:
     """Nothing of the answer is written: as the ledger has it, the agent's phone rings."""
+    number = {"caller": "01088880016", "agent": "01088880018"}[first]
     await desk.agent("lee", answer_after=None)
-    await desk.call("1002", "c1", number="01088880016")
+    await desk.call("1002", "c1", number=number)
     ringing = await desk.phones.expect("incoming", line="lee")
-    await is_offered(desk, "01088880016")
+    await is_offered(desk, number)
     async with nothing_can_be_written(desk.service):
         picked_up = datetime.now(UTC)
         await desk.phones.order(do="answer", call=ringing.call)
@@ -226,12 +227,12 @@ async def test_two_who_were_joined_as_changgu_was_killed_and_part_meanwhile_have
     if first == "agent":
         await asyncio.sleep(0.5)  # in which they notice
         await desk.hang_up("c1")
-    await noted(desk, "01088880016")
+    await noted(desk, number)
     over = datetime.now(UTC)
     await asyncio.sleep(1.5)
     await desk.service.up()
 
-    row = await desk.service.call_where(caller="01088880016", outcome="answered", agent="lee")
+    row = await desk.service.call_where(caller=number, outcome="answered", agent="lee")
     assert ended_between(row, killed, over)
     assert picked_up <= datetime.fromisoformat(row["answered_at"]) <= they_spoke
     assert await ended_by(desk, row["id"]) == first
