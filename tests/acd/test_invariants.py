@@ -291,6 +291,94 @@ def test_an_agent_of_a_higher_level_who_rings_first_is_found_out() -> None:
     tale.breaks("nobody is passed over", *waits(C1), *rings(C1, ALICE, ONE))
 
 
+# Phones that ring together
+
+
+def ring_all_tale(**levels: int) -> Tale:
+    """All agents of these levels are in 대기."""
+    agents = [
+        replace(an_agent(login), seats=MappingProxyType({HELPDESK: Seat(level=level)}))
+        for login, level in levels.items()
+    ]
+    tale = Tale(FloorPlan((a_queue(strategy="ring_all"),), tuple(agents)))
+    for login in levels:
+        tale.goes(*is_ready(AgentId(login)))
+    return tale
+
+
+def stops(call: CallId, agent: AgentId, offer: OfferId, why: OfferEnd = OfferEnd.NO_ANSWER) -> list[Effect]:
+    return [
+        StopRinging(agent, call, offer),
+        OfferEnded(call, agent, offer, why),
+        AgentStateChanged(agent, RESERVED, READY, None, call),
+    ]
+
+
+def test_one_of_the_level_that_rings_who_is_left_out_is_found_out() -> None:
+    tale = ring_all_tale(alice=1, bob=1)
+    tale.breaks("everybody rings who may", *waits(C1), *rings(C1, ALICE, ONE))
+
+
+def test_a_lower_level_that_is_left_out_while_a_higher_one_rings_is_found_out() -> None:
+    tale = ring_all_tale(alice=2)
+    tale.goes(*waits(C1), *rings(C1, ALICE, ONE))
+    tale.watch.floor = replace(tale.watch.floor, agents=(*tale.watch.floor.agents, an_agent("bob")))
+    tale.breaks("everybody rings who may", *is_ready(BOB))
+
+
+def test_a_higher_level_that_rings_along_with_a_lower_one_is_found_out() -> None:
+    tale = ring_all_tale(alice=1, bob=2)
+    tale.goes(*waits(C1), *rings(C1, ALICE, ONE))
+    tale.breaks("nobody rings beside whom they come after", *rings(C1, BOB, TWO))
+
+
+def test_two_levels_that_begin_to_ring_at_once_are_found_out() -> None:
+    tale = ring_all_tale(alice=1, bob=2)
+    tale.breaks("one level at a time", *waits(C1), *rings(C1, BOB, ONE), *rings(C1, ALICE, TWO))
+
+
+def test_who_was_kept_out_and_does_not_ring_once_the_lower_level_is_silent_is_found_out() -> None:
+    tale = ring_all_tale(alice=1, bob=2, carol=2)
+    carol = AgentId("carol")
+    tale.goes(AgentStateChanged(ALICE, READY, AgentState.NOT_READY, NotReadyReason.BREAK),
+              AgentStateChanged(carol, READY, AgentState.NOT_READY, NotReadyReason.BREAK))  # fmt: skip
+    tale.goes(*waits(C1), *rings(C1, BOB, ONE))
+    tale.goes(AgentStateChanged(ALICE, AgentState.NOT_READY, READY), *rings(C1, ALICE, TWO))
+    tale.goes(AgentStateChanged(carol, AgentState.NOT_READY, READY))
+    tale.breaks("everybody rings who may", *stops(C1, ALICE, TWO))
+
+
+def test_who_has_let_the_caller_ring_and_is_let_in_again_is_found_out() -> None:
+    tale = ring_all_tale(alice=1, bob=1)
+    tale.goes(*waits(C1), *rings(C1, ALICE, ONE), *rings(C1, BOB, TWO))
+    tale.goes(*stops(C1, ALICE, ONE))
+    tale.breaks("nobody rings beside whom they come after", *rings(C1, ALICE, OfferId(3)))
+
+    tale = ring_all_tale(alice=1, bob=1)
+    tale.goes(*waits(C1), *rings(C1, ALICE, ONE), *rings(C1, BOB, TWO))
+    tale.goes(*stops(C1, ALICE, ONE))
+    tale.goes(*stops(C1, BOB, TWO), *rings(C1, ALICE, OfferId(3)), *rings(C1, BOB, OfferId(4)))
+    tale.goes(*stops(C1, ALICE, OfferId(3)))
+    tale.breaks("who has let it ring is not let in again", *rings(C1, ALICE, OfferId(5)))
+
+
+def test_who_rings_along_for_the_caller_with_the_worse_place_is_found_out() -> None:
+    tale = ring_all_tale(alice=1, bob=1, carol=1)
+    for agent in (BOB, AgentId("carol")):
+        tale.goes(AgentStateChanged(agent, READY, AgentState.NOT_READY, NotReadyReason.BREAK))
+    tale.goes(*waits(C1), *rings(C1, ALICE, ONE))
+    tale.goes(*waits(C2), AgentStateChanged(BOB, AgentState.NOT_READY, READY), *rings(C2, BOB, TWO))
+    free = AgentStateChanged(AgentId("carol"), AgentState.NOT_READY, READY)
+    tale.breaks("the better placed caller's phones ring first", free, *rings(C2, AgentId("carol"), OfferId(3)))
+
+
+def test_a_step_that_nobody_will_notice_while_all_phones_ring_is_found_out() -> None:
+    late = replace(an_agent("bob"), seats=MappingProxyType({HELPDESK: Seat(delay=seconds(5))}))
+    plan = FloorPlan((a_queue(strategy="ring_all"),), (an_agent("alice"), late))
+    tale = Tale(plan, refold=False, engine=Deaf)
+    tale.breaks("every step has its deadline", *is_ready(ALICE), *waits(C1), *rings(C1, ALICE, ONE))
+
+
 def test_an_offer_id_that_is_used_twice_is_found_out() -> None:
     tale = ringing_tale()
     tale.goes(
@@ -409,6 +497,13 @@ class Forgetful(Engine):
 
     def next_deadline(self) -> float | None:
         return None
+
+
+class Deaf(Engine):
+    """An engine that names the end of the ringing, and nothing before."""
+
+    def next_deadline(self) -> float | None:
+        return OPENING + 20
 
 
 class Hoarder(Engine):

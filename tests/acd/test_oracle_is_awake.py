@@ -9,6 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from changgu.acd.invariants_books import Broken
 from changgu.acd.queues import Floor
 from tests.acd.test_stateful import AnyFloor
+from tests.acd.test_stateful_ring_all import RingAllFloor
 
 pytestmark = [pytest.mark.patient, pytest.mark.timeout(1500)]
 
@@ -41,6 +42,17 @@ class BlindToHolidays(Blind):
         return replace(plan, rules=replace(plan.rules, holidays=frozenset()))
 
 
+class BlindToLevels(Blind, RingAllFloor):
+    """All phones ring at once, of whatever level."""
+
+    def blinded(self, plan: Floor) -> Floor:
+        agents = [
+            replace(agent, seats={queue: replace(seat, level=1) for queue, seat in agent.seats.items()})
+            for agent in plan.agents
+        ]
+        return replace(plan, agents=tuple(agents))
+
+
 def found_out(blind: type[Blind]) -> AssertionError | None:
     """Where engine and oracle parted; None when no floor told them apart."""
     for number in range(SEEDS):
@@ -53,5 +65,11 @@ def found_out(blind: type[Blind]) -> AssertionError | None:
 
 def test_an_engine_that_does_not_see_holidays_is_found_out() -> None:
     parted = found_out(BlindToHolidays)
+    assert parted is not None
+    assert not isinstance(parted, Broken), "found by the comparison, not by the rules that watch every floor"
+
+
+def test_an_engine_that_does_not_see_levels_is_found_out_where_all_phones_ring() -> None:
+    parted = found_out(BlindToLevels)
     assert parted is not None
     assert not isinstance(parted, Broken), "found by the comparison, not by the rules that watch every floor"

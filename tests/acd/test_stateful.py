@@ -21,7 +21,7 @@ from changgu.acd.facts import CallOffered, Outcome
 from changgu.acd.identity import AgentId, CallbackId, CallId, OfferId, QueueName
 from changgu.acd.invariants import Watch
 from changgu.acd.invariants_books import differences
-from changgu.acd.queues import Floor, Seat
+from changgu.acd.queues import Floor
 from changgu.acd.skills import levels
 from tests.acd.oracle import Oracle
 from tests.acd.oracle_floors import (
@@ -613,32 +613,7 @@ class AnyFloor(RuleBasedStateMachine):
         assert by_place == theirs, (by_place, theirs, placed)
 
 
-class RingAllFloor(AnyFloor):
-    """Everybody serves all queues, at one level or another, and all their phones ring; no rule leads anybody out.
-
-    Phones that rang together are silent together, and whether a rule that counts agents holds at that instant depends
-    on which of the limits is looked at first.
-    """
-
-    def a_kind(self, data: st.DataObject) -> Kind:
-        return replace(super().a_kind(data), strategy="ring_all")
-
-    def a_plan(self, data: st.DataObject) -> Floor:
-        plan, levels_of = super().a_plan(data), st.sampled_from([1, 1, 2, 2, 3])
-        agents = [
-            replace(agent, queues=frozenset(QUEUES), seats={queue: Seat(data.draw(levels_of)) for queue in QUEUES})
-            for agent in plan.agents
-        ]
-        queues = tuple(replace(queue, overflows=()) for queue in plan.queues)
-        return replace(plan, queues=queues, agents=tuple(agents))
-
-    def an_emergency(self, data: st.DataObject, ordinary: Floor) -> Floor:
-        return self.a_plan(data)
-
-
 AnyFloor.TestCase.settings = settings(
     max_examples=500, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 TestAnyFloor = AnyFloor.TestCase
-RingAllFloor.TestCase.settings = settings(AnyFloor.TestCase.settings, max_examples=150)
-TestRingAllFloor = RingAllFloor.TestCase

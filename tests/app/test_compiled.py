@@ -40,8 +40,9 @@ STORIES = (
     "agent_state", "announcements", "call_state", "callbacks", "deadlines", "emergency", "engine",
     "every_news_in_every_state", "leaving_the_queue", "lived_and_rebuilt", "lost_calls", "nobody_gets_stuck",
     "one_dial_at_a_time", "one_person_with_several_numbers", "past", "promises_on_the_line", "promises_outlive",
-    "recovery", "replay", "ring_all", "routing_reload", "rules_followed_once", "runner", "stateful", "strategies",
-    "supervision", "turns_of_a_call_back", "what_if", "what_the_desk_does_by_itself",
+    "recovery", "replay", "ring_all", "routing_reload", "rules_followed_once", "runner", "stateful",
+    "stateful_ring_all", "strategies", "supervision", "turns_of_a_call_back", "what_if",
+    "what_the_desk_does_by_itself",
 )  # fmt: skip
 """Modules of `tests/acd` whose callers, agents and supervisors meet the engine, with any history of any floor."""
 

@@ -39,5 +39,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if read:
         raise pytest.UsageError(f"read as source: {read}")
     from tests.acd.test_stateful import AnyFloor
+    from tests.acd.test_stateful_ring_all import RingAllFloor
 
-    AnyFloor.TestCase.settings = settings(AnyFloor.TestCase.settings, max_examples=EXAMPLES)
+    for machine in (AnyFloor, RingAllFloor):
+        machine.TestCase.settings = settings(machine.TestCase.settings, max_examples=EXAMPLES)

@@ -62,6 +62,12 @@ from changgu.acd.invariants_callbacks import (
     insist_on_hours,
     nobody_is_dialled_twice,
 )
+from changgu.acd.invariants_ring_all import (
+    every_step_has_its_deadline,
+    everybody_rings_who_may,
+    nobody_rings_beside_whom_they_come_after,
+    who_rings_along_is_let_in,
+)
 from changgu.acd.queues import ON_ARRIVAL, Floor, Way
 
 LOOKED_OVER_EVERY = 16
@@ -220,7 +226,7 @@ def an_offer_is_fit(watch: Watch, fact: CallOffered, now: Instant) -> None:
     page = books.calls.get(fact.call)
     insist(page is not None, "only who waits is offered", fact)
     assert page is not None
-    together = books.queue(page.queue).strategy == "ring_all" and page.on_the_line
+    together = books.ring_together(page)
     insist(together or not page.offers, "one open offer per call", fact)
     waits = page.state is CallState.WAITING or (together and page.state is CallState.OFFERED)
     insist(waits, "only who waits is offered", fact)
@@ -518,7 +524,7 @@ RULES_OF_MESSAGES: Mapping[type, Sequence[Callable[..., None]]] = {
     CallQueued: (a_place_is_fair,),
     CallWidened: (widening_only_widens,),
     CallOverflowed: (a_departure_has_its_rule,),
-    CallOffered: (an_offer_is_fit,),
+    CallOffered: (an_offer_is_fit, nobody_rings_beside_whom_they_come_after),
     OfferEnded: (only_an_open_offer_ends,),
     CallAnswered: (one_winner,),
     CallConnected: (connected_once,),
@@ -540,9 +546,12 @@ RULES: tuple[Rule, ...] = (
     nobody_waits_beside_a_free_agent,
     nobody_is_overtaken,
     nobody_is_passed_over,
+    everybody_rings_who_may,
+    who_rings_along_is_let_in,
     states_last_as_long_as_the_clock_says,
     the_facts_tell_everything,
     every_limit_will_be_noticed,
+    every_step_has_its_deadline,
     no_phone_rings_for_nothing,
     nobody_is_left_on_the_line,
     callbacks_are_bounded,

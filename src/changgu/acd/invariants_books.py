@@ -209,6 +209,8 @@ class Books:
         """When the last conversation with each person ended, by number and by person."""
         self.outcomes: dict[CallId, Outcome] = {}
         self.waiting: dict[CallId, CallerPage] = {}
+        self.ringing: dict[CallId, CallerPage] = {}
+        """Calls for which an agent is held, or several are, and nobody has picked up."""
         self.ready: dict[AgentId, AgentPage] = {}
         self.held: dict[OfferId, AgentId] = {}
         """Open offers and conversations: whose leg there should be."""
@@ -295,12 +297,30 @@ class Books:
         seat = settings.seat(call.queue)
         return seat if seat.delay.total_seconds() <= call.reach else None
 
+    def has_seat(self, login: AgentId, call: CallerPage) -> bool:
+        """Whether the agent serves the queue of a call, or one that was opened to it."""
+        settings = self.listed.get(login)
+        return settings is not None and (self.seat(login, call) is not None or bool(call.opened & settings.queues))
+
+    def ring_together(self, call: CallerPage) -> bool:
+        """Whether everybody's phones ring for a call: not before the person who is called back has picked up."""
+        return call.on_the_line and self.queue(call.queue).strategy == "ring_all"
+
+    def steps_to_come(self, call: CallerPage) -> list[float]:
+        """Seconds in the queue after which more agents may take a call than do now."""
+        if call.queue is None:
+            return []
+        steps = {step.after.total_seconds() for step in self.queue(call.queue).relaxations}
+        seats = [agent.seat(call.queue) for agent in self.floor.agents if call.queue in agent.queues]
+        steps.update(seat.delay.total_seconds() for seat in seats)
+        return [step for step in steps if step > call.reach]
+
     def can_serve(self, login: AgentId, call: CallerPage) -> bool:
         """Queue, seat, skills and wish fit."""
         settings = self.listed.get(login)
         if settings is None:
             return False
-        if self.seat(login, call) is None and not (call.opened & settings.queues):
+        if not self.has_seat(login, call):
             return False
         if call.needs:
             has = self.skills[login]
@@ -373,6 +393,10 @@ class Books:
             self.waiting[page.call] = page
         else:
             self.waiting.pop(page.call, None)
+        if state is CallState.OFFERED:
+            self.ringing[page.call] = page
+        else:
+            self.ringing.pop(page.call, None)
         self.touched_calls.add(page.call)
 
     def _call_queued(self, fact: CallQueued, now: Instant) -> None:
@@ -470,6 +494,7 @@ class Books:
         if page.winner is not None:
             self._let_go(self.agent(page.winner[0]), page.winner[1])
         self.waiting.pop(fact.call, None)
+        self.ringing.pop(fact.call, None)
         self.outbound.pop(fact.call, None)
         self.outcomes[fact.call] = fact.outcome
         if fact.call in self.entered:

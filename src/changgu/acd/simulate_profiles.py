@@ -107,7 +107,8 @@ class Profile:
     forced_every: timedelta = timedelta(minutes=20)
     """Mean time between two interventions of the supervisor on the whole floor."""
     set_up_every: timedelta = timedelta(minutes=6)
-    """Mean time between two changes of the set-up, with `features`: call-backs by other rules, a queue gone or back."""
+    """Mean time between two changes of the set-up, with `features`: call-backs by other rules, other seats, a queue
+    gone or back."""
     instants_per_second: int = 4
     """Everything happens on these ticks, so that many things happen at once."""
     features: bool = False
@@ -150,7 +151,10 @@ PROFILES: Mapping[str, Profile] = {
     "varied": _VARIED,
     "varied-rough": replace(_VARIED, instants_per_second=1, faults=ROUGH),
     "varied-calm": replace(_VARIED, faults=CALM),
-    "ring-all": replace(_VARIED, strategies=("ring_all",), agents=5, queues=("helpdesk", "pc")),
+    "ring-all": replace(
+        _VARIED, strategies=("ring_all",), agents=8, queues=("helpdesk", "pc"), reaction=timedelta(seconds=20),
+        talk=timedelta(seconds=60), declines=0.25, set_up_every=timedelta(minutes=3), forced_every=timedelta(minutes=2),
+    ),
     "callbacks": replace(
         _VARIED, queues=("helpdesk",), agents=3, people=12, calls_per_minute=(5.0, 8.0), talk=timedelta(seconds=60)
     ),
@@ -170,11 +174,21 @@ def a_floor(dice: Dice, profile: Profile) -> Floor:
 
 
 def another_set_up(dice: Dice, plan: Floor) -> Floor:
-    """The floor of the morning with other rules for call-backs; sometimes without one of its queues."""
+    """The floor of the morning with other rules for call-backs and other seats; sometimes without one of its queues."""
     queues = [replace(queue, callbacks=_callback_rules(dice)) if dice.chance(0.7) else queue for queue in plan.queues]
     if len(queues) > 1 and dice.chance(0.5):
         queues.remove(dice.one_of(queues))
-    return replace(plan, queues=tuple(queues))
+    agents = [_with_another_seat(dice, agent) if dice.chance(0.4) else agent for agent in plan.agents]
+    return replace(plan, queues=tuple(queues), agents=tuple(agents))
+
+
+def _with_another_seat(dice: Dice, agent: Agent) -> Agent:
+    """In one of their queues they have another level, or they do not serve it any more."""
+    queue = dice.one_of(sorted(agent.queues))
+    seats = {name: seat for name, seat in agent.seats.items() if name != queue}
+    if len(agent.queues) > 1 and dice.chance(0.3):
+        return replace(agent, queues=agent.queues - {queue}, seats=MappingProxyType(seats))
+    return replace(agent, seats=MappingProxyType({**seats, queue: Seat(dice.one_of((1, 2, 3)))}))
 
 
 def _an_agent(dice: Dice, profile: Profile, names: Sequence[QueueName], number: int) -> Agent:
