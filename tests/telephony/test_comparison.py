@@ -159,6 +159,21 @@ def test_when_all_rang_the_bridge_alone_does_not_tell_who_it_was_but_the_phone_t
     ]  # fmt: skip
 
 
+def test_who_speaks_with_another_agent_than_the_ledger_knew_of_has_not_spoken_with_the_one_it_did() -> None:
+    """The one phone declined and the next was answered, and changgu was killed before any of that was written."""
+    bobs = structs.replace(leg(answered=True), id=agent_leg(OfferId(8), CALL))
+    findings = found(CallState.OFFERED, joining(caller(), bobs, bridged=[CALL, bobs.id]))
+
+    assert findings.events == [RingFailed(ALICE, CALL, OFFER, "gone")]
+
+
+def test_the_phone_that_went_first_in_an_earlier_conversation_has_not_answered_since() -> None:
+    """Their bridge was taken down, and no other was made."""
+    gave_up = compare([view(CallState.OFFERED)], snapshot(leg(answered=False)), ends={CALL: End(HUNG_UP_AT, ALICE)})
+
+    assert [event for event in gave_up.events if not isinstance(event, CallerHungUp)] == []
+
+
 def test_a_pbx_that_tells_whole_seconds_does_not_end_a_conversation_before_it_began() -> None:
     findings = compare([view(CallState.CONNECTING)], joining(), ends={CALL: End(JOINED_AT - 0.5)})
 

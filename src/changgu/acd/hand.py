@@ -97,7 +97,8 @@ class Hand:
         known = self.state.calls.get(call)
         if known is None or told is None:
             return now
-        stamps = (known.started_at, known.queued_at, known.answered_at, known.picked_up_at)
+        entered = None if known.queued_at is None else known.entered_at
+        stamps = (known.started_at, entered, known.queued_at, known.announced_at, known.answered_at, known.picked_up_at)
         agents = (self.state.agents[login].since for login in known.offers.values())
         return min(now, max(told, *(stamp for stamp in stamps if stamp is not None), *agents))
 

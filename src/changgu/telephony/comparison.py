@@ -223,11 +223,14 @@ def _joined(view: CallView, snapshot: Snapshot, end: End | None) -> AgentLeg | N
     members: frozenset[str] = frozenset() if bridge is None else snapshot.bridges[bridge]
     if view.call in snapshot.channels and view.call not in members:
         return None
+    # without a bridge, the phone that went first is that of an earlier conversation of theirs
+    went_first = end.after if end is not None and bridge is not None else None
     for leg in legs:
-        if agent_leg(leg.offer, leg.call) in members or (end is not None and end.after == leg.agent):
+        if agent_leg(leg.offer, leg.call) in members or leg.agent == went_first:
             return leg
     gone = [leg for leg in legs if agent_leg(leg.offer, leg.call) not in snapshot.channels]
-    return gone[0] if bridge is not None and len(legs) == len(gone) == 1 else None
+    nobody_else = members <= {view.call}  # or the ledger is behind, and it is another agent with whom they speak
+    return gone[0] if bridge is not None and nobody_else and len(legs) == len(gone) == 1 else None
 
 
 def _joined_at(view: CallView, snapshot: Snapshot) -> Instant | None:
